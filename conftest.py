@@ -1,0 +1,3 @@
+"""Wires the plugin in, for benchmarks/ and tests/ alike."""
+
+pytest_plugins = ["harness.plugin", "pytester"]

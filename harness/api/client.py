@@ -1,0 +1,264 @@
+"""Ask a provider for completions.
+
+The `openai` package does the talking: connections, retries, time-outs and error classes are its
+own. Answers are read from the response's JSON rather than through the package's models, which
+costs a third less a request; what a cell needs of them is checked here.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import openai
+
+from harness.errors import TunebenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+# Written by the cassette: what was measured when the answer was recorded.
+_LATENCY_HEADER = "tunebench-latency-ms"
+_RECORDED_AT_HEADER = "tunebench-recorded-at"
+
+
+class RequestError(TunebenchError):
+    """A request that failed: the cell it belongs to has no result."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model said to one prompt.
+
+    Attributes:
+        text: the completion.
+        finish_reason: ``stop``, ``length`` or what else the provider says.
+        top_logprobs: natural log-probabilities of the first token's likeliest candidates, by the
+            token's text; empty where none were asked for.
+    """
+
+    text: str
+    finish_reason: str
+    top_logprobs: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answers to one request, which may hold several prompts.
+
+    Attributes:
+        answers: one for each prompt, in their order.
+        prompt_tokens: tokens of all prompts.
+        completion_tokens: tokens of all completions.
+        latency_ms: from the request to the whole answer, milliseconds; on replay as recorded.
+        recorded_at: when the answer was recorded, ISO 8601, or None if it came from the provider.
+    """
+
+    answers: tuple[Answer, ...]
+    prompt_tokens: int
+    completion_tokens: int
+    latency_ms: float
+    recorded_at: str | None
+
+
+class Client:
+    """A connection to one provider. Make one and keep it; close it, or use it in a ``with``.
+
+    Args:
+        base_url: the provider's API root, such as ``http://127.0.0.1:8017/v1``.
+        api_key: its key; local servers take any.
+        prompts_per_request: how many prompts one request may hold; 1 where the provider takes no
+            lists.
+        concurrency: how many requests may be under way at once.
+        retries: how often the `openai` package repeats a request after a time-out, a lost
+            connection or a status 408, 409, 429 or 5xx. 0 on replay: a miss stays a miss.
+        timeout: seconds to wait for one answer.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        prompts_per_request: int = 20,
+        concurrency: int = 1,
+        retries: int = 0,
+        timeout: float = 600.0,
+    ) -> None:
+        self.base_url = base_url
+        self._prompts_per_request = prompts_per_request
+        self._concurrency = concurrency
+        self._openai = openai.OpenAI(
+            base_url=base_url, api_key=api_key, max_retries=retries, timeout=timeout
+        )
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._openai.close()
+
+    def complete(
+        self,
+        model: str,
+        prompts: Sequence[str],
+        parameters: Mapping[str, Any],
+        *,
+        done: Callable[[int], None] = lambda _: None,
+    ) -> list[Reply]:
+        """Ask for one completion of each prompt.
+
+        Args:
+            model: the model's name at the provider.
+            prompts: the prompts; they are sent in lists of `prompts_per_request`, in order.
+            parameters: further fields of the request's body, such as ``max_tokens``.
+            done: called with the number of prompts answered, after each answered request.
+
+        Returns:
+            One reply a request; their answers, joined, are in the order of the prompts.
+
+        Raises:
+            RequestError: a request failed for good. Requests already under way are finished first
+                (and recorded, where a cassette records); no further one is sent.
+        """
+        size = self._prompts_per_request
+        batches = [(i, prompts[i : i + size]) for i in range(0, len(prompts), size)]
+
+        def ask(batch: tuple[int, Sequence[str]]) -> Reply:
+            start, part = batch
+            where = f"prompts {start + 1}-{start + len(part)} of {len(prompts)}"
+            reply = self._ask(model, part, parameters, where)
+            done(len(part))
+            return reply
+
+        if self._concurrency == 1 or len(batches) == 1:
+            return [ask(batch) for batch in batches]
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            futures = [pool.submit(ask, batch) for batch in batches]
+            try:
+                return [future.result() for future in futures]
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def tokenize(self, model: str, text: str) -> list[int]:
+        """The token ids of a text as a continuation, by the provider's ``/tokenize``.
+
+        vLLM and tunebench's own server have that endpoint, beside the API root; OpenAI has not.
+
+        Raises:
+            RequestError: the provider refused, or gave no token ids.
+        """
+        url = self.base_url.removesuffix("/").removesuffix("/v1") + "/tokenize"
+        body = {"model": model, "prompt": text, "add_special_tokens": False}
+        reply = self._send(f"/tokenize at {url}", lambda: self._post(url, body))
+        tokens = reply.get("tokens")
+        if not isinstance(tokens, list) or not all(isinstance(token, int) for token in tokens):
+            raise RequestError(f"/tokenize at {url}: the answer holds no list `tokens` of ids.")
+        return tokens
+
+    def _ask(
+        self, model: str, prompts: Sequence[str], parameters: Mapping[str, Any], where: str
+    ) -> Reply:
+        what = f"model {model!r} at {self.base_url}, {where}"
+        many = self._prompts_per_request > 1
+        headers: dict[str, str] = {}
+        started = time.perf_counter()
+
+        def send() -> bytes:
+            # `parameters` are the request's own fields; the overloads know each by name.
+            raw: Any = self._openai.completions.with_raw_response
+            response = raw.create(
+                model=model, prompt=list(prompts) if many else prompts[0], **parameters
+            )
+            headers.update(response.headers)
+            content: bytes = response.content
+            return content
+
+        body = self._send(what, send)
+        measured = (time.perf_counter() - started) * 1000
+        usage = body.get("usage") or {}
+        return Reply(
+            answers=_answers(body, len(prompts), what),
+            prompt_tokens=usage.get("prompt_tokens", 0),
+            completion_tokens=usage.get("completion_tokens", 0),
+            latency_ms=float(headers.get(_LATENCY_HEADER, measured)),
+            recorded_at=headers.get(_RECORDED_AT_HEADER),
+        )
+
+    def _post(self, url: str, body: dict[str, Any]) -> bytes:
+        response = self._openai.post(url, body=body, cast_to=openai.HttpxBinaryResponseContent)
+        return response.content
+
+    def _send(self, what: str, send: Callable[[], bytes]) -> dict[str, Any]:
+        try:
+            body = json.loads(send())
+        except openai.APIError as error:
+            # What a cassette or the network guard raises below the client arrives wrapped.
+            if isinstance(error.__cause__, TunebenchError):
+                raise error.__cause__ from None
+            raise RequestError(f"{what}: {_reason(error)}") from error
+        except UnicodeEncodeError as error:
+            raise RequestError(
+                f"{what}: a text holds a lone surrogate ({error.object[error.start]!r}), which "
+                "JSON in UTF-8 cannot carry; mend that text in the data."
+            ) from error
+        except ValueError as error:
+            raise RequestError(
+                f"{what}: the answer is not JSON; is base_url the API root, with /v1?"
+            ) from error
+        if not isinstance(body, dict):
+            raise RequestError(f"{what}: the answer is no JSON object; is base_url the API root?")
+        return body
+
+
+def _answers(body: dict[str, Any], expected: int, what: str) -> tuple[Answer, ...]:
+    choices = body.get("choices")
+    if not isinstance(choices, list) or len(choices) != expected:
+        got = len(choices) if isinstance(choices, list) else "no list of"
+        raise RequestError(
+            f"{what}: {expected} prompts were asked and {got} choices came back; if the provider "
+            "takes no lists of prompts, leave 'lists' out of its `supports`."
+        )
+    try:
+        ordered = sorted(choices, key=lambda choice: choice.get("index", 0))
+        return tuple(
+            Answer(choice["text"], str(choice.get("finish_reason")), _first_token(choice))
+            for choice in ordered
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RequestError(
+            f"{what}: a choice has no `text`; is this the endpoint for completions?"
+        ) from error
+
+
+def _first_token(choice: dict[str, Any]) -> dict[str, float]:
+    top = (choice.get("logprobs") or {}).get("top_logprobs") or [{}]
+    return top[0] or {}
+
+
+def _reason(error: openai.APIError) -> str:
+    """What became of a request and what to do, as the end of a sentence."""
+    if isinstance(error, openai.APITimeoutError):
+        return "no answer in time; is the provider overloaded, or `timeout` too short?"
+    if isinstance(error, openai.APIConnectionError):
+        cause = error.__cause__ or error
+        return f"no connection ({cause}); is the provider running, and its base_url right?"
+    if isinstance(error, openai.APIStatusError):
+        mend = {
+            401: "set the key in the variable that the provider's `api_key_env` names",
+            403: "ask for access, or use another key",
+            404: "check the model's name and the provider's base_url",
+            429: "wait, or lower the provider's `concurrency`",
+        }.get(error.status_code, "see the provider's log or documentation")
+        body = error.body if isinstance(error.body, dict) else {}
+        said = body.get("message") or error.response.reason_phrase
+        return f"the provider answered {error.status_code} ({said}); {mend}."
+    return f"the answer could not be read ({error.message})."

@@ -1,0 +1,144 @@
+"""From a request to its key: what changes the answer, and nothing that does not.
+
+The key covers the endpoint, the model and the whole body in a canonical form. Host, port, API
+key, headers, the order of JSON keys and the boundary of a multipart body are left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.errors import TunebenchError
+
+# Body fields that carry the user's texts. They are stored as hashes alone.
+TEXT_FIELDS = ("prompt", "messages", "input")
+
+# Parameters that a cassette may store in clear: they steer the answer and quote no text of the
+# data set. Any other field is part of the key and is stored nowhere.
+STORED_PARAMETERS = frozenset(
+    {
+        "add_special_tokens",
+        "best_of",
+        "echo",
+        "frequency_penalty",
+        "logit_bias",
+        "logprobs",
+        "max_completion_tokens",
+        "max_tokens",
+        "n",
+        "presence_penalty",
+        "seed",
+        "stop",
+        "temperature",
+        "top_logprobs",
+        "top_p",
+    }
+)
+
+_API_ROOT = re.compile(r"^https?://[^/]*(?:/v\d+(?:beta\d*)?(?=/)|/.*?/v\d+(?:beta\d*)?(?=/))?/?")
+
+
+class CassetteError(TunebenchError):
+    """A cassette that cannot be read, written or asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """A request as a cassette knows it.
+
+    Attributes:
+        key: SHA-256 (hex) over endpoint and canonical body.
+        endpoint: method and path below the API root, as ``POST completions``.
+        model: the model asked, or an empty string where the body names none.
+        parameters: the stored parameters of the body.
+        texts: the prompts in the order of the request; kept in memory only.
+    """
+
+    key: str
+    endpoint: str
+    model: str
+    parameters: dict[str, Any] = field(repr=False)
+    texts: tuple[str, ...] = field(repr=False)
+
+    @property
+    def prompt_sha256(self) -> list[str]:
+        """SHA-256 (hex) of each prompt, in the order of the request."""
+        return [text_sha256(text) for text in self.texts]
+
+
+def text_sha256(text: str) -> str:
+    """SHA-256 (hex) of a text in UTF-8; lone surrogates are kept apart from each other."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def endpoint_of(method: str, uri: str) -> str:
+    """Method and path without host, port and API root.
+
+    ``POST http://127.0.0.1:8017/v1/completions`` gives ``POST completions``.
+    """
+    return f"{method} {_API_ROOT.sub('', uri, count=1)}"
+
+
+def request_key(endpoint: str, body: bytes) -> str:
+    """The key alone: what a replay needs of a request that it has recorded."""
+    return _key(endpoint, _parse(endpoint, body))
+
+
+def fingerprint(method: str, uri: str, body: bytes) -> Fingerprint:
+    """All that a cassette needs to know of a request.
+
+    Raises:
+        CassetteError: the body is neither empty nor a JSON object.
+    """
+    endpoint = endpoint_of(method, uri)
+    fields = _parse(endpoint, body)
+    return Fingerprint(
+        key=_key(endpoint, fields),
+        endpoint=endpoint,
+        model=str(fields.get("model", "")),
+        parameters={name: fields[name] for name in sorted(STORED_PARAMETERS & fields.keys())},
+        texts=tuple(_texts(fields)),
+    )
+
+
+def _parse(endpoint: str, body: bytes) -> dict[str, Any]:
+    if not body:
+        return {}
+    try:
+        fields = json.loads(body, parse_float=_number)
+    except ValueError as error:
+        raise CassetteError(
+            f"the body of {endpoint!r} is not JSON ({error}): cassettes record JSON requests."
+        ) from error
+    if not isinstance(fields, dict):
+        raise CassetteError(f"the body of {endpoint!r} is no JSON object: it cannot be recorded.")
+    return fields
+
+
+def _number(digits: str) -> float:
+    """``1.0`` and ``1`` ask for the same answer."""
+    number = float(digits)
+    return int(number) if number.is_integer() else number
+
+
+def _key(endpoint: str, fields: dict[str, Any]) -> str:
+    canonical = json.dumps([endpoint, fields], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _texts(fields: dict[str, Any]) -> list[str]:
+    """The prompts of a body. A chat's messages, or token ids, count as one prompt in JSON."""
+    texts: list[str] = []
+    for name in TEXT_FIELDS:
+        value = fields.get(name)
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, list) and value and all(isinstance(part, str) for part in value):
+            texts.extend(value)
+        elif value is not None:
+            texts.append(json.dumps(value, sort_keys=True, separators=(",", ":")))
+    return texts

@@ -1,0 +1,237 @@
+"""The cassette that vcrpy plays and records: vcrpy intercepts, our file answers.
+
+vcrpy patches the HTTP transports below the `openai` client. For each request it asks the
+cassette whether it can play a response; this one looks the request's key up in an indexed file
+(`harness.cassettes.store`) instead of comparing it with every recorded request, and appends each
+new answer at once instead of saving all of them at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from vcr.cassette import Cassette
+from vcr.record_mode import RecordMode
+
+from harness.cassettes.fingerprint import (
+    CassetteError,
+    endpoint_of,
+    fingerprint,
+    request_key,
+    text_sha256,
+)
+from harness.cassettes.misses import MissExplainer
+from harness.cassettes.store import CassetteFile, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from vcr.request import Request
+
+LATENCY_HEADER = "tunebench-latency-ms"
+RECORDED_AT_HEADER = "tunebench-recorded-at"
+
+# Shorter prompts, such as a label sent to be tokenized, may well stand in an answer.
+_ECHO_MIN_CHARACTERS = 40
+
+
+class RecordedCassette(Cassette):  # type: ignore[misc]
+    """A vcrpy cassette over a `CassetteFile`.
+
+    Args:
+        path: the cassette's file, for vcrpy's messages.
+        file: the open file.
+        before_send: called before a request that the file cannot answer goes to the provider;
+            None where such a request is an error.
+        items: item id by prompt SHA-256, to store with an answer and to name in a miss.
+        hint: how to record what is missing, for the end of a miss's message.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        file: CassetteFile,
+        before_send: Callable[[], None] | None,
+        items: Mapping[str, str],
+        hint: str,
+    ) -> None:
+        super().__init__(
+            path, record_mode=RecordMode.NEW_EPISODES if before_send else RecordMode.NONE
+        )
+        self.file = file
+        self.played: set[str] = set()
+        self._items = items
+        self._explainer = MissExplainer(file, items, hint)
+        self._before_send = before_send
+
+    # What vcrpy's transport stubs ask, in their order.
+
+    def can_play_response_for(self, request: Request) -> bool:
+        """Whether the file has the answer.
+
+        Raises:
+            CassetteMissError: it has not, and nothing is recorded.
+        """
+        key = request_key(endpoint_of(request.method, request.uri), request.body or b"")
+        if key in self.file:
+            request.tunebench_key = key
+            return True
+        asked = fingerprint(request.method, request.uri, request.body or b"")
+        if self._before_send is None:
+            raise self._explainer.miss(asked)
+        if asked.parameters.get("echo"):
+            raise CassetteError(
+                f"{self.file.path}: a request with `echo` is not recorded, since its answer would "
+                "carry the text of the data set; leave `echo` out."
+            )
+        self._before_send()
+        request.tunebench_asked = asked
+        request.tunebench_started = time.perf_counter()
+        return False
+
+    def play_response(self, request: Request) -> dict[str, Any]:
+        """The recorded answer, with the recorded latency in a header."""
+        key: str = request.tunebench_key
+        self.played.add(key)
+        answer = self.file.answer(key)
+        fields = answer.metadata()
+        return {
+            "status": {"code": fields["status"], "message": None},
+            "headers": {
+                "content-type": ["application/json"],
+                LATENCY_HEADER: [repr(fields["latency_ms"])],
+                RECORDED_AT_HEADER: [fields["recorded_at"]],
+            },
+            "body": {"string": answer.body},
+        }
+
+    def append(self, request: Request, response: dict[str, Any]) -> None:
+        """Store an answer; what is not a success is passed on and not stored.
+
+        Raises:
+            CassetteError: the answer repeats the text that was asked, or cannot be written.
+        """
+        latency_ms = (time.perf_counter() - request.tunebench_started) * 1000
+        status = response["status"]["code"]
+        if not 200 <= status < 300:
+            return
+        asked = request.tunebench_asked
+        body = _json_body(response, self.file, asked.endpoint)
+        if _repeats(body, [text for text in asked.texts if len(text) >= _ECHO_MIN_CHARACTERS]):
+            raise CassetteError(
+                f"{self.file.path}: the answer of {asked.endpoint!r} repeats the prompt, and a "
+                "cassette must not hold the texts of the data set; turn that off at the provider."
+            )
+        hashes = asked.prompt_sha256
+        self.file.append(
+            Row(
+                key=asked.key,
+                endpoint=asked.endpoint,
+                model=asked.model,
+                items=[self._items[sha] for sha in hashes if sha in self._items],
+                parameters=asked.parameters,
+                prompt_sha256=hashes,
+                status=status,
+                latency_ms=round(latency_ms, 3),
+                recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                server=str((isinstance(body, dict) and body.get("system_fingerprint")) or ""),
+                body=body,
+            )
+        )
+        self.played.add(asked.key)
+
+    # What else vcrpy's base class reads from the list of interactions that we do not keep.
+
+    def find_requests_with_most_matches(self, _request: Request) -> list[Any]:
+        """Nothing: a miss has been explained before vcrpy asks for this."""
+        return []
+
+    def __len__(self) -> int:
+        return len(self.file)
+
+    def __contains__(self, request: Request) -> bool:
+        key = request_key(endpoint_of(request.method, request.uri), request.body or b"")
+        return key in self.file
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """The stored rows without their bodies."""
+        return [{k: v for k, v in row.items() if k != "body"} for row in self.file.rows()]
+
+    @property
+    def responses(self) -> list[Any]:
+        """The stored bodies."""
+        return [row["body"] for row in self.file.rows()]
+
+    @property
+    def all_played(self) -> bool:
+        """Whether every row was asked for."""
+        return len(self.played) == len(self.file)
+
+    @property
+    def unplayed(self) -> int:
+        """How many rows nothing asked for."""
+        return len(self.file) - len(self.played)
+
+    def _load(self) -> None:
+        self.rewound = True
+
+    def _save(self, force: bool = False) -> None:
+        """Nothing: each answer was saved when it came."""
+
+
+@contextmanager
+def use_cassette(
+    file: CassetteFile,
+    *,
+    before_send: Callable[[], None] | None,
+    items: Mapping[str, str],
+    hint: str,
+) -> Iterator[RecordedCassette]:
+    """Answer the requests made inside from a cassette's file.
+
+    Args:
+        file: the open file, opened for recording if anything may be sent.
+        before_send: if given, what the file cannot answer is sent to the provider after calling
+            this, and its answer is appended; if None, such a request is an error and nothing
+            leaves the machine.
+        items: item id by prompt SHA-256.
+        hint: how to record what is missing.
+    """
+    context = RecordedCassette.use(
+        path=str(file.path), file=file, before_send=before_send, items=items, hint=hint
+    )
+    with context as cassette:
+        yield cassette
+
+
+def item_index(prompts: Mapping[str, str]) -> dict[str, str]:
+    """Item id by prompt SHA-256, from prompts by item id."""
+    return {text_sha256(prompt): item for item, prompt in prompts.items()}
+
+
+def _json_body(response: dict[str, Any], file: CassetteFile, endpoint: str) -> Any:
+    try:
+        return json.loads(response["body"]["string"])
+    except ValueError as error:
+        kind = ", ".join(response["headers"].get("content-type", ["no content type"]))
+        raise CassetteError(
+            f"{file.path}: the answer of {endpoint!r} is not JSON but {kind}, so it was not "
+            "recorded; is the provider's base_url right?"
+        ) from error
+
+
+def _repeats(value: Any, texts: list[str]) -> bool:
+    """Whether any string in a JSON value holds one of the texts."""
+    if isinstance(value, str):
+        return any(text in value for text in texts)
+    if isinstance(value, list):
+        return any(_repeats(part, texts) for part in value)
+    if isinstance(value, dict):
+        return any(_repeats(part, texts) for part in value.values())
+    return False

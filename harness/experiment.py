@@ -1,0 +1,226 @@
+"""An experiment: a task, its models, its matrix and its thresholds, read from one TOML file.
+
+Everything here is a plain frozen value. Reading checks the whole file and says what is wrong in
+one sentence; nothing is loaded, asked or recorded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.experiment_file import (
+    DecisionRule,
+    ExperimentError,
+    ExperimentFile,
+    Matrix,
+    Model,
+    Provider,
+    Skip,
+    Task,
+    Threshold,
+    read_file,
+    unknown,
+)
+from harness.formatting.prompts import FormatError, check_labels
+
+if TYPE_CHECKING:
+    import os
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model × shots × training size, read by one decision rule: one test case.
+
+    Attributes:
+        experiment: the experiment it belongs to.
+        model: the model's name in the experiment.
+        shots: worked examples in the prompt.
+        train_size: how many rows the model was fine-tuned on; 0 is the model as it came.
+        decision_rule: how an answer is read.
+        threshold: what it must reach, or None.
+    """
+
+    experiment: Experiment
+    model: str
+    shots: int
+    train_size: int
+    decision_rule: DecisionRule
+    threshold: Threshold | None
+
+    def __str__(self) -> str:
+        """The cell as its test id: ``smollm2-135m-1shot``, ``...-1shot-label_logprobs``.
+
+        The rule ``text`` is the article's and goes without saying.
+        """
+        size = f"ft{self.train_size}" if self.train_size else f"{self.shots}shot"
+        rule = "" if self.decision_rule == "text" else f"-{self.decision_rule}"
+        return f"{self.model}-{size}{rule}"
+
+    def __repr__(self) -> str:
+        return f"Cell({self.experiment.name}/{self})"
+
+    @property
+    def min_accuracy(self) -> float:
+        """The accuracy it must reach; 0 where the experiment sets no threshold for it."""
+        return self.threshold.min_accuracy if self.threshold else 0.0
+
+    @property
+    def cassette(self) -> Path:
+        """The file of its cassette."""
+        return self.experiment.cassettes / f"{self}.jsonl"
+
+    @property
+    def cassette_name(self) -> str:
+        """The cassette's path from the folder that holds ``cassettes``, with forward slashes."""
+        return f"cassettes/{self.experiment.name}/{self}.jsonl"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment file that was read and found sound.
+
+    Attributes:
+        path: the TOML file.
+        task: the labelled texts and how they are asked.
+        providers: providers by name.
+        models: models by name.
+        matrix: which combinations are cells.
+        thresholds: in the order of the file.
+    """
+
+    path: Path
+    task: Task
+    providers: dict[str, Provider]
+    models: dict[str, Model]
+    matrix: Matrix
+    thresholds: tuple[Threshold, ...]
+
+    @classmethod
+    def beside(cls, file: str | os.PathLike[str]) -> Experiment:
+        """Read ``experiment.toml`` in the folder of a file, as ``Experiment.beside(__file__)``."""
+        return cls.read(Path(file).parent / "experiment.toml")
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Experiment:
+        """Read an experiment file.
+
+        Raises:
+            ExperimentError: the file is missing, is no TOML, has an unknown or missing key or a
+                value out of range, or names a model, provider or cell that it does not define.
+        """
+        path = Path(path)
+        file = read_file(path)
+        experiment = cls(
+            path=path,
+            task=file.task,
+            providers=file.provider,
+            models={model.name: model for model in file.model},
+            matrix=file.matrix,
+            thresholds=tuple(file.threshold),
+        )
+        experiment._check(file)
+        return experiment
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    @property
+    def name(self) -> str:
+        """The task's name, which is the experiment's."""
+        return self.task.name
+
+    @property
+    def cassettes(self) -> Path:
+        """The folder of the experiment's cassettes.
+
+        ``cassettes/<name>`` beside the folder ``benchmarks`` that the experiment lies in, or,
+        where it lies elsewhere, beside the file.
+        """
+        folder = self.path.absolute().parent
+        for parent in folder.parents:
+            if parent.name == "benchmarks":
+                return parent.parent / "cassettes" / self.name
+        return folder / "cassettes" / self.name
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """All cells that are not skipped, in the order of models, shots and decision rules."""
+        return tuple(
+            Cell(self, model, shots, 0, rule, self._threshold(model, shots, 0, rule))
+            for model, shots, rule in self._combinations()
+            if not any(_matches(skip, model, shots, 0, rule) for skip in self.matrix.skip)
+        )
+
+    def _combinations(self) -> list[tuple[str, int, DecisionRule]]:
+        return [
+            (model, shots, rule)
+            for model in self.models
+            for shots in self.matrix.shots
+            for rule in self.matrix.decision_rules
+        ]
+
+    def _threshold(
+        self, model: str, shots: int, train_size: int, rule: DecisionRule
+    ) -> Threshold | None:
+        """The last threshold that matches: general ones come first, exceptions after them."""
+        matching = [t for t in self.thresholds if _matches(t, model, shots, train_size, rule)]
+        return matching[-1] if matching else None
+
+    def _check(self, file: ExperimentFile) -> None:
+        where = f"{self.path}: "
+        try:
+            check_labels(self.task.labels, self.task.instruction)
+        except FormatError as error:
+            raise ExperimentError(f"{where}[task] {error}") from None
+        for position, model in enumerate(file.model, 1):
+            at = f"{where}[[model]] {position}: "
+            if model.name in [other.name for other in file.model[: position - 1]]:
+                raise ExperimentError(f"{at}the name {model.name!r} is used twice; rename one.")
+            if model.provider not in self.providers:
+                raise ExperimentError(f"{at}{unknown('provider', model.provider, self.providers)}")
+            ids = model.label_token_ids
+            if ids is not None and len(ids) != len(self.task.labels):
+                raise ExperimentError(
+                    f"{at}label_token_ids has {len(ids)} ids for {len(self.task.labels)} labels; "
+                    "give one id a label."
+                )
+        for name, values in (
+            ("shots", self.matrix.shots),
+            ("decision_rules", self.matrix.decision_rules),
+        ):
+            if len(set(values)) < len(values):
+                raise ExperimentError(
+                    f"{where}[matrix] {name} lists a value twice; list each once."
+                )
+        entries: list[tuple[str, Skip | Threshold]] = [
+            *((f"[matrix] skip {i}: ", skip) for i, skip in enumerate(self.matrix.skip, 1)),
+            *((f"[[threshold]] {i}: ", entry) for i, entry in enumerate(self.thresholds, 1)),
+        ]
+        for at, entry in entries:
+            self._check_entry(where + at, entry)
+        if not self.cells:
+            raise ExperimentError(f"{where}[matrix] skips every cell; leave one.")
+
+    def _check_entry(self, at: str, entry: Skip | Threshold) -> None:
+        if entry.model is not None and entry.model not in self.models:
+            raise ExperimentError(f"{at}{unknown('model', entry.model, self.models)}")
+        if not any(_matches(entry, m, shots, 0, rule) for m, shots, rule in self._combinations()):
+            given = entry.model_dump(exclude_none=True, exclude={"min_accuracy", "reason"})
+            named = ", ".join(f"{name} = {value!r}" for name, value in given.items())
+            raise ExperimentError(
+                f"{at}no cell of the matrix has {named}; mend it, or add that cell to [matrix]."
+            )
+
+
+def _matches(
+    entry: Skip | Threshold, model: str, shots: int, train_size: int, rule: DecisionRule
+) -> bool:
+    return (
+        entry.model in (None, model)
+        and entry.shots in (None, shots)
+        and entry.train_size in (None, train_size)
+        and entry.decision_rule in (None, rule)
+    )

@@ -1,0 +1,204 @@
+"""The tables of an experiment's TOML file, and what is wrong with one in a sentence."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import TunebenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+DecisionRule = Literal["text", "label_logprobs"]
+Capability = Literal["lists", "logprobs", "logit_bias", "tokenize"]
+
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class ExperimentError(TunebenchError):
+    """An experiment file that cannot be read, or that contradicts itself."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Task(_Table):
+    """Labelled texts, label names, instruction, and how many texts are asked.
+
+    Attributes:
+        name: used in paths and reports.
+        dataset: the data set's name, see `harness.datasets.load`.
+        labels: label names; a label's position is its id in the data.
+        instruction: the first line of a prompt for a model as it came.
+        test_size: how many test rows are asked, from the first on.
+        seed: of the draw of worked examples.
+        max_tokens: of an answer under the decision rule ``text``; follows from the labels if
+            left out.
+    """
+
+    name: _Name
+    dataset: str
+    labels: list[str]
+    instruction: str
+    test_size: Annotated[int, Field(ge=1)]
+    seed: int = 0
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+
+
+class Provider(_Table):
+    """An OpenAI-compatible endpoint.
+
+    Attributes:
+        base_url: its API root, such as ``http://127.0.0.1:8017/v1``.
+        endpoint: the kind of request it is asked with.
+        api_key_env: the environment variable that holds its key.
+        supports: ``lists`` (of prompts in one request), ``logprobs``, ``logit_bias``,
+            ``tokenize`` (an endpoint ``/tokenize``).
+        concurrency: how many requests may be under way at once.
+        retries: how often a failed request is sent again while recording.
+        timeout: seconds to wait for one answer.
+    """
+
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/]+(/.*)?$")]
+    endpoint: Literal["completions"] = "completions"
+    api_key_env: str | None = None
+    supports: list[Capability] = Field(default_factory=lambda: list(get_args(Capability)))
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 1
+    retries: Annotated[int, Field(ge=0, le=20)] = 2
+    timeout: Annotated[float, Field(gt=0, strict=False)] = 600.0
+
+
+class Model(_Table):
+    """A model of the matrix.
+
+    Attributes:
+        name: used in ids and reports.
+        provider: the provider it is asked at.
+        id: its name at the provider, if another.
+        label_token_ids: the first token's id of each label behind a space, for the decision rule
+            ``label_logprobs`` where the provider has no ``/tokenize``.
+    """
+
+    name: _Name
+    provider: str
+    id: str | None = None
+    label_token_ids: list[int] | None = None
+
+    @property
+    def provider_id(self) -> str:
+        """The model's name at the provider."""
+        return self.id or self.name
+
+
+class Skip(_Table):
+    """Cells of the matrix that are left out, and why."""
+
+    model: str | None = None
+    shots: int | None = None
+    train_size: int | None = None
+    decision_rule: DecisionRule | None = None
+    reason: Annotated[str, Field(min_length=1)]
+
+
+class Matrix(_Table):
+    """Which combinations are cells: each model with each number of shots, by each decision rule."""
+
+    shots: list[Annotated[int, Field(ge=0)]] = Field(default_factory=lambda: [0], min_length=1)
+    decision_rules: list[DecisionRule] = Field(
+        default_factory=lambda: list[DecisionRule](["text"]), min_length=1
+    )
+    skip: list[Skip] = Field(default_factory=list)
+
+
+class Threshold(_Table):
+    """The accuracy that cells must reach. What is left out matches every cell."""
+
+    model: str | None = None
+    shots: int | None = None
+    train_size: int | None = None
+    decision_rule: DecisionRule | None = None
+    min_accuracy: Annotated[_Share, Field(strict=False)]
+
+
+class ExperimentFile(_Table):
+    """The whole file."""
+
+    task: Task
+    provider: Annotated[dict[_Name, Provider], Field(min_length=1)]
+    model: Annotated[list[Model], Field(min_length=1)]
+    matrix: Matrix = Matrix()
+    threshold: list[Threshold] = Field(default_factory=list)
+
+
+def read_file(path: Path) -> ExperimentFile:
+    """Read the file and check each table on its own.
+
+    Raises:
+        ExperimentError: the file is missing, is no TOML, or has an unknown or missing key or a
+            value out of range.
+    """
+    try:
+        return ExperimentFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise ExperimentError(
+            f"{path}: there is no such experiment file; write one, or mend the path."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ExperimentError(f"{path}: this is not TOML ({error}); mend it.") from None
+    except ValidationError as error:
+        raise ExperimentError(f"{path}: {_sentence(error)}") from None
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """There is no such name; the nearest known one, or all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}."
+    return f"there is no {kind} {name!r}; {hint}"
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first of pydantic's errors as a sentence that names table and key."""
+    first = error.errors(include_url=False)[0]
+    place = _place(first["loc"])
+    if first["type"] == "extra_forbidden":
+        return _unknown_key(first["loc"], place)
+    if first["type"] == "missing":
+        return f"{place} is missing; add it."
+    given = first["input"]
+    shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
+    return f"{place}: {first['msg'].lower()}{shown}; mend it."
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    """``[matrix] shots``, ``[[model]] 2: name``, from pydantic's location."""
+    table, *rest = loc
+    if rest and isinstance(rest[0], int):
+        head = f"[[{table}]] {rest[0] + 1}:"
+        rest = rest[1:]
+    elif table == "provider" and rest:
+        head = f"[provider.{rest[0]}]"
+        rest = rest[1:]
+    else:
+        head = f"[{table}]"
+    tail = ".".join(str(part + 1) if isinstance(part, int) else part for part in rest)
+    return f"{head} {tail}".strip()
+
+
+def _unknown_key(loc: tuple[int | str, ...], place: str) -> str:
+    fields: dict[str, Any] = {
+        "task": Task, "provider": Provider, "model": Model, "matrix": Matrix,
+        "threshold": Threshold,
+    }  # fmt: skip
+    table = Skip if "skip" in loc else fields.get(str(loc[0])) if len(loc) > 1 else ExperimentFile
+    known = list(table.model_fields) if table else []
+    near = difflib.get_close_matches(str(loc[-1]), known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."
+    return f"{place} is not known here; {hint}"

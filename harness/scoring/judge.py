@@ -1,0 +1,35 @@
+"""Read answers against labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def judge(
+    items: Sequence[str], labels: Sequence[int], predictions: Sequence[int | None]
+) -> pd.DataFrame:
+    """One judgement a text.
+
+    Args:
+        items: item ids.
+        labels: the true label ids.
+        predictions: the label ids that were read, None where an answer stated none.
+
+    Returns:
+        A frame with the columns ``item``, ``label``, ``prediction`` (nullable integer) and
+        ``correct`` (bool), in the order given. An answer that states no label is not correct.
+    """
+    frame = pd.DataFrame(
+        {
+            "item": list(items),
+            "label": list(labels),
+            "prediction": pd.array(list(predictions), dtype="Int64"),
+        }
+    )
+    frame["correct"] = (frame["prediction"] == frame["label"]).fillna(False).astype(bool)
+    return frame

@@ -1,0 +1,99 @@
+"""From logits to a token and its log-probabilities.
+
+Log-probabilities are natural logarithms in float32, after ``logit_bias`` and before temperature
+and ``top_p``: what is reported is what the model says under the bias, not how it was drawn.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class SamplingParameters:
+    """How a completion is drawn, as the request has it.
+
+    Attributes:
+        max_tokens: at most so many tokens; 0 only computes the prompt.
+        temperature: 0 takes the likeliest token.
+        top_p: the smallest set of likeliest tokens with this probability is drawn from.
+        seed: the same seed and prompt give the same answer; None draws anew each time.
+        stop: texts before which a completion ends.
+        logit_bias: token id and what is added to its logit.
+        top_logprobs: how many alternatives a token is reported with; None reports none at all.
+        n: completions of the prompt.
+        prompt_logprobs: whether the prompt's own tokens are reported too.
+    """
+
+    max_tokens: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    top_logprobs: int | None = None
+    n: int = 1
+    prompt_logprobs: bool = False
+
+
+@dataclass(frozen=True)
+class TokenLogprob:
+    """A token, its log-probability, and the likeliest ones in its place.
+
+    ``logprob`` is None for a prompt's first token, before which there is nothing.
+    """
+
+    token_id: int
+    logprob: float | None
+    top: tuple[tuple[int, float], ...] = ()
+
+
+def biased(logits: torch.Tensor, bias: tuple[tuple[int, float], ...]) -> torch.Tensor:
+    """Logits with the bias added, shape (vocabulary,); the given ones stay as they are."""
+    if not bias:
+        return logits
+    ids, values = zip(*bias, strict=True)
+    added = torch.tensor(values, dtype=logits.dtype)
+    return logits.index_add(0, torch.tensor(ids), added)
+
+
+def report(logits: torch.Tensor, token_id: int, count: int) -> TokenLogprob:
+    """A token's log-probability among (biased) logits of shape (vocabulary,)."""
+    logprobs = torch.log_softmax(logits, dim=-1)
+    top = torch.topk(logprobs, min(count, len(logprobs))) if count else None
+    pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True) if top else ()
+    return TokenLogprob(token_id, logprobs[token_id].item(), tuple(pairs))
+
+
+def generator(parameters: SamplingParameters, choice: int) -> torch.Generator | None:
+    """The source of chance of one completion, None if there is none.
+
+    It follows from the seed and the completion's number among ``n`` alone, so that a prompt's
+    answer does not depend on its place in the request.
+    """
+    if parameters.temperature == 0:
+        return None
+    source = torch.Generator()
+    if parameters.seed is None:
+        source.seed()
+    else:
+        digest = hashlib.sha256(f"{parameters.seed} {choice}".encode()).digest()
+        source.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    return source
+
+
+def choose(
+    logits: torch.Tensor, parameters: SamplingParameters, source: torch.Generator | None
+) -> int:
+    """The next token, from (biased) logits of shape (vocabulary,)."""
+    if source is None:
+        return int(logits.argmax())
+    # Shifted first, so that a tiny temperature leaves 0 for the likeliest and not infinity.
+    probabilities = torch.softmax((logits.double() - logits.max()) / parameters.temperature, dim=-1)
+    if parameters.top_p < 1:
+        ordered, places = probabilities.sort(descending=True, stable=True)
+        outside = ordered.cumsum(0) - ordered >= parameters.top_p
+        outside[0] = False
+        probabilities[places[outside]] = 0
+    return int(torch.multinomial(probabilities, 1, generator=source))

