@@ -165,8 +165,10 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 
 
 def _sentence(error: ValidationError) -> str:
-    """The first of pydantic's errors as a sentence that names table and key."""
-    first = error.errors(include_url=False)[0]
+    """The most telling of pydantic's errors as a sentence that names table and key."""
+    errors = error.errors(include_url=False)
+    # A misspelt key that is needed is unknown and missing at once: the former says how to mend it.
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     place = _place(first["loc"])
     if first["type"] == "extra_forbidden":
         return _unknown_key(first["loc"], place)
@@ -174,7 +176,8 @@ def _sentence(error: ValidationError) -> str:
         return f"{place} is missing; add it."
     given = first["input"]
     shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return f"{place}: {first['msg'].lower()}{shown}; mend it."
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    return f"{place}: {message}{shown}; mend it."
 
 
 def _place(loc: tuple[int | str, ...]) -> str:

@@ -8,6 +8,7 @@ costs a third less a request; what a cell needs of them is checked here.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -131,10 +132,18 @@ class Client:
         size = self._prompts_per_request
         batches = [(i, prompts[i : i + size]) for i in range(0, len(prompts), size)]
 
+        failed = threading.Event()
+
         def ask(batch: tuple[int, Sequence[str]]) -> Reply:
             start, part = batch
             where = f"prompts {start + 1}-{start + len(part)} of {len(prompts)}"
-            reply = self._ask(model, part, parameters, where)
+            if failed.is_set():  # the one that failed came before this one and is raised first
+                raise RequestError(f"{where}: not sent, since an earlier request failed.")
+            try:
+                reply = self._ask(model, part, parameters, where)
+            except BaseException:
+                failed.set()
+                raise
             done(len(part))
             return reply
 
@@ -160,7 +169,9 @@ class Client:
         body = {"model": model, "prompt": text, "add_special_tokens": False}
         reply = self._send(f"/tokenize at {url}", lambda: self._post(url, body))
         tokens = reply.get("tokens")
-        if not isinstance(tokens, list) or not all(isinstance(token, int) for token in tokens):
+        if not (
+            isinstance(tokens, list) and tokens and all(isinstance(id_, int) for id_ in tokens)
+        ):
             raise RequestError(f"/tokenize at {url}: the answer holds no list `tokens` of ids.")
         return tokens
 
@@ -229,6 +240,8 @@ def _answers(body: dict[str, Any], expected: int, what: str) -> tuple[Answer, ..
         )
     try:
         ordered = sorted(choices, key=lambda choice: choice.get("index", 0))
+        if not all(isinstance(choice["text"], str) for choice in ordered):
+            raise TypeError
         return tuple(
             Answer(choice["text"], str(choice.get("finish_reason")), _first_token(choice))
             for choice in ordered

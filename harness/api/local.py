@@ -6,11 +6,12 @@ only runs its command.
 
 from __future__ import annotations
 
+import http.client
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -35,6 +36,8 @@ class LocalProvider:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - kept open as long as the process
+        # Several requests may be about to leave at once; all wait for the one that starts it.
+        self._starting = threading.Lock()
 
     def ensure(self, base_url: str, models: Sequence[str]) -> None:
         """Start the local provider at an address, unless something answers there already.
@@ -47,8 +50,11 @@ class LocalProvider:
             LocalProviderError: the address is not on this machine, the extra ``local`` is not
                 installed, or the server ended or did not answer in time.
         """
-        if self._process is not None and self._process.poll() is None:
-            return
+        with self._starting:
+            if self._process is None or self._process.poll() is not None:
+                self._start(base_url, models)
+
+    def _start(self, base_url: str, models: Sequence[str]) -> None:
         url = urlsplit(base_url)
         if url.hostname not in _LOOPBACK:
             raise LocalProviderError(
@@ -103,7 +109,9 @@ class LocalProvider:
 
 def _answers(health: str) -> bool:
     try:
-        with urllib.request.urlopen(health, timeout=2) as response:
+        # No proxy that the environment names: this machine asks itself.
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(health, timeout=2) as response:
             return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
+    except (OSError, http.client.HTTPException):  # the latter: something else listens there
         return False

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from harness.errors import TunebenchError
@@ -75,6 +76,7 @@ def text_sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+@lru_cache(maxsize=256)
 def endpoint_of(method: str, uri: str) -> str:
     """Method and path without host, port and API root.
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
+_LOOK_UPS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr")
 
 
 class NetworkBlockedError(TunebenchError, ConnectionError):
@@ -30,7 +31,8 @@ def blocked_network(who: str) -> Iterator[None]:
     Args:
         who: what is replaying, for the message.
     """
-    real = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+    real = socket.socket.connect, socket.socket.connect_ex
+    look_ups = {name: getattr(socket, name) for name in _LOOK_UPS}
 
     def refuse(address: object) -> NoReturn:
         raise NetworkBlockedError(
@@ -48,13 +50,16 @@ def blocked_network(who: str) -> Iterator[None]:
             refuse(address)
         return real[1](self, address)
 
-    def getaddrinfo(host: Any, port: Any, *_: Any, **__: Any) -> NoReturn:
-        refuse((host, port))
+    def look_up(host: Any, *_: Any, **__: Any) -> NoReturn:
+        refuse(host)
 
     socket.socket.connect = connect  # type: ignore[assignment,method-assign]
     socket.socket.connect_ex = connect_ex  # type: ignore[assignment,method-assign]
-    socket.getaddrinfo = getaddrinfo
+    for name in look_ups:
+        setattr(socket, name, look_up)
     try:
         yield
     finally:
-        socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo = real  # type: ignore[method-assign]
+        socket.socket.connect, socket.socket.connect_ex = real  # type: ignore[method-assign]
+        for name, function in look_ups.items():
+            setattr(socket, name, function)

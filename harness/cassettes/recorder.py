@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from vcr.cassette import Cassette
+from vcr.patch import PATCHER_NAMES
 from vcr.record_mode import RecordMode
 
 from harness.cassettes.fingerprint import (
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
 LATENCY_HEADER = "tunebench-latency-ms"
 RECORDED_AT_HEADER = "tunebench-recorded-at"
+
+# The openai client speaks through httpx2. Whatever else opens a connection while a cassette is in
+# use, such as the start of the local provider, is no traffic of the experiment.
+_OTHER_LIBRARIES = tuple(name for name in PATCHER_NAMES if name != "httpx2")
 
 # Shorter prompts, such as a label sent to be tokenized, may well stand in an answer.
 _ECHO_MIN_CHARACTERS = 40
@@ -61,7 +66,9 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         hint: str,
     ) -> None:
         super().__init__(
-            path, record_mode=RecordMode.NEW_EPISODES if before_send else RecordMode.NONE
+            path,
+            record_mode=RecordMode.NEW_EPISODES if before_send else RecordMode.NONE,
+            skip_patchers=_OTHER_LIBRARIES,
         )
         self.file = file
         self.played: set[str] = set()
@@ -233,5 +240,5 @@ def _repeats(value: Any, texts: list[str]) -> bool:
     if isinstance(value, list):
         return any(_repeats(part, texts) for part in value)
     if isinstance(value, dict):
-        return any(_repeats(part, texts) for part in value.values())
+        return any(_repeats(part, texts) for part in (*value, *value.values()))
     return False

@@ -123,13 +123,19 @@ class CassetteFile:
         """Reopen for appending, behind an exclusive lock; drop a torn last line.
 
         Raises:
-            CassetteError: another process is recording this cassette.
+            CassetteError: another process is recording this cassette, or it cannot be written.
         """
         self.close()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        # Unbuffered: a row is in the file when `append` returns, and nothing of a failed write
-        # waits in a buffer to come out later.
-        writer = self.path.open("ab", buffering=0)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Unbuffered: a row is in the file when `append` returns, and nothing of a failed write
+            # waits in a buffer to come out later.
+            writer = self.path.open("ab", buffering=0)
+        except OSError as error:
+            raise CassetteError(
+                f"{self.path}: cannot be opened for recording ({error.strerror}); make that folder "
+                "one that can be written to."
+            ) from error
         try:
             if fcntl is not None:
                 fcntl.flock(writer, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -229,6 +235,8 @@ class CassetteFile:
         with self.path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
+                    if number == 1 and not json.dumps(self.header).encode().startswith(line):
+                        self._check_header(line)
                     break
                 if number == 1:
                     self._check_header(line)

@@ -76,18 +76,18 @@ def check_labels(labels: Sequence[str], instruction: str) -> None:
 
     Raises:
         FormatError: fewer than two labels, a repeated one, one that is empty, starts or ends
-            with white space, or holds a line break or ``->``; an instruction that holds or ends
-            with the separator line.
+            with white space, or holds a line break, a tab or ``->``; an instruction that holds or
+            ends with the separator line.
     """
     if len(labels) < 2:
         raise FormatError(f"a task needs two labels or more, not {len(labels)}: list them all.")
     for position, label in enumerate(labels):
         if label in labels[:position]:
             raise FormatError(f"the label {label!r} is listed twice: list each once.")
-        if not label or label != label.strip() or "\n" in label or "->" in label:
+        if not label or label != label.strip() or set("\n\r\t") & set(label) or "->" in label:
             raise FormatError(
                 f"the label {label!r} cannot be used: a label is not empty, has no white space "
-                "around it, no line break and no '->' in it."
+                "around it, no line break, no tab and no '->' in it."
             )
         bare = label.replace(" ", "")
         if bare in [other.replace(" ", "") for other in labels[:position]]:
@@ -151,7 +151,7 @@ class AnswerFormat:
         bare = [label.replace(" ", "") for label in self.labels]
         if answer in bare:
             return bare.index(answer)
-        stopped = answer + self.ending
+        stopped = answer + self.ending.replace(" ", "")
         return bare.index(stopped) if self.ending and stopped in bare else None
 
     def label_of_token(self, token: str) -> int | None:
@@ -172,20 +172,22 @@ class AnswerFormat:
 def _common_ending(labels: Sequence[str]) -> str:
     """The longest common ending that leaves something of each label and occurs nowhere else in it.
 
-    A stem must remain, or an empty answer would be read as a label; the ending must not occur
-    earlier in a label, or the answer would be stopped there.
+    A stem must remain, or an empty answer would be read as a label, and the stem must not be
+    another label. The ending must not occur earlier in a label, or the answer would be stopped
+    there; nor begin with a space, at which the answer would be stopped before its first word ends.
     """
+    bare = {label.replace(" ", "") for label in labels}
     ending = min(labels, key=len)
     while not all(label.endswith(ending) for label in labels):
         ending = ending[1:]
     while ending and any(
-        label.replace(" ", "") == ending.replace(" ", "")
+        ending.startswith(" ")
+        or label.removesuffix(ending).replace(" ", "") in {"", *bare}
         or f" {label}".index(ending) != len(label) + 1 - len(ending)
         for label in labels
     ):
         ending = ending[1:]
-    # A stop sequence that begins with a space would cut the answer before its first word ends.
-    return ending.lstrip(" ")
+    return ending
 
 
 def draw_examples(

@@ -26,4 +26,8 @@ def progress_bar(
         A function to call with the number of further texts done.
     """
     with suspended_capture, tqdm(total=total, desc=title, unit="text", leave=True) as bar:
-        yield bar.update
+
+        def advance(texts: int) -> None:
+            bar.update(texts)
+
+        yield advance

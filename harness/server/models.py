@@ -140,9 +140,9 @@ class ModelRegistry:
             return self._loaded[name]
 
     @property
-    def loaded(self) -> list[str]:
-        """Names that are in memory."""
-        return list(self._loaded)
+    def loaded(self) -> Mapping[str, LanguageModel]:
+        """The models that are in memory."""
+        return dict(self._loaded)
 
 
 def _load(name: str, source: str, dtype: torch.dtype) -> LanguageModel:

@@ -64,7 +64,7 @@ class TokenBytes:
         return b"\n" in self.of(token_id)
 
     def label(self, token_id: int) -> str:
-        """The token as a JSON string; bytes that are no text become ``bytes:\\x..``."""
+        r"""The token as a JSON string; bytes that are no text become ``bytes:\x..``."""
         raw = self.of(token_id)
         try:
             return raw.decode()

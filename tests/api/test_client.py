@@ -1,0 +1,310 @@
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.api import Answer, Client, RequestError
+from harness.cassettes import CassetteFile, use_cassette
+
+PROMPTS = [f"prompt {i}" for i in range(45)]
+
+
+@pytest.fixture
+def connect(loopback) -> Iterator[Callable[..., Client]]:
+    clients = []
+
+    def connect(url: str = loopback.url, key: str = "sk-any", **options: Any) -> Client:
+        clients.append(Client(url, key, **options))
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        client.close()
+
+
+def texts(replies) -> list[str]:
+    return [answer.text for reply in replies for answer in reply.answers]
+
+
+def test_prompts_are_sent_in_lists_of_twenty(loopback, connect) -> None:
+    replies = connect().complete("m", PROMPTS, {"max_tokens": 1, "stop": ["tive"]})
+    assert [asked.fields["prompt"] for asked in loopback.asked] == [
+        PROMPTS[:20],
+        PROMPTS[20:40],
+        PROMPTS[40:],
+    ]
+    assert {asked.path for asked in loopback.asked} == {"/v1/completions"}
+    assert {tuple(sorted(asked.fields)) for asked in loopback.asked} == {
+        ("max_tokens", "model", "prompt", "stop")
+    }
+    assert [len(reply.answers) for reply in replies] == [20, 20, 5]
+    assert texts(replies) == [loopback.text_of(prompt) for prompt in PROMPTS]
+
+
+def test_where_lists_are_not_taken_each_prompt_is_a_string_of_its_own(loopback, connect) -> None:
+    replies = connect(prompts_per_request=1).complete("m", PROMPTS[:3], {})
+    assert [asked.fields["prompt"] for asked in loopback.asked] == PROMPTS[:3]
+    assert texts(replies) == [loopback.text_of(prompt) for prompt in PROMPTS[:3]]
+
+
+def test_a_single_prompt_is_a_list_where_lists_are_taken(loopback, connect) -> None:
+    connect().complete("m", PROMPTS[:1], {})
+    assert loopback.asked[0].fields["prompt"] == PROMPTS[:1]
+
+
+def test_no_prompts_are_no_request(loopback, connect) -> None:
+    assert connect().complete("m", [], {}) == []
+    assert loopback.asked == []
+
+
+def test_choices_out_of_order_are_put_in_the_order_of_the_prompts(loopback, connect) -> None:
+    def shuffled(asked):
+        reply = loopback.complete(asked)
+        reply.body["choices"].sort(key=lambda choice: choice["text"])
+        return reply
+
+    loopback.answer = shuffled
+    replies = connect().complete("m", PROMPTS, {})
+    assert texts(replies) == [loopback.text_of(prompt) for prompt in PROMPTS]
+
+
+def test_requests_under_way_are_as_many_as_allowed_and_no_more(loopback, connect) -> None:
+    def slowly(asked):
+        time.sleep(0.03)
+        return loopback.complete(asked)
+
+    loopback.answer = slowly
+    client = connect(prompts_per_request=1, concurrency=4)
+    replies = client.complete("m", PROMPTS[:16], {})
+    assert loopback.most_at_once == 4
+    assert texts(replies) == [loopback.text_of(prompt) for prompt in PROMPTS[:16]]
+
+
+def test_answers_that_overtake_each_other_stay_in_order(loopback, connect) -> None:
+    def later_ones_first(asked):
+        time.sleep(0.15 if asked.fields["prompt"] == PROMPTS[0] else 0)
+        return loopback.complete(asked)
+
+    loopback.answer = later_ones_first
+    replies = connect(prompts_per_request=1, concurrency=3).complete("m", PROMPTS[:9], {})
+    assert texts(replies) == [loopback.text_of(prompt) for prompt in PROMPTS[:9]]
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_progress_counts_every_prompt_once(connect, concurrency: int) -> None:
+    done: list[int] = []
+    connect(concurrency=concurrency).complete("m", PROMPTS, {}, done=done.append)
+    assert sorted(done) == [5, 20, 20]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_passing_failure_is_asked_again(loopback, connect, said, status: int) -> None:
+    def at_the_third_time(asked):
+        if len(loopback.asked) < 3:
+            return said({"error": {"message": "busy"}}, status, {"retry-after-ms": "1"})
+        return loopback.complete(asked)
+
+    loopback.answer = at_the_third_time
+    replies = connect(retries=2).complete("m", PROMPTS[:2], {})
+    assert texts(replies) == [loopback.text_of(prompt) for prompt in PROMPTS[:2]]
+    assert len({asked.body for asked in loopback.asked}) == 1
+
+
+def test_without_retries_a_failure_is_asked_once(loopback, connect, said) -> None:
+    loopback.answer = lambda _: said({"error": {"message": "busy"}}, 429)
+    with pytest.raises(RequestError):
+        connect().complete("m", PROMPTS, {})
+    assert len(loopback.asked) == 1
+
+
+def test_a_failure_for_good_says_what_the_provider_said_and_where(loopback, connect, said) -> None:
+    loopback.answer = lambda _: said({"error": {"message": "prompt 3 is too long"}}, 400)
+    with pytest.raises(RequestError) as raised:
+        connect(retries=2).complete("m", PROMPTS, {})
+    assert str(raised.value) == (
+        f"model 'm' at {loopback.url}, prompts 1-20 of 45: the provider answered 400 "
+        "(prompt 3 is too long); see the provider's log or documentation."
+    )
+    assert len(loopback.asked) == 1
+
+
+@pytest.mark.parametrize("slow", [0, 1])
+def test_after_a_failure_no_further_request_is_sent(loopback, connect, said, slow: int) -> None:
+    failed = threading.Event()
+
+    def second_one_fails(asked):
+        if asked.fields["prompt"] == PROMPTS[1]:
+            failed.set()
+            return said({"error": {"message": "no"}}, 400)
+        if asked.fields["prompt"] == PROMPTS[0] and slow:
+            failed.wait(5)
+            time.sleep(0.2)  # long enough for the other worker to take all that is left
+        return loopback.complete(asked)
+
+    loopback.answer = second_one_fails
+    done: list[int] = []
+    client = connect(prompts_per_request=1, concurrency=1 + slow)
+    with pytest.raises(RequestError, match="prompts 2-2 of 45: the provider answered 400"):
+        client.complete("m", PROMPTS, {}, done=done.append)
+    assert sorted(asked.fields["prompt"] for asked in loopback.asked) == PROMPTS[:2]
+    assert done == [1]  # the one under way was finished
+
+
+CHOICE = {"index": 0, "text": " a", "finish_reason": "stop"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sentence"),
+    [
+        (200, b"<html>hello</html>", "the answer is not JSON; is base_url the API root, with /v1?"),
+        (200, b"", "the answer is not JSON; is base_url the API root, with /v1?"),
+        (200, [1], "the answer is no JSON object; is base_url the API root?"),
+        (200, {}, "1 prompts were asked and no list of choices came back; if the provider takes "
+                  "no lists of prompts, leave 'lists' out of its `supports`."),
+        (200, {"choices": [CHOICE, CHOICE]}, "1 prompts were asked and 2 choices came back; if the "
+         "provider takes no lists of prompts, leave 'lists' out of its `supports`."),
+        (200, {"choices": [{"index": 0, "message": {"content": " a"}}]},
+         "a choice has no `text`; is this the endpoint for completions?"),
+        (200, {"choices": [{"index": 0, "text": None}]},
+         "a choice has no `text`; is this the endpoint for completions?"),
+        (200, {"choices": ["a"]}, "a choice has no `text`; is this the endpoint for completions?"),
+        (401, {"error": {"message": "Incorrect API key"}}, "the provider answered 401 (Incorrect "
+         "API key); set the key in the variable that the provider's `api_key_env` names."),
+        (403, {"error": {"message": "not yours"}}, "the provider answered 403 (not yours); ask "
+         "for access, or use another key."),
+        (404, {"error": {"message": "no such model"}}, "the provider answered 404 (no such model); "
+         "check the model's name and the provider's base_url."),
+        (404, b"<html>nothing here</html>", "the provider answered 404 (Not Found); check the "
+         "model's name and the provider's base_url."),
+        (429, {"error": {"message": "slow down"}}, "the provider answered 429 (slow down); wait, "
+         "or lower the provider's `concurrency`."),
+        (500, {"error": "oops"}, "the provider answered 500 (Internal Server Error); see the "
+         "provider's log or documentation."),
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_none_is_a_sentence(
+    loopback, connect, said, status: int, body: Any, sentence: str
+) -> None:
+    loopback.answer = lambda _: said(body, status)
+    with pytest.raises(RequestError) as raised:
+        connect().complete("m", ["a text"], {})
+    assert str(raised.value) == f"model 'm' at {loopback.url}, prompts 1-1 of 1: {sentence}"
+
+
+def test_a_provider_that_does_not_run_is_a_sentence(connect, unused_port: int) -> None:
+    with pytest.raises(RequestError, match=r"no connection \(.*\); is the provider running"):
+        connect(f"http://127.0.0.1:{unused_port}/v1").complete("m", PROMPTS, {})
+
+
+def test_no_answer_in_time_is_a_sentence(loopback, connect) -> None:
+    def too_late(asked):
+        time.sleep(0.5)
+        return loopback.complete(asked)
+
+    loopback.answer = too_late
+    with pytest.raises(RequestError, match="no answer in time; is the provider overloaded"):
+        connect(timeout=0.1).complete("m", PROMPTS, {})
+
+
+def test_a_lone_surrogate_in_a_text_is_a_sentence(loopback, connect) -> None:
+    with pytest.raises(RequestError, match=r"a text holds a lone surrogate \('\\ud800'\)"):
+        connect().complete("m", ["fine", "broken \ud800"], {})
+    assert loopback.asked == []
+
+
+def test_usage_and_latency_are_kept(loopback, connect) -> None:
+    def slowly(asked):
+        time.sleep(0.05)
+        return loopback.complete(asked)
+
+    loopback.answer = slowly
+    replies = connect().complete("m", PROMPTS[:25], {})
+    assert [(r.prompt_tokens, r.completion_tokens) for r in replies] == [(200, 20), (50, 5)]
+    assert all(50 <= reply.latency_ms < 5000 for reply in replies)
+    assert [reply.recorded_at for reply in replies] == [None, None]
+
+
+def test_an_answer_without_usage_counts_no_tokens(loopback, connect, said) -> None:
+    loopback.answer = lambda _: said({"choices": [CHOICE]})
+    (reply,) = connect().complete("m", ["a text"], {})
+    assert (reply.prompt_tokens, reply.completion_tokens) == (0, 0)
+
+
+def test_log_probabilities_of_the_first_token_are_kept(loopback, connect, said) -> None:
+    candidates = {" Positive": -0.5, " Negative": -1.5}
+    choices = [
+        CHOICE | {"logprobs": {"top_logprobs": [candidates, {" x": -9.0}]}},
+        CHOICE | {"index": 1, "logprobs": None},
+        CHOICE | {"index": 2, "logprobs": {"top_logprobs": []}},
+    ]
+    loopback.answer = lambda _: said({"choices": choices})
+    (reply,) = connect().complete("m", ["a", "b", "c"], {"logprobs": 2})
+    assert reply.answers == (
+        Answer(" a", "stop", candidates),
+        Answer(" a", "stop", {}),
+        Answer(" a", "stop", {}),
+    )
+
+
+def test_on_replay_latency_is_the_recorded_one(loopback, connect, tmp_path: Path) -> None:
+    def slowly(asked):
+        time.sleep(0.05)
+        return loopback.complete(asked)
+
+    loopback.answer = slowly
+    file = CassetteFile(tmp_path / "c.jsonl", experiment="e", recording="c")
+    file.start_recording()
+    client = connect()
+    with use_cassette(file, before_send=lambda: None, items={}, hint=""):
+        client.complete("m", PROMPTS[:1], {})
+        (reply,) = client.complete("m", PROMPTS[:1], {})
+    (row,) = file.rows()
+    file.close()
+    assert reply.latency_ms == row["latency_ms"] >= 50
+    assert reply.recorded_at == row["recorded_at"]
+    assert len(loopback.asked) == 1
+
+
+def test_the_key_goes_into_the_header(loopback, connect) -> None:
+    connect(key="sk-mine").complete("m", PROMPTS[:1], {})
+    assert loopback.asked[0].headers["authorization"] == "Bearer sk-mine"
+
+
+@pytest.mark.parametrize("root", ["/v1", "/v1/", ""])
+def test_tokenize_stands_beside_the_api_root(loopback, connect, said, root: str) -> None:
+    loopback.answer = lambda _: said({"tokens": [7, 8]})
+    assert connect(loopback.root + root).tokenize("m", " Positive") == [7, 8]
+    (asked,) = loopback.asked
+    assert asked.path == "/tokenize"
+    assert asked.fields == {"model": "m", "prompt": " Positive", "add_special_tokens": False}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sentence"),
+    [
+        (404, {"error": {"message": "no model"}}, "the provider answered 404 (no model); check "
+         "the model's name and the provider's base_url."),
+        (200, b"<html></html>", "the answer is not JSON; is base_url the API root, with /v1?"),
+        (200, {}, "the answer holds no list `tokens` of ids."),
+        (200, {"tokens": []}, "the answer holds no list `tokens` of ids."),
+        (200, {"tokens": ["Posi", "tive"]}, "the answer holds no list `tokens` of ids."),
+        (200, {"tokens": 3}, "the answer holds no list `tokens` of ids."),
+    ],
+)  # fmt: skip
+def test_no_token_ids_are_a_sentence(
+    loopback, connect, said, status: int, body: Any, sentence: str
+) -> None:
+    loopback.answer = lambda _: said(body, status)
+    with pytest.raises(RequestError) as raised:
+        connect().tokenize("m", " Positive")
+    assert str(raised.value) == f"/tokenize at {loopback.root}/tokenize: {sentence}"
+
+
+def test_text_of_any_script_arrives_as_it_was_sent(loopback, connect) -> None:
+    text = 'Ünïcode 🙂 "quoted"\n\t\\ end\u2028'
+    connect().complete("m", [text], {})
+    assert json.loads(loopback.asked[0].body)["prompt"] == [text]

@@ -1,0 +1,137 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cassettes import CassetteMissError
+
+PROMPTS = {f"film-{i}": f"a review of film number {i}, which goes on for a while" for i in range(6)}
+TEXTS = list(PROMPTS.values())
+RULE = {"max_tokens": 1, "stop": ["tive"], "temperature": 0}
+
+
+@pytest.fixture
+def missed(recording, replaying):
+    """The message of a miss: what is recorded, then what is asked."""
+
+    def missed(
+        asked: list[str],
+        parameters: dict[str, Any] = RULE,
+        *,
+        model: str = "m",
+        items: dict[str, str] = PROMPTS,
+        recorded: list[list[str]] | None = None,
+    ) -> str:
+        with recording(PROMPTS) as (client, _):
+            for texts in [TEXTS[:1]] if recorded is None else recorded:
+                client.complete("m", texts, RULE)
+        with replaying(items) as (client, _), pytest.raises(CassetteMissError) as raised:
+            client.complete(model, asked, parameters)
+        return str(raised.value)
+
+    return missed
+
+
+def test_it_names_cell_item_file_nearest_request_difference_and_mend(missed, path: Path) -> None:
+    assert missed(TEXTS[:1], RULE | {"max_tokens": 2}) == (
+        f"m-1shot, item film-0: {path} has no answer to this request; the nearest recorded one "
+        "(film-0) differs in max_tokens (recorded 1, asked 2); undo that change, or record it "
+        "with `pytest --record=missing`."
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({"temperature": 0.5}, "temperature (recorded 0, asked 0.5)"),
+        ({"stop": ["ive"]}, "stop (recorded ['tive'], asked ['ive'])"),
+        ({"seed": 7}, "seed (recorded 'nothing', asked 7)"),
+        ({"user": "me"}, "a parameter that cassettes do not store"),
+        (
+            {"max_tokens": 2, "temperature": 1},
+            "max_tokens (recorded 1, asked 2), temperature (recorded 0, asked 1)",
+        ),
+    ],
+)
+def test_it_says_which_parameter_differs(missed, change: dict[str, Any], difference: str) -> None:
+    assert f"(film-0) differs in {difference}; undo" in missed(TEXTS[:1], RULE | change)
+
+
+def test_a_parameter_left_out_is_named(missed) -> None:
+    assert "differs in stop (recorded ['tive'], asked 'nothing');" in missed(
+        TEXTS[:1], {"max_tokens": 1, "temperature": 0}
+    )
+
+
+def test_another_model_is_named(missed) -> None:
+    assert "differs in model (recorded 'm', asked 'n');" in missed(TEXTS[:1], model="n")
+
+
+def test_a_changed_prompt_is_told_from_a_changed_parameter(missed) -> None:
+    changed = {item: f"Now classify: {text}" for item, text in PROMPTS.items()}
+    said = missed(
+        list(changed.values())[:2], items=changed, recorded=[TEXTS[2:4], TEXTS[:2], TEXTS[4:]]
+    )
+    assert said.startswith("m-1shot, item film-0, film-1: ")
+    assert (
+        "the nearest recorded one (film-0, film-1) differs in the text of 2 of 2 prompts "
+        "(prompt template, examples or data changed);"
+    ) in said
+
+
+def test_prompts_in_other_batches_are_counted(missed) -> None:
+    assert (
+        "(film-0) differs in the number of prompts in the request (recorded 1, asked 4);"
+    ) in missed(TEXTS[:4])
+
+
+def test_of_many_items_three_are_named(missed) -> None:
+    assert missed(TEXTS[1:]).startswith("m-1shot, item film-1, film-2, film-3 and 2 more: ")
+
+
+@pytest.mark.parametrize("items", [PROMPTS, {}])
+def test_the_nearest_request_shares_most_prompts(missed, items: dict[str, str]) -> None:
+    recorded = [TEXTS[:2], TEXTS[2:6], TEXTS[5:]]
+    said = missed([*TEXTS[2:5], TEXTS[0]], items=items, recorded=recorded)
+    assert "(film-2, film-3, film-4 and 1 more) differs in the text of 1 of 4 prompts" in said
+
+
+def test_among_equals_the_nearest_has_most_parameters_in_common(recording, replaying) -> None:
+    with recording(PROMPTS) as (client, _):
+        client.complete("m", TEXTS[:1], {"max_tokens": 9, "seed": 9, "temperature": 0})
+        client.complete("m", TEXTS[:1], {"max_tokens": 1, "seed": 9, "temperature": 0})
+    with (
+        replaying(PROMPTS) as (client, _),
+        pytest.raises(CassetteMissError, match=r"differs in seed \(recorded 9, asked 8\);"),
+    ):
+        client.complete("m", TEXTS[:1], {"max_tokens": 1, "seed": 8, "temperature": 0})
+
+
+def test_without_a_cassette_it_says_so(replaying, path: Path) -> None:
+    with replaying(PROMPTS) as (client, _), pytest.raises(CassetteMissError) as raised:
+        client.complete("m", TEXTS[:1], RULE)
+    assert str(raised.value) == (
+        f"m-1shot, item film-0: there is no cassette {path}, and replay sends nothing to a "
+        "provider; record it with `pytest --record=missing`."
+    )
+
+
+def test_in_an_empty_cassette_nothing_is_near(missed, path: Path) -> None:
+    assert missed(TEXTS[:1], recorded=[]) == (
+        f"m-1shot, item film-0: {path} has no recorded request to 'POST completions'; record it "
+        "with `pytest --record=missing`."
+    )
+
+
+def test_a_request_for_no_item_is_named_by_its_endpoint(recording, replaying) -> None:
+    with recording(PROMPTS) as (client, _):
+        client.tokenize("m", " Positive")
+    with replaying(PROMPTS) as (client, _), pytest.raises(CassetteMissError) as raised:
+        client.tokenize("m", " Negative")
+    assert str(raised.value).startswith("m-1shot, request 'POST tokenize': ")
+    assert "(no item) differs in the text of 1 of 1 prompts" in str(raised.value)
+
+
+def test_no_text_stands_in_the_message(missed) -> None:
+    said = missed([TEXTS[1]], RULE | {"max_tokens": 3})
+    assert "film number" not in said

@@ -1,0 +1,161 @@
+import contextlib
+import functools
+import hashlib
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+
+@dataclass
+class Asked:
+    """A request as it arrived."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        return json.loads(self.body)
+
+    @property
+    def prompts(self) -> list[str]:
+        prompt = self.fields["prompt"]
+        return prompt if isinstance(prompt, list) else [prompt]
+
+
+@dataclass
+class Said:
+    """An answer: a JSON value, or bytes as they are."""
+
+    body: Any
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Loopback:
+    """A provider on this machine, real but for its model.
+
+    Its completion of a prompt is `text_of` that prompt; a token is a word. A test that wants
+    another answer puts its own function in `answer`.
+    """
+
+    def __init__(self) -> None:
+        self.root = ""
+        self.asked: list[Asked] = []
+        self.answer: Callable[[Asked], Said] = self.complete
+        self.most_at_once = 0
+        self._at_once = 0
+        self._lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return self.root + "/v1"
+
+    @staticmethod
+    def text_of(prompt: str) -> str:
+        return " " + hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+    def complete(self, asked: Asked) -> Said:
+        if asked.path == "/tokenize":
+            words = asked.fields["prompt"].split()
+            return Said({"tokens": [int.from_bytes(word.encode()) % 50_000 for word in words]})
+        prompts = asked.prompts
+        choices = [
+            {"index": i, "text": self.text_of(prompt), "finish_reason": "stop"}
+            for i, prompt in enumerate(prompts)
+        ]
+        usage = {"prompt_tokens": 10 * len(prompts), "completion_tokens": len(prompts)}
+        return Said(
+            {
+                "id": f"cmpl-{len(self.asked)}",
+                "object": "text_completion",
+                "created": 0,
+                "model": asked.fields["model"],
+                "choices": choices,
+                "usage": usage,
+                "system_fingerprint": "loopback",
+            }
+        )
+
+    def take(self, asked: Asked) -> Said:
+        with self._lock:
+            self.asked.append(asked)
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            return self.answer(asked)
+        finally:
+            with self._lock:
+                self._at_once -= 1
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = 65_536  # head and body leave in one piece
+    disable_nagle_algorithm = True
+
+    def __init__(self, provider: Loopback, *args: object) -> None:
+        self.provider = provider
+        super().__init__(*args)
+
+    def do_GET(self) -> None:
+        self._reply(self.provider.take(Asked(self.path, self._headers(), b"")))
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self._reply(self.provider.take(Asked(self.path, self._headers(), body)))
+
+    def _headers(self) -> dict[str, str]:
+        return {name.lower(): value for name, value in self.headers.items()}
+
+    def _reply(self, said: Said) -> None:
+        body = said.body if isinstance(said.body, bytes) else json.dumps(said.body).encode()
+        self.send_response(said.status)
+        for name, value in {"Content-Type": "application/json", **said.headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):
+            self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def start_loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Loopback]]:
+    """Start providers on this machine, as many as are called for."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    with contextlib.ExitStack() as stack:
+
+        def start() -> Loopback:
+            provider = Loopback()
+            handler: Callable[..., _Handler] = functools.partial(_Handler, provider)
+            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+            stack.callback(server.server_close)
+            stack.callback(server.shutdown)
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+            provider.root = f"http://127.0.0.1:{server.server_port}"
+            return provider
+
+        yield start
+
+
+@pytest.fixture
+def loopback(start_loopback: Callable[[], Loopback]) -> Loopback:
+    """A provider on this machine."""
+    return start_loopback()
+
+
+@pytest.fixture
+def said() -> type[Said]:
+    """What a provider's `answer` returns."""
+    return Said

@@ -1,0 +1,85 @@
+"""The command: options, the ready line, one sentence for an error, a clean end."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx2
+import pytest
+
+pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
+
+
+def run(*options, timeout=20):
+    command = [sys.executable, "-m", "harness.server", *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_when_it_listens_and_ends_cleanly(tiny_folders, ending):
+    option = f"tiny={tiny_folders['tiny-llama']}"
+    command = [sys.executable, "-m", "harness.server", "--port", "0", "--model", option]
+    with subprocess.Popen(
+        [*command, "--dtype", "float32", "--deterministic"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        line = process.stdout.readline()
+        found = re.fullmatch(
+            r"serving tiny at (http://127\.0\.0\.1:\d+/v1) \(float32, deterministic\)\n", line
+        )
+        assert found, line + process.stderr.read()
+        body = {"model": "tiny", "prompt": "a film", "max_tokens": 1}
+        answer = httpx2.post(f"{found[1]}/completions", json=body, timeout=30)
+        assert answer.status_code == 200
+        start = time.monotonic()
+        process.send_signal(ending)
+        rest, errors = process.communicate(timeout=10)
+        assert time.monotonic() - start < 5
+        assert (process.returncode, rest, errors) == (0, "", "")
+
+
+def test_a_port_in_use_is_one_sentence():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run("--port", str(port), "--model", "smollm2-135m")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"error: Cannot serve at 127.0.0.1:{port} (Address already in")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.7.7", "example.org"])
+def test_another_host_than_loopback_wants_a_key(host, monkeypatch):
+    monkeypatch.delenv("TUNEBENCH_API_KEY", raising=False)
+    ended = run("--host", host, "--model", "smollm2-135m")
+    assert ended.returncode == 2
+    assert re.fullmatch(rf"error: Serving at {host} .*--api-key.*\n", ended.stderr)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--port", "70000"],
+        ["--batch-tokens", "0"],
+        ["--dtype", "int4"],
+        ["--model", "a=x", "--model", "a=y"],
+        ["--model", "=x"],
+    ],
+    ids=" ".join,
+)
+def test_a_bad_option_is_an_error(options):
+    ended = run(*options)
+    assert ended.returncode == 2
+    assert options[0] in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_built_in_names_are_served_by_default():
+    from harness.server.__main__ import _sources
+
+    assert list(_sources(None)) == ["smollm2-135m", "gemma3-270m"]
+    assert _sources(["mine=some/folder", "other"]) == {"mine": "some/folder", "other": "other"}
