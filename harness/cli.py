@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from harness.commands.prepare_data import add_prepare_data
 from harness.errors import TunebenchError
 from harness.server.__main__ import add_arguments, serve
 
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Serve small open models on this machine, in the manner of OpenAI's API.",
     )
     add_arguments(local)
+    add_prepare_data(commands)
     local.set_defaults(run=serve)
     arguments = parser.parse_args(argv)
     try:
@@ -36,4 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TunebenchError as error:
         print(f"tunebench: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("tunebench: interrupted.", file=sys.stderr)
+        return 130
     return code

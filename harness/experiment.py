@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from harness.experiment_file import (
     DecisionRule,
@@ -140,7 +141,7 @@ class Experiment:
         where it lies elsewhere, beside the file.
         """
         folder = self.path.absolute().parent
-        for parent in folder.parents:
+        for parent in (folder, *folder.parents):
             if parent.name == "benchmarks":
                 return parent.parent / "cassettes" / self.name
         return folder / "cassettes" / self.name
@@ -175,6 +176,13 @@ class Experiment:
             check_labels(self.task.labels, self.task.instruction)
         except FormatError as error:
             raise ExperimentError(f"{where}[task] {error}") from None
+        for name, provider in self.providers.items():
+            try:
+                _ = urlsplit(provider.base_url).port
+            except ValueError as error:
+                raise ExperimentError(
+                    f"{where}[provider.{name}] base_url {provider.base_url!r}: {error}; mend it."
+                ) from None
         for position, model in enumerate(file.model, 1):
             at = f"{where}[[model]] {position}: "
             if model.name in [other.name for other in file.model[: position - 1]]:
@@ -195,19 +203,20 @@ class Experiment:
                 raise ExperimentError(
                     f"{where}[matrix] {name} lists a value twice; list each once."
                 )
-        entries: list[tuple[str, Skip | Threshold]] = [
-            *((f"[matrix] skip {i}: ", skip) for i, skip in enumerate(self.matrix.skip, 1)),
-            *((f"[[threshold]] {i}: ", entry) for i, entry in enumerate(self.thresholds, 1)),
-        ]
-        for at, entry in entries:
-            self._check_entry(where + at, entry)
+        for position, skip in enumerate(self.matrix.skip, 1):
+            self._check_entry(f"{where}[matrix] skip {position}: ", skip)
         if not self.cells:
             raise ExperimentError(f"{where}[matrix] skips every cell; leave one.")
+        for position, threshold in enumerate(self.thresholds, 1):
+            self._check_entry(f"{where}[[threshold]] {position}: ", threshold)
 
     def _check_entry(self, at: str, entry: Skip | Threshold) -> None:
         if entry.model is not None and entry.model not in self.models:
             raise ExperimentError(f"{at}{unknown('model', entry.model, self.models)}")
-        if not any(_matches(entry, m, shots, 0, rule) for m, shots, rule in self._combinations()):
+        cells = [(cell.model, cell.shots, 0, cell.decision_rule) for cell in self.cells]
+        if isinstance(entry, Skip):
+            cells = [(model, shots, 0, rule) for model, shots, rule in self._combinations()]
+        if not any(_matches(entry, *cell) for cell in cells):
             given = entry.model_dump(exclude_none=True, exclude={"min_accuracy", "reason"})
             named = ", ".join(f"{name} = {value!r}" for name, value in given.items())
             raise ExperimentError(

@@ -66,7 +66,7 @@ class Provider(_Table):
         timeout: seconds to wait for one answer.
     """
 
-    base_url: Annotated[str, Field(pattern=r"^https?://[^/]+(/.*)?$")]
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+(/[^?#]*)?$")]
     endpoint: Literal["completions"] = "completions"
     api_key_env: str | None = None
     supports: list[Capability] = Field(default_factory=lambda: list(get_args(Capability)))

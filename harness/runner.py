@@ -17,7 +17,7 @@ from harness.cassettes import CassetteFile, blocked_network, item_index, use_cas
 from harness.datasets import Dataset, load
 from harness.decision_rules import rule_of
 from harness.errors import TunebenchError
-from harness.formatting.prompts import draw_examples, few_shot_prompt
+from harness.formatting.prompts import Example, draw_examples, few_shot_prompt
 from harness.scoring import judge, majority_rate, wilson_interval
 
 if TYPE_CHECKING:
@@ -196,6 +196,7 @@ class Runner:
                 file,
                 before_send=lambda: self.start_provider(cell.experiment, provider),
                 items=item_index(prompts_of(cell)),
+                texts=_texts(cell),
                 hint=hint,
             ):
                 _ask(cell, self._client(cell, recording=True), progress)
@@ -261,13 +262,30 @@ def _dataset(name: str) -> Dataset:
 def test_rows(experiment: Experiment) -> pd.DataFrame:
     """The rows that every cell of an experiment is asked: item, text and label id."""
     task = experiment.task
-    test = _dataset(task.dataset).test
+    data = _dataset(task.dataset)
+    test = data.test
     if task.test_size > len(test):
         raise CellError(
             f"{experiment.path}: [task] test_size is {task.test_size} and {task.dataset!r} has "
             f"{len(test)} test rows; lower it to {len(test)} or less."
         )
-    return test.head(task.test_size)
+    rows = test.head(task.test_size)
+    for split, labels in (("test", rows["label"]), ("training", data.train["label"])):
+        if len(labels) and not 0 <= labels.min() <= labels.max() < len(task.labels):
+            raise CellError(
+                f"{experiment.path}: [task] labels names {len(task.labels)} labels, and the "
+                f"{split} rows of {task.dataset!r} have label ids from {labels.min()} to "
+                f"{labels.max()}; name each id's label, in the order of the ids."
+            )
+    return rows
+
+
+@lru_cache(maxsize=4)
+def _examples(experiment: Experiment, shots: int) -> tuple[Example, ...]:
+    task = experiment.task
+    texts = test_rows(experiment)["text"].tolist()
+    train = _dataset(task.dataset).train
+    return draw_examples(train, task.labels, shots, seed=task.seed, test_texts=texts)
 
 
 # A test may evaluate cells in any order; prompts are needed twice when recording.
@@ -275,13 +293,7 @@ def test_rows(experiment: Experiment) -> pd.DataFrame:
 def _prompts(experiment: Experiment, shots: int) -> dict[str, str]:
     task = experiment.task
     rows = test_rows(experiment)
-    examples = draw_examples(
-        _dataset(task.dataset).train,
-        task.labels,
-        shots,
-        seed=task.seed,
-        test_texts=rows["text"].tolist(),
-    )
+    examples = _examples(experiment, shots)
     return {
         item: few_shot_prompt(task.instruction, examples, text)
         for item, text in zip(rows["item"], rows["text"], strict=True)
@@ -291,6 +303,12 @@ def _prompts(experiment: Experiment, shots: int) -> dict[str, str]:
 def prompts_of(cell: Cell) -> dict[str, str]:
     """The prompts of a cell by item id, in the order of the test rows."""
     return _prompts(cell.experiment, cell.shots)
+
+
+def _texts(cell: Cell) -> list[str]:
+    """The data set's texts in the cell's prompts."""
+    examples = _examples(cell.experiment, cell.shots)
+    return [*test_rows(cell.experiment)["text"], *(example.text for example in examples)]
 
 
 def _open(path: Path, cell: Cell) -> CassetteFile:

@@ -269,7 +269,7 @@ SKIP = 'shots = [0, 1, 4]\nskip = [{ model = "gemma3-270m", shots = 4, reason = 
          "should be greater than or equal to 0 (given: -0.01); mend it."),
         ("min_accuracy = 0.55", "min_accuracy = nan", None),
         ("http://127.0.0.1:8017/v1", "127.0.0.1:8017", "[provider.local] base_url: string should "
-         "match pattern '^https?://[^/]+(/.*)?$' (given: '127.0.0.1:8017'); mend it."),
+         "match pattern '^https?://[^/?#]+(/[^?#]*)?$' (given: '127.0.0.1:8017'); mend it."),
         ('name = "imdb"', 'name = "../imdb"', "[task] name: string should match pattern "
          "'^[A-Za-z0-9][A-Za-z0-9._-]*$' (given: '../imdb'); mend it."),
         # cells that are not in the matrix

@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import openai
 
@@ -92,8 +93,14 @@ class Client:
         self.base_url = base_url
         self._prompts_per_request = prompts_per_request
         self._concurrency = concurrency
+        # A proxy that the environment names has no way to a server on this machine.
+        local = urlsplit(base_url).hostname in ("127.0.0.1", "::1", "localhost")
         self._openai = openai.OpenAI(
-            base_url=base_url, api_key=api_key, max_retries=retries, timeout=timeout
+            base_url=base_url,
+            api_key=api_key,
+            max_retries=retries,
+            timeout=timeout,
+            http_client=openai.DefaultHttpxClient(trust_env=False) if local else None,
         )
 
     def __enter__(self) -> Client:
@@ -195,11 +202,13 @@ class Client:
 
         body = self._send(what, send)
         measured = (time.perf_counter() - started) * 1000
-        usage = body.get("usage") or {}
+        usage = body.get("usage")
+        if not isinstance(usage, dict):
+            usage = {}
         return Reply(
             answers=_answers(body, len(prompts), what),
-            prompt_tokens=usage.get("prompt_tokens", 0),
-            completion_tokens=usage.get("completion_tokens", 0),
+            prompt_tokens=usage.get("prompt_tokens") or 0,
+            completion_tokens=usage.get("completion_tokens") or 0,
             latency_ms=float(headers.get(_LATENCY_HEADER, measured)),
             recorded_at=headers.get(_RECORDED_AT_HEADER),
         )

@@ -31,7 +31,7 @@ def blocked_network(who: str) -> Iterator[None]:
     Args:
         who: what is replaying, for the message.
     """
-    real = socket.socket.connect, socket.socket.connect_ex
+    real = socket.socket.connect, socket.socket.connect_ex, socket.socket.sendto
     look_ups = {name: getattr(socket, name) for name in _LOOK_UPS}
 
     def refuse(address: object) -> NoReturn:
@@ -50,16 +50,22 @@ def blocked_network(who: str) -> Iterator[None]:
             refuse(address)
         return real[1](self, address)
 
+    def sendto(self: socket.socket, data: Any, *to: Any) -> int:
+        if self.family in _INTERNET:
+            refuse(to[-1])
+        return real[2](self, data, *to)
+
     def look_up(host: Any, *_: Any, **__: Any) -> NoReturn:
         refuse(host)
 
     socket.socket.connect = connect  # type: ignore[assignment,method-assign]
     socket.socket.connect_ex = connect_ex  # type: ignore[assignment,method-assign]
+    socket.socket.sendto = sendto  # type: ignore[assignment,method-assign]
     for name in look_ups:
         setattr(socket, name, look_up)
     try:
         yield
     finally:
-        socket.socket.connect, socket.socket.connect_ex = real  # type: ignore[method-assign]
+        socket.socket.connect, socket.socket.connect_ex, socket.socket.sendto = real  # type: ignore[method-assign]
         for name, function in look_ups.items():
             setattr(socket, name, function)

@@ -12,7 +12,7 @@ import json
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from vcr.cassette import Cassette
 from vcr.patch import PATCHER_NAMES
@@ -20,6 +20,7 @@ from vcr.record_mode import RecordMode
 
 from harness.cassettes.fingerprint import (
     CassetteError,
+    Fingerprint,
     endpoint_of,
     fingerprint,
     request_key,
@@ -29,7 +30,7 @@ from harness.cassettes.misses import MissExplainer
 from harness.cassettes.store import CassetteFile, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from vcr.request import Request
 
@@ -53,6 +54,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         before_send: called before a request that the file cannot answer goes to the provider;
             None where such a request is an error.
         items: item id by prompt SHA-256, to store with an answer and to name in a miss.
+        texts: the data set's texts that are asked; an answer that repeats one is refused.
         hint: how to record what is missing, for the end of a miss's message.
     """
 
@@ -63,6 +65,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         file: CassetteFile,
         before_send: Callable[[], None] | None,
         items: Mapping[str, str],
+        texts: Iterable[str],
         hint: str,
     ) -> None:
         super().__init__(
@@ -75,6 +78,8 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         self._items = items
         self._explainer = MissExplainer(file, items, hint)
         self._before_send = before_send
+        self._texts = [text for text in texts if len(text) >= _ECHO_MIN_CHARACTERS]
+        self._refused: CassetteError | None = None
 
     # What vcrpy's transport stubs ask, in their order.
 
@@ -91,6 +96,9 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         asked = fingerprint(request.method, request.uri, request.body or b"")
         if self._before_send is None:
             raise self._explainer.miss(asked)
+        if self._refused is not None:
+            # The client takes a refused answer for a lost connection and would ask again.
+            raise self._refused
         if asked.parameters.get("echo"):
             raise CassetteError(
                 f"{self.file.path}: a request with `echo` is not recorded, since its answer would "
@@ -106,7 +114,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         key: str = request.tunebench_key
         self.played.add(key)
         answer = self.file.answer(key)
-        fields = answer.metadata()
+        fields = answer.metadata
         return {
             "status": {"code": fields["status"], "message": None},
             "headers": {
@@ -124,33 +132,39 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
             CassetteError: the answer repeats the text that was asked, or cannot be written.
         """
         latency_ms = (time.perf_counter() - request.tunebench_started) * 1000
-        status = response["status"]["code"]
-        if not 200 <= status < 300:
+        if not 200 <= response["status"]["code"] < 300:
             return
-        asked = request.tunebench_asked
+        asked: Fingerprint = request.tunebench_asked
+        try:
+            self.file.append(self._row(asked, response, latency_ms))
+        except CassetteError as error:
+            self._refused = error
+            raise
+        self.played.add(asked.key)
+
+    def _row(self, asked: Fingerprint, response: dict[str, Any], latency_ms: float) -> Row:
         body = _json_body(response, self.file, asked.endpoint)
-        if _repeats(body, [text for text in asked.texts if len(text) >= _ECHO_MIN_CHARACTERS]):
+        prompts = [text for text in asked.texts if len(text) >= _ECHO_MIN_CHARACTERS]
+        if _repeats(body, prompts + self._texts):
             raise CassetteError(
-                f"{self.file.path}: the answer of {asked.endpoint!r} repeats the prompt, and a "
-                "cassette must not hold the texts of the data set; turn that off at the provider."
+                f"{self.file.path}: the answer of {asked.endpoint!r} repeats the prompt, or a text "
+                "in it, and a cassette must not hold the texts of the data set; turn that off at "
+                "the provider."
             )
         hashes = asked.prompt_sha256
-        self.file.append(
-            Row(
-                key=asked.key,
-                endpoint=asked.endpoint,
-                model=asked.model,
-                items=[self._items[sha] for sha in hashes if sha in self._items],
-                parameters=asked.parameters,
-                prompt_sha256=hashes,
-                status=status,
-                latency_ms=round(latency_ms, 3),
-                recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
-                server=str((isinstance(body, dict) and body.get("system_fingerprint")) or ""),
-                body=body,
-            )
+        return Row(
+            key=asked.key,
+            endpoint=asked.endpoint,
+            model=asked.model,
+            items=[self._items[sha] for sha in hashes if sha in self._items],
+            parameters=asked.parameters,
+            prompt_sha256=hashes,
+            status=response["status"]["code"],
+            latency_ms=round(latency_ms, 3),
+            recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            server=str((isinstance(body, dict) and body.get("system_fingerprint")) or ""),
+            body=body,
         )
-        self.played.add(asked.key)
 
     # What else vcrpy's base class reads from the list of interactions that we do not keep.
 
@@ -199,6 +213,7 @@ def use_cassette(
     before_send: Callable[[], None] | None,
     items: Mapping[str, str],
     hint: str,
+    texts: Iterable[str] = (),
 ) -> Iterator[RecordedCassette]:
     """Answer the requests made inside from a cassette's file.
 
@@ -209,9 +224,16 @@ def use_cassette(
             leaves the machine.
         items: item id by prompt SHA-256.
         hint: how to record what is missing.
+        texts: the data set's texts that are asked, which no stored answer may repeat; those under
+            40 characters may stand in any answer and are not looked for.
     """
     context = RecordedCassette.use(
-        path=str(file.path), file=file, before_send=before_send, items=items, hint=hint
+        path=str(file.path),
+        file=file,
+        before_send=before_send,
+        items=items,
+        texts=texts,
+        hint=hint,
     )
     with context as cassette:
         yield cassette
@@ -223,12 +245,15 @@ def item_index(prompts: Mapping[str, str]) -> dict[str, str]:
 
 
 def _json_body(response: dict[str, Any], file: CassetteFile, endpoint: str) -> Any:
+    def refuse(constant: str) -> NoReturn:
+        raise ValueError(f"it holds {constant}")
+
     try:
-        return json.loads(response["body"]["string"])
+        return json.loads(response["body"]["string"], parse_constant=refuse)
     except ValueError as error:
         kind = ", ".join(response["headers"].get("content-type", ["no content type"]))
         raise CassetteError(
-            f"{file.path}: the answer of {endpoint!r} is not JSON but {kind}, so it was not "
+            f"{file.path}: the answer of {endpoint!r} is not JSON ({error}; {kind}), so it was not "
             "recorded; is the provider's base_url right?"
         ) from error
 

@@ -76,16 +76,11 @@ class Row:
 
 
 @dataclass(frozen=True)
-class RawAnswer:
-    """A stored answer, found without parsing it: the metadata and the body as bytes."""
+class StoredAnswer:
+    """A stored answer: the row's fields but for the body, and the body's bytes as they stand."""
 
-    head: bytes
+    metadata: dict[str, Any]
     body: bytes
-
-    def metadata(self) -> dict[str, Any]:
-        """The row's fields but for the body."""
-        fields: dict[str, Any] = json.loads(self.head + b"}")
-        return fields
 
 
 class CassetteFile:
@@ -184,20 +179,23 @@ class CassetteFile:
         """The keys of all rows, in the order of the file."""
         return (key.hex() for key in self._offsets)
 
-    def answer(self, key: str) -> RawAnswer:
+    def answer(self, key: str) -> StoredAnswer:
         """The answer stored under a key.
 
         Raises:
             KeyError: there is none.
         """
-        line = self._line(key)
-        head, marker, body = line.partition(_BODY)
-        if not marker:
-            raise CassetteError(
-                f"{self.path}: the row with key {key} has no body: restore the file, or delete it "
-                "and record again."
-            )
-        return RawAnswer(head, body[:-2])
+        head, _, rest = self._line(key).partition(_BODY)
+        body = rest[:-2]
+        try:
+            metadata = json.loads(head + b"}")
+            json.loads(body)
+        except ValueError:
+            start, _ = self._offsets[bytes.fromhex(key)]
+            with self.path.open("rb") as file:
+                number = file.read(start).count(b"\n") + 1
+            raise self._damaged(number) from None
+        return StoredAnswer(metadata, body)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """All rows as parsed JSON, in the order of the file."""
@@ -251,10 +249,13 @@ class CassetteFile:
                 raise ValueError
             return bytes.fromhex(line[_KEY].decode())
         except ValueError:
-            raise CassetteError(
-                f"{self.path}, line {number}: this is no row of a cassette; restore the file from "
-                "version control, or delete it and record again."
-            ) from None
+            raise self._damaged(number) from None
+
+    def _damaged(self, number: int) -> CassetteError:
+        return CassetteError(
+            f"{self.path}, line {number}: this is no row of a cassette; restore the file from "
+            "version control, or delete it and record again."
+        )
 
     def _check_header(self, line: bytes) -> None:
         try:

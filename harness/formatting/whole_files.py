@@ -51,7 +51,7 @@ def whole_files(paths: Sequence[Path], *, overwrite: bool) -> Iterator[Sequence[
             if overwrite:
                 os.replace(part, path)
             else:
-                os.link(part, path)  # fails if the name is taken, also since it was looked up
+                _place_new(part, path)
             placed.append(path)
     except BaseException as error:
         for done in placed:
@@ -65,6 +65,21 @@ def whole_files(paths: Sequence[Path], *, overwrite: bool) -> Iterator[Sequence[
     finally:
         for part in parts:
             Path(part).unlink(missing_ok=True)
+
+
+def _place_new(part: str, path: Path) -> None:
+    """Give a whole file its name; FileExistsError if it was taken since it was looked up."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # some file systems know no second name of a file
+        path.touch(exist_ok=False)
+        try:
+            os.replace(part, path)
+        except BaseException:
+            path.unlink()
+            raise
 
 
 def _umask() -> int:

@@ -35,11 +35,9 @@ class Provider:
     async def model(self, name: str) -> LanguageModel:
         """The model of a name, loaded by the worker if need be; 404 if there is none."""
         self.check(name)
-        loaded = self.registry.loaded.get(name)
-        if loaded is None:
-            loading = self.worker.call(lambda: self.registry.get(name))
-            loaded = await asyncio.wrap_future(loading)
-        return loaded
+        if (loaded := self.registry.loaded.get(name)) is not None:
+            return loaded
+        return await asyncio.wrap_future(self.worker.call(lambda: self.registry.get(name)))
 
     def check(self, name: str) -> None:
         """404 for a name that isn't served."""

@@ -277,7 +277,7 @@ def test_an_answer_that_is_not_json_is_not_recorded(loopback, recording, path, s
     loopback.answer = lambda _: said(b"<html>", 200, {"Content-Type": "text/html"})
     with (
         recording(PROMPTS) as (client, _),
-        pytest.raises(CassetteError, match="is not JSON but text/html, so it was not recorded"),
+        pytest.raises(CassetteError, match=r"is not JSON .*text/html.*, so it was not recorded"),
     ):
         client.complete("m", TEXTS[:1], {})
     assert rows(path) == []
@@ -394,12 +394,41 @@ def test_an_interaction_is_replayed_as_stock_vcrpy_replays_it(
     "member",
     sorted(
         {name for name in vars(RecordedCassette) if not name.startswith("__")}
-        - {"unplayed", "__doc__", "__module__"}
+        - {"_row", "unplayed", "__doc__", "__module__"}
         | {"__len__", "__contains__"}
     ),
 )
 def test_what_is_overridden_still_stands_in_vcrpy(member: str) -> None:
     assert hasattr(Cassette, member)
+
+
+def test_an_answer_that_repeats_a_review_without_the_prompt_around_it_is_refused(
+    loopback, said, open_file
+) -> None:
+    review = "a film that is long enough not to stand in an answer by chance"
+    body = {"choices": [{"index": 0, "text": f"You said: {review}", "finish_reason": "stop"}]}
+    loopback.answer = lambda _: said(body)
+    file = open_file(record=True)
+    with (
+        use_cassette(file, before_send=lambda: None, items={}, texts=[review], hint="") as cassette,
+        Client(loopback.url, "none", prompts_per_request=1, retries=2) as client,
+    ):
+        with pytest.raises(CassetteError, match="repeats the prompt, or a text in it"):
+            client.complete("m", [f"Classify: {review} ->"], {"max_tokens": 50})
+        assert len(cassette) == 0
+    assert len(loopback.asked) == 1  # refused once, not asked again as a lost connection
+
+
+@pytest.mark.parametrize("constant", [b"NaN", b"-Infinity"])
+def test_an_answer_that_json_cannot_hold_is_refused(loopback, said, open_file, constant) -> None:
+    loopback.answer = lambda _: said(b'{"choices": [], "logprob": ' + constant + b"}")
+    file = open_file(record=True)
+    with (
+        use_cassette(file, before_send=lambda: None, items={}, hint=""),
+        Client(loopback.url, "none") as client,
+        pytest.raises(CassetteError, match=f"not JSON .it holds {constant.decode()}"),
+    ):
+        client.complete("m", ["a prompt"], {})
 
 
 def test_vcrpy_still_asks_a_cassette_what_is_overridden(loopback, tmp_path: Path) -> None:

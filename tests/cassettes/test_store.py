@@ -34,7 +34,7 @@ def test_rows_are_read_as_they_were_written(recorded: Path, open_file, row) -> N
     assert len(file) == 3
     assert list(file.keys()) == [row(number).key for number in range(3)]
     assert file.answer(row(1).key).body == b'{"number":1}'
-    assert file.answer(row(1).key).metadata()["items"] == ["item-1"]
+    assert file.answer(row(1).key).metadata["items"] == ["item-1"]
     assert row(3).key not in file
     with pytest.raises(KeyError):
         file.answer(row(3).key)
@@ -124,12 +124,17 @@ def test_a_damaged_line_is_named_by_its_number(
     )
 
 
-def test_a_row_without_a_body_is_named_by_its_key(recorded: Path, open_file, row) -> None:
+@pytest.mark.parametrize(
+    "rest", [b'"endpoint":"POST completions"}', b'"status":200,"body":{"number":}', b'],"body":{}}']
+)
+def test_a_row_spoilt_inside_is_named_by_its_line(recorded: Path, open_file, row, rest) -> None:
     lines = recorded.read_bytes().splitlines(keepends=True)
-    lines[1] = b'{"key":"%064x","endpoint":"POST completions"}\n' % 0
+    lines[2] = b'{"key":"%064x",%s\n' % (1, rest)
     recorded.write_bytes(b"".join(lines))
-    with pytest.raises(CassetteError, match=f"the row with key {row(0).key} has no body"):
-        open_file().answer(row(0).key)
+    file = open_file()
+    assert file.answer(row(0).key).body == b'{"number":0}'
+    with pytest.raises(CassetteError, match="line 3: this is no row of a cassette"):
+        file.answer(row(1).key)
 
 
 @pytest.mark.parametrize(

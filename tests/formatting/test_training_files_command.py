@@ -136,6 +136,23 @@ def test_a_name_taken_meanwhile_is_not_overwritten(reviews, monkeypatch):
     assert reviews.with_name("reviews_prepared_valid.jsonl").read_text() == "theirs"
 
 
+@pytest.mark.parametrize("replaces", [True, False])
+def test_file_systems_without_hard_links_will_do(reviews, monkeypatch, replaces):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr("os.link", refuse)
+    if replaces:
+        prepare_data(reviews, "--yes")
+        assert len(lines(reviews.with_name("reviews_prepared_train.jsonl"))) == 16
+        assert len(names(reviews.parent)) == 3
+    else:
+        monkeypatch.setattr("os.replace", refuse)
+        with pytest.raises(TunebenchError, match="not permitted"):
+            prepare_data(reviews, "--yes")
+        assert names(reviews.parent) == ["reviews.jsonl"]
+
+
 def test_a_prepared_half_is_left_as_it_is(reviews, capsys):
     prepare_data(reviews, "--yes")
     before = names(reviews.parent)

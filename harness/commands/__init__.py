@@ -1,0 +1,1 @@
+"""The subcommands of `tunebench`: options, what is said, exit codes."""
