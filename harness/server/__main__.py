@@ -14,7 +14,10 @@ from typing import Any
 from harness.errors import TunebenchError
 
 _DETERMINISTIC = """\
-compute every prompt alone, so that an answer's bits do not depend on what else is asked"""
+compute every prompt alone, so that an answer's bits do not depend on what else is asked
+(as fast for reviews of some 300 tokens: 1294 tokens/s against 1299 batched; a sixth to a half as
+fast for 16 to 40. Without it, on 100 one-shot prompts of SmolLM2 in bfloat16, no greedy token
+changed and log-probabilities moved by up to 0.03, with short texts by up to 0.06)"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
