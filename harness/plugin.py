@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import gc
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 from harness.errors import TunebenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
     from harness.experiment import Cell
     from harness.runner import Result
@@ -77,10 +78,29 @@ def evaluate(request: pytest.FixtureRequest) -> Callable[[Cell], Result]:
 def _session(config: pytest.Config) -> Session:
     if _session_key not in config.stash:
         # Imported late: without a cell to evaluate, this plugin costs a pytest run nothing.
-        from harness.session import Session
+        with _uncollected():
+            from harness.session import Session
 
         config.stash[_session_key] = Session(config.getoption("--record"))
     return config.stash[_session_key]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from what is imported inside.
+
+    The 136,000 objects of pandas, openai and vcrpy stay until the process ends. Without this the
+    collector walks them during the imports, five times when pytest ends and once more at exit,
+    which takes a quarter of a replay.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
 
 
 def _progress(config: pytest.Config, cell: Cell) -> Any:

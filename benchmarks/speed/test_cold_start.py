@@ -1,5 +1,6 @@
 """A cold `pytest benchmarks/imdb` against a bare process that answers the same requests."""
 
+import os
 import statistics
 import subprocess
 import sys
@@ -53,7 +54,11 @@ def requests_of_imdb(tmp_path_factory, request):
 
 
 def run(command, request):
-    done = subprocess.run(command, cwd=request.config.rootpath, capture_output=True, text=True)
+    # Compiled modules are kept, as anywhere; some test environments turn that off.
+    environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        command, cwd=request.config.rootpath, env=environ, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

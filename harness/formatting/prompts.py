@@ -55,6 +55,8 @@ def escape(text: str) -> str:
     Lines are what ``\n`` sets apart. ``#####`` becomes ``\#####``, ``\#####`` becomes
     ``\\#####``; every other text is unchanged.
     """
+    if SEPARATOR not in text:
+        return text
     return _SEPARATOR_LINE.sub(r"\\\1", text)
 
 

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from harness.errors import TunebenchError
+from harness.server import training_options
 
 _DETERMINISTIC = """\
 compute every prompt alone, so that an answer's bits do not depend on what else is asked
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="BYTES",
         help="refuse larger requests (default: %(default)s)",
     )
+    training_options.add_arguments(parser)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -93,6 +95,7 @@ def _serve(options: argparse.Namespace) -> int:
     try:
         import uvicorn
 
+        from harness.server import fine_tuning
         from harness.server.app import create_app
         from harness.server.inference import Worker
         from harness.server.models import ModelRegistry, choose_dtype
@@ -104,7 +107,14 @@ def _serve(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     registry = ModelRegistry(sources, choose_dtype(options.dtype))
     worker = Worker(batch_tokens=options.batch_tokens, deterministic=options.deterministic)
-    app = create_app(registry, worker, api_key=options.api_key, max_body=options.max_body)
+    training = fine_tuning.from_options(registry, options)
+    app = create_app(
+        registry,
+        worker,
+        api_key=options.api_key,
+        max_body=options.max_body,
+        fine_tuning=training,
+    )
     mode = "deterministic" if options.deterministic else "batched"
     dtype = str(registry.dtype).removeprefix("torch.")
     ready = f"serving {', '.join(sources)} at {_url(listener)} ({dtype}, {mode})"
@@ -120,6 +130,7 @@ def _serve(options: argparse.Namespace) -> int:
     try:
         Server(config).run(sockets=[listener])
     finally:
+        training.close()
         if not worker.close(timeout=3):
             # A thread inside PyTorch can't be stopped, and Python waits badly for one: leave.
             sys.stdout.flush()

@@ -16,12 +16,14 @@ from starlette.concurrency import run_in_threadpool
 
 from harness.server import prompts, responses
 from harness.server.completion import Answer, Work
-from harness.server.guards import ApiKeyGuard, BodyLimit
+from harness.server.fine_tuning import FineTuning
+from harness.server.guards import ApiKeyGuard
 from harness.server.http_errors import ApiError, add_error_handlers
 from harness.server.inference import Worker
 from harness.server.models import LanguageModel, ModelRegistry
 from harness.server.requests import ChatRequest, CompletionRequest, TokenizeRequest
 from harness.server.sampling import SamplingParameters
+from harness.server.uploads import RequestLimit
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,12 @@ class Provider:
 
 
 def create_app(
-    registry: ModelRegistry, worker: Worker, *, api_key: str | None, max_body: int
+    registry: ModelRegistry,
+    worker: Worker,
+    *,
+    api_key: str | None,
+    max_body: int,
+    fine_tuning: FineTuning | None = None,
 ) -> FastAPI:
     """The ASGI application.
 
@@ -68,14 +75,17 @@ def create_app(
         registry: the models that are served.
         worker: where they are computed.
         api_key: demanded of every request but ``/health``; None demands none.
-        max_body: bytes of a request's body.
+        max_body: bytes of a request's body, uploads apart.
+        fine_tuning: files and jobs; None serves without them.
     """
     app = FastAPI(title="tunebench", version=_version(), docs_url=None, redoc_url=None)
     provider = Provider(registry, worker, int(time.time()))
     add_error_handlers(app)
     _add_model_routes(app, provider)
     _add_generation_routes(app, provider)
-    app.add_middleware(BodyLimit, limit=max_body)
+    if fine_tuning is not None:
+        fine_tuning.add_routes(app)
+    app.add_middleware(RequestLimit, limit=max_body)
     app.add_middleware(ApiKeyGuard, key=api_key)
     return app
 

@@ -77,9 +77,7 @@ def make(rows: Sequence[Encoded], size: int, seed: int) -> list[Batch]:
     source = torch.Generator().manual_seed(seed)
     chance = torch.randperm(len(rows), generator=source).tolist()
     order = sorted(range(len(rows)), key=lambda row: (len(rows[row]), chance[row]))
-    return [
-        _batch(rows, order[start : start + size]) for start in range(0, len(order), size)
-    ]
+    return [_batch(rows, order[start : start + size]) for start in range(0, len(order), size)]
 
 
 def _batch(rows: Sequence[Encoded], members: list[int]) -> Batch:

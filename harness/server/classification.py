@@ -22,9 +22,7 @@ def measures(
         cannot be said: an area where the rows are all of one kind.
     """
     predicted = scores.argmax(axis=1)
-    found: dict[str, float | None] = {
-        "classification/accuracy": float((predicted == truth).mean())
-    }
+    found: dict[str, float | None] = {"classification/accuracy": float((predicted == truth).mean())}
     if positive is not None:
         is_positive, called = truth == positive, predicted == positive
         hits = float((is_positive & called).sum())

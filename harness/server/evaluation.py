@@ -88,7 +88,7 @@ class Evaluation:
         for batch in self._own:
             logits = logits_of(batch)
             loss = torch.nn.functional.cross_entropy(logits, batch.targets, reduction="sum")
-            sums.add(batch, logits, float(loss))
+            sums.add(batch, logits, loss.item())
             if self._short and self.labels:
                 self._read(batch, logits, scores)
         for batch in self._tried:

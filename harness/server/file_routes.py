@@ -86,9 +86,7 @@ def paging(request: Request, *, default: int, most: int) -> dict[str, Any]:
     """``after`` and ``limit`` of a request for a list."""
     given = request.query_params.get("limit") or str(default)
     if not (given.isascii() and given.isdigit() and len(given) < 9 and 1 <= int(given) <= most):
-        raise ApiError(
-            400, f"The parameter limit is not a number from 1 to {most}.", param="limit"
-        )
+        raise ApiError(400, f"The parameter limit is not a number from 1 to {most}.", param="limit")
     return {"after": request.query_params.get("after"), "limit": int(given)}
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ class FineTunedModels:
                 self._registry.unregister(name)
             for row in rows:
                 if row["id"] not in self._known:
-                    self._registry.register(row["id"], row["base"], _maker(**dict(row)))
+                    self._registry.register(
+                        row["id"], row["base"], _maker(self._storage.folder, dict(row))
+                    )
             self._known = {row["id"] for row in rows}
 
     def check(self, name: str) -> None:
@@ -60,10 +63,13 @@ class FineTunedModels:
                 param="model",
             )
         dtype = str(self._registry.dtype).removeprefix("torch.")
-        return {"source": self._registry.sources[name], "dtype": dtype}
+        source = self._registry.sources[name]
+        if Path(source).expanduser().exists():
+            source = str(Path(source).expanduser().resolve())
+        return {"source": source, "dtype": dtype}
 
 
-def _maker(**row: Any) -> Any:
+def _maker(data: Path, row: dict[str, Any]) -> Callable[[LanguageModel], LanguageModel]:
     def make(base: LanguageModel) -> LanguageModel:
         # Late: peft takes a moment, and a server without fine-tuned models never needs it.
         from harness.server.lora import adapted
@@ -73,6 +79,6 @@ def _maker(**row: Any) -> Any:
                 f"The model {row['id']} was trained on other weights than those that are served "
                 f"as {row['base']} now; serve the old ones, or delete it and train again."
             )
-        return adapted(base, row["id"], Path(row["folder"]))
+        return adapted(base, row["id"], data / row["folder"])
 
     return make

@@ -25,7 +25,7 @@ class FineTuning:
         slots: int = 1,
         kept_bytes: int = 2 << 30,
     ) -> None:
-        self._storage = Storage(folder.expanduser())
+        self._storage = Storage(folder.expanduser().resolve())
         self._max_file = max_file
         self._models = FineTunedModels(self._storage, registry)
         self._queue = JobQueue(self._storage, self._models, slots=slots, kept_bytes=kept_bytes)

@@ -18,23 +18,36 @@ class Halves:
     Both ways give the same bits: a batch always holds the same rows, in the same shape.
 
     Attributes:
-        kept: whether outputs are kept.
+        kept: whether outputs of the first kind of batches are kept.
     """
 
-    def __init__(self, network: Any, first: int, batches: Sequence[Batch], limit: int) -> None:
+    def __init__(
+        self, network: Any, first: int, kinds: Sequence[Sequence[Batch]], limit: int
+    ) -> None:
+        """Cut a network.
+
+        Args:
+            network: stays as it is.
+            first: the first layer that learns.
+            kinds: batches; a kind whose outputs do not all fit is computed anew each time.
+            limit: bytes. Half of the memory that is free is a limit as well.
+        """
         self._whole = network.base_model
-        self._outputs: dict[int, torch.Tensor] = {}
-        config = network.config
-        tokens = sum(batch.ids.numel() for batch in batches)
-        self.bytes = tokens * config.hidden_size * network.dtype.itemsize
-        room = _free_memory()
-        fits = self.bytes <= limit and (room is None or self.bytes <= room // 2)
-        self.kept = first > 0 and fits
-        if self.kept:
+        self._outputs: dict[int, torch.Tensor | None] = {}
+        room = min(limit, _free_memory() // 2)
+        for batches in kinds if first else []:
+            tokens = sum(batch.ids.numel() for batch in batches)
+            size = tokens * network.config.hidden_size * network.dtype.itemsize
+            if size <= room:
+                room -= size
+                self._outputs |= dict.fromkeys(map(id, batches))
+        if self._outputs:
             self._lower = _part(self._whole, 0, first)
             self._lower.norm = torch.nn.Identity()
             self._upper = _part(self._whole, first, len(self._whole.layers))
-            self.kept = self._agree(batches[0].ids[:1, :16])
+            if not self._agree(kinds[0][0].ids[:1, :16]):
+                self._outputs.clear()
+        self.kept = id(kinds[0][0]) in self._outputs
 
     def hidden(self, batch: Batch) -> torch.Tensor:
         """Last hidden states at the batch's targets, shape (targets, width), contiguous.
@@ -42,8 +55,8 @@ class Halves:
         The head takes them as they are: given a 3-d slice, PyTorch copies the head's weights for
         every row of the batch.
         """
-        if self.kept:
-            below = self._outputs.get(id(batch))
+        if id(batch) in self._outputs:
+            below = self._outputs[id(batch)]
             if below is None:
                 below = self._below(batch.ids)
                 self._outputs[id(batch)] = below
@@ -77,10 +90,10 @@ def _part(whole: Any, start: int, end: int) -> Any:
     return part
 
 
-def _free_memory() -> int | None:
+def _free_memory() -> int:
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         [line] = [line for line in lines if line.startswith("MemAvailable:")]
         return int(line.split()[1]) * 1024
     except (OSError, ValueError):
-        return None
+        return 1 << 60  # not Linux: the limit alone holds

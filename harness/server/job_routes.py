@@ -4,7 +4,6 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -39,9 +38,7 @@ def job_routes(storage: Storage, queue: JobQueue, models: FineTunedModels) -> AP
                 rows["validation_file"] = found
             for param, row in rows.items():
                 if loads(row)["purpose"] != "fine-tune":
-                    raise ApiError(
-                        400, f"The file {row['id']} is no training file.", param=param
-                    )
+                    raise ApiError(400, f"The file {row['id']} is no training file.", param=param)
             # Inside the transaction: nobody can delete a file between this look and the job.
             _check_classes(storage, body)
             mark = jobs.fingerprint(body, plan, [row["sha256"] for row in rows.values()])
@@ -130,12 +127,13 @@ def model_routes(storage: Storage, models: FineTunedModels) -> APIRouter:
             connection.execute("DELETE FROM models WHERE id = ?", (name,))
             # The job's key is free again: creating the job once more must train once more.
             made = "json_extract(object, '$.fine_tuned_model') = ?"
-            connection.execute(f"UPDATE jobs SET key = NULL WHERE id = ? AND {made}",
-                               (row["job"], name))
+            connection.execute(
+                f"UPDATE jobs SET key = NULL WHERE id = ? AND {made}", (row["job"], name)
+            )
             query = "SELECT 1 FROM models WHERE folder = ?"
             shared = connection.execute(query, (row["folder"],)).fetchone()
         if not shared:
-            shutil.rmtree(Path(row["folder"]), ignore_errors=True)
+            shutil.rmtree(storage.folder / row["folder"], ignore_errors=True)
         models.refresh()
         return {"id": name, "object": "model", "deleted": True}
 

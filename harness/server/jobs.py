@@ -7,7 +7,6 @@ a cancellation and an end that come together one wins and the other is told.
 import json
 import sqlite3
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from harness.server.http_errors import ApiError
@@ -97,7 +96,7 @@ def find(connection: sqlite3.Connection, name: str) -> sqlite3.Row:
     if row is None:
         raise ApiError(
             404,
-            f"There is no fine-tuning job {name!r}; GET /v1/fine_tuning/jobs lists those there are.",
+            f"There is no job {name!r}; GET /v1/fine_tuning/jobs lists those there are.",
             code="job_not_found",
         )
     found: sqlite3.Row = row
@@ -193,12 +192,12 @@ def add_checkpoint(
 
 
 def add_model(
-    connection: sqlite3.Connection, name: str, job: str, base: str, sha256: str, folder: Path
+    connection: sqlite3.Connection, name: str, job: str, base: str, sha256: str, folder: str
 ) -> None:
-    """Enter a model to be served: an adapter in a folder beside its base."""
+    """Enter a model to be served: an adapter, in a folder named from the data folder on."""
     connection.execute(
         "INSERT OR REPLACE INTO models (id, job, base, base_sha256, folder) VALUES (?, ?, ?, ?, ?)",
-        (name, job, base, sha256, str(folder)),
+        (name, job, base, sha256, folder),
     )
 
 

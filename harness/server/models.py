@@ -4,7 +4,7 @@ A fine-tuned model will be one more name here: a base's ``LanguageModel`` with a
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,9 @@ class ModelRegistry:
     dtype: torch.dtype
     _loaded: dict[str, LanguageModel] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _makers: dict[str, tuple[str, Callable[[LanguageModel], LanguageModel]]] = field(
+        default_factory=dict
+    )
 
     def get(self, name: str) -> LanguageModel:
         """The model of a name, loaded if it isn't yet (seconds; the first time up to a minute).
@@ -134,10 +137,29 @@ class ModelRegistry:
             KeyError: no such name.
             TunebenchError: its weights are missing, wrong or not to be served.
         """
+        made = self._makers.get(name)
+        base = self.get(made[0]) if made else None
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = _load(name, self.sources[name], self.dtype)
+                if made and base:
+                    self._loaded[name] = made[1](base)
+                else:
+                    self._loaded[name] = _load(name, self.sources[name], self.dtype)
             return self._loaded[name]
+
+    def register(
+        self, name: str, base: str, make: Callable[[LanguageModel], LanguageModel]
+    ) -> None:
+        """Serve one more name, whose model is made of a base's when first asked for."""
+        self._makers[name] = (base, make)
+        self.sources = {**self.sources, name: base}
+
+    def unregister(self, name: str) -> None:
+        """Serve a name no longer, and forget its model."""
+        self.sources = {kept: source for kept, source in self.sources.items() if kept != name}
+        with self._lock:
+            self._makers.pop(name, None)
+            self._loaded.pop(name, None)
 
     @property
     def loaded(self) -> Mapping[str, LanguageModel]:

@@ -135,8 +135,12 @@ def page(
     if after is not None:
         found = connection.execute(f"SELECT seq FROM {table} WHERE id = ?", (after,)).fetchone()
         if found is None:
-            raise ApiError(400, f"The parameter after names {after!r}, which is not in this list; "
-                           "give the last id of the page before.", param="after")
+            raise ApiError(
+                400,
+                f"The parameter after names {after!r}, which is not in this list; "
+                "give the last id of the page before.",
+                param="after",
+            )
         where, values = f"({where}) AND seq {compare} ?", (*values, found["seq"])
     query = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY seq {direction} LIMIT ?"
     rows = connection.execute(query, (*values, limit + 1)).fetchall()

@@ -66,10 +66,10 @@ class Trainer:
         self._evaluation = None
         if validation:
             self._evaluation = Evaluation(encoder, plan, training, validation)
-        kinds = [self._evaluation.batches if self._evaluation else [], self._batches]
+        # The training rows first: where both are too much, those are kept.
+        kinds = [self._batches, self._evaluation.batches if self._evaluation else []]
         _check_length(network, [batch for some in kinds for batch in some])
-        # The training rows are asked for first where both are too much.
-        self._halves = Halves(network, first, sum(kinds, []), kept_bytes)
+        self._halves = Halves(network, first, kinds, kept_bytes)
         self._head = Head(network)
         weights = [weight for _, weight in lora.adapter_weights(network)]
         self._weights = weights
@@ -135,7 +135,7 @@ class Trainer:
             )
         self._optimizer.step()
         scores = Scores()
-        scores.add(batch, logits.detach(), float(loss) * len(batch.targets))
+        scores.add(batch, logits.detach(), loss.item() * len(batch.targets))
         self.trained_tokens += batch.size
         self._examples += len(batch.members)
         return {
@@ -155,6 +155,7 @@ class Head:
         self._softcap = getattr(network.config, "final_logit_softcapping", None)
 
     def __call__(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits, shape (rows, vocabulary), of hidden states, shape (rows, width)."""
         logits = torch.nn.functional.linear(hidden.float(), self._weight, self._bias)
         if self._softcap:
             logits = torch.tanh(logits / self._softcap) * self._softcap

@@ -148,8 +148,9 @@ class _Form:
         self._name = options.get(b"name", b"").decode(errors="replace")
         if self._name == "file":
             if self._upload.filename is not None:
-                raise ApiError(400, "The parameter file is given twice; send one file.",
-                               param="file")
+                raise ApiError(
+                    400, "The parameter file is given twice; send one file.", param="file"
+                )
             self._is_file = True
             given = options.get(b"filename", b"").decode(errors="replace")
             self._upload.filename = given.replace("\\", "/").rpartition("/")[2] or "upload.jsonl"
@@ -180,6 +181,7 @@ def _bad_form() -> ApiError:
 
 def _too_large(limit: int) -> ApiError:
     return ApiError(
-        413, f"The file is over {limit:,} bytes; split it, or serve with a larger --max-file.",
+        413,
+        f"The file is over {limit:,} bytes; split it, or serve with a larger --max-file.",
         param="file",
     )

@@ -26,12 +26,23 @@ from harness.server.http_errors import ApiError
 from harness.server.job_requests import Plan
 from harness.server.storage import Storage, loads, new_id, now
 
-_COLUMNS = (
-    "step elapsed_tokens elapsed_examples training_loss training_sequence_accuracy "
-    "training_token_accuracy validation_loss validation_sequence_accuracy "
-    "validation_token_accuracy classification/accuracy classification/precision "
-    "classification/recall classification/auroc classification/auprc classification/f1.0"
-).split()
+_COLUMNS = [
+    "step",
+    "elapsed_tokens",
+    "elapsed_examples",
+    "training_loss",
+    "training_sequence_accuracy",
+    "training_token_accuracy",
+    "validation_loss",
+    "validation_sequence_accuracy",
+    "validation_token_accuracy",
+    "classification/accuracy",
+    "classification/precision",
+    "classification/recall",
+    "classification/auroc",
+    "classification/auprc",
+    "classification/f1.0",
+]
 
 
 class GoneError(Exception):
@@ -134,7 +145,8 @@ class Work:
             jobs.add_event(connection, self._name, f"Checkpoint of epoch {epoch} saved: {name}")
 
     def _add_model(self, connection: Any, name: str, epoch: int) -> None:
-        base, folder = self._job["model"], self._epoch_folder(epoch)
+        base = self._job["model"]
+        folder = str(self._epoch_folder(epoch).relative_to(self._storage.folder))
         jobs.add_model(connection, name, self._name, base, self._sha256, folder)
 
     def _finish(self, rows: list[dict[str, Any]], steps: int) -> None:
