@@ -16,7 +16,7 @@ import harness.reports.files
 import harness.reports.progress
 import harness.reports.table
 import harness.session
-import harness.summary  # noqa: F401 - an inner run forgets its imports, and numpy bears but one
+import harness.summary
 
 EXPERIMENT = """
 [task]

@@ -64,12 +64,16 @@ class LocalProvider:
         health = f"{url.scheme}://{url.netloc}/health"
         if _answers(health):
             return
-        command = [sys.executable, "-m", "harness.server", "--deterministic"]
+        command = [sys.executable, "-m", "harness.server", "--deterministic", "--stop-with-stdin"]
         command += ["--host", url.hostname, "--port", str(url.port or 80)]
         for model in models:
             command += ["--model", f"{model}={model}" if "/" in model else model]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT
+            # The pipe closes when this process ends, however it ends, and the server with it.
+            command,
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
         )
         self._wait(health)
 
@@ -82,6 +86,8 @@ class LocalProvider:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+            assert self._process.stdin is not None
+            self._process.stdin.close()
             self._process = None
 
     def _wait(self, health: str) -> None:

@@ -1,12 +1,14 @@
 """``python -m harness.server``: options, the socket, and a clean end."""
 
 import argparse
+import contextlib
 import ipaddress
 import logging
 import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
@@ -53,6 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--deterministic", action="store_true", help=_DETERMINISTIC)
     parser.add_argument(
+        "--stop-with-stdin",
+        action="store_true",
+        help="end when standard input closes, as it does when the process that started this ends",
+    )
+    parser.add_argument(
         "--max-body",
         type=_positive,
         default=64 << 20,
@@ -79,6 +86,8 @@ def serve(options: argparse.Namespace) -> int:
     """Serve with the options of ``add_arguments``; as ``main``."""
     try:
         signal.signal(signal.SIGTERM, _interrupt)
+        if options.stop_with_stdin:
+            threading.Thread(target=_stop_with_stdin, daemon=True).start()
         return _serve(options)
     except KeyboardInterrupt:
         return 0
@@ -190,6 +199,13 @@ def _bind(host: str, port: int) -> socket.socket:
 def _url(listener: socket.socket) -> str:
     host, port, *_ = listener.getsockname()
     return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+
+
+def _stop_with_stdin() -> None:
+    with contextlib.suppress(OSError):
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> Any:

@@ -49,6 +49,12 @@ class Halves:
                 self._outputs.clear()
         self.kept = id(kinds[0][0]) in self._outputs
 
+    def train(self, dropout: bool) -> None:
+        """Turn the adapter's dropout on or off; the base's own modules stay as when asked."""
+        for half in [self._whole, *([self._upper] if self._outputs else [])]:
+            for name, module in half.named_modules():
+                module.train(dropout and ".lora_dropout" in name)
+
     def hidden(self, batch: Batch) -> torch.Tensor:
         """Last hidden states at the batch's targets, shape (targets, width), contiguous.
 

@@ -107,13 +107,12 @@ class Trainer:
             # Chance follows from seed and epoch, so that a resumed job draws as an unbroken one.
             torch.manual_seed(self._plan.seed * 1000 + number)
             order = torch.randperm(len(self._batches)).tolist()
-            self._network.eval()
-            _train_dropout(self._network)
+            self._halves.train(dropout=True)
             for place, index in enumerate(order):
                 row = self._step(self._batches[index])
                 self.rows.append(row)
                 if place == len(order) - 1 and self._evaluation is not None:
-                    self._network.eval()
+                    self._halves.train(dropout=False)
                     row |= self._evaluation.measure(self.logits)
                 on_step(row)
             yield Epoch(number, len(self.rows), dict(self.rows[-1]))
@@ -160,13 +159,6 @@ class Head:
         if self._softcap:
             logits = torch.tanh(logits / self._softcap) * self._softcap
         return logits
-
-
-def _train_dropout(network: Any) -> None:
-    # The base's own modules stay as they are when asked.
-    for name, module in network.named_modules():
-        if ".lora_dropout" in name:
-            module.train()
 
 
 def _check_length(network: Any, batches: Sequence[Batch]) -> None:

@@ -95,7 +95,7 @@ def test_it_is_started_waited_for_and_stopped(provider, command, unused_port: in
     provider.ensure(f"http://127.0.0.1:{unused_port}/v1", ["small", "some/model"])
     assert answers(unused_port)
     assert log.read_text().split() == [
-        *("-m", "harness.server", "--deterministic"),
+        *("-m", "harness.server", "--deterministic", "--stop-with-stdin"),
         *("--host", "127.0.0.1", "--port", str(unused_port)),
         *("--model", "small", "--model", "some/model=some/model"),
     ]

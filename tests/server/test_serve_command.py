@@ -43,6 +43,19 @@ def test_it_says_when_it_listens_and_ends_cleanly(tiny_folders, ending):
         assert (process.returncode, rest, errors) == (0, "", "")
 
 
+def test_it_ends_with_the_process_that_holds_its_standard_input(tiny_folders):
+    command = [sys.executable, "-m", "harness.server", "--port", "0", "--stop-with-stdin"]
+    with subprocess.Popen(
+        [*command, "--model", f"tiny={tiny_folders['tiny-llama']}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline().startswith("serving tiny at")
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
 def test_a_port_in_use_is_one_sentence():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

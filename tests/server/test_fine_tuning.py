@@ -1,0 +1,250 @@
+"""From a file to a fine-tuned model, through the strict SDK and a server's command."""
+
+import base64
+import contextlib
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import openai
+import pytest
+
+pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
+
+ROWS = [
+    {"prompt": f"{i} the film was {word} ->", "completion": f" {label}"}
+    for i in range(8)
+    for word, label in [("good", "Positive"), ("bad", "Negative")]
+]
+DATA = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
+
+
+@contextlib.contextmanager
+def server(tiny_folders, folder):
+    command = [sys.executable, "-m", "harness.server", "--port", "0", "--dtype", "float32"]
+    command += [f"--model={name}={source}" for name, source in tiny_folders.items()]
+    command += ["--deterministic", "--data-dir", str(folder)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            url = re.search(r"http://\S+", process.stdout.readline())[0]
+            with openai.OpenAI(
+                base_url=url, api_key="any", max_retries=0, _strict_response_validation=True
+            ) as client:
+                yield client
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def client(tiny_folders, folder):
+    with server(tiny_folders, folder) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def file(client):
+    return client.files.create(file=("reviews.jsonl", DATA), purpose="fine-tune")
+
+
+def ended(client, job):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = client.fine_tuning.jobs.retrieve(job.id)
+        if found.status not in ("validating_files", "queued", "running"):
+            return found
+        time.sleep(0.1)
+    raise AssertionError(found)
+
+
+@pytest.fixture(scope="module")
+def job(client, file):
+    made = client.fine_tuning.jobs.create(
+        model="tiny-llama",
+        training_file=file.id,
+        validation_file=file.id,
+        seed=5,
+        suffix="reviews",
+        metadata={"experiment": "films", 'a "key"': "x"},
+        method={
+            "type": "supervised",
+            "supervised": {"hyperparameters": {"n_epochs": 3, "learning_rate_multiplier": 20}},
+        },
+        extra_body={
+            "lora_rank": 4,
+            "lora_layers": 2,
+            "max_tokens": 64,
+            "classification_positive_class": "Positive",
+        },
+    )
+    assert made.status == "queued"
+    assert made.fine_tuned_model is None
+    found = ended(client, made)
+    assert found.status == "succeeded", client.fine_tuning.jobs.list_events(made.id).data
+    return found
+
+
+def test_a_file_comes_back_as_it_went(client, file):
+    assert client.files.retrieve(file.id) == file
+    assert client.files.content(file.id).read() == DATA
+    assert (file.bytes, file.filename, file.purpose) == (len(DATA), "reviews.jsonl", "fine-tune")
+
+
+def test_files_are_listed_in_pages(client, file):
+    more = [
+        client.files.create(file=("më/or\\e.jsonl", DATA), purpose="fine-tune") for _ in range(3)
+    ]
+    assert more[0].filename == "e.jsonl"
+    ids = [one.id for one in client.files.list(limit=2, purpose="fine-tune", order="asc")]
+    assert ids[-3:] == [one.id for one in more]
+    assert [one.id for one in client.files.list(limit=1)][:3] == ids[::-1][:3]
+    first = client.files.list(limit=2, order="asc")
+    assert (len(first.data), first.has_more) == (2, True)
+    for one in more:
+        assert client.files.delete(one.id).deleted
+    with pytest.raises(openai.NotFoundError, match="There is no file"):
+        client.files.content(more[0].id)
+
+
+def test_a_job_tells_what_it_was_given(job, file):
+    assert job.model == "tiny-llama"
+    assert (job.training_file, job.validation_file, job.seed) == (file.id, file.id, 5)
+    given = job.hyperparameters.model_dump()
+    assert (given["n_epochs"], given["batch_size"]) == (3, 8)
+    assert (given["learning_rate_multiplier"], given["lora_rank"]) == (20, 4)
+    assert re.fullmatch(r"ft:tiny-llama:tunebench:reviews:[0-9a-f]{8}", job.fine_tuned_model)
+    assert job.trained_tokens > 3 * len(ROWS)
+    assert job.finished_at >= job.created_at
+    assert job.metadata["experiment"] == "films"
+
+
+def test_events_tell_the_steps_and_which_epoch_is_served(client, job):
+    events = list(client.fine_tuning.jobs.list_events(job.id, limit=3))
+    assert events[0].message == "The job has successfully completed"
+    assert events[-1].message.startswith("Created fine-tuning job")
+    steps = [event for event in reversed(events) if event.type == "metrics"]
+    assert [event.data["step"] for event in steps] == [1, 2, 3, 4, 5, 6]
+    assert {"train_loss", "training_loss", "total_steps"} <= set(steps[0].data)
+    [why] = [event.message for event in events if "is served" in event.message]
+    losses = [event.data["validation_loss"] for event in steps if "validation_loss" in event.data]
+    best = losses.index(min(losses)) + 1
+    assert why.startswith(f"Epoch {best} of 3 is served: its validation loss of {min(losses):.4f}")
+
+
+def test_every_epoch_has_a_checkpoint_that_answers(client, job):
+    checkpoints = list(client.fine_tuning.jobs.checkpoints.list(job.id, limit=2))
+    assert [one.step_number for one in checkpoints] == [6, 4, 2]
+    assert all(one.metrics.full_valid_loss > 0 for one in checkpoints)
+    best = min(checkpoints, key=lambda one: one.metrics.full_valid_loss)
+
+    def ask(model):
+        answer = client.completions.create(
+            model=model, prompt=ROWS[0]["prompt"], max_tokens=1, temperature=0, logprobs=1
+        )
+        return answer.choices[0].logprobs.token_logprobs
+
+    final = ask(job.fine_tuned_model)
+    assert ask(best.fine_tuned_model_checkpoint) == final
+    assert len({tuple(ask(one.fine_tuned_model_checkpoint)) for one in checkpoints}) == 3
+
+
+def test_the_result_file_is_base64_csv_with_a_row_a_step(client, job):
+    [name] = job.result_files
+    assert client.files.retrieve(name).purpose == "fine-tune-results"
+    text = base64.b64decode(client.files.content(name).read(), validate=True).decode()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4", "5", "6"]
+    assert [bool(row["validation_loss"]) for row in rows] == [False, True] * 3
+    for column in ("accuracy", "precision", "recall", "auroc", "auprc", "f1.0"):
+        assert 0 <= float(rows[-1][f"classification/{column}"]) <= 1
+    assert float(rows[-1]["training_token_accuracy"]) >= 0
+    assert int(rows[-1]["elapsed_examples"]) == 3 * len(ROWS)
+
+
+def test_base_and_adapter_in_turn_give_their_own_answers(client, job, tiny_folders, folder):
+    import peft
+    import torch
+    import transformers
+
+    path = tiny_folders["tiny-llama"]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(path)
+    plain = transformers.AutoModelForCausalLM.from_pretrained(path).float()
+    losses = [
+        one.metrics.full_valid_loss
+        for one in reversed(client.fine_tuning.jobs.checkpoints.list(job.id).data)
+    ]
+    best = losses.index(min(losses)) + 1
+    adapted = peft.PeftModel.from_pretrained(
+        transformers.AutoModelForCausalLM.from_pretrained(path).float(),
+        folder / "jobs" / job.id / f"epoch-{best}",
+    )
+    # Long enough for a head that is kept: the adapter must not be given the base's.
+    head = "Classify following sentence as Positive or Negative\n" * 12
+    for prompt in [ROWS[0]["prompt"], head + ROWS[1]["prompt"], head + ROWS[2]["prompt"]]:
+        for model, network in [("tiny-llama", plain), (job.fine_tuned_model, adapted)] * 2:
+            answer = client.completions.create(
+                model=model, prompt=prompt, max_tokens=1, temperature=0, logprobs=5
+            )
+            assert answer.model == model
+            with torch.no_grad():
+                logits = network(torch.tensor([tokenizer(prompt).input_ids])).logits[0, -1]
+            expected = logits.log_softmax(dim=-1).topk(5)
+            top = answer.choices[0].logprobs.top_logprobs[0]
+            assert sorted(top.values(), reverse=True) == pytest.approx(
+                expected.values.tolist(), abs=1e-3
+            )
+
+
+def test_jobs_are_found_by_their_metadata(client, job):
+    def ids(**wanted):
+        return [one.id for one in client.fine_tuning.jobs.list(**wanted)]
+
+    assert job.id in ids()
+    assert ids(metadata={"experiment": "films"}) == [job.id]
+    assert ids(metadata={"experiment": "films", 'a "key"': "x"}) == [job.id]
+    assert ids(metadata={"experiment": "x"}) == ids(metadata={"x": "films"}) == []
+
+
+def test_a_job_that_is_created_twice_with_a_key_is_one(client, file):
+    body = {"model": "tiny-gemma", "training_file": file.id, "hyperparameters": {"n_epochs": 1}}
+    key = {"tunebench_job": "the same"}
+    first = client.fine_tuning.jobs.create(**body, metadata=key)
+    copy = client.files.create(file=("other.jsonl", DATA), purpose="fine-tune")
+    again = body | {"training_file": copy.id}
+    assert client.fine_tuning.jobs.create(**again, metadata=key).id == first.id
+    with pytest.raises(openai.ConflictError, match="the same tunebench_job"):
+        client.fine_tuning.jobs.create(**body, metadata=key, suffix="other")
+    assert client.fine_tuning.jobs.create(**body).id != first.id
+    for one in client.fine_tuning.jobs.list().data:
+        if one.status in ("queued", "running"):
+            client.fine_tuning.jobs.cancel(one.id)
+    third = client.fine_tuning.jobs.create(**body, metadata=key)
+    assert third.id != first.id
+    found = ended(client, third)
+    assert client.files.delete(copy.id).deleted
+    [why] = [
+        event.message
+        for event in client.fine_tuning.jobs.list_events(third.id)
+        if "is served" in event.message
+    ]
+    assert why.startswith("Epoch 1 of 1 is served: it is the last")
+
+    name = found.fine_tuned_model
+    assert client.models.retrieve(name).id == name
+    assert client.models.delete(name).deleted
+    assert name not in [model.id for model in client.models.list()]
+    with pytest.raises(openai.NotFoundError, match="not served here"):
+        client.completions.create(model=name, prompt="a", max_tokens=1)
+    fourth = client.fine_tuning.jobs.create(**body, metadata=key)
+    assert fourth.id != third.id
+    assert client.fine_tuning.jobs.cancel(fourth.id).status == "cancelled"

@@ -1,0 +1,258 @@
+"""Bad files and bad jobs: a sentence in OpenAI's shape, and nothing half-made left behind."""
+
+import contextlib
+import json
+import os
+import re
+import resource
+import socket
+import subprocess
+import sys
+import time
+
+import httpx2
+import pytest
+
+pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
+
+GOOD = b'{"prompt": "a ->", "completion": " b"}\n{"prompt": "c ->", "completion": " d"}\n'
+LIMIT = 300_000
+DISK = 200_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def url(tiny_folders, folder):
+    """A server that writes no file beyond ``DISK`` bytes, as on a disk that is full."""
+    command = [sys.executable, "-m", "harness.server", "--port", "0", "--dtype", "float32"]
+    command += ["--model", f"tiny={tiny_folders['tiny-llama']}", "--data-dir", str(folder)]
+    command += ["--max-file", str(LIMIT), "--max-body", "10000"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (DISK, DISK)),
+    ) as process:
+        try:
+            yield re.search(r"http://\S+", process.stdout.readline())[0]
+        finally:
+            process.terminate()
+
+
+def upload(url, content, purpose="fine-tune", **extra):
+    files = {"file": ("a.jsonl", content)}
+    return httpx2.post(f"{url}/files", data={"purpose": purpose, **extra}, files=files)
+
+
+def refused(answer):
+    error = answer.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["message"].endswith(".")
+    assert "\n" not in error["message"]
+    assert len(error["message"]) < 300
+    return answer.status_code, error
+
+
+def left(folder):
+    """Contents without a row, and uploads without an end."""
+    return [path.name for path in (folder / "files").glob("*")]
+
+
+@pytest.fixture(scope="module")
+def good(url):
+    return upload(url, GOOD).json()["id"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (GOOD + b'{"prompt": "a', "Line 3 is not valid JSON"),
+        (GOOD + b"\n\n[1]\n", "Line 5 is no JSON object"),
+        (GOOD + b'{"prompt": "a \xff", "completion": "b"}', "Line 3 is not UTF-8"),
+        (b'{"prompt": "a"}', "Line 1 has no completion"),
+        (GOOD + b'{"completion": "a"}', "Line 3 has no prompt"),
+        (b'{"messages": []}', "messages are not trained on"),
+        (b'{"prompt": "a", "completion": ""}', "Line 1 has an empty completion"),
+        (b'{"prompt": 5, "completion": "b"}', "Line 1 has a prompt that is no text"),
+        (b'{"prompt": "a\\ud800", "completion": "b"}', "half of a surrogate pair in its prompt"),
+        (b'{"prompt": "a", "completion": "b", "label": 1}', "has the column 'label'"),
+        (b"[" * 100_000, "Line 1 is not valid JSON"),
+        (b"", "The file is empty"),
+        (b"\n  \n", "The file is empty"),
+    ],
+    ids=lambda value: value[:30] if isinstance(value, str) else "",
+)
+def test_a_bad_file_is_refused_with_its_line(url, folder, good, content, message):
+    status, error = refused(upload(url, content))
+    assert (status, error["param"], error["code"]) == (400, "file", "invalid_file_format")
+    assert message in error["message"]
+    assert left(folder) == [good]
+
+
+def test_a_file_over_the_limit_is_413_announced_or_not(url, folder, good):
+    for content in (b"x" * (LIMIT + 1), b"x" * (LIMIT + 200_000)):
+        status, error = refused(upload(url, content))
+        assert (status, error["param"]) == (413, "file")
+        assert f"{LIMIT:,} bytes" in error["message"]
+    assert left(folder) == [good]
+
+
+def test_a_full_disk_is_507(url, folder, good):
+    line = json.dumps({"prompt": "a" * 1000, "completion": " b"}).encode() + b"\n"
+    status, error = refused(upload(url, line * 250))
+    assert (status, error["code"]) == (507, "no_room")
+    assert left(folder) == [good]
+    assert upload(url, GOOD).status_code == 200  # and the server lives on
+
+
+def test_a_form_that_is_none_is_refused(url, good):
+    status, error = refused(upload(url, GOOD, purpose="batch"))
+    assert (status, error["param"]) == (400, "purpose")
+    status, error = refused(upload(url, GOOD, expires="soon"))
+    assert (status, error["param"]) == (400, "expires")
+    status, error = refused(httpx2.post(f"{url}/files", json={"purpose": "fine-tune"}))
+    assert (status, error["param"]) == (400, "file")
+    answer = httpx2.post(f"{url}/files", files={"purpose": (None, "fine-tune")})
+    assert refused(answer)[1]["message"] == "The parameter file is missing."
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    for body in (b"", b"--y\r\n", b"--x\r\nContent-Disposition: form-data; name=file\r\n\r\nabc"):
+        answer = httpx2.post(f"{url}/files", content=body, headers=headers)
+        assert refused(answer)[0] == 400
+
+
+def test_a_cancelled_upload_leaves_nothing(url, folder, good):
+    host, port = url.removeprefix("http://").removesuffix("/v1").split(":")
+    before = set(left(folder))
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        head = (
+            "POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n"
+            "Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
+            'Content-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n'
+        )
+        connection.sendall(head.encode() + GOOD)
+        waited(lambda: set(left(folder)) > before)
+    waited(lambda: set(left(folder)) == before)
+
+
+def waited(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"hyperparameters": {"n_epochs": 0}}, "hyperparameters"),
+        ({"hyperparameters": {"n_epochs": 1.5}}, "hyperparameters"),
+        ({"hyperparameters": {"n_epochs": True}}, "hyperparameters"),
+        ({"hyperparameters": {"batch_size": -1}}, "hyperparameters"),
+        ({"hyperparameters": {"learning_rate_multiplier": -1}}, "hyperparameters"),
+        ({"hyperparameters": {"learning_rate_multiplier": 10**400}}, "hyperparameters"),
+        ({"hyperparameters": {"learning_rate_multiplier": "fast"}}, "hyperparameters"),
+        ({"hyperparameters": {"rate": 1}}, "hyperparameters"),
+        ({"hyperparameters": 5}, "hyperparameters"),
+        ({"method": {"type": "dpo"}}, "method"),
+        ({"method": {"type": "supervised", "supervised": []}}, "method"),
+        ({"method": {"type": "supervised", "supervised": {"hyperparameters": {"x": 1}}}}, "method"),
+        (
+            {
+                "hyperparameters": {"n_epochs": 1},
+                "method": {
+                    "type": "supervised",
+                    "supervised": {"hyperparameters": {"n_epochs": 2}},
+                },
+            },
+            "hyperparameters",
+        ),
+        ({"seed": -1}, "seed"),
+        ({"suffix": ""}, "suffix"),
+        ({"suffix": "a:b"}, "suffix"),
+        ({"metadata": {"a": 1}}, "metadata"),
+        ({"metadata": {"a": "x" * 513}}, "metadata"),
+        ({"integrations": [{"type": "wandb"}]}, "integrations"),
+        ({"lora_rank": 0}, "lora_rank"),
+        ({"lora_dropout": 1.0}, "lora_dropout"),
+        ({"classification_positive_class": "x"}, "classification_positive_class"),
+        ({"training_file": "file-none"}, "training_file"),
+        ({"validation_file": "../../etc/passwd"}, "validation_file"),
+        ({"model": "davinci-002"}, "model"),
+        ({"unknown": 1}, "unknown"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_bad_job_is_refused_by_its_parameter(url, good, change, param):
+    body = {"model": "tiny", "training_file": good} | change
+    status, error = refused(httpx2.post(f"{url}/fine_tuning/jobs", json=body))
+    assert status == (404 if param in ("training_file", "validation_file", "model") else 400)
+    assert error["param"] == param
+    assert httpx2.get(f"{url}/fine_tuning/jobs").json()["data"] == []
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+def test_a_learning_rate_that_is_no_number_is_refused(url, good, value):
+    body = f'{{"model": "tiny", "training_file": "{good}", '
+    body += f'"hyperparameters": {{"learning_rate_multiplier": {value}}}}}'
+    headers = {"content-type": "application/json"}
+    answer = httpx2.post(f"{url}/fine_tuning/jobs", content=body, headers=headers)
+    status, error = refused(answer)
+    assert (status, error["param"]) == (400, "hyperparameters")
+    assert "learning_rate_multiplier" in error["message"]
+
+
+def test_one_class_only_is_refused(url):
+    name = upload(url, GOOD.replace(b" d", b" b")).json()["id"]
+    body = {"model": "tiny", "training_file": name}
+    status, error = refused(httpx2.post(f"{url}/fine_tuning/jobs", json=body))
+    assert (status, error["code"]) == (400, "one_class_only")
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=101", "after=ftjob-none"])
+def test_a_bad_page_is_refused(url, good, query):
+    status, error = refused(httpx2.get(f"{url}/fine_tuning/jobs?{query}"))
+    assert (status, error["param"]) == (400, query.partition("=")[0])
+
+
+@pytest.mark.parametrize("path", ["files/x", "files/x/content", "fine_tuning/jobs/x"])
+@pytest.mark.parametrize("tail", ["", "/events", "/checkpoints"])
+def test_what_is_not_there_is_404(url, good, path, tail):
+    assert refused(httpx2.get(f"{url}/{path}{tail}"))[0] == 404
+
+
+def test_models_that_are_no_fine_tuned_ones_stay(url):
+    assert refused(httpx2.delete(f"{url}/models/tiny"))[0] == 403
+    assert refused(httpx2.delete(f"{url}/models/ft:none"))[0] == 404
+
+
+def test_a_full_disk_in_training_fails_the_job_with_a_sentence(url, good, folder):
+    """And a file in use cannot be deleted, nor a finished job cancelled."""
+    body = {"model": "tiny", "training_file": good, "lora_rank": 256, "lora_layers": 2}
+    job = httpx2.post(f"{url}/fine_tuning/jobs", json=body).json()["id"]
+    status, error = refused(httpx2.delete(f"{url}/files/{good}"))
+    assert (status, error["code"]) == (409, "file_in_use")
+    assert job in error["message"]
+
+    def found():
+        return httpx2.get(f"{url}/fine_tuning/jobs/{job}").json()
+
+    deadline = time.monotonic() + 60
+    while found()["status"] in ("queued", "running"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert found()["status"] == "failed", found()
+    assert found()["error"]["code"] == "no_room"
+    assert found()["error"]["message"].endswith("create the job again.")
+    assert found()["result_files"] == []
+    kept = {path.name for path in (folder / "jobs" / job).iterdir()}
+    assert kept == {"lock", "log"}
+    status, error = refused(httpx2.post(f"{url}/fine_tuning/jobs/{job}/cancel"))
+    assert (status, error["code"]) == (400, "job_finished")
+    assert httpx2.delete(f"{url}/files/{good}").json()["deleted"]
+    with contextlib.suppress(FileNotFoundError):
+        assert "a ->" not in (folder / "jobs" / job / "log").read_text()
