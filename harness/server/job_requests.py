@@ -1,6 +1,5 @@
 """What a fine-tuning request may hold, and the plan that follows from it."""
 
-import math
 import re
 import secrets
 from dataclasses import asdict, dataclass
@@ -54,8 +53,8 @@ def _check_hyperparameters(given: Any) -> Any:
         kinds = (int,) if whole else (int, float)
         if value in (None, "auto"):
             continue
-        good = isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
-        if not (good and 0 < value <= _MOST[name]):
+        number = isinstance(value, kinds) and not isinstance(value, bool)
+        if not (number and 0 < value <= _MOST[name]):  # which NaN isn't either
             kind = "a whole number from 1" if whole else "a number above 0 and"
             raise ValueError(f"gives {name} {value!s:.40}; it must be {kind} up to {_MOST[name]}")
     return given
@@ -66,7 +65,7 @@ def _check_method(given: Any) -> Any:
         return None
     if not isinstance(given, dict) or given.get("type") != "supervised":
         raise ValueError("is not of the type supervised, the only one here")
-    inner = given.get("supervised") or {}
+    inner = {} if given.get("supervised") is None else given["supervised"]
     if set(given) - {"type", "supervised"} or not isinstance(inner, dict):
         raise ValueError("may hold type and supervised alone")
     if set(inner) - {"hyperparameters"}:

@@ -1,6 +1,5 @@
 """Bad files and bad jobs: a sentence in OpenAI's shape, and nothing half-made left behind."""
 
-import contextlib
 import json
 import os
 import re
@@ -17,7 +16,6 @@ pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[lo
 
 GOOD = b'{"prompt": "a ->", "completion": " b"}\n{"prompt": "c ->", "completion": " d"}\n'
 LIMIT = 300_000
-DISK = 200_000
 
 
 @pytest.fixture(scope="module")
@@ -26,22 +24,33 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def url(tiny_folders, folder):
-    """A server that writes no file beyond ``DISK`` bytes, as on a disk that is full."""
+def process(tiny_folders, folder):
     command = [sys.executable, "-m", "harness.server", "--port", "0", "--dtype", "float32"]
     command += ["--model", f"tiny={tiny_folders['tiny-llama']}", "--data-dir", str(folder)]
     command += ["--max-file", str(LIMIT), "--max-body", "10000"]
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (DISK, DISK)),
-    ) as process:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as running:
         try:
-            yield re.search(r"http://\S+", process.stdout.readline())[0]
+            yield running
         finally:
-            process.terminate()
+            running.terminate()
+
+
+@pytest.fixture(scope="module")
+def url(process):
+    return re.search(r"http://\S+", process.stdout.readline())[0]
+
+
+@pytest.fixture
+def small_disk(process):
+    """The server, and the workers that it starts, can write no file beyond some bytes."""
+    endless = resource.RLIM_INFINITY
+
+    def limit(size):
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, endless))
+
+    yield limit
+    limit(endless)
 
 
 def upload(url, content, purpose="fine-tune", **extra):
@@ -102,12 +111,22 @@ def test_a_file_over_the_limit_is_413_announced_or_not(url, folder, good):
     assert left(folder) == [good]
 
 
-def test_a_full_disk_is_507(url, folder, good):
+def test_a_full_disk_is_507(url, folder, good, small_disk):
+    small_disk(100_000)
     line = json.dumps({"prompt": "a" * 1000, "completion": " b"}).encode() + b"\n"
     status, error = refused(upload(url, line * 250))
     assert (status, error["code"]) == (507, "no_room")
     assert left(folder) == [good]
-    assert upload(url, GOOD).status_code == 200  # and the server lives on
+    small_disk(0)
+    status, error = refused(httpx2.post(f"{url}/fine_tuning/jobs", json=job_of(good)))
+    assert (status, error["code"]) == (507, "no_room")
+    small_disk(resource.RLIM_INFINITY)
+    assert httpx2.get(f"{url}/fine_tuning/jobs").json()["data"] == []
+    assert upload(url, GOOD).status_code == 200
+
+
+def job_of(name):
+    return {"model": "tiny", "training_file": name}
 
 
 def test_a_form_that_is_none_is_refused(url, good):
@@ -188,7 +207,7 @@ def waited(condition):
     ids=lambda value: str(value)[:60],
 )
 def test_a_bad_job_is_refused_by_its_parameter(url, good, change, param):
-    body = {"model": "tiny", "training_file": good} | change
+    body = job_of(good) | change
     status, error = refused(httpx2.post(f"{url}/fine_tuning/jobs", json=body))
     assert status == (404 if param in ("training_file", "validation_file", "model") else 400)
     assert error["param"] == param
@@ -208,8 +227,7 @@ def test_a_learning_rate_that_is_no_number_is_refused(url, good, value):
 
 def test_one_class_only_is_refused(url):
     name = upload(url, GOOD.replace(b" d", b" b")).json()["id"]
-    body = {"model": "tiny", "training_file": name}
-    status, error = refused(httpx2.post(f"{url}/fine_tuning/jobs", json=body))
+    status, error = refused(httpx2.post(f"{url}/fine_tuning/jobs", json=job_of(name)))
     assert (status, error["code"]) == (400, "one_class_only")
 
 
@@ -230,9 +248,10 @@ def test_models_that_are_no_fine_tuned_ones_stay(url):
     assert refused(httpx2.delete(f"{url}/models/ft:none"))[0] == 404
 
 
-def test_a_full_disk_in_training_fails_the_job_with_a_sentence(url, good, folder):
+def test_a_full_disk_in_training_fails_the_job_with_a_sentence(url, good, folder, small_disk):
     """And a file in use cannot be deleted, nor a finished job cancelled."""
-    body = {"model": "tiny", "training_file": good, "lora_rank": 256, "lora_layers": 2}
+    small_disk(400_000)
+    body = job_of(good) | {"lora_rank": 256, "lora_layers": 2}
     job = httpx2.post(f"{url}/fine_tuning/jobs", json=body).json()["id"]
     status, error = refused(httpx2.delete(f"{url}/files/{good}"))
     assert (status, error["code"]) == (409, "file_in_use")
@@ -254,5 +273,4 @@ def test_a_full_disk_in_training_fails_the_job_with_a_sentence(url, good, folder
     status, error = refused(httpx2.post(f"{url}/fine_tuning/jobs/{job}/cancel"))
     assert (status, error["code"]) == (400, "job_finished")
     assert httpx2.delete(f"{url}/files/{good}").json()["deleted"]
-    with contextlib.suppress(FileNotFoundError):
-        assert "a ->" not in (folder / "jobs" / job / "log").read_text()
+    assert "a ->" not in (folder / "jobs" / job / "log").read_text()

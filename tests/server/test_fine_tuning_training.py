@@ -205,10 +205,10 @@ def test_texts_that_hardly_repeat_are_no_classes(oracle, network):
 
 def test_a_rate_that_is_too_high_and_a_text_that_is_too_long_are_sentences(oracle, network):
     network.lm_head.weight.data[5] = float("inf")
-    with pytest.raises(TunebenchError, match="no finite number; .* smaller learning_rate"):
+    with pytest.raises(TunebenchError, match=r"no finite number; .* smaller learning_rate"):
         train(network, oracle.tokenizer, validation=())
     network.config.max_position_embeddings = 20
-    with pytest.raises(TunebenchError, match="the model takes 20; .* smaller max_tokens"):
+    with pytest.raises(TunebenchError, match=r"the model takes 20; .* smaller max_tokens"):
         train(network, oracle.tokenizer, validation=())
 
 
