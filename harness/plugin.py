@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from harness.experiment import Cell
-    from harness.runner import Result
+    from harness.result import Result
     from harness.session import Session
     from harness.summary import Summary
 
@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def evaluate(request: pytest.FixtureRequest) -> Callable[[Cell], Result]:
     """Evaluate a cell: replay its cassette, or record it where ``--record`` says so.
 
-    The fixture is a function from a `Cell` to a `harness.runner.Result`. A cell that has no
+    The fixture is a function from a `Cell` to a `harness.result.Result`. A cell that has no
     result, because an answer is not recorded or a request failed, fails the test in a sentence.
     """
     session = _session(request.config)

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.api.local import LOCAL, LocalProvider
-from harness.runner import CellError, RecordMode, Result, Runner, orphans
+from harness.runner import CellError, RecordMode, Runner, orphans
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.experiment import Cell, Experiment
+    from harness.result import Result
 
 
 @dataclass

@@ -31,7 +31,7 @@ def write_results(
 
     Args:
         folder: where; made if it is missing.
-        rows: one a cell, as `harness.runner.Result.row` gives them.
+        rows: one a cell, as `harness.result.Result.row` gives them.
         errors: one a cell without a result: ``cell`` and ``error``.
 
     Raises:

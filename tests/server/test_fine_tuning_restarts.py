@@ -98,8 +98,8 @@ def start(tiny_folders, tmp_path):
 def test_a_killed_server_loses_no_job_and_its_result_is_the_same(start):
     """A second server on the folder takes over; the job goes on from its last epoch."""
     first, second = start(), start()
-    job = first.create(12)
-    waiting = first.create(12)
+    job = first.create(6)
+    waiting = first.create(6)
     waited(lambda: len(second.jobs.checkpoints.list(job).data) >= 2)
     worker = first.worker()
     first.process.kill()
@@ -112,7 +112,7 @@ def test_a_killed_server_loses_no_job_and_its_result_is_the_same(start):
     assert second.ended(waiting).status == "succeeded"
     # The same seed and files, without an interruption: the same rows to the last digit.
     assert second.result(job) == second.result(waiting)
-    assert len(second.jobs.checkpoints.list(job, limit=50).data) == 12
+    assert len(second.jobs.checkpoints.list(job, limit=50).data) == 6
 
 
 def test_killed_and_cancelled_workers_are_told_and_the_queue_goes_on(start):
@@ -130,9 +130,9 @@ def test_killed_and_cancelled_workers_are_told_and_the_queue_goes_on(start):
     waited(lambda: server.jobs.retrieve(late).status == "running")
 
     third = server.create(100)
-    server.jobs.cancel(late)
     worker = server.worker()
-    waited(lambda: gone(worker) or worker != server.worker(), 10)
+    server.jobs.cancel(late)
+    waited(lambda: gone(worker), 10)
     assert server.jobs.retrieve(late).status == "cancelled"
     # Put down and started again, with a job running: it is still there.
     waited(lambda: server.jobs.retrieve(third).status == "running")

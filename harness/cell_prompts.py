@@ -1,0 +1,77 @@
+"""What a cell asks: the test rows of its experiment, and their prompts."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from harness.datasets import Dataset, load
+from harness.errors import TunebenchError
+from harness.formatting.prompts import Example, draw_examples, few_shot_prompt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.experiment import Cell, Experiment
+
+
+class TaskError(TunebenchError):
+    """A task that its data set cannot serve."""
+
+
+@lru_cache(maxsize=8)
+def _dataset(name: str) -> Dataset:
+    return load(name)
+
+
+@lru_cache(maxsize=8)
+def test_rows(experiment: Experiment) -> pd.DataFrame:
+    """The rows that every cell of an experiment is asked: item, text and label id."""
+    task = experiment.task
+    data = _dataset(task.dataset)
+    test = data.test
+    if task.test_size > len(test):
+        raise TaskError(
+            f"{experiment.path}: [task] test_size is {task.test_size} and {task.dataset!r} has "
+            f"{len(test)} test rows; lower it to {len(test)} or less."
+        )
+    rows = test.head(task.test_size)
+    for split, labels in (("test", rows["label"]), ("training", data.train["label"])):
+        if len(labels) and not 0 <= labels.min() <= labels.max() < len(task.labels):
+            raise TaskError(
+                f"{experiment.path}: [task] labels names {len(task.labels)} labels, and the "
+                f"{split} rows of {task.dataset!r} have label ids from {labels.min()} to "
+                f"{labels.max()}; name each id's label, in the order of the ids."
+            )
+    return rows
+
+
+@lru_cache(maxsize=4)
+def _examples(experiment: Experiment, shots: int) -> tuple[Example, ...]:
+    task = experiment.task
+    texts = test_rows(experiment)["text"].tolist()
+    train = _dataset(task.dataset).train
+    return draw_examples(train, task.labels, shots, seed=task.seed, test_texts=texts)
+
+
+# A test may evaluate cells in any order; prompts are needed twice when recording.
+@lru_cache(maxsize=4)
+def _prompts(experiment: Experiment, shots: int) -> dict[str, str]:
+    task = experiment.task
+    rows = test_rows(experiment)
+    examples = _examples(experiment, shots)
+    return {
+        item: few_shot_prompt(task.instruction, examples, text)
+        for item, text in zip(rows["item"], rows["text"], strict=True)
+    }
+
+
+def prompts_of(cell: Cell) -> dict[str, str]:
+    """The prompts of a cell by item id, in the order of the test rows."""
+    return _prompts(cell.experiment, cell.shots)
+
+
+def texts_of(cell: Cell) -> list[str]:
+    """The data set's texts in the cell's prompts."""
+    examples = _examples(cell.experiment, cell.shots)
+    return [*test_rows(cell.experiment)["text"], *(example.text for example in examples)]
