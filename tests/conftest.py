@@ -2,6 +2,7 @@ import contextlib
 import functools
 import hashlib
 import http.server
+import importlib.util
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+
+
+def pytest_report_header() -> str | None:
+    if importlib.util.find_spec("torch") is not None:
+        return None
+    return "the local provider's tests are skipped: pip install -e '.[local]' to run them"
 
 
 @dataclass
