@@ -44,7 +44,8 @@ class MissExplainer:
         named = _join([*row["items"]]) or "no item"
         return CassetteMissError(
             f"{what}: {self._file.path} has no answer to this request; the nearest recorded one "
-            f"({named}) differs in {_differences(asked, row)}; undo that change, or {self._hint}."
+            f"({named}) differs in {self._differences(asked, row)}; undo that change, or "
+            f"{self._hint}."
         )
 
     def _name_items(self, asked: Fingerprint) -> str:
@@ -70,9 +71,28 @@ class MissExplainer:
         rows = (row for row in self._file.rows() if row["endpoint"] == asked.endpoint)
         return max(rows, key=likeness, default=None)
 
+    def _differences(self, asked: Fingerprint, row: dict[str, Any]) -> str:
+        """What differs, most telling first."""
+        found = _parameter_differences(asked, row)
+        hashes, recorded = asked.prompt_sha256, row["prompt_sha256"]
+        items = {self._items[sha] for sha in hashes if sha in self._items}
+        if items and row["items"] and items.isdisjoint(row["items"]):
+            found.append("the items it asks for, all of them")
+        elif len(recorded) != len(hashes):
+            found.append(
+                f"the number of prompts in the request (recorded {len(recorded)}, asked "
+                f"{len(hashes)})"
+            )
+        elif recorded != hashes:
+            changed = sum(a != b for a, b in zip(recorded, hashes, strict=True))
+            found.append(
+                f"the text of {changed} of {len(hashes)} prompts (prompt template, examples or "
+                "data changed)"
+            )
+        return ", ".join(found) or "a parameter that cassettes do not store"
 
-def _differences(asked: Fingerprint, row: dict[str, Any]) -> str:
-    """What differs, most telling first."""
+
+def _parameter_differences(asked: Fingerprint, row: dict[str, Any]) -> list[str]:
     found = []
     if row["model"] != asked.model:
         found.append(f"model (recorded {row['model']!r}, asked {asked.model!r})")
@@ -81,19 +101,7 @@ def _differences(asked: Fingerprint, row: dict[str, Any]) -> str:
         new = asked.parameters.get(name, "nothing")
         if old != new:
             found.append(f"{name} (recorded {old!r}, asked {new!r})")
-    hashes = asked.prompt_sha256
-    if len(row["prompt_sha256"]) != len(hashes):
-        found.append(
-            f"the number of prompts in the request (recorded {len(row['prompt_sha256'])}, asked "
-            f"{len(hashes)})"
-        )
-    elif row["prompt_sha256"] != hashes:
-        changed = sum(a != b for a, b in zip(row["prompt_sha256"], hashes, strict=True))
-        found.append(
-            f"the text of {changed} of {len(hashes)} prompts (prompt template, examples or data "
-            "changed)"
-        )
-    return ", ".join(found) or "a parameter that cassettes do not store"
+    return found
 
 
 def _join(items: list[str]) -> str:

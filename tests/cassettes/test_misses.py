@@ -135,3 +135,9 @@ def test_a_request_for_no_item_is_named_by_its_endpoint(recording, replaying) ->
 def test_no_text_stands_in_the_message(missed) -> None:
     said = missed([TEXTS[1]], RULE | {"max_tokens": 3})
     assert "film number" not in said
+
+
+def test_a_request_for_other_items_is_not_called_a_changed_text(missed) -> None:
+    said = missed(TEXTS[2:4], items=PROMPTS, recorded=[TEXTS[:2]])
+    assert "differs in the items it asks for, all of them" in said
+    assert "the text of" not in said
