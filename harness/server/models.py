@@ -1,6 +1,6 @@
 """The models that are served: a name, its weights, and what is loaded of it on first use.
 
-A fine-tuned model will be one more name here: a base's ``LanguageModel`` with a LoRA adapter.
+A fine-tuned model is one more name here: a base's ``LanguageModel`` with a LoRA adapter.
 """
 
 import threading

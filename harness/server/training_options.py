@@ -1,6 +1,7 @@
 """The options of fine-tuning on the server's command line; importing this costs nothing."""
 
 import argparse
+import os
 from pathlib import Path
 
 from harness.server.weights import cache_folder
@@ -11,9 +12,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-dir",
         type=Path,
-        default=cache_folder() / "server",
+        default=Path(os.environ.get("TUNEBENCH_DATA_DIR") or cache_folder() / "server"),
         metavar="FOLDER",
-        help="uploaded files, fine-tuning jobs and what they made (default: %(default)s)",
+        help="uploaded files, fine-tuning jobs and what they made (default: $TUNEBENCH_DATA_DIR, "
+        "else a folder of the user's cache)",
     )
     parser.add_argument(
         "--max-file",

@@ -124,6 +124,14 @@ def make_model(kind, vocabulary, **changes):
     return transformers.AutoModelForCausalLM.from_config(config).eval()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_data_folder(tmp_path_factory):
+    """Keep the servers that tests start away from the user's files and queued jobs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TUNEBENCH_DATA_DIR", str(tmp_path_factory.mktemp("server-data")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_folders(tmp_path_factory):
     """A Llama without a first token and a Gemma with one and a window of 8 tokens."""
