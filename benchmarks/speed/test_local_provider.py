@@ -83,8 +83,12 @@ def ask(client, prompts):
     return answers
 
 
-def report(benchmark, case, lengths):
+def named(benchmark, case):
+    """Give a case the name under which `--benchmark-json` lists it; before it runs."""
     benchmark.group, benchmark.name = "local-provider", case
+
+
+def report(benchmark, lengths):
     seconds = benchmark.stats.stats.median
     benchmark.extra_info["tokens_per_second"] = round(sum(lengths) / seconds)
     return seconds
@@ -100,25 +104,27 @@ def test_server(benchmark, prompts, plain, options):
         expected[:] = loop()
         times.append(time.perf_counter() - started)
 
+    named(benchmark, "server" if options else "server-batched")
     with serving(*options) as client:
         ask(client, ["Loads the model ->"])
         if options:
             answers = benchmark.pedantic(
                 ask, args=(client, prompts), setup=plain_first, rounds=ROUNDS
             )
-            seconds = report(benchmark, "server", lengths)
+            seconds = report(benchmark, lengths)
             benchmark.extra_info["ratio_to_plain"] = round(statistics.median(times) / seconds, 2)
             # Padding changes bfloat16's last bits, hence a near tie here and there.
             same = sum(a == b for a, b in zip(answers, expected, strict=True))
             assert same >= 0.95 * len(prompts)
         else:
             benchmark.pedantic(ask, args=(client, prompts), rounds=1)
-            report(benchmark, "server-batched", lengths)
+            report(benchmark, lengths)
 
 
 @pytest.mark.parametrize("ordered", [False, True], ids=["as-given", "sorted"])
 def test_plain_transformers(benchmark, prompts, plain, ordered):
     loop, lengths = plain
     by_length = [text for _, text in sorted(zip(lengths, prompts, strict=True))]
+    named(benchmark, "plain-transformers" + "-sorted" * ordered)
     benchmark.pedantic(loop, args=(by_length if ordered else prompts,), rounds=1)
-    report(benchmark, "plain-transformers" + "-sorted" * ordered, lengths)
+    report(benchmark, lengths)
