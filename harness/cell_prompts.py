@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.datasets import Dataset, load
 from harness.errors import TunebenchError
-from harness.formatting.prompts import Example, draw_examples, few_shot_prompt
+from harness.formatting.prompts import Example, bare_prompt, draw_examples, few_shot_prompt
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,11 +46,17 @@ def test_rows(experiment: Experiment) -> pd.DataFrame:
     return rows
 
 
+def train_rows(experiment: Experiment) -> pd.DataFrame:
+    """The rows that an experiment may train on or show as examples, in the data set's order."""
+    test_rows(experiment)  # checks the labels
+    return _dataset(experiment.task.dataset).train
+
+
 @lru_cache(maxsize=4)
 def _examples(experiment: Experiment, shots: int) -> tuple[Example, ...]:
     task = experiment.task
     texts = test_rows(experiment)["text"].tolist()
-    train = _dataset(task.dataset).train
+    train = train_rows(experiment)
     return draw_examples(train, task.labels, shots, seed=task.seed, test_texts=texts)
 
 
@@ -66,12 +72,23 @@ def _prompts(experiment: Experiment, shots: int) -> dict[str, str]:
     }
 
 
+@lru_cache(maxsize=4)
+def _bare_prompts(experiment: Experiment) -> dict[str, str]:
+    rows = test_rows(experiment)
+    return {item: bare_prompt(text) for item, text in zip(rows["item"], rows["text"], strict=True)}
+
+
 def prompts_of(cell: Cell) -> dict[str, str]:
-    """The prompts of a cell by item id, in the order of the test rows."""
+    """The prompts of a cell by item id, in the order of the test rows.
+
+    A fine-tuned model is asked as it was trained, with the bare prompt.
+    """
+    if cell.train_size:
+        return _bare_prompts(cell.experiment)
     return _prompts(cell.experiment, cell.shots)
 
 
 def texts_of(cell: Cell) -> list[str]:
     """The data set's texts in the cell's prompts."""
-    examples = _examples(cell.experiment, cell.shots)
+    examples = _examples(cell.experiment, 0 if cell.train_size else cell.shots)
     return [*test_rows(cell.experiment)["text"], *(example.text for example in examples)]

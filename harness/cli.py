@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from harness.commands.curves import add_curves
 from harness.commands.prepare_data import add_prepare_data
 from harness.errors import TunebenchError
 from harness.server.__main__ import add_arguments, serve
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add_arguments(local)
     add_prepare_data(commands)
+    add_curves(commands)
     local.set_defaults(run=serve)
     arguments = parser.parse_args(argv)
     try:

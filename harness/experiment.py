@@ -16,6 +16,7 @@ from harness.experiment_file import (
     DecisionRule,
     ExperimentError,
     ExperimentFile,
+    FineTuning,
     Matrix,
     Model,
     Provider,
@@ -64,6 +65,29 @@ class Cell:
         return f"Cell({self.experiment.name}/{self})"
 
     @property
+    def rivals(self) -> tuple[Cell, ...]:
+        """The same model's prompted cells, by each decision rule; without this cell itself."""
+        return tuple(
+            cell
+            for cell in self.experiment.prompted_cells
+            if cell.model == self.model and cell != self
+        )
+
+    def prompted(self, shots: int, decision_rule: DecisionRule = "text") -> Cell:
+        """The same model's cell as it came, with so many worked examples.
+
+        Raises:
+            ExperimentError: the matrix has no such cell.
+        """
+        for cell in self.experiment.prompted_cells:
+            if (cell.model, cell.shots, cell.decision_rule) == (self.model, shots, decision_rule):
+                return cell
+        raise ExperimentError(
+            f"{self.experiment.path}: {self} has no prompted cell with {shots} shots and decision "
+            f"rule {decision_rule!r} to compare with; add it to [matrix] or name another."
+        )
+
+    @property
     def min_accuracy(self) -> float:
         """The accuracy it must reach; 0 where the experiment sets no threshold for it."""
         return self.threshold.min_accuracy if self.threshold else 0.0
@@ -72,6 +96,16 @@ class Cell:
     def cassette(self) -> Path:
         """The file of its cassette."""
         return self.experiment.cassettes / f"{self}.jsonl"
+
+    @property
+    def job(self) -> str:
+        """The name of the fine-tuning job whose model it asks, as ``smollm2-135m-ft300``."""
+        return f"{self.model}-ft{self.train_size}"
+
+    @property
+    def job_cassette(self) -> Path:
+        """The file of that job's cassette."""
+        return self.experiment.cassettes / "jobs" / f"{self.job}.jsonl"
 
     @property
     def cassette_name(self) -> str:
@@ -89,6 +123,7 @@ class Experiment:
         providers: providers by name.
         models: models by name.
         matrix: which combinations are cells.
+        fine_tuning: how models are fine-tuned.
         thresholds: in the order of the file.
     """
 
@@ -97,6 +132,7 @@ class Experiment:
     providers: dict[str, Provider]
     models: dict[str, Model]
     matrix: Matrix
+    fine_tuning: FineTuning
     thresholds: tuple[Threshold, ...]
 
     @classmethod
@@ -120,6 +156,7 @@ class Experiment:
             providers=file.provider,
             models={model.name: model for model in file.model},
             matrix=file.matrix,
+            fine_tuning=file.fine_tuning,
             thresholds=tuple(file.threshold),
         )
         experiment._check(file)
@@ -148,18 +185,30 @@ class Experiment:
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
-        """All cells that are not skipped, in the order of models, shots and decision rules."""
+        """All cells that are not skipped, in the order of models, shots, sizes, decision rules."""
         return tuple(
-            Cell(self, model, shots, 0, rule, self._threshold(model, shots, 0, rule))
-            for model, shots, rule in self._combinations()
-            if not any(_matches(skip, model, shots, 0, rule) for skip in self.matrix.skip)
+            Cell(self, *which, self._threshold(*which))
+            for which in self._combinations()
+            if not any(_matches(skip, *which) for skip in self.matrix.skip)
         )
 
-    def _combinations(self) -> list[tuple[str, int, DecisionRule]]:
+    @property
+    def fine_tuned_cells(self) -> tuple[Cell, ...]:
+        """The cells of fine-tuned models."""
+        return tuple(cell for cell in self.cells if cell.train_size)
+
+    @property
+    def prompted_cells(self) -> tuple[Cell, ...]:
+        """The cells of the models as they came."""
+        return tuple(cell for cell in self.cells if not cell.train_size)
+
+    def _combinations(self) -> list[tuple[str, int, int, DecisionRule]]:
+        made = [(shots, 0) for shots in self.matrix.shots]
+        made += [(0, size) for size in self.matrix.train_sizes]
         return [
-            (model, shots, rule)
+            (model, shots, size, rule)
             for model in self.models
-            for shots in self.matrix.shots
+            for shots, size in made
             for rule in self.matrix.decision_rules
         ]
 
@@ -197,6 +246,7 @@ class Experiment:
                 )
         for name, values in (
             ("shots", self.matrix.shots),
+            ("train_sizes", self.matrix.train_sizes),
             ("decision_rules", self.matrix.decision_rules),
         ):
             if len(set(values)) < len(values):
@@ -213,9 +263,9 @@ class Experiment:
     def _check_entry(self, at: str, entry: Skip | Threshold) -> None:
         if entry.model is not None and entry.model not in self.models:
             raise ExperimentError(f"{at}{unknown('model', entry.model, self.models)}")
-        cells = [(cell.model, cell.shots, 0, cell.decision_rule) for cell in self.cells]
+        cells = [(c.model, c.shots, c.train_size, c.decision_rule) for c in self.cells]
         if isinstance(entry, Skip):
-            cells = [(model, shots, 0, rule) for model, shots, rule in self._combinations()]
+            cells = self._combinations()
         if not any(_matches(entry, *cell) for cell in cells):
             given = entry.model_dump(exclude_none=True, exclude={"min_accuracy", "reason"})
             named = ", ".join(f"{name} = {value!r}" for name, value in given.items())

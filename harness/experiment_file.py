@@ -75,6 +75,12 @@ class Provider(_Table):
     timeout: Annotated[float, Field(gt=0, strict=False)] = 600.0
 
 
+class Prices(_Table):
+    """What a model costs, for a million tokens in any one currency."""
+
+    training: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)] | None = None
+
+
 class Model(_Table):
     """A model of the matrix.
 
@@ -84,17 +90,40 @@ class Model(_Table):
         id: its name at the provider, if another.
         label_token_ids: the first token's id of each label behind a space, for the decision rule
             ``label_logprobs`` where the provider has no ``/tokenize``.
+        prices: what it costs.
     """
 
     name: _Name
     provider: str
     id: str | None = None
     label_token_ids: list[int] | None = None
+    prices: Prices | None = None
 
     @property
     def provider_id(self) -> str:
         """The model's name at the provider."""
         return self.id or self.name
+
+
+class FineTuning(_Table):
+    """How models are fine-tuned; what is left out is the provider's choice.
+
+    Attributes:
+        n_epochs: passes over the training rows.
+        batch_size: examples a step.
+        learning_rate_multiplier: of the provider's own learning rate.
+        seed: of the training.
+        extra_body: further fields of the job's request, such as ``lora_rank`` at the local
+            provider.
+    """
+
+    n_epochs: Annotated[int, Field(ge=1, le=100)] = 4
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    learning_rate_multiplier: (
+        Annotated[float, Field(gt=0, strict=False, allow_inf_nan=False)] | None
+    ) = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    extra_body: dict[str, Any] = Field(default_factory=dict)
 
 
 class Skip(_Table):
@@ -108,9 +137,17 @@ class Skip(_Table):
 
 
 class Matrix(_Table):
-    """Which combinations are cells: each model with each number of shots, by each decision rule."""
+    """Which combinations are cells, each read by each decision rule.
+
+    Attributes:
+        shots: worked examples in the prompt of a model as it came.
+        train_sizes: training rows of the fine-tuned models, which are asked without examples.
+        decision_rules: how answers are read.
+        skip: cells that are left out.
+    """
 
     shots: list[Annotated[int, Field(ge=0)]] = Field(default_factory=lambda: [0], min_length=1)
+    train_sizes: list[Annotated[int, Field(ge=1)]] = Field(default_factory=list)
     decision_rules: list[DecisionRule] = Field(
         default_factory=lambda: list[DecisionRule](["text"]), min_length=1
     )
@@ -134,6 +171,7 @@ class ExperimentFile(_Table):
     provider: Annotated[dict[_Name, Provider], Field(min_length=1)]
     model: Annotated[list[Model], Field(min_length=1)]
     matrix: Matrix = Matrix()
+    fine_tuning: FineTuning = FineTuning()
     threshold: list[Threshold] = Field(default_factory=list)
 
 
@@ -198,7 +236,7 @@ def _place(loc: tuple[int | str, ...]) -> str:
 def _unknown_key(loc: tuple[int | str, ...], place: str) -> str:
     fields: dict[str, Any] = {
         "task": Task, "provider": Provider, "model": Model, "matrix": Matrix,
-        "threshold": Threshold,
+        "fine_tuning": FineTuning, "threshold": Threshold,
     }  # fmt: skip
     table = Skip if "skip" in loc else fields.get(str(loc[0])) if len(loc) > 1 else ExperimentFile
     known = list(table.model_fields) if table else []

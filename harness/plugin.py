@@ -1,8 +1,9 @@
-"""The pytest plugin: options, the `evaluate` fixture and the hooks; nothing else."""
+"""The pytest plugin: options, the fixtures `evaluate` and `compare`, and hooks; nothing else."""
 
 from __future__ import annotations
 
 import gc
+import importlib.util
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from harness.result import Result
     from harness.session import Session
     from harness.summary import Summary
+    from harness.uplift import Uplift
 
 _session_key = pytest.StashKey["Session"]()
 _summary_key = pytest.StashKey["Summary"]()
@@ -25,7 +27,7 @@ _reports_key = pytest.StashKey[list[dict[str, Any]]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--record`` and ``--results``."""
+    """Add ``--record``, ``--results`` and ``--baselines``."""
     group = parser.getgroup("tunebench", "benchmarks of models (tunebench)")
     group.addoption(
         "--record",
@@ -41,12 +43,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="write results.json and results.csv to DIR",
     )
+    group.addoption(
+        "--baselines",
+        action="store_true",
+        help="also train TF-IDF with logistic regression on the rows of each training size and "
+        "show its accuracy on the same texts; needs scikit-learn",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse to record from several processes at once."""
+    """Refuse to record from several processes at once, and yardsticks without their library."""
     if config.getoption("--record") != "none" and config.getoption("numprocesses", None):
         raise pytest.UsageError("--record works in one process: leave out -n.")
+    if config.getoption("--baselines") and importlib.util.find_spec("sklearn") is None:
+        raise pytest.UsageError(
+            "--baselines needs scikit-learn, which is not installed: "
+            "pip install 'tunebench[baselines]'."
+        )
 
 
 @pytest.fixture
@@ -70,6 +83,32 @@ def evaluate(request: pytest.FixtureRequest) -> Callable[[Cell], Result]:
         finally:
             reports.append(session.report_of(cell))
         # Outside the handler: pytest would print the chain of causes, each with the same sentence.
+        pytest.fail(sentence, pytrace=False)
+
+    return run
+
+
+@pytest.fixture
+def compare(
+    request: pytest.FixtureRequest, evaluate: Callable[[Cell], Result]
+) -> Callable[[Cell, Cell], Uplift]:
+    """Evaluate two cells and compare them text by text; the end of the run shows the uplift.
+
+    The fixture is a function from two cells to what the first gains over the second, a
+    `harness.uplift.Uplift`. Cells without a result fail the test as with `evaluate`.
+    """
+    reports = request.node.stash.setdefault(_reports_key, [])
+
+    def run(cell: Cell, other: Cell) -> Uplift:
+        __tracebackhide__ = True
+        first, second = evaluate(cell), evaluate(other)
+        try:
+            uplift = first.uplift_over(second)
+        except TunebenchError as error:
+            sentence = str(error)
+        else:
+            reports.append({"uplift": uplift.row()})
+            return uplift
         pytest.fail(sentence, pytrace=False)
 
     return run
@@ -105,12 +144,12 @@ def _uncollected() -> Iterator[None]:
 
 def _progress(config: pytest.Config, cell: Cell) -> Any:
     if config.getoption("--record") == "none":
-        return nullcontext(lambda _: None)
-    from harness.reports.progress import progress_bar
+        return nullcontext(None)
+    from harness.reports.progress import shown_progress
 
     capture = config.pluginmanager.getplugin("capturemanager")
     suspended = capture.global_and_fixture_disabled() if capture else nullcontext()
-    return progress_bar(str(cell), cell.experiment.task.test_size, suspended)
+    return shown_progress(str(cell), cell.experiment.task.test_size, suspended)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -146,8 +185,8 @@ class _Gatherer:
         self._summary = summary
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        for cell in getattr(report, "tunebench", ()):
-            self._summary.add(cell)
+        for part in getattr(report, "tunebench", ()):
+            self._summary.add(part)
 
 
 @pytest.hookimpl
@@ -162,17 +201,29 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the result files and stop what was started."""
+    """Make the yardsticks asked for, write the result files, stop what was started."""
     config = session.config
     if _session_key in config.stash:
         config.stash[_session_key].close()
     summary = config.stash.get(_summary_key, None)
+    if summary and config.getoption("--baselines"):
+        from harness.baselines import baselines_of
+
+        summary.baselines, summary.complaints = baselines_of(summary.experiments)
+        if summary.complaints and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
     folder: Path | None = config.getoption("--results")
     if summary and folder is not None:
         from harness.reports.files import write_results
 
         try:
-            write_results(folder, summary.rows, summary.errors)
+            write_results(
+                folder,
+                summary.rows,
+                summary.errors,
+                uplifts=summary.uplifts,
+                baselines=summary.baselines,
+            )
         except TunebenchError as error:
             raise pytest.UsageError(str(error)) from error
 
@@ -184,12 +235,17 @@ def pytest_terminal_summary(
     summary = config.stash.get(_summary_key, None)
     if not summary:
         return
-    from harness.reports.table import table
+    from harness.reports.table import table, uplift_table
 
     terminalreporter.section("tunebench", sep="=")
     if summary.rows:
-        for line in table(summary.rows):
+        for line in table(summary.rows, summary.baselines):
             terminalreporter.write_line(line)
+    if summary.uplifts:
+        for line in ("", *uplift_table(summary.uplifts)):
+            terminalreporter.write_line(line)
+    for complaint in summary.complaints:
+        terminalreporter.write_line(complaint, red=True)
     for note in summary.notes:
         terminalreporter.write_line(note, yellow=True)
     folder = config.getoption("--results")

@@ -7,10 +7,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.scoring import majority_rate, wilson_interval
+from harness.uplift import Uplift
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.api.fine_tuning import FineTuned
     from harness.experiment import Cell
 
 Verdict = Literal["pass", "fail"]
@@ -30,6 +32,7 @@ class Result:
             to 20 prompts.
         recorded_at: when the last answer was recorded, ISO 8601.
         unplayed: recorded rows that the cell did not ask for.
+        fine_tuned: what came of the job that made its model, or None.
     """
 
     cell: Cell
@@ -39,6 +42,7 @@ class Result:
     latency_ms_median: float
     recorded_at: str
     unplayed: int = 0
+    fine_tuned: FineTuned | None = None
 
     @property
     def n(self) -> int:
@@ -77,6 +81,14 @@ class Result:
             return None
         return "pass" if self.accuracy >= self.cell.min_accuracy else "fail"
 
+    def uplift_over(self, other: Result) -> Uplift:
+        """What this cell gains over another on the same texts.
+
+        Raises:
+            UpliftError: the two were not asked the same items, or their labels differ.
+        """
+        return Uplift.of(self, other)
+
     def explain(self) -> str:
         """The result in a sentence, for an assertion's message."""
         low, high = self.interval
@@ -89,7 +101,7 @@ class Result:
 
     def row(self) -> dict[str, Any]:
         """The result as a row of ``results.json``."""
-        cell = self.cell
+        cell, made = self.cell, self.fine_tuned
         low, high = self.interval
         return {
             "experiment": cell.experiment.name,
@@ -111,4 +123,8 @@ class Result:
             "latency_ms_median": self.latency_ms_median,
             "cassette": cell.cassette_name,
             "recorded_at": self.recorded_at,
+            "job": made.job if made else None,
+            "fine_tuned_model": made.model if made else None,
+            "trained_tokens": made.trained_tokens if made else None,
+            "training_seconds": made.seconds if made else None,
         }

@@ -6,16 +6,17 @@ evaluated by replay. So a recording and every later replay give the same result.
 
 from __future__ import annotations
 
-import os
 import statistics
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from harness.api import Client, Reply
 from harness.cassettes import CassetteFile, blocked_network, item_index, use_cassette
 from harness.cell_prompts import prompts_of, test_rows, texts_of
+from harness.connections import Connections
 from harness.decision_rules import rule_of
 from harness.errors import TunebenchError
+from harness.fine_tuned import FineTunedModels
+from harness.recordings import NoProgress, Progress, RecordMode, recorded_file
 from harness.result import Result
 from harness.scoring import judge
 
@@ -23,19 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from harness.api import Client, Reply
+    from harness.api.fine_tuning import FineTuned
     from harness.experiment import Cell, Experiment
-
-RecordMode = Literal["none", "missing", "all"]
-
-_PART = ".part"
 
 
 class CellError(TunebenchError):
     """A cell that has no result."""
-
-
-def _nothing(_: int) -> None:
-    pass
 
 
 @dataclass
@@ -51,25 +46,34 @@ class Runner:
 
     record: RecordMode = "none"
     start_provider: Callable[[Experiment, str], None] = lambda *_: None
-    _clients: dict[tuple[Experiment, str, bool], Client] = field(default_factory=dict)
+    _connections: Connections = field(default_factory=Connections)
 
-    def evaluate(self, cell: Cell, hint: str, progress: Callable[[int], None] = _nothing) -> Result:
+    def __post_init__(self) -> None:
+        self._models = FineTunedModels(self.record, self._connections, self.start_provider)
+
+    def evaluate(self, cell: Cell, hint: str, progress: Progress | None = None) -> Result:
         """Evaluate a cell, recording before where told.
 
         Args:
             cell: the cell.
             hint: how to record it, for the message of a miss.
-            progress: called with the number of texts answered while recording.
+            progress: told how the recording gets on.
 
         Raises:
             CellError: data, cassette or provider did not give what the cell needs. What was
                 recorded until then is kept.
         """
+        progress = progress or NoProgress()
         try:
+            made = None
             if self.record != "none":
-                self._record(cell, hint, progress)
+                if cell.train_size:
+                    made = self._models.model(cell, hint, progress)
+                self._record(cell, made, hint, progress)
             with blocked_network(str(cell)):
-                return self._replay(cell, hint)
+                if cell.train_size:
+                    made = self._models.model(cell, hint, progress)
+                return self._replay(cell, made, hint)
         except CellError:
             raise
         except TunebenchError as error:
@@ -79,37 +83,32 @@ class Runner:
 
     def close(self) -> None:
         """Close all connections."""
-        for client in self._clients.values():
-            client.close()
-        self._clients.clear()
+        self._connections.close()
 
-    def _record(self, cell: Cell, hint: str, progress: Callable[[int], None]) -> None:
-        target = cell.cassette
-        path = target.with_name(target.name + _PART) if self.record == "all" else target
+    def _record(self, cell: Cell, made: FineTuned | None, hint: str, progress: Progress) -> None:
         provider = cell.experiment.models[cell.model].provider
-        file = _open(path, cell)
-        file.start_recording()
-        try:
-            with use_cassette(
+        with (
+            recorded_file(_open, cell, cell.cassette, self.record) as file,
+            use_cassette(
                 file,
                 before_send=lambda: self.start_provider(cell.experiment, provider),
                 items=item_index(prompts_of(cell)),
                 texts=texts_of(cell),
                 hint=hint,
-            ):
-                _ask(cell, self._client(cell, recording=True), progress)
-        finally:
-            file.close()
-        if path != target:
-            os.replace(path, target)
+            ),
+        ):
+            client = self._connections.client(cell.experiment, provider, recording=True)
+            _ask(cell, made, client, progress)
 
-    def _replay(self, cell: Cell, hint: str) -> Result:
-        file = _open(cell.cassette, cell)
+    def _replay(self, cell: Cell, made: FineTuned | None, hint: str) -> Result:
+        provider = cell.experiment.models[cell.model].provider
+        client = self._connections.client(cell.experiment, provider, recording=False)
+        file = _open(cell, cell.cassette)
         try:
             with use_cassette(
                 file, before_send=None, items=item_index(prompts_of(cell)), hint=hint
             ) as cassette:
-                replies, predictions = _ask(cell, self._client(cell, recording=False), _nothing)
+                replies, predictions = _ask(cell, made, client, NoProgress())
                 unplayed = cassette.unplayed
         finally:
             file.close()
@@ -122,54 +121,29 @@ class Runner:
             latency_ms_median=statistics.median(reply.latency_ms for reply in replies),
             recorded_at=max(reply.recorded_at or "" for reply in replies),
             unplayed=unplayed,
+            fine_tuned=made,
         )
-
-    def _client(self, cell: Cell, *, recording: bool) -> Client:
-        experiment, name = cell.experiment, cell.experiment.models[cell.model].provider
-        key = (experiment, name, recording)
-        if key not in self._clients:
-            provider = experiment.providers[name]
-            self._clients[key] = Client(
-                provider.base_url,
-                _api_key(experiment, name) if recording else "replay",
-                prompts_per_request=20 if "lists" in provider.supports else 1,
-                concurrency=provider.concurrency if recording else 1,
-                retries=provider.retries if recording else 0,
-                timeout=provider.timeout,
-            )
-        return self._clients[key]
 
 
 def _ask(
-    cell: Cell, client: Client, progress: Callable[[int], None]
+    cell: Cell, made: FineTuned | None, client: Client, progress: Progress
 ) -> tuple[list[Reply], list[int | None]]:
     """Ask for every test text; the replies and the label ids read from them."""
     rule = rule_of(cell, client)
-    model = cell.experiment.models[cell.model].provider_id
+    model = made.model if made else cell.experiment.models[cell.model].provider_id
     prompts = list(prompts_of(cell).values())
-    replies = client.complete(model, prompts, rule.parameters, done=progress)
+    replies = client.complete(model, prompts, rule.parameters, done=progress.answered)
     return replies, [rule.read(answer) for reply in replies for answer in reply.answers]
 
 
-def _open(path: Path, cell: Cell) -> CassetteFile:
+def _open(cell: Cell, path: Path) -> CassetteFile:
     return CassetteFile(path, experiment=cell.experiment.name, recording=str(cell))
-
-
-def _api_key(experiment: Experiment, provider: str) -> str:
-    variable = experiment.providers[provider].api_key_env
-    if variable is None:
-        return "none"
-    key = os.environ.get(variable)
-    if not key:
-        raise CellError(
-            f"{experiment.path}: [provider.{provider}] takes its key from the environment variable "
-            f"{variable}, which is not set; set it before recording."
-        )
-    return key
 
 
 def orphans(experiment: Experiment) -> Iterator[Path]:
     """Cassettes in an experiment's folder that belong to none of its cells."""
     known = {cell.cassette for cell in experiment.cells}
-    if experiment.cassettes.is_dir():
-        yield from (p for p in sorted(experiment.cassettes.glob("*.jsonl")) if p not in known)
+    known |= {cell.job_cassette for cell in experiment.cells if cell.train_size}
+    for folder in (experiment.cassettes, experiment.cassettes / "jobs"):
+        if folder.is_dir():
+            yield from (path for path in sorted(folder.glob("*.jsonl")) if path not in known)

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.api.local import LOCAL, LocalProvider
-from harness.runner import CellError, RecordMode, Runner, orphans
+from harness.runner import CellError, Runner, orphans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harness.experiment import Cell, Experiment
+    from harness.recordings import Progress, RecordMode
     from harness.result import Result
 
 
@@ -31,7 +30,7 @@ class Session:
         self._local = LocalProvider()
         self._runner = Runner(self.record, start_provider=self._start_provider)
 
-    def evaluate(self, cell: Cell, hint: str, progress: Callable[[int], None]) -> Result:
+    def evaluate(self, cell: Cell, hint: str, progress: Progress | None) -> Result:
         """Evaluate a cell once; a second test that asks for it gets the same result or error."""
         if cell in self._errors:
             raise CellError(self._errors[cell])
@@ -48,6 +47,7 @@ class Session:
         experiment = cell.experiment
         report: dict[str, Any] = {
             "experiment": experiment.name,
+            "path": str(experiment.path.absolute()),
             "cell": str(cell),
             "position": experiment.cells.index(cell) if cell in experiment.cells else -1,
             "cells": len(experiment.cells),

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -166,3 +167,103 @@ def loopback(start_loopback: Callable[[], Loopback]) -> Loopback:
 def said() -> type[Said]:
     """What a provider's `answer` returns."""
     return Said
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data, prepared once: pytester gives every inner run a home of its own."""
+    # Imported before the inner runs: pytester forgets what they import, and numpy cannot be
+    # imported twice.
+    import harness.datasets.imdb
+    import harness.reports.files
+    import harness.reports.progress
+    import harness.reports.table
+    import harness.session
+    import harness.summary
+
+    folder = tmp_path_factory.mktemp("data")
+    harness.datasets.load("imdb_reviews", data_dir=folder)
+    return folder
+
+
+TWO_RULES = """
+[task]
+name = "small"
+dataset = "imdb_reviews"
+labels = ["Negative", "Positive"]
+instruction = "Classify following sentence as Positive or Negative"
+test_size = 45
+
+[provider.standin]
+base_url = "{url}"
+
+[[model]]
+name = "one"
+provider = "standin"
+
+[[model]]
+name = "two"
+provider = "standin"
+
+[matrix]
+shots = [0, 1]
+decision_rules = ["text", "label_logprobs"]
+"""
+
+
+@dataclass
+class TwoRules:
+    """A user's repository with one experiment of two models, prompted.
+
+    The models say Negative, and prefer Positive: of 45 reviews, the rule ``text`` is right on the
+    27 that are Negative, and ``label_logprobs`` on the 18 others.
+    """
+
+    pytester: pytest.Pytester
+    loopback: Loopback
+
+    def __post_init__(self) -> None:
+        self.root = self.pytester.path
+        self.folder = self.root / "benchmarks" / "small"
+        self.folder.mkdir(parents=True)
+        self.toml = self.folder / "experiment.toml"
+        self.toml.write_text(TWO_RULES.format(url=self.loopback.url))
+        self.pytester.makeconftest('pytest_plugins = ["harness.plugin"]')
+        self.loopback.answer = self._answer
+
+    def _answer(self, asked: Asked) -> Said:
+        said = self.loopback.complete(asked)
+        for choice in said.body.get("choices", ()):
+            choice["text"] = " Nega"
+            if "logprobs" in asked.fields:
+                top = {" Negative": -2.4, " Positive": -0.1}
+                choice["logprobs"] = {"tokens": [" Positive"], "top_logprobs": [top]}
+        return said
+
+    def write_test(self, body: str) -> None:
+        head = "import pytest\nfrom harness import Experiment\n"
+        head += "experiment = Experiment.beside(__file__)\n"
+        (self.folder / "test_small.py").write_text(head + body)
+
+    def edit(self, old: str, new: str) -> None:
+        text = self.toml.read_text()
+        assert old in text
+        self.toml.write_text(text.replace(old, new))
+
+    def run(self, *args: str) -> pytest.RunResult:
+        return self.pytester.runpytest_inprocess("benchmarks", *args)
+
+    def results(self, folder: str = "out") -> dict[str, Any]:
+        return json.loads((self.root / folder / "results.json").read_text())
+
+
+@pytest.fixture
+def two_rules(
+    pytester: pytest.Pytester,
+    loopback: Loopback,
+    data_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> TwoRules:
+    """A user's repository, not yet recorded and without a test."""
+    monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))
+    return TwoRules(pytester, loopback)

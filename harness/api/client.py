@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import openai
 
+from harness.api.uploads import meter_upload
 from harness.errors import TunebenchError
 
 if TYPE_CHECKING:
@@ -100,7 +101,9 @@ class Client:
             api_key=api_key,
             max_retries=retries,
             timeout=timeout,
-            http_client=openai.DefaultHttpxClient(trust_env=False) if local else None,
+            http_client=openai.DefaultHttpxClient(
+                trust_env=not local, event_hooks={"request": [meter_upload]}
+            ),
         )
 
     def __enter__(self) -> Client:
@@ -174,7 +177,7 @@ class Client:
         """
         url = self.base_url.removesuffix("/").removesuffix("/v1") + "/tokenize"
         body = {"model": model, "prompt": text, "add_special_tokens": False}
-        reply = self._send(f"/tokenize at {url}", lambda: self._post(url, body))
+        reply = self.call_json(f"/tokenize at {url}", lambda _: self._post(url, body))
         tokens = reply.get("tokens")
         if not (
             isinstance(tokens, list) and tokens and all(isinstance(id_, int) for id_ in tokens)
@@ -190,9 +193,9 @@ class Client:
         headers: dict[str, str] = {}
         started = time.perf_counter()
 
-        def send() -> bytes:
+        def send(api: openai.OpenAI) -> bytes:
             # `parameters` are the request's own fields; the overloads know each by name.
-            raw: Any = self._openai.completions.with_raw_response
+            raw: Any = api.completions.with_raw_response
             response = raw.create(
                 model=model, prompt=list(prompts) if many else prompts[0], **parameters
             )
@@ -200,7 +203,7 @@ class Client:
             content: bytes = response.content
             return content
 
-        body = self._send(what, send)
+        body = self.call_json(what, send)
         measured = (time.perf_counter() - started) * 1000
         usage = body.get("usage")
         if not isinstance(usage, dict):
@@ -217,9 +220,18 @@ class Client:
         response = self._openai.post(url, body=body, cast_to=openai.HttpxBinaryResponseContent)
         return response.content
 
-    def _send(self, what: str, send: Callable[[], bytes]) -> dict[str, Any]:
+    def call(self, what: str, send: Callable[[openai.OpenAI], bytes]) -> bytes:
+        """Make a request with the `openai` client, its errors turned into sentences.
+
+        Args:
+            what: what is asked, for the beginning of an error's sentence.
+            send: makes the request and gives the answer's bytes.
+
+        Raises:
+            RequestError: the request failed for good.
+        """
         try:
-            body = json.loads(send())
+            return send(self._openai)
         except openai.APIError as error:
             # What a cassette or the network guard raises below the client arrives wrapped.
             if isinstance(error.__cause__, TunebenchError):
@@ -230,6 +242,16 @@ class Client:
                 f"{what}: a text holds a lone surrogate ({error.object[error.start]!r}), which "
                 "JSON in UTF-8 cannot carry; mend that text in the data."
             ) from error
+
+    def call_json(self, what: str, send: Callable[[openai.OpenAI], bytes]) -> dict[str, Any]:
+        """As `call`, for an answer that is a JSON object.
+
+        Raises:
+            RequestError: the request failed for good, or the answer is no JSON object.
+        """
+        content = self.call(what, send)
+        try:
+            body = json.loads(content)
         except ValueError as error:
             raise RequestError(
                 f"{what}: the answer is not JSON; is base_url the API root, with /v1?"

@@ -1,6 +1,7 @@
 """Recorded traffic: what goes into a cassette and how it is found again."""
 
 from harness.cassettes.fingerprint import CassetteError
+from harness.cassettes.job_recorder import JobCassette
 from harness.cassettes.misses import CassetteMissError
 from harness.cassettes.network import NetworkBlockedError, blocked_network
 from harness.cassettes.recorder import (
@@ -18,6 +19,7 @@ __all__ = [
     "CassetteError",
     "CassetteFile",
     "CassetteMissError",
+    "JobCassette",
     "NetworkBlockedError",
     "RecordedCassette",
     "blocked_network",

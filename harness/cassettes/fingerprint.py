@@ -1,7 +1,8 @@
 """From a request to its key: what changes the answer, and nothing that does not.
 
 The key covers the endpoint, the model and the whole body in a canonical form. Host, port, API
-key, headers, the order of JSON keys and the boundary of a multipart body are left out.
+key, headers, the order of JSON keys and the boundary of a multipart body are left out; an
+uploaded file counts by its name and the hash of its content.
 """
 
 from __future__ import annotations
@@ -25,21 +26,27 @@ STORED_PARAMETERS = frozenset(
         "add_special_tokens",
         "best_of",
         "echo",
+        "file",
         "frequency_penalty",
         "logit_bias",
         "logprobs",
         "max_completion_tokens",
         "max_tokens",
+        "method",
         "n",
         "presence_penalty",
+        "purpose",
         "seed",
         "stop",
         "temperature",
         "top_logprobs",
         "top_p",
+        "training_file",
+        "validation_file",
     }
 )
 
+_DISPOSITION = re.compile(rb'\b(name|filename)="((?:[^"\\]|\\.)*)"')
 _API_ROOT = re.compile(r"^https?://[^/]*(?:/v\d+(?:beta\d*)?(?=/)|/.*?/v\d+(?:beta\d*)?(?=/))?/?")
 
 
@@ -86,7 +93,11 @@ def endpoint_of(method: str, uri: str) -> str:
 
 
 def request_key(endpoint: str, body: bytes) -> str:
-    """The key alone: what a replay needs of a request that it has recorded."""
+    """The key alone: what a replay needs of a request that it has recorded.
+
+    Raises:
+        CassetteError: the body is neither empty, a JSON object nor a multipart form.
+    """
     return _key(endpoint, _parse(endpoint, body))
 
 
@@ -94,7 +105,7 @@ def fingerprint(method: str, uri: str, body: bytes) -> Fingerprint:
     """All that a cassette needs to know of a request.
 
     Raises:
-        CassetteError: the body is neither empty nor a JSON object.
+        CassetteError: the body is neither empty, a JSON object nor a multipart form.
     """
     endpoint = endpoint_of(method, uri)
     fields = _parse(endpoint, body)
@@ -110,6 +121,8 @@ def fingerprint(method: str, uri: str, body: bytes) -> Fingerprint:
 def _parse(endpoint: str, body: bytes) -> dict[str, Any]:
     if not body:
         return {}
+    if body.startswith(b"--"):
+        return _form(endpoint, body)
     try:
         fields = json.loads(body, parse_float=_number)
     except ValueError as error:
@@ -118,6 +131,30 @@ def _parse(endpoint: str, body: bytes) -> dict[str, Any]:
         ) from error
     if not isinstance(fields, dict):
         raise CassetteError(f"the body of {endpoint!r} is no JSON object: it cannot be recorded.")
+    return fields
+
+
+def _form(endpoint: str, body: bytes) -> dict[str, Any]:
+    """The fields of a multipart form; a file is its name and the SHA-256 of its content."""
+    boundary, _, _ = body.partition(b"\r\n")
+    # The line break before a boundary belongs to it and not to the part that it ends.
+    parts = (b"\r\n" + body).split(b"\r\n" + boundary)
+    fields: dict[str, Any] = {}
+    for part in parts[1:-1]:
+        head, _, content = part.partition(b"\r\n\r\n")
+        found = {
+            name.decode(): value.decode("utf-8", "replace")
+            for name, value in _DISPOSITION.findall(head)
+        }
+        if "name" not in found:
+            raise CassetteError(f"the form of {endpoint!r} has a part without a name.")
+        value: Any = content.decode("utf-8", "replace")
+        if "filename" in found:
+            sha256 = hashlib.sha256(content).hexdigest()
+            value = {"filename": found["filename"], "sha256": sha256}
+        fields[found["name"]] = value
+    if len(parts) < 3 or parts[-1] != b"--\r\n":
+        raise CassetteError(f"the form of {endpoint!r} is cut off: it cannot be recorded.")
     return fields
 
 

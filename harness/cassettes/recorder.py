@@ -9,8 +9,10 @@ new answer at once instead of saving all of them at the end.
 from __future__ import annotations
 
 import json
+import re
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 LATENCY_HEADER = "tunebench-latency-ms"
 RECORDED_AT_HEADER = "tunebench-recorded-at"
+
+_FILE_CONTENT = re.compile(r"GET files/[^/]+/content")
 
 # The openai client speaks through httpx2. Whatever else opens a connection while a cassette is in
 # use, such as the start of the local provider, is no traffic of the experiment.
@@ -78,6 +82,8 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         self._items = items
         self._explainer = MissExplainer(file, items, hint)
         self._before_send = before_send
+        self.recording = before_send is not None
+        self.hint = hint
         self._texts = [text for text in texts if len(text) >= _ECHO_MIN_CHARACTERS]
         self._refused: CassetteError | None = None
 
@@ -89,11 +95,13 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         Raises:
             CassetteMissError: it has not, and nothing is recorded.
         """
-        key = request_key(endpoint_of(request.method, request.uri), request.body or b"")
-        if key in self.file:
+        key = self._key(request)
+        if self._plays(key, endpoint_of(request.method, request.uri)):
             request.tunebench_key = key
             return True
         asked = fingerprint(request.method, request.uri, request.body or b"")
+        if asked.key != key:
+            asked = replace(asked, key=key)
         if self._before_send is None:
             raise self._explainer.miss(asked)
         if self._refused is not None:
@@ -114,15 +122,16 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         key: str = request.tunebench_key
         self.played.add(key)
         answer = self.file.answer(key)
-        fields = answer.metadata
+        fields, body = answer.metadata, answer.body
+        text = body.startswith(b'"')
         return {
             "status": {"code": fields["status"], "message": None},
             "headers": {
-                "content-type": ["application/json"],
+                "content-type": ["text/plain" if text else "application/json"],
                 LATENCY_HEADER: [repr(fields["latency_ms"])],
                 RECORDED_AT_HEADER: [fields["recorded_at"]],
             },
-            "body": {"string": answer.body},
+            "body": {"string": json.loads(body).encode() if text else body},
         }
 
     def append(self, request: Request, response: dict[str, Any]) -> None:
@@ -136,14 +145,17 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
             return
         asked: Fingerprint = request.tunebench_asked
         try:
-            self.file.append(self._row(asked, response, latency_ms))
+            row = self._row(asked, response, latency_ms)
+            if not self._keeps(row):
+                return
+            self.file.append(row)
         except CassetteError as error:
             self._refused = error
             raise
         self.played.add(asked.key)
 
     def _row(self, asked: Fingerprint, response: dict[str, Any], latency_ms: float) -> Row:
-        body = _json_body(response, self.file, asked.endpoint)
+        body = self._stored(_body(response, self.file, asked.endpoint))
         prompts = [text for text in asked.texts if len(text) >= _ECHO_MIN_CHARACTERS]
         if _repeats(body, prompts + self._texts):
             raise CassetteError(
@@ -166,6 +178,24 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
             body=body,
         )
 
+    # What another kind of traffic decides otherwise.
+
+    def _key(self, request: Request) -> str:
+        """The key under which the answer to a request is, or will be, stored."""
+        return request_key(endpoint_of(request.method, request.uri), request.body or b"")
+
+    def _plays(self, key: str, _endpoint: str) -> bool:
+        """Whether the stored answer, if there is one, is still the answer."""
+        return key in self.file
+
+    def _keeps(self, _row: Row) -> bool:
+        """Whether a new answer is stored."""
+        return True
+
+    def _stored(self, body: Any) -> Any:
+        """An answer's body as it is stored."""
+        return body
+
     # What else vcrpy's base class reads from the list of interactions that we do not keep.
 
     def find_requests_with_most_matches(self, _request: Request) -> list[Any]:
@@ -176,8 +206,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         return len(self.file)
 
     def __contains__(self, request: Request) -> bool:
-        key = request_key(endpoint_of(request.method, request.uri), request.body or b"")
-        return key in self.file
+        return self._key(request) in self.file
 
     @property
     def requests(self) -> list[dict[str, Any]]:
@@ -214,6 +243,7 @@ def use_cassette(
     items: Mapping[str, str],
     hint: str,
     texts: Iterable[str] = (),
+    kind: type[RecordedCassette] = RecordedCassette,
 ) -> Iterator[RecordedCassette]:
     """Answer the requests made inside from a cassette's file.
 
@@ -226,8 +256,9 @@ def use_cassette(
         hint: how to record what is missing.
         texts: the data set's texts that are asked, which no stored answer may repeat; those under
             40 characters may stand in any answer and are not looked for.
+        kind: of traffic.
     """
-    context = RecordedCassette.use(
+    context = kind.use(
         path=str(file.path),
         file=file,
         before_send=before_send,
@@ -244,7 +275,17 @@ def item_index(prompts: Mapping[str, str]) -> dict[str, str]:
     return {text_sha256(prompt): item for item, prompt in prompts.items()}
 
 
-def _json_body(response: dict[str, Any], file: CassetteFile, endpoint: str) -> Any:
+def _body(response: dict[str, Any], file: CassetteFile, endpoint: str) -> Any:
+    """An answer's JSON value; the content of a file is a string."""
+    if _FILE_CONTENT.fullmatch(endpoint):
+        try:
+            return response["body"]["string"].decode()
+        except UnicodeDecodeError as error:
+            raise CassetteError(
+                f"{file.path}: the answer of {endpoint!r} is no text, so it was not recorded; is "
+                "this a result file?"
+            ) from error
+
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f"it holds {constant}")
 

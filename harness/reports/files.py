@@ -23,9 +23,14 @@ class ResultsError(TunebenchError):
 
 
 def write_results(
-    folder: Path, rows: Sequence[Mapping[str, Any]], errors: Sequence[Mapping[str, str]]
+    folder: Path,
+    rows: Sequence[Mapping[str, Any]],
+    errors: Sequence[Mapping[str, str]],
+    *,
+    uplifts: Sequence[Mapping[str, Any]] = (),
+    baselines: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Write ``results.json`` and ``results.csv``.
+    """Write ``results.json`` and ``results.csv``, which has the cells alone.
 
     The files depend on the rows alone, so that equal results give equal bytes.
 
@@ -33,11 +38,19 @@ def write_results(
         folder: where; made if it is missing.
         rows: one a cell, as `harness.result.Result.row` gives them.
         errors: one a cell without a result: ``cell`` and ``error``.
+        uplifts: one a comparison, as `harness.uplift.Uplift.row` gives them.
+        baselines: one a yardstick, as `harness.baselines.baselines_of` gives them.
 
     Raises:
         ResultsError: the folder cannot be written to.
     """
-    document = {"version": VERSION, "cells": list(rows), "errors": list(errors)}
+    document = {
+        "version": VERSION,
+        "cells": list(rows),
+        "errors": list(errors),
+        "uplifts": list(uplifts),
+        "baselines": list(baselines),
+    }
 
     def as_json(file: TextIO) -> None:
         json.dump(document, file, indent=2, allow_nan=False, ensure_ascii=False)

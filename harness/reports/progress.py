@@ -1,7 +1,8 @@
-"""A progress bar for what takes longer than a breath."""
+"""What is shown while something is recorded: bars for texts and uploads, a line an event."""
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,23 +12,65 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+class Progress:
+    """Shows on standard error how the recording of a cell gets on.
+
+    Args:
+        title: what is recorded.
+        total: how many texts it takes.
+    """
+
+    def __init__(self, title: str, total: int) -> None:
+        self._title = title
+        self._total = total
+        self._texts: tqdm[Any] | None = None
+        self._upload: tqdm[Any] | None = None
+
+    def answered(self, texts: int) -> None:
+        """Further texts were answered."""
+        if self._texts is None:
+            self.close()
+            self._texts = tqdm(total=self._total, desc=self._title, unit="text", leave=True)
+        self._texts.update(texts)
+
+    def say(self, message: str) -> None:
+        """A line of what happens."""
+        tqdm.write(message, file=sys.stderr)
+
+    def uploading(self, name: str, size: int) -> Callable[[int], None]:
+        """A file of a size in bytes is being uploaded; the result is called with bytes sent."""
+        self.close()
+        bar = self._upload = tqdm(
+            total=size, desc=f"upload {name}", unit="B", unit_scale=True, leave=True
+        )
+
+        def sent(count: int) -> None:
+            bar.update(count)
+
+        return sent
+
+    def close(self) -> None:
+        """End the bars."""
+        for bar in (self._texts, self._upload):
+            if bar is not None:
+                bar.close()
+        self._texts = self._upload = None
+
+
 @contextmanager
-def progress_bar(
+def shown_progress(
     title: str, total: int, suspended_capture: AbstractContextManager[Any]
-) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error while recording.
+) -> Iterator[Progress]:
+    """Show progress on standard error.
 
     Args:
         title: what is recorded.
         total: how many texts it takes.
         suspended_capture: a context in which standard error reaches the terminal.
-
-    Yields:
-        A function to call with the number of further texts done.
     """
-    with suspended_capture, tqdm(total=total, desc=title, unit="text", leave=True) as bar:
-
-        def advance(texts: int) -> None:
-            bar.update(texts)
-
-        yield advance
+    with suspended_capture:
+        progress = Progress(title, total)
+        try:
+            yield progress
+        finally:
+            progress.close()

@@ -1,4 +1,4 @@
-"""The table at the end of a run."""
+"""The tables at the end of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 _HEADER = (
     "model",
-    "shots",
+    "shots/size",
     "rule",
     "n",
     "accuracy",
@@ -20,14 +20,25 @@ _HEADER = (
     "tokens in/out",
     "ms/request",
 )
-_LEFT = {"model", "rule", "verdict"}
+_UPLIFT_HEADER = ("model", "cell", "over", "uplift", "95 % interval", "mid-p", "n")
+_LEFT = {"model", "rule", "verdict", "cell", "over"}
 
 
-def table(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Rows of ``results.json`` as lines of text with aligned columns, header first."""
-    lines = [_HEADER, *(_line(row) for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(_HEADER))]
-    return ["  ".join(_pad(line, widths)).rstrip() for line in lines]
+def table(
+    rows: Iterable[Mapping[str, Any]], baselines: Iterable[Mapping[str, Any]] = ()
+) -> list[str]:
+    """Cells and yardsticks as lines of text with aligned columns, header first.
+
+    Args:
+        rows: ``cells`` of ``results.json``.
+        baselines: its ``baselines``; they follow the cells.
+    """
+    return _aligned(_HEADER, [*map(_line, rows), *map(_baseline_line, baselines)])
+
+
+def uplift_table(uplifts: Iterable[Mapping[str, Any]]) -> list[str]:
+    """``uplifts`` of ``results.json`` as lines of text with aligned columns, header first."""
+    return _aligned(_UPLIFT_HEADER, map(_uplift_line, uplifts))
 
 
 def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -37,10 +48,7 @@ def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
         row["model"],
         tuned,
         row["decision_rule"],
-        str(row["n"]),
-        f"{row['accuracy']:.3f}",
-        f"{row['ci_low']:.3f}-{row['ci_high']:.3f}",
-        f"{row['majority_rate']:.3f}",
+        *_accuracy(row),
         "-" if threshold is None else f"{threshold:.3f}",
         row["verdict"] or "-",
         f"{row['prompt_tokens']}/{row['completion_tokens']}",
@@ -48,6 +56,42 @@ def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _pad(line: Sequence[str], widths: Sequence[int]) -> Iterable[str]:
-    for title, text, width in zip(_HEADER, line, widths, strict=True):
-        yield text.ljust(width) if title in _LEFT else text.rjust(width)
+def _baseline_line(row: Mapping[str, Any]) -> tuple[str, ...]:
+    # Not "ft": the model is made of these rows, not tuned on them.
+    return row["model"], f"{row['train_size']} rows", "-", *_accuracy(row), "-", "-", "-", "-"
+
+
+def _accuracy(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        str(row["n"]),
+        f"{row['accuracy']:.3f}",
+        f"{row['ci_low']:.3f}-{row['ci_high']:.3f}",
+        f"{row['majority_rate']:.3f}",
+    )
+
+
+def _uplift_line(row: Mapping[str, Any]) -> tuple[str, ...]:
+    model = row["model"]
+    # The model stands in the first column; another model's cell keeps its full name.
+    over = row["over"].removeprefix(f"{model}-") if row["over_model"] == model else row["over"]
+    return (
+        model,
+        row["cell"].removeprefix(f"{model}-"),
+        over,
+        f"{row['difference']:+.3f}",
+        f"{row['ci_low']:+.3f} to {row['ci_high']:+.3f}",
+        f"{row['mid_p']:.2g}",
+        str(row["n"]),
+    )
+
+
+def _aligned(header: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    lines = [header, *lines]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(
+            text.ljust(width) if title in _LEFT else text.rjust(width)
+            for title, text, width in zip(header, line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    ]

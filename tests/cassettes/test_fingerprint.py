@@ -167,7 +167,7 @@ def test_a_request_without_a_body_has_a_key() -> None:
     assert fingerprint("GET", "http://127.0.0.1/v1/models", b"").endpoint == "GET models"
 
 
-@pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"--boundary\r\n", b"[1]", b'"text"'])
+@pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[1]", b'"text"'])
 def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(CassetteError, match="'POST completions' is no"):
         fingerprint("POST", URI, body)

@@ -1,0 +1,19 @@
+import pytest
+
+from harness import Experiment
+
+experiment = Experiment.beside(__file__)
+
+
+@pytest.mark.parametrize("cell", experiment.fine_tuned_cells, ids=str)
+def test_fine_tuning_beats_the_one_shot_prompt(cell, compare):
+    uplift = compare(cell, cell.prompted(shots=1))
+    assert uplift.difference > 0, uplift.explain()
+
+
+@pytest.mark.parametrize("cell", experiment.fine_tuned_cells, ids=str)
+def test_fine_tuning_beats_the_best_prompt(cell, evaluate, compare):
+    # The best by the same texts that decide: this favours prompting.
+    best = max(map(evaluate, cell.rivals), key=lambda result: result.accuracy)
+    uplift = compare(cell, best.cell)
+    assert uplift.difference > 0, uplift.explain()

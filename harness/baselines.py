@@ -1,0 +1,74 @@
+"""The classical yardsticks of an experiment, for the table and the result files.
+
+They train on the rows that its models are fine-tuned on, all of them, since nothing is tuned that
+a validation half would be needed for, and are asked the same test rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.cell_prompts import TaskError, test_rows, train_rows
+from harness.errors import TunebenchError
+from harness.experiment import Experiment
+from harness.formatting.training_files import refuse_overlap
+from harness.scoring import judge, majority_rate, wilson_interval
+from harness.scoring.baselines import TF_IDF, tf_idf_predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+def baselines_of(paths: Iterable[Path]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Make the yardsticks of experiments, one for each training size of the matrix.
+
+    Args:
+        paths: the experiments' files.
+
+    Returns:
+        Entries of ``baselines`` in ``results.json``, and a sentence for each that was not made.
+    """
+    rows, complaints = [], []
+    for path in paths:
+        experiment = Experiment.read(path)
+        if not experiment.matrix.train_sizes:
+            complaints.append(
+                f"{path}: --baselines makes one yardstick for each training size; name some in "
+                "[matrix] train_sizes, or leave the option out."
+            )
+        for size in experiment.matrix.train_sizes:
+            try:
+                rows.append(_row(experiment, size))
+            except TunebenchError as error:
+                complaints.append(f"{path}: {TF_IDF} on {size} training rows: {error}")
+    return rows, complaints
+
+
+def _row(experiment: Experiment, size: int) -> dict[str, Any]:
+    train, test = train_rows(experiment), test_rows(experiment)
+    if size > len(train):
+        raise TaskError(
+            f"{experiment.task.dataset!r} has {len(train)} of them; leave the size out of [matrix]."
+        )
+    train = train.head(size)
+    refuse_overlap(train, test["text"])
+    # Fine-tuning leaves repeated rows out too.
+    train = train.drop_duplicates(subset=["text", "label"])
+    predictions = tf_idf_predictions(
+        train["text"].tolist(), train["label"].tolist(), test["text"].tolist()
+    )
+    judgements = judge(test["item"].tolist(), test["label"].tolist(), predictions)
+    n, correct = len(judgements), int(judgements["correct"].sum())
+    low, high = wilson_interval(correct, n)
+    return {
+        "experiment": experiment.name,
+        "model": TF_IDF,
+        "train_size": size,
+        "n": n,
+        "correct": correct,
+        "accuracy": correct / n,
+        "ci_low": low,
+        "ci_high": high,
+        "majority_rate": majority_rate(test["label"].tolist()),
+    }

@@ -1,0 +1,94 @@
+"""What a fine-tuned cell's model is trained on: its files, and the request for its job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from harness.api.fine_tuning import JobSpec, Upload
+from harness.cell_prompts import TaskError, test_rows, train_rows
+from harness.formatting.preparation import Split, split
+from harness.formatting.prompts import AnswerFormat, bare_prompt
+from harness.formatting.training_files import record, refuse_overlap
+
+if TYPE_CHECKING:
+    from harness.experiment import Cell, Experiment
+
+
+@lru_cache(maxsize=16)
+def files_of(experiment: Experiment, size: int) -> tuple[Upload, Upload]:
+    """The training and the validation file of a training size.
+
+    The first `size` training rows of the data set, in its order, without repeated ones; 8 of 10
+    train and the others validate, as ``tunebench prepare-data`` splits them.
+
+    Raises:
+        TaskError: there are too few rows, or all of one class.
+        TrainingFileError: a row stands among the test rows.
+    """
+    task = experiment.task
+    rows = train_rows(experiment)
+    if size > len(rows):
+        raise TaskError(
+            f"{experiment.path}: [matrix] train_sizes holds {size} and {task.dataset!r} has "
+            f"{len(rows)} training rows; leave it out."
+        )
+    rows = rows.head(size)
+    refuse_overlap(rows, test_rows(experiment)["text"])
+    rows = rows.drop_duplicates(subset=["text", "label"])
+    halves = split(len(rows))
+    texts, labels = rows["text"].tolist(), rows["label"].tolist()
+    trained = {texts[i] for i in halves.train}
+    halves = Split(halves.train, [i for i in halves.valid if texts[i] not in trained])
+    answers = AnswerFormat.of(task.labels)
+
+    def file(part: str, positions: Any) -> Upload:
+        lines = [
+            record(bare_prompt(texts[i]), answers.completion(task.labels[labels[i]]))
+            for i in positions
+        ]
+        name = f"{task.name}-{size}_prepared_{part}.jsonl"
+        content = b"".join(lines)
+        return Upload(name, content, hashlib.sha256(content).hexdigest(), len(lines))
+
+    if len({labels[i] for i in halves.train}) < 2 or not halves.valid:
+        raise TaskError(
+            f"{experiment.path}: [matrix] train_sizes holds {size}, and so few rows of "
+            f"{task.dataset!r} have one class only or leave none to validate; name a larger size."
+        )
+    return file("train", halves.train), file("valid", halves.valid)
+
+
+def job_of(cell: Cell) -> JobSpec:
+    """The job that makes a fine-tuned cell's model; one for all its decision rules."""
+    experiment = cell.experiment
+    options = experiment.fine_tuning
+    train, valid = files_of(experiment, cell.train_size)
+    hyperparameters: dict[str, Any] = {"n_epochs": options.n_epochs}
+    for name in ("batch_size", "learning_rate_multiplier"):
+        if (value := getattr(options, name)) is not None:
+            hyperparameters[name] = value
+    request: dict[str, Any] = {
+        "model": experiment.models[cell.model].provider_id,
+        "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
+        "seed": options.seed,
+        "suffix": f"{experiment.name}-ft{cell.train_size}",
+    }
+    if options.extra_body:
+        request["extra_body"] = options.extra_body
+    made_of = [request, train.sha256, valid.sha256]
+    canonical = json.dumps(made_of, sort_keys=True, separators=(",", ":"))
+    return JobSpec(
+        cell.job,
+        train,
+        valid,
+        request,
+        {
+            "tunebench_job": hashlib.sha256(canonical.encode()).hexdigest()[:32],
+            "experiment": experiment.name,
+            "cell": cell.job,
+            "training_file_sha256": train.sha256,
+        },
+    )

@@ -1,0 +1,67 @@
+"""Connections to the providers of an experiment, made when first needed and kept."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.api import Client
+from harness.errors import TunebenchError
+
+if TYPE_CHECKING:
+    from harness.experiment import Experiment
+
+
+class KeyMissingError(TunebenchError):
+    """A provider whose key is not set."""
+
+
+@dataclass
+class Connections:
+    """One client for each provider, another one for replay."""
+
+    _clients: dict[tuple[Experiment, str, bool], Client] = field(default_factory=dict)
+
+    def client(self, experiment: Experiment, name: str, *, recording: bool) -> Client:
+        """The connection to a provider.
+
+        Args:
+            experiment: whose provider it is.
+            name: the provider's.
+            recording: whether anything may be sent; a replay needs no key and repeats nothing.
+
+        Raises:
+            KeyMissingError: the variable that is to hold the provider's key is not set.
+        """
+        key = (experiment, name, recording)
+        if key not in self._clients:
+            provider = experiment.providers[name]
+            self._clients[key] = Client(
+                provider.base_url,
+                _api_key(experiment, name) if recording else "replay",
+                prompts_per_request=20 if "lists" in provider.supports else 1,
+                concurrency=provider.concurrency if recording else 1,
+                retries=provider.retries if recording else 0,
+                timeout=provider.timeout,
+            )
+        return self._clients[key]
+
+    def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+
+
+def _api_key(experiment: Experiment, provider: str) -> str:
+    variable = experiment.providers[provider].api_key_env
+    if variable is None:
+        return "none"
+    key = os.environ.get(variable)
+    if not key:
+        raise KeyMissingError(
+            f"{experiment.path}: [provider.{provider}] takes its key from the environment variable "
+            f"{variable}, which is not set; set it before recording."
+        )
+    return key

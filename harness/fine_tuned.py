@@ -1,0 +1,131 @@
+"""The fine-tuned models of an experiment: each one's job is recorded once and then replayed."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.api.fine_tuning import FineTuned, JobError, fine_tune
+from harness.cassettes import CassetteFile, JobCassette, use_cassette
+from harness.cell_prompts import test_rows, train_rows
+from harness.cell_training import job_of
+from harness.errors import TunebenchError
+from harness.formatting.estimates import Estimate, Rates
+from harness.recordings import RecordMode, recorded_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harness.api.fine_tuning import JobSpec, Monitor
+    from harness.connections import Connections
+    from harness.experiment import Cell, Experiment
+
+
+class FineTunedModelError(TunebenchError):
+    """A cell without a fine-tuned model, since its job gave none."""
+
+
+@dataclass
+class FineTunedModels:
+    """The models that jobs made, one job for all the decision rules of a cell.
+
+    Attributes:
+        record: as `harness.runner.Runner` has it.
+        connections: to providers.
+        start_provider: called before a request leaves.
+    """
+
+    record: RecordMode
+    connections: Connections
+    start_provider: Callable[[Experiment, str], None]
+    _models: dict[tuple[Experiment, str], FineTuned] = field(default_factory=dict)
+    _errors: dict[tuple[Experiment, str], str] = field(default_factory=dict)
+
+    def model(self, cell: Cell, hint: str, monitor: Monitor) -> FineTuned:
+        """The model of a fine-tuned cell, by replay of its job, which is recorded where told.
+
+        Args:
+            cell: a cell with a training size.
+            hint: how to record it, for the message of a miss.
+            monitor: told how the job gets on.
+
+        Raises:
+            FineTunedModelError: the job failed, or is not recorded.
+        """
+        key = (cell.experiment, cell.job)
+        if key in self._errors:
+            raise FineTunedModelError(self._errors[key])
+        if key not in self._models:
+            try:
+                if self.record != "none":
+                    self._recorded(cell, hint, monitor)
+                self._models[key] = self._replayed(cell, hint)
+            except TunebenchError as error:
+                self._errors[key] = str(error)
+                raise FineTunedModelError(str(error)) from error
+        return self._models[key]
+
+    def _recorded(self, cell: Cell, hint: str, monitor: Monitor) -> None:
+        experiment, spec = cell.experiment, job_of(cell)
+        provider = experiment.models[cell.model].provider
+        texts = [*test_rows(experiment)["text"], *train_rows(experiment)["text"][: cell.train_size]]
+        failure: JobError | None = None
+        with recorded_file(_file, cell, cell.job_cassette, self.record) as file:
+            if not len(file):
+                monitor.say(_announcement(cell, spec))
+            with use_cassette(
+                file,
+                before_send=lambda: self.start_provider(experiment, provider),
+                items={},
+                texts=texts,
+                hint=hint,
+                kind=JobCassette,
+            ):
+                client = self.connections.client(experiment, provider, recording=True)
+                try:
+                    fine_tune(client, spec, monitor)
+                except JobError as error:  # how it ended is recorded, and counts
+                    failure = error
+        if failure is not None:
+            raise failure
+
+    def _replayed(self, cell: Cell, hint: str) -> FineTuned:
+        experiment, spec = cell.experiment, job_of(cell)
+        provider = experiment.models[cell.model].provider
+        client = self.connections.client(experiment, provider, recording=False)
+        with _replay(cell, hint):
+            return fine_tune(client, spec, None)
+
+
+@contextmanager
+def _replay(cell: Cell, hint: str) -> Iterator[None]:
+    file = _file(cell, cell.job_cassette)
+    try:
+        with use_cassette(file, before_send=None, items={}, hint=hint, kind=JobCassette):
+            yield
+    finally:
+        file.close()
+
+
+def _file(cell: Cell, path: object) -> CassetteFile:
+    return CassetteFile(
+        path,  # type: ignore[arg-type]
+        experiment=cell.experiment.name,
+        recording=f"{cell.job} (job)",
+    )
+
+
+def _announcement(cell: Cell, spec: JobSpec) -> str:
+    """What the job will take, before it starts."""
+    model = cell.experiment.models[cell.model]
+    epochs = cell.experiment.fine_tuning.n_epochs
+    price = model.prices.training if model.prices else None
+    estimate = Estimate.of(
+        len(spec.train.content), Rates(epochs=epochs, price_per_million=price or 0.0)
+    )
+    cost = "no price is set" if price is None else f"about {estimate.cost:.2f} at {price} a million"
+    return (
+        f"{spec.name}: fine-tuning {model.provider_id} on {spec.train.rows} rows, validating on "
+        f"{spec.valid.rows}: about {estimate.tokens * epochs:,} tokens in {epochs} epochs; {cost}"
+    )

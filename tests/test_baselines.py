@@ -1,0 +1,182 @@
+"""Classical yardsticks: from texts, and as the plugin shows them."""
+
+import subprocess
+import sys
+
+import pytest
+import sklearn
+import sklearn.feature_extraction.text
+import sklearn.linear_model
+from sklearn.pipeline import make_pipeline
+
+import harness.baselines
+from harness import Experiment, TunebenchError
+from harness.cell_prompts import test_rows as rows_to_ask
+from harness.cell_prompts import train_rows
+from harness.scoring import wilson_interval
+from harness.scoring.baselines import tf_idf_predictions
+
+TEST = """
+@pytest.mark.parametrize("cell", experiment.prompted_cells, ids=str)
+def test_accuracy(cell, evaluate):
+    assert evaluate(cell).accuracy >= cell.min_accuracy
+"""
+
+NAME = "tf-idf + logistic regression"
+
+
+@pytest.fixture
+def recorded(two_rules):
+    two_rules.write_test(TEST)
+    two_rules.edit("shots = [0, 1]", "shots = [0]\ntrain_sizes = [40, 300]")
+    two_rules.run("--record=missing").assert_outcomes(passed=4)
+    return two_rules
+
+
+def test_three_labels_are_learned():
+    texts = [f"{word} {other}" for word in ("red", "green", "blue") for other in ("sea", "sky")]
+    texts *= 3
+    labels = [i // 2 % 3 for i in range(len(texts))]
+    predictions = tf_idf_predictions(texts, labels, ["a blue hat", "red shoes", "green tea"])
+    assert predictions == [2, 0, 1]
+    assert all(type(label) is int for label in predictions)
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "said"),
+    [
+        (["a fine film", "a fine cast"], [1, 1], "one class only; name a larger size"),
+        ([], [], "one class only; name a larger size"),
+        (["good", "bad"], [1, 0], "no word .* in two training texts"),
+        (["!", "!"], [1, 0], "no word .* in two training texts"),
+    ],
+)
+def test_rows_that_teach_nothing_are_refused(texts, labels, said):
+    with pytest.raises(TunebenchError, match=said):
+        tf_idf_predictions(texts, labels, ["a film"])
+
+
+def test_without_the_option_there_are_none_and_scikit_learn_stays_out(recorded):
+    code = (
+        "import sys, pytest\n"
+        "status = pytest.main(['benchmarks', '-q', '--results', 'out'])\n"
+        "print('status', int(status), 'heavy:', sorted({'sklearn', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=recorded.root, capture_output=True, text=True
+    )
+    assert "status 0 heavy: []" in done.stdout, done.stdout + done.stderr
+    assert NAME not in done.stdout
+    assert recorded.results()["baselines"] == []
+
+
+def test_yardsticks_follow_the_cells_and_are_what_scikit_learn_says(recorded):
+    done = recorded.run("--baselines", "--results", "out", "-k", "one-0shot")
+    done.assert_outcomes(passed=2, deselected=2)
+    experiment = Experiment.read(recorded.toml)
+    test, train = rows_to_ask(experiment), train_rows(experiment)
+    rows = recorded.results()["baselines"]
+    assert [row["train_size"] for row in rows] == [40, 300]
+    for row in rows:
+        oracle = make_pipeline(
+            sklearn.feature_extraction.text.TfidfVectorizer(
+                sublinear_tf=True, ngram_range=(1, 2), min_df=2
+            ),
+            sklearn.linear_model.LogisticRegression(max_iter=1000),
+        ).fit(train["text"][: row["train_size"]], train["label"][: row["train_size"]])
+        correct = int((oracle.predict(test["text"]) == test["label"]).sum())
+        low, high = wilson_interval(correct, 45)
+        assert row == {
+            "experiment": "small",
+            "model": NAME,
+            "train_size": row["train_size"],
+            "n": 45,
+            "correct": correct,
+            "accuracy": correct / 45,
+            "ci_low": low,
+            "ci_high": high,
+            "majority_rate": 27 / 45,
+        }
+    assert len((recorded.root / "out" / "results.csv").read_text().splitlines()) == 3
+
+    lines = done.stdout.lines
+    start = next(i for i, line in enumerate(lines) if line.startswith("model "))
+    assert lines[start + 3].startswith(f"{NAME}     40 rows  -")
+    assert lines[start + 4].startswith(f"{NAME}    300 rows  -")
+    assert f"{rows[1]['accuracy']:.3f}" in lines[start + 4]
+    assert lines[start + 4].split()[-4:] == ["-"] * 4
+
+
+def test_yardsticks_are_the_same_bytes_when_spread_over_processes(recorded):
+    recorded.run("--baselines", "--results", "alone").assert_outcomes(passed=4)
+    recorded.pytester.runpytest_subprocess(
+        "benchmarks", "--baselines", "--results", "spread", "-n", "2", "-p", "xdist"
+    ).assert_outcomes(passed=4)
+    texts = {(recorded.root / d / "results.json").read_bytes() for d in ("alone", "spread")}
+    assert len(texts) == 1
+
+
+def test_an_experiment_of_which_no_cell_was_evaluated_has_none(recorded):
+    for path in (recorded.root / "cassettes" / "small").iterdir():
+        path.unlink()
+    done = recorded.run("--baselines", "--results", "out")
+    done.assert_outcomes(failed=4)
+    assert recorded.results()["baselines"] == []
+    done.stdout.no_fnmatch_line(f"*{NAME}*")
+
+
+def test_repeated_training_rows_count_once_as_in_fine_tuning(recorded, monkeypatch):
+    seen = []
+    train = train_rows(Experiment.read(recorded.toml))
+    train = train.iloc[[*range(30), *range(10)]].reset_index(drop=True)
+    monkeypatch.setattr(harness.baselines, "train_rows", lambda _: train)
+    monkeypatch.setattr(
+        harness.baselines,
+        "tf_idf_predictions",
+        lambda texts, labels, asked: seen.append(len(texts)) or [0] * len(asked),
+    )
+    rows, complaints = harness.baselines.baselines_of([recorded.toml])
+    assert seen == [30]
+    assert [(row["train_size"], row["correct"]) for row in rows] == [(40, 27)]
+    assert len(complaints) == 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ("[1, 300]", "on 1 training rows: the training rows have one class only*larger size.*"),
+        ("[300, 2001]", "on 2001 training rows: 'imdb_reviews' has 2000 of them; leave*"),
+    ],
+)
+def test_one_that_cannot_be_made_is_a_sentence_and_fails_the_run(recorded, sizes, said):
+    recorded.edit("train_sizes = [40, 300]", f"train_sizes = {sizes}")
+    done = recorded.run("--baselines", "--results", "out")
+    done.assert_outcomes(passed=4)
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines([f"*experiment.toml: {NAME} {said}"])
+    assert [row["train_size"] for row in recorded.results()["baselines"]] == [300]
+
+
+def test_a_matrix_without_training_sizes_is_said(recorded):
+    recorded.edit("train_sizes = [40, 300]", "")
+    done = recorded.run("--baselines")
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines(["*experiment.toml: --baselines makes one *train_sizes*"])
+
+
+def test_without_scikit_learn_the_option_is_refused_with_the_extras_name(two_rules):
+    two_rules.write_test("def test_nothing(): pass\n")
+    hide = (
+        "import importlib.util, sys\n"
+        "find = importlib.util.find_spec\n"
+        "hidden = lambda name, *rest: None if name == 'sklearn' else find(name, *rest)\n"
+        "importlib.util.find_spec = hidden\n"
+        "import pytest\n"
+        "sys.exit(pytest.main(['benchmarks', '--baselines']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", hide], cwd=two_rules.root, capture_output=True, text=True
+    )
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout + done.stderr
+    assert "--baselines needs scikit-learn" in done.stderr
+    assert "pip install 'tunebench[baselines]'" in done.stderr
