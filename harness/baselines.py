@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.cell_prompts import TaskError, test_rows, train_rows
+from harness.cell_prompts import test_rows
+from harness.cell_training import rows_of
 from harness.errors import TunebenchError
 from harness.experiment import Experiment
-from harness.formatting.training_files import refuse_overlap
 from harness.scoring import judge, majority_rate, wilson_interval
 from harness.scoring.baselines import TF_IDF, tf_idf_predictions
 
@@ -41,20 +41,13 @@ def baselines_of(paths: Iterable[Path]) -> tuple[list[dict[str, Any]], list[str]
             try:
                 rows.append(_row(experiment, size))
             except TunebenchError as error:
-                complaints.append(f"{path}: {TF_IDF} on {size} training rows: {error}")
+                said = str(error).removeprefix(f"{path}: ")
+                complaints.append(f"{path}: {TF_IDF} on {size} training rows: {said}")
     return rows, complaints
 
 
 def _row(experiment: Experiment, size: int) -> dict[str, Any]:
-    train, test = train_rows(experiment), test_rows(experiment)
-    if size > len(train):
-        raise TaskError(
-            f"{experiment.task.dataset!r} has {len(train)} of them; leave the size out of [matrix]."
-        )
-    train = train.head(size)
-    refuse_overlap(train, test["text"])
-    # Fine-tuning leaves repeated rows out too.
-    train = train.drop_duplicates(subset=["text", "label"])
+    train, test = rows_of(experiment, size), test_rows(experiment)
     predictions = tf_idf_predictions(
         train["text"].tolist(), train["label"].tolist(), test["text"].tolist()
     )

@@ -14,19 +14,17 @@ from harness.formatting.prompts import AnswerFormat, bare_prompt
 from harness.formatting.training_files import record, refuse_overlap
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from harness.experiment import Cell, Experiment
 
 
-@lru_cache(maxsize=16)
-def files_of(experiment: Experiment, size: int) -> tuple[Upload, Upload]:
-    """The training and the validation file of a training size.
-
-    The first `size` training rows of the data set, in its order, without repeated ones; 8 of 10
-    train and the others validate, as ``tunebench prepare-data`` splits them.
+def rows_of(experiment: Experiment, size: int) -> pd.DataFrame:
+    """The rows of a training size: the first ones of the data set, without repeated ones.
 
     Raises:
-        TaskError: there are too few rows, or all of one class.
-        TrainingFileError: a row stands among the test rows.
+        TaskError: the data set has fewer.
+        TrainingFileError: a row stands among the test rows, and the experiment does not allow it.
     """
     task = experiment.task
     rows = train_rows(experiment)
@@ -36,8 +34,22 @@ def files_of(experiment: Experiment, size: int) -> tuple[Upload, Upload]:
             f"{len(rows)} training rows; leave it out."
         )
     rows = rows.head(size)
-    refuse_overlap(rows, test_rows(experiment)["text"])
-    rows = rows.drop_duplicates(subset=["text", "label"])
+    if not experiment.fine_tuning.allow_test_rows:
+        refuse_overlap(rows, test_rows(experiment)["text"])
+    return rows.drop_duplicates(subset=["text", "label"])
+
+
+@lru_cache(maxsize=16)
+def files_of(experiment: Experiment, size: int) -> tuple[Upload, Upload]:
+    """The training and the validation file of a training size.
+
+    Of its rows 8 of 10 train and the others validate, as ``tunebench prepare-data`` splits them.
+
+    Raises:
+        TaskError: there are too few rows, or all of one class.
+        TrainingFileError: a row stands among the test rows, and the experiment does not allow it.
+    """
+    task, rows = experiment.task, rows_of(experiment, size)
     halves = split(len(rows))
     texts, labels = rows["text"].tolist(), rows["label"].tolist()
     trained = {texts[i] for i in halves.train}

@@ -170,7 +170,7 @@ class Experiment:
         """The task's name, which is the experiment's."""
         return self.task.name
 
-    @property
+    @cached_property
     def cassettes(self) -> Path:
         """The folder of the experiment's cassettes.
 
@@ -277,6 +277,9 @@ class Experiment:
 def _matches(
     entry: Skip | Threshold, model: str, shots: int, train_size: int, rule: DecisionRule
 ) -> bool:
+    # A number of shots speaks of prompts; a fine-tuned model has none to speak of.
+    if entry.shots is not None and entry.train_size is None and train_size:
+        return False
     return (
         entry.model in (None, model)
         and entry.shots in (None, shots)

@@ -115,6 +115,8 @@ class FineTuning(_Table):
         seed: of the training.
         extra_body: further fields of the job's request, such as ``lora_rank`` at the local
             provider.
+        allow_test_rows: train also on rows whose text stands among the test rows, which makes
+            the score worth nothing.
     """
 
     n_epochs: Annotated[int, Field(ge=1, le=100)] = 4
@@ -124,6 +126,7 @@ class FineTuning(_Table):
     ) = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     extra_body: dict[str, Any] = Field(default_factory=dict)
+    allow_test_rows: bool = False
 
 
 class Skip(_Table):
@@ -155,7 +158,11 @@ class Matrix(_Table):
 
 
 class Threshold(_Table):
-    """The accuracy that cells must reach. What is left out matches every cell."""
+    """The accuracy that cells must reach.
+
+    What is left out matches every cell, but for `shots`: a number of them without a `train_size`
+    means models as they came.
+    """
 
     model: str | None = None
     shots: int | None = None
@@ -238,7 +245,10 @@ def _unknown_key(loc: tuple[int | str, ...], place: str) -> str:
         "task": Task, "provider": Provider, "model": Model, "matrix": Matrix,
         "fine_tuning": FineTuning, "threshold": Threshold,
     }  # fmt: skip
-    table = Skip if "skip" in loc else fields.get(str(loc[0])) if len(loc) > 1 else ExperimentFile
+    table = fields.get(str(loc[0])) if len(loc) > 1 else ExperimentFile
+    for outer, inner, within in (("matrix", "skip", Skip), ("model", "prices", Prices)):
+        if loc[0] == outer and inner in loc[1:-1]:
+            table = within
     known = list(table.model_fields) if table else []
     near = difflib.get_close_matches(str(loc[-1]), known, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."

@@ -55,7 +55,7 @@ class FineTunedModels:
         """
         key = (cell.experiment, cell.job)
         if key in self._errors:
-            raise FineTunedModelError(self._errors[key])
+            raise FineTunedModelError(f"{cell}: {self._errors[key]}")
         if key not in self._models:
             try:
                 if self.record != "none":
@@ -63,7 +63,7 @@ class FineTunedModels:
                 self._models[key] = self._replayed(cell, hint)
             except TunebenchError as error:
                 self._errors[key] = str(error)
-                raise FineTunedModelError(str(error)) from error
+                raise FineTunedModelError(f"{cell}: {error}") from error
         return self._models[key]
 
     def _recorded(self, cell: Cell, hint: str, monitor: Monitor) -> None:

@@ -235,11 +235,14 @@ def pytest_terminal_summary(
     summary = config.stash.get(_summary_key, None)
     if not summary:
         return
-    from harness.reports.table import table, uplift_table
+    from harness.reports.table import job_table, table, uplift_table
 
     terminalreporter.section("tunebench", sep="=")
     if summary.rows:
         for line in table(summary.rows, summary.baselines):
+            terminalreporter.write_line(line)
+    if any(row["job"] for row in summary.rows):
+        for line in ("", *job_table(summary.rows)):
             terminalreporter.write_line(line)
     if summary.uplifts:
         for line in ("", *uplift_table(summary.uplifts)):

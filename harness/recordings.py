@@ -40,6 +40,9 @@ class NoProgress:
         """Nothing."""
         return lambda _: None
 
+    def trained(self, *_: object) -> None:
+        """Nothing."""
+
 
 @contextmanager
 def recorded_file(

@@ -78,7 +78,7 @@ class Runner:
             raise
         except TunebenchError as error:
             sentence = str(error)
-            known = sentence.startswith(str(cell))
+            known = sentence.startswith((f"{cell}: ", f"{cell}, "))
             raise CellError(sentence if known else f"{cell}: {sentence}") from error
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ class Session:
     record: RecordMode
     _results: dict[Cell, Result] = field(default_factory=dict)
     _errors: dict[Cell, str] = field(default_factory=dict)
+    _orphans: dict[Experiment, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._local = LocalProvider()
@@ -51,7 +52,7 @@ class Session:
             "cell": str(cell),
             "position": experiment.cells.index(cell) if cell in experiment.cells else -1,
             "cells": len(experiment.cells),
-            "orphans": [path.name for path in orphans(experiment)],
+            "orphans": self._orphans_of(experiment),
         }
         if cell in self._results:
             result = self._results[cell]
@@ -59,6 +60,13 @@ class Session:
         else:
             report["error"] = self._errors.get(cell, "")
         return report
+
+    def _orphans_of(self, experiment: Experiment) -> list[str]:
+        if experiment not in self._orphans:  # what a session records belongs to a cell
+            folder = experiment.cassettes
+            names = [path.relative_to(folder).as_posix() for path in orphans(experiment)]
+            self._orphans[experiment] = names
+        return self._orphans[experiment]
 
     def close(self) -> None:
         """Close connections and stop the local provider if this session started it."""

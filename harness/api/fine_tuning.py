@@ -103,6 +103,9 @@ class Monitor(Protocol):
     def uploading(self, name: str, size: int, /) -> Callable[[int], None]:
         """A file of a size in bytes is being uploaded; the result is called with bytes sent."""
 
+    def trained(self, name: str, step: int, total: int | None, message: str, /) -> None:
+        """The job of that name has taken a step, of so many if the provider says how many."""
+
 
 def fine_tune(client: Client, spec: JobSpec, monitor: Monitor | None) -> FineTuned:
     """Fine-tune, or go on with the job that does.
@@ -223,7 +226,12 @@ def _tell(client: Client, name: str, seen: set[str], monitor: Monitor, title: st
         new.append(event)
     for event in reversed(new):
         seen.add(event["id"])
-        monitor.say(f"{title}: {event.get('message', '')}")
+        message, data = str(event.get("message", "")), event.get("data") or {}
+        if event.get("type") == "metrics" and isinstance(step := data.get("step"), int):
+            total = data.get("total_steps")
+            monitor.trained(title, step, total if isinstance(total, int) else None, message)
+        else:
+            monitor.say(f"{title}: {message}")
     return bool(new)
 
 

@@ -139,23 +139,23 @@ def _form(endpoint: str, body: bytes) -> dict[str, Any]:
     boundary, _, _ = body.partition(b"\r\n")
     # The line break before a boundary belongs to it and not to the part that it ends.
     parts = (b"\r\n" + body).split(b"\r\n" + boundary)
-    fields: dict[str, Any] = {}
+    fields: dict[str, list[Any]] = {}
     for part in parts[1:-1]:
         head, _, content = part.partition(b"\r\n\r\n")
         found = {
-            name.decode(): value.decode("utf-8", "replace")
+            name.decode(): value.decode("utf-8", "surrogateescape")
             for name, value in _DISPOSITION.findall(head)
         }
         if "name" not in found:
             raise CassetteError(f"the form of {endpoint!r} has a part without a name.")
-        value: Any = content.decode("utf-8", "replace")
+        value: Any = content.decode("utf-8", "surrogateescape")
         if "filename" in found:
             sha256 = hashlib.sha256(content).hexdigest()
             value = {"filename": found["filename"], "sha256": sha256}
-        fields[found["name"]] = value
+        fields.setdefault(found["name"], []).append(value)
     if len(parts) < 3 or parts[-1] != b"--\r\n":
         raise CassetteError(f"the form of {endpoint!r} is cut off: it cannot be recorded.")
-    return fields
+    return {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
 
 
 def _number(digits: str) -> float:

@@ -44,15 +44,16 @@ class JobCassette(RecordedCassette):
     def _plays(self, key: str, endpoint: str) -> bool:
         if key not in self.file:
             if not self.recording and self.file.exists and _LIST.fullmatch(endpoint):
+                name, path = self.file.header["recording"], self.file.path
                 raise CassetteMissError(
-                    f"{self.file.path} holds another job than the one this is: the training rows, "
+                    f"{name}: {path} holds another job than the one this is: the training rows, "
                     "the model or its fine-tuning options have changed; undo that change, or "
                     f"{self.hint}."
                 )
             return False
         if self.recording and _LIST.fullmatch(endpoint):
             # That there was no such job was true when it was asked.
-            return self._has_creation() or bool(self._body(key)["data"])
+            return self._has_job()
         return True
 
     def play_response(self, request: Request) -> dict[str, Any]:
@@ -92,8 +93,10 @@ class JobCassette(RecordedCassette):
     def _body(self, key: str) -> Any:
         return json.loads(self.file.answer(key).body)
 
-    def _has_creation(self) -> bool:
-        return any(row["endpoint"] == _CREATION for row in self.file.rows())
+    def _has_job(self) -> bool:
+        """Whether the job was created, or found and followed."""
+        endpoints = [row["endpoint"] for row in self.file.rows()]
+        return any(endpoint == _CREATION or _STATE.fullmatch(endpoint) for endpoint in endpoints)
 
 
 def _state_key(endpoint: str, turn: int) -> str:

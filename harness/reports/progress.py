@@ -1,4 +1,4 @@
-"""What is shown while something is recorded: bars for texts and uploads, a line an event."""
+"""What is shown while something is recorded: bars for texts, uploads and steps, lines else."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Progress:
         self._total = total
         self._texts: tqdm[Any] | None = None
         self._upload: tqdm[Any] | None = None
+        self._steps: tqdm[Any] | None = None
 
     def answered(self, texts: int) -> None:
         """Further texts were answered."""
@@ -35,6 +36,8 @@ class Progress:
 
     def say(self, message: str) -> None:
         """A line of what happens."""
+        if self._upload is not None:
+            self.close()
         tqdm.write(message, file=sys.stderr)
 
     def uploading(self, name: str, size: int) -> Callable[[int], None]:
@@ -45,16 +48,29 @@ class Progress:
         )
 
         def sent(count: int) -> None:
+            # The form around a file is sent too, and a file that is sent again is sent twice.
+            bar.total = max(size, bar.n + count)
             bar.update(count)
 
         return sent
 
+    def trained(self, name: str, step: int, total: int | None, message: str) -> None:
+        """The job of that name has taken a step, of so many if that is known."""
+        if self._steps is None:
+            self.close()
+            self._steps = tqdm(total=total, desc=name, unit="step", leave=True)
+        # The bar says itself which step it is.
+        self._steps.set_postfix_str(message.partition(": ")[2] or message, refresh=False)
+        self._steps.total = total
+        # A job that was interrupted goes back to an earlier step.
+        self._steps.update(step - self._steps.n)
+
     def close(self) -> None:
         """End the bars."""
-        for bar in (self._texts, self._upload):
+        for bar in (self._texts, self._upload, self._steps):
             if bar is not None:
                 bar.close()
-        self._texts = self._upload = None
+        self._texts = self._upload = self._steps = None
 
 
 @contextmanager

@@ -21,7 +21,8 @@ _HEADER = (
     "ms/request",
 )
 _UPLIFT_HEADER = ("model", "cell", "over", "uplift", "95 % interval", "mid-p", "n")
-_LEFT = {"model", "rule", "verdict", "cell", "over"}
+_JOB_HEADER = ("job", "trained tokens", "minutes", "fine-tuned model")
+_LEFT = {"model", "rule", "verdict", "cell", "over", "job", "fine-tuned model"}
 
 
 def table(
@@ -39,6 +40,12 @@ def table(
 def uplift_table(uplifts: Iterable[Mapping[str, Any]]) -> list[str]:
     """``uplifts`` of ``results.json`` as lines of text with aligned columns, header first."""
     return _aligned(_UPLIFT_HEADER, map(_uplift_line, uplifts))
+
+
+def job_table(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The jobs behind fine-tuned ``cells`` of ``results.json``, one line each, header first."""
+    jobs = {row["job"]: row for row in rows if row["job"]}
+    return _aligned(_JOB_HEADER, map(_job_line, jobs.values()))
 
 
 def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -67,6 +74,16 @@ def _accuracy(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{row['accuracy']:.3f}",
         f"{row['ci_low']:.3f}-{row['ci_high']:.3f}",
         f"{row['majority_rate']:.3f}",
+    )
+
+
+def _job_line(row: Mapping[str, Any]) -> tuple[str, ...]:
+    tokens = row["trained_tokens"]
+    return (
+        f"{row['model']}-ft{row['train_size']}",
+        "-" if tokens is None else f"{tokens:,}",
+        f"{row['training_seconds'] / 60:.1f}",
+        row["fine_tuned_model"],
     )
 
 

@@ -6,8 +6,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
 
-from harness.scoring import mcnemar_mid_p, paired_bootstrap
+from harness.scoring import holm, mcnemar_exact, mcnemar_mid_p, paired_bootstrap
 
 counts = st.integers(0, 2_000)
 pairs = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=200)
@@ -116,3 +117,60 @@ def test_the_interval_is_pinned() -> None:
 def test_answers_that_are_no_pairs_are_refused(first: list[bool], second: list[bool]) -> None:
     with pytest.raises(ValueError, match="are no pairs"):
         paired_bootstrap(first, second, seed=0)
+
+
+@given(a=counts, b=counts)
+@example(a=0, b=1)
+@example(a=7, b=7)
+@example(a=0, b=0)
+def test_exact_p_is_that_of_statsmodels(a: int, b: int) -> None:
+    expected = mcnemar([[0, a], [b, 0]], exact=True).pvalue if a + b else 1.0
+    assert mcnemar_exact(a, b) == pytest.approx(expected, rel=1e-8, abs=1e-300)
+
+
+@given(a=st.integers(0, 10**6), b=st.integers(0, 10**6))
+@example(a=8_000, b=8_000)
+@settings(deadline=None)
+def test_exact_p_is_no_smaller_than_mid_p(a: int, b: int) -> None:
+    assert mcnemar_mid_p(a, b) <= mcnemar_exact(a, b) == mcnemar_exact(b, a) <= 1
+    assert a != b or mcnemar_exact(a, b) == 1
+
+
+def test_exact_p_of_large_counts() -> None:
+    expected = stats.binomtest(500_500, 10**6).pvalue
+    assert mcnemar_exact(500_500, 499_500) == pytest.approx(expected, rel=1e-6)
+    assert mcnemar_exact(0, 100_000) == 0
+
+
+def test_negative_counts_have_no_exact_p() -> None:
+    with pytest.raises(ValueError, match="-1 and 3 are no counts"):
+        mcnemar_exact(-1, 3)
+
+
+p_values = st.lists(st.floats(0, 1) | st.sampled_from([0.0, 0.01, 0.02, 1.0]), max_size=30)
+
+
+@given(values=p_values)
+def test_holm_is_that_of_statsmodels(values: list[float]) -> None:
+    expected = multipletests(values, method="holm")[1].tolist() if values else []
+    assert holm(values) == pytest.approx(expected, rel=1e-12, abs=0)
+
+
+@given(values=p_values)
+def test_holm_keeps_the_order_and_never_lowers(values: list[float]) -> None:
+    adjusted = holm(values)
+    assert all(p <= q <= 1 for p, q in zip(values, adjusted, strict=True))
+    of_sorted = holm(sorted(values))
+    assert of_sorted == sorted(adjusted)
+    assert of_sorted == sorted(of_sorted)
+
+
+def test_holm_of_one_test_is_its_p_value() -> None:
+    assert holm([0.03]) == [0.03]
+    assert holm([]) == []
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, math.nan, math.inf])
+def test_holm_refuses_what_is_no_p_value(value: float) -> None:
+    with pytest.raises(ValueError, match="at position 1 is no p-value"):
+        holm([0.5, value])
