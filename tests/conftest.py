@@ -5,12 +5,15 @@ import http.server
 import importlib.util
 import json
 import threading
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .jobs_provider import JobsProvider
 
 
 def pytest_report_header() -> str | None:
@@ -39,11 +42,12 @@ class Asked:
 
 @dataclass
 class Said:
-    """An answer: a JSON value, or bytes as they are."""
+    """An answer: a JSON value, or bytes as they are; or the connection's end instead."""
 
     body: Any
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    cut_off: bool = False
 
 
 class Loopback:
@@ -123,6 +127,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return {name.lower(): value for name, value in self.headers.items()}
 
     def _reply(self, said: Said) -> None:
+        if said.cut_off:
+            self.close_connection = True
+            return
         body = said.body if isinstance(said.body, bytes) else json.dumps(said.body).encode()
         self.send_response(said.status)
         for name, value in {"Content-Type": "application/json", **said.headers}.items():
@@ -167,6 +174,18 @@ def loopback(start_loopback: Callable[[], Loopback]) -> Loopback:
 def said() -> type[Said]:
     """What a provider's `answer` returns."""
     return Said
+
+
+@pytest.fixture
+def jobs(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> JobsProvider:
+    """A provider that fine-tunes, in as many steps as its jobs are polled."""
+    import harness.api.fine_tuning
+
+    jobs = JobsProvider(Said, loopback.complete)
+    loopback.answer = jobs.answer
+    clock = types.SimpleNamespace(sleep=lambda seconds: jobs.sleep(seconds))
+    monkeypatch.setattr(harness.api.fine_tuning, "time", clock)
+    return jobs
 
 
 @pytest.fixture(scope="session")

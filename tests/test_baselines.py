@@ -10,6 +10,7 @@ import sklearn.linear_model
 from sklearn.pipeline import make_pipeline
 
 import harness.baselines
+import harness.cell_training
 from harness import Experiment, TunebenchError
 from harness.cell_prompts import test_rows as rows_to_ask
 from harness.cell_prompts import train_rows
@@ -129,7 +130,7 @@ def test_repeated_training_rows_count_once_as_in_fine_tuning(recorded, monkeypat
     seen = []
     train = train_rows(Experiment.read(recorded.toml))
     train = train.iloc[[*range(30), *range(10)]].reset_index(drop=True)
-    monkeypatch.setattr(harness.baselines, "train_rows", lambda _: train)
+    monkeypatch.setattr(harness.cell_training, "train_rows", lambda _: train)
     monkeypatch.setattr(
         harness.baselines,
         "tf_idf_predictions",
@@ -145,7 +146,7 @@ def test_repeated_training_rows_count_once_as_in_fine_tuning(recorded, monkeypat
     ("sizes", "said"),
     [
         ("[1, 300]", "on 1 training rows: the training rows have one class only*larger size.*"),
-        ("[300, 2001]", "on 2001 training rows: 'imdb_reviews' has 2000 of them; leave*"),
+        ("[300, 2001]", "on 2001 training rows: *'imdb_reviews' has 2000 training rows; leave*"),
     ],
 )
 def test_one_that_cannot_be_made_is_a_sentence_and_fails_the_run(recorded, sizes, said):

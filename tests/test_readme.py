@@ -1,5 +1,6 @@
 """What the README shows is what the commands print."""
 
+import json
 import re
 import subprocess
 import sys
@@ -18,18 +19,44 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-def test_the_table_is_what_replaying_prints():
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory):
+    """What a replay prints, and its results."""
+    folder = tmp_path_factory.mktemp("results")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "benchmarks/imdb", "-q", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "benchmarks/imdb", "-q", "-p", "no:cacheprovider",
+         "--baselines", "--results", str(folder)],
         cwd=ROOT,
         capture_output=True,
         text=True,
-    )
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout
     lines = done.stdout.splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("model "))
-    rows = len(Experiment.read(ROOT / "benchmarks/imdb/experiment.toml").cells)
-    assert "\n".join(lines[start : start + 1 + rows]) in README
+    end = next(i for i, line in enumerate(lines) if line.startswith("results: "))
+    return "\n".join(lines[start:end]), json.loads((folder / "results.json").read_text())
+
+
+def test_the_tables_are_what_replaying_prints(replayed):
+    printed, results = replayed
+    cells = Experiment.read(ROOT / "benchmarks/imdb/experiment.toml").cells
+    assert len(results["cells"]) == len(cells)
+    assert printed in README
+
+
+def test_every_figure_of_the_answer_is_in_the_results(replayed):
+    _, results = replayed
+    section = README.partition("## The answer")[2].partition("\n## ")[0]
+    stated = set(re.findall(r"[+-]?\d+\.\d+", section))
+    known = set()
+    for row in [*results["cells"], *results["baselines"], *results["uplifts"]]:
+        for value in row.values():
+            if isinstance(value, float):
+                known |= {f"{value:{form}}" for form in (".2f", ".3f", "+.2f", "+.3f", ".2g")}
+        if row.get("training_seconds"):
+            known.add(f"{row['training_seconds'] / 60:.1f}")
+    assert len(stated) > 5
+    assert stated <= known
 
 
 def test_the_experiment_shown_can_be_read(tmp_path):

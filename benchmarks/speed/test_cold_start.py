@@ -14,30 +14,42 @@ BARE = """
 import json, sys
 import openai, pandas, pytest, vcr
 import httpx2
-bodies = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
-answers = {json.dumps(b, ensure_ascii=False, separators=(",", ":")).encode(): a.encode()
-           for b, a in bodies}
-def look_up(request):
-    return httpx2.Response(200, content=answers[request.read()],
-                           headers={"content-type": "application/json"})
+asked = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
+answers = iter([one["answer"].encode() for one in asked])
+def answer(request):
+    request.read()
+    return httpx2.Response(200, content=next(answers), headers={"content-type": "application/json"})
 client = openai.OpenAI(base_url="http://127.0.0.1:8017/v1", api_key="none", max_retries=0,
-                       http_client=httpx2.Client(transport=httpx2.MockTransport(look_up)))
-for body, _ in bodies:
-    if "add_special_tokens" in body:
-        client.post("/tokenize", body=body, cast_to=openai.HttpxBinaryResponseContent)
+                       http_client=httpx2.Client(transport=httpx2.MockTransport(answer)))
+raw = openai.HttpxBinaryResponseContent
+for one in asked:
+    path, body = one["path"], one["body"]
+    if one["method"] == "GET":
+        client.get(path, cast_to=raw)
+    elif path == "/files":
+        content = body.split("\\r\\n\\r\\n")[-1].rpartition("\\r\\n--")[0]
+        client.files.create(file=("rows.jsonl", content.encode("latin-1")), purpose="fine-tune")
+    elif path == "/completions":
+        client.completions.create(**json.loads(body.encode("latin-1")))
     else:
-        client.completions.create(**body)
+        client.post(path, body=json.loads(body), cast_to=raw)
 """
 
 SEEN = """
 import json, sys
 from harness.cassettes import recorder
+from urllib.parse import urlsplit
 play = recorder.RecordedCassette.play_response
 def spy(self, request):
     response = play(self, request)
-    pair = [json.loads(request.body), response["body"]["string"].decode()]
-    print(json.dumps(pair, ensure_ascii=False), file=out)
+    url = urlsplit(request.uri)
+    path = url.path.removeprefix("/v1") + ("?" + url.query if url.query else "")
+    body = (request.body or b"").decode("latin-1")
+    one = {"method": request.method, "path": path, "body": body,
+           "answer": response["body"]["string"].decode()}
+    print(json.dumps(one), file=out)
     return response
+# The kinds of cassette that have a method of their own call this one.
 recorder.RecordedCassette.play_response = spy
 import pytest
 with open(sys.argv[1], "w", encoding="utf-8") as out:

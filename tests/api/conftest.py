@@ -1,6 +1,24 @@
 import socket
+from collections.abc import Iterator
 
 import pytest
+
+from harness.api import Client
+
+from ..job_specs import Teller
+
+
+@pytest.fixture
+def client(loopback) -> Iterator[Client]:
+    """A client that repeats what fails, of a provider on this machine."""
+    with Client(loopback.url, "sk-any", retries=2) as client:
+        yield client
+
+
+@pytest.fixture
+def teller() -> Teller:
+    """Keeps what it is told of a job."""
+    return Teller()
 
 
 @pytest.fixture

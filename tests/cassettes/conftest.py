@@ -9,6 +9,8 @@ from harness.api import Client
 from harness.cassettes import CassetteFile, RecordedCassette, item_index, use_cassette
 from harness.cassettes.store import Row
 
+from .job_cassettes import RecordedJob
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -98,3 +100,9 @@ def replaying(loopback, open_file, path: Path) -> Callable[..., Any]:
         file.close()
 
     return replaying
+
+
+@pytest.fixture
+def job(jobs, loopback, tmp_path: Path) -> RecordedJob:
+    """A fine-tuning job and its cassette, not yet recorded."""
+    return RecordedJob(tmp_path / "jobs" / "m-ft10.jsonl", loopback.url, jobs)

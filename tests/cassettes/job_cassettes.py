@@ -1,0 +1,68 @@
+"""A fine-tuning job, recorded in a cassette and replayed from it."""
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.api import Client
+from harness.api.fine_tuning import FineTuned, fine_tune
+from harness.cassettes import CassetteFile, JobCassette, use_cassette
+
+from ..job_specs import TEXT, Teller, job_spec
+from ..jobs_provider import JobsProvider
+
+
+@dataclass
+class RecordedJob:
+    """A job's cassette, its provider, and who asks."""
+
+    path: Path
+    url: str
+    jobs: JobsProvider
+    teller: Teller = field(default_factory=Teller)
+
+    @contextmanager
+    def cassette(self, *, record: bool, texts: Any = (TEXT,)) -> Any:
+        file = CassetteFile(self.path, experiment="films", recording="m-ft10 (job)")
+        if record:
+            file.start_recording()
+        try:
+            with (
+                Client(self.url, "sk-secret-key" if record else "replay") as client,
+                use_cassette(
+                    file,
+                    before_send=(lambda: None) if record else None,
+                    items={},
+                    texts=texts,
+                    hint="record it",
+                    kind=JobCassette,
+                ) as cassette,
+            ):
+                yield client, cassette
+        finally:
+            file.close()
+
+    def record(self, **spec: Any) -> FineTuned:
+        with self.cassette(record=True) as (client, _):
+            return fine_tune(client, job_spec(**spec), self.teller)
+
+    def replay(self, **spec: Any) -> FineTuned:
+        """Replay, as from a machine from which the provider cannot be reached."""
+        self.jobs.requests.clear()
+        self.jobs.naps.clear()
+        with self.cassette(record=False) as (client, _):
+            try:
+                return fine_tune(client, job_spec(**spec), None)
+            finally:
+                assert (self.jobs.requests, self.jobs.naps) == ([], [])
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        lines = self.path.read_text().splitlines()
+        return [json.loads(line) for line in lines[1:]]
+
+    @property
+    def endpoints(self) -> list[str]:
+        return [row["endpoint"].partition("?")[0] for row in self.rows]

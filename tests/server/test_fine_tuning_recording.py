@@ -1,0 +1,160 @@
+"""`pytest --record` fine-tunes at the local provider, can be stopped, and replays without it."""
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from harness import datasets
+
+pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
+
+EXPERIMENT = """
+[task]
+name = "real"
+dataset = "imdb_reviews"
+labels = ["Negative", "Positive"]
+instruction = "Classify following sentence as Positive or Negative"
+test_size = 4
+
+[provider.local]
+base_url = "http://127.0.0.1:{port}/v1"
+
+[[model]]
+name = "small"
+id = '{model}'
+provider = "local"
+
+[matrix]
+train_sizes = [20]
+decision_rules = ["text", "label_logprobs"]
+
+[fine_tuning]
+n_epochs = {epochs}
+seed = 1
+extra_body = {{ max_tokens = 16, classification_positive_class = " Positive" }}
+"""
+
+TUNEBENCH = "import sys; from harness.cli import main; sys.exit(main())"
+
+TEST = """
+import pytest
+from harness import Experiment
+
+experiment = Experiment.beside(__file__)
+
+
+@pytest.mark.parametrize("cell", experiment.cells, ids=str)
+def test_accuracy(cell, evaluate):
+    assert evaluate(cell).n == experiment.task.test_size
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    data = tmp_path / "data"
+    datasets.load("imdb_reviews", data_dir=data)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(data))
+    monkeypatch.setenv("TUNEBENCH_DATA_DIR", str(tmp_path / "jobs"))
+    folder = tmp_path / "benchmarks" / "real"
+    folder.mkdir(parents=True)
+    (folder / "test_accuracy.py").write_text(TEST)
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["harness.plugin"]\n')
+    return tmp_path
+
+
+def write_experiment(project, model, epochs):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    toml = project / "benchmarks" / "real" / "experiment.toml"
+    toml.write_text(EXPERIMENT.format(port=port, model=model, epochs=epochs))
+
+
+def command(*options):
+    return [sys.executable, "-m", "pytest", "benchmarks", "-q", *options]
+
+
+def run(project, *options):
+    return subprocess.run(command(*options), cwd=project, capture_output=True, text=True)
+
+
+def jobs_of(project):
+    with sqlite3.connect(project / "jobs" / "tunebench.sqlite3") as connection:
+        return [json.loads(text) for (text,) in connection.execute("SELECT object FROM jobs")]
+
+
+def rows_of(project):
+    lines = (project / "cassettes" / "real" / "jobs" / "small-ft20.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines[1:]]
+
+
+def test_a_job_is_recorded_with_its_cells_and_replays(project, tiny_folders):
+    write_experiment(project, tiny_folders["tiny-llama"], epochs=2)
+    recorded = run(project, "--record=missing", "--results", "recorded")
+    assert recorded.returncode == 0, recorded.stdout + recorded.stderr
+    assert "small-ft20: fine-tuning" in recorded.stderr
+    assert "The job has successfully completed" in recorded.stderr
+
+    [job] = jobs_of(project)
+    assert job["metadata"]["cell"] == "small-ft20"
+    assert job["hyperparameters"]["n_epochs"] == 2
+    endpoints = [row["endpoint"] for row in rows_of(project)]
+    assert endpoints.count("POST files") == 2
+    assert endpoints.count("POST fine_tuning/jobs") == 1
+
+    replayed = run(project, "--results", "replayed")
+    assert replayed.returncode == 0, replayed.stdout
+    for name in ("results.json", "results.csv"):
+        assert (project / "recorded" / name).read_bytes() == (
+            project / "replayed" / name
+        ).read_bytes()
+    cells = json.loads((project / "replayed" / "results.json").read_text())["cells"]
+    tuned = [cell for cell in cells if cell["train_size"]]
+    assert [cell["decision_rule"] for cell in tuned] == ["text", "label_logprobs"]
+    assert {cell["fine_tuned_model"] for cell in tuned} == {job["fine_tuned_model"]}
+    assert {cell["trained_tokens"] for cell in tuned} == {job["trained_tokens"]}
+
+    shown = subprocess.run(
+        [sys.executable, "-c", TUNEBENCH, "curves", "--json", job_cassette(project)],
+        capture_output=True,
+        text=True,
+    )
+    assert shown.returncode == 0, shown.stderr
+    curve = json.loads(shown.stdout)["rows"]
+    assert [row["step"] for row in curve] == [1, 2, 3, 4]
+    assert 0 <= curve[-1]["classification/accuracy"] <= 1
+
+
+def job_cassette(project):
+    return str(project / "cassettes" / "real" / "jobs" / "small-ft20.jsonl")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="stops with SIGINT")
+def test_a_stopped_recording_goes_on_with_the_same_job(project, tiny_folders):
+    write_experiment(project, tiny_folders["tiny-llama"], epochs=40)
+    with subprocess.Popen(
+        command("--record=missing"), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not list((project / "jobs" / "jobs").glob("*/epoch-2")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=60)[0].decode()
+    assert process.returncode == 2, said
+    assert "no longer following the job" in said
+    [stopped] = jobs_of(project)
+    assert stopped["status"] != "succeeded"
+
+    resumed = run(project, "--record=missing")
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    [job] = jobs_of(project)
+    assert (job["id"], job["status"]) == (stopped["id"], "succeeded")
+    assert run(project).returncode == 0
