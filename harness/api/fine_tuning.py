@@ -141,7 +141,8 @@ def _find(client: Client, spec: JobSpec) -> dict[str, Any] | None:
 
     for job in _listed(client, f"the jobs at {client.base_url}", page):
         # A provider that knows no such filter lists all its jobs.
-        if job.get("metadata") == spec.metadata and job["status"] not in ("failed", "cancelled"):
+        usable = job.get("status") in _KNOWN and job["status"] not in ("failed", "cancelled")
+        if usable and job.get("metadata") == spec.metadata:
             return job
     return None
 
