@@ -47,7 +47,7 @@ def test_the_tables_are_what_replaying_prints(replayed):
 def test_every_figure_of_the_answer_is_in_the_results(replayed):
     _, results = replayed
     section = README.partition("## The answer")[2].partition("\n## ")[0]
-    stated = set(re.findall(r"[+-]?\d+\.\d+", section))
+    stated = set(re.findall(r"[+-]?\d+\.\d+(?:e-\d+)?", section))
     known = set()
     for row in [*results["cells"], *results["baselines"], *results["uplifts"]]:
         for value in row.values():

@@ -13,18 +13,19 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+import openai
+
 from harness.api.client import Client, RequestError
 from harness.api.uploads import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    import openai
-
 _ENDED = ("succeeded", "failed", "cancelled")
 _KNOWN = ("validating_files", "queued", "running", *_ENDED)
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0
 _PAGE = 100
+_JOBS = "/fine_tuning/jobs"
 
 
 class JobError(RequestError):
@@ -56,7 +57,8 @@ class JobSpec:
         name: of the job, for people.
         train: the training file.
         valid: the validation file.
-        request: fields of the request's body but for the files and the metadata.
+        request: fields of the request's body but for the files and the metadata; those in
+            ``extra_body`` are the provider's own.
         metadata: of the job; no two different jobs have the same.
     """
 
@@ -134,12 +136,8 @@ def _end_of(job: dict[str, Any]) -> str:
 
 def _find(client: Client, spec: JobSpec) -> dict[str, Any] | None:
     """The newest job of the same metadata that can still give, or gave, a model."""
-    known: Any = {"metadata": {"tunebench_job": spec.metadata["tunebench_job"]}}
-
-    def page(api: openai.OpenAI, after: dict[str, Any]) -> bytes:
-        return api.fine_tuning.jobs.with_raw_response.list(limit=_PAGE, **known, **after).content
-
-    for job in _listed(client, f"the jobs at {client.base_url}", page):
+    known = {"metadata": {"tunebench_job": spec.metadata["tunebench_job"]}}
+    for job in _listed(client, f"the jobs at {client.base_url}", _JOBS, known):
         # A provider that knows no such filter lists all its jobs.
         usable = job.get("status") in _KNOWN and job["status"] not in ("failed", "cancelled")
         if usable and job.get("metadata") == spec.metadata:
@@ -151,11 +149,13 @@ def _create(client: Client, spec: JobSpec, monitor: Monitor | None) -> dict[str,
     ids = [_upload(client, file, monitor) for file in (spec.train, spec.valid)]
     what = f"the fine-tuning job {spec.name} of {spec.request['model']!r} at {client.base_url}"
 
+    body = {"training_file": ids[0], "validation_file": ids[1], "metadata": spec.metadata}
+    body |= {name: value for name, value in spec.request.items() if name != "extra_body"}
+    body |= spec.request.get("extra_body", {})
+
     def create(api: openai.OpenAI) -> bytes:
-        jobs = api.with_options(max_retries=0).fine_tuning.jobs.with_raw_response
-        return jobs.create(
-            training_file=ids[0], validation_file=ids[1], metadata=spec.metadata, **spec.request
-        ).content
+        once = api.with_options(max_retries=0)
+        return once.post(_JOBS, body=body, cast_to=openai.HttpxBinaryResponseContent).content
 
     try:
         return _job(client.call_json(what, create), what)
@@ -167,8 +167,6 @@ def _create(client: Client, spec: JobSpec, monitor: Monitor | None) -> dict[str,
 
 
 def _was_cut_off(error: RequestError) -> bool:
-    import openai
-
     return isinstance(error.__cause__, openai.APIConnectionError | openai.InternalServerError)
 
 
@@ -197,7 +195,7 @@ def _follow(
     # What the list of jobs said may be older than what is recorded: the job itself is asked.
     try:
         while True:
-            job = _job(client.call_json(what, lambda api: _retrieve(api, name)), what)
+            job = _job(client.call_json(what, lambda api: _get(api, f"{_JOBS}/{name}")), what)
             if monitor is not None and _tell(client, name, seen, monitor, spec.name):
                 pause = _FIRST_PAUSE
             if job["status"] in _ENDED:
@@ -214,8 +212,11 @@ def _follow(
         raise
 
 
-def _retrieve(api: openai.OpenAI, name: str) -> bytes:
-    return api.fine_tuning.jobs.with_raw_response.retrieve(name).content
+def _get(api: openai.OpenAI, path: str, query: dict[str, Any] | None = None) -> bytes:
+    # The package's own methods for jobs import 150 types of answers, of which JSON is read here.
+    options: Any = {"params": query} if query else {}
+    raw = openai.HttpxBinaryResponseContent
+    return api.get(path, cast_to=raw, options=options).content
 
 
 def _tell(client: Client, name: str, seen: set[str], monitor: Monitor, title: str) -> bool:
@@ -241,12 +242,8 @@ def _result(client: Client, spec: JobSpec, job: dict[str, Any]) -> FineTuned:
     if not isinstance(model, str):
         raise JobError(f"the fine-tuning job {name} succeeded without a model; ask its provider.")
 
-    def page(api: openai.OpenAI, after: dict[str, Any]) -> bytes:
-        checkpoints = api.fine_tuning.jobs.checkpoints.with_raw_response
-        return checkpoints.list(name, limit=_PAGE, **after).content
-
     events = tuple(reversed(list(_events(client, name))))
-    found = _listed(client, f"the checkpoints of {name}", page)
+    found = _listed(client, f"the checkpoints of {name}", f"{_JOBS}/{name}/checkpoints")
     checkpoints = sorted(found, key=lambda checkpoint: checkpoint.get("step_number", 0))
     metrics = b""
     for file in (job.get("result_files") or [])[:1]:
@@ -272,21 +269,24 @@ def _result(client: Client, spec: JobSpec, job: dict[str, Any]) -> FineTuned:
 
 def _events(client: Client, name: str) -> Iterator[dict[str, Any]]:
     """A job's events, the newest first."""
-
-    def page(api: openai.OpenAI, after: dict[str, Any]) -> bytes:
-        jobs = api.fine_tuning.jobs.with_raw_response
-        return jobs.list_events(name, limit=_PAGE, **after).content
-
-    return _listed(client, f"the events of {name}", page)
+    return _listed(client, f"the events of {name}", f"{_JOBS}/{name}/events")
 
 
 def _listed(
-    client: Client, what: str, page: Callable[[openai.OpenAI, dict[str, Any]], bytes]
+    client: Client, what: str, path: str, known: dict[str, Any] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """All entries of a list, page by page."""
+    """All entries of a list, page by page.
+
+    Args:
+        client: the connection.
+        what: the list, for errors.
+        path: below the API root.
+        known: what its entries have, if the provider can filter.
+    """
     after: dict[str, Any] = {}
     while True:
-        body = client.call_json(what, lambda api: page(api, after))  # noqa: B023
+        query = {**after, "limit": _PAGE, **(known or {})}
+        body = client.call_json(what, lambda api: _get(api, path, query))  # noqa: B023
         entries: Sequence[Any] = body.get("data") or []
         for entry in entries:
             if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import comb, exp, lgamma, log
 from typing import TYPE_CHECKING
 
@@ -137,13 +138,20 @@ def paired_bootstrap(
     Source:
         B. Efron, R. J. Tibshirani, An introduction to the bootstrap (1993), chapter 13.
     """
-    import numpy as np
-
     n = len(first_correct)
     if n < 1 or n != len(second_correct):
         raise ValueError(f"{n} and {len(second_correct)} answers are no pairs")
-    first, second = np.asarray(first_correct, bool), np.asarray(second_correct, bool)
-    gained, lost = int((first & ~second).sum()), int((second & ~first).sum())
+    pairs = [(bool(a), bool(b)) for a, b in zip(first_correct, second_correct, strict=True)]
+    return _interval(n, pairs.count((True, False)), pairs.count((False, True)), seed, rounds, level)
+
+
+# The two decision rules often give the same counts.
+@lru_cache(maxsize=256)
+def _interval(
+    n: int, gained: int, lost: int, seed: int, rounds: int, level: float
+) -> tuple[float, float]:
+    import numpy as np
+
     shares = [gained / n, lost / n, (n - gained - lost) / n]
     drawn = np.random.Generator(np.random.PCG64(seed)).multinomial(n, shares, size=rounds)
     low, high = np.quantile(drawn[:, 0] - drawn[:, 1], [(1 - level) / 2, (1 + level) / 2]) / n
