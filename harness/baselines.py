@@ -64,4 +64,5 @@ def _row(experiment: Experiment, size: int) -> dict[str, Any]:
         "ci_low": low,
         "ci_high": high,
         "majority_rate": majority_rate(test["label"].tolist()),
+        "predictions": predictions,
     }

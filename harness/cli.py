@@ -6,8 +6,11 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from harness.commands.baseline import add_baseline
+from harness.commands.compare import add_compare
 from harness.commands.curves import add_curves
 from harness.commands.prepare_data import add_prepare_data
+from harness.commands.report import add_report
 from harness.errors import TunebenchError
 from harness.server.__main__ import add_arguments, serve
 
@@ -33,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_arguments(local)
     add_prepare_data(commands)
     add_curves(commands)
+    add_report(commands)
+    add_baseline(commands)
+    add_compare(commands)
     local.set_defaults(run=serve)
     arguments = parser.parse_args(argv)
     try:

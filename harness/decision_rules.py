@@ -6,6 +6,7 @@ likeliest of the labels, whatever else the model would rather have said.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -86,14 +87,24 @@ class LabelLogprobsRule:
 
     def read(self, answer: Answer) -> int | None:
         """The likeliest label, or None if none can be seen."""
-        seen: dict[int, float] = {}
-        for token, logprob in answer.top_logprobs.items():
-            label = self.answers.label_of_token(token)
-            # Two tokens of one label, as " Pos" and " Positive": the likelier speaks for it.
-            if label is not None and logprob > seen.get(label, float("-inf")):
-                seen[label] = logprob
+        seen = label_logprobs(self.answers, answer)
         # On equal log-probabilities the first label of the task wins.
         return max(sorted(seen), key=lambda label: seen[label], default=None)
+
+
+def label_logprobs(answers: AnswerFormat, answer: Answer) -> dict[int, float]:
+    """The natural log-probabilities of the labels that an answer shows, by label id.
+
+    What is no number, as the null or NaN of a provider that overflowed, is not seen.
+    """
+    seen: dict[int, float] = {}
+    for token, logprob in answer.top_logprobs.items():
+        label = answers.label_of_token(token)
+        # Two tokens of one label, as " Pos" and " Positive": the likelier speaks for it.
+        known = isinstance(logprob, int | float) and logprob > seen.get(label, -math.inf)  # type: ignore[arg-type]
+        if label is not None and known:
+            seen[label] = logprob
+    return seen
 
 
 def rule_of(cell: Cell, client: Client) -> Rule:

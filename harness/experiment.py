@@ -27,6 +27,7 @@ from harness.experiment_file import (
     unknown,
 )
 from harness.formatting.prompts import FormatError, check_labels
+from harness.thresholds import Limit, check_limits, limits_of, matches
 
 if TYPE_CHECKING:
     import os
@@ -42,7 +43,7 @@ class Cell:
         shots: worked examples in the prompt.
         train_size: how many rows the model was fine-tuned on; 0 is the model as it came.
         decision_rule: how an answer is read.
-        threshold: what it must reach, or None.
+        limits: what it must reach, one of a kind.
     """
 
     experiment: Experiment
@@ -50,7 +51,7 @@ class Cell:
     shots: int
     train_size: int
     decision_rule: DecisionRule
-    threshold: Threshold | None
+    limits: tuple[Limit, ...] = ()
 
     def __str__(self) -> str:
         """The cell as its test id: ``smollm2-135m-1shot``, ``...-1shot-label_logprobs``.
@@ -88,9 +89,14 @@ class Cell:
         )
 
     @property
+    def threshold(self) -> Limit | None:
+        """The limit of its accuracy; None where the experiment sets none for it."""
+        return next((limit for limit in self.limits if limit.gate == "min_accuracy"), None)
+
+    @property
     def min_accuracy(self) -> float:
         """The accuracy it must reach; 0 where the experiment sets no threshold for it."""
-        return self.threshold.min_accuracy if self.threshold else 0.0
+        return self.threshold.value if self.threshold else 0.0
 
     @property
     def cassette(self) -> Path:
@@ -183,13 +189,18 @@ class Experiment:
                 return parent.parent / "cassettes" / self.name
         return folder / "cassettes" / self.name
 
+    @property
+    def baseline(self) -> Path:
+        """The file of its committed baseline, beside its own."""
+        return self.path.parent / "baseline.json"
+
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """All cells that are not skipped, in the order of models, shots, sizes, decision rules."""
         return tuple(
-            Cell(self, *which, self._threshold(*which))
-            for which in self._combinations()
-            if not any(_matches(skip, *which) for skip in self.matrix.skip)
+            Cell(self, *which, limits_of(self.thresholds, *which))
+            for which in self.combinations
+            if self.skipped(*which) is None
         )
 
     @property
@@ -202,7 +213,14 @@ class Experiment:
         """The cells of the models as they came."""
         return tuple(cell for cell in self.cells if not cell.train_size)
 
-    def _combinations(self) -> list[tuple[str, int, int, DecisionRule]]:
+    def skipped(self, model: str, shots: int, train_size: int, rule: DecisionRule) -> str | None:
+        """Why a combination of the matrix is left out; None where it is a cell."""
+        which = (model, shots, train_size, rule)
+        return next((skip.reason for skip in self.matrix.skip if matches(skip, *which)), None)
+
+    @property
+    def combinations(self) -> list[tuple[str, int, int, DecisionRule]]:
+        """Model, shots, size and decision rule of all cells and of all that are skipped."""
         made = [(shots, 0) for shots in self.matrix.shots]
         made += [(0, size) for size in self.matrix.train_sizes]
         return [
@@ -211,13 +229,6 @@ class Experiment:
             for shots, size in made
             for rule in self.matrix.decision_rules
         ]
-
-    def _threshold(
-        self, model: str, shots: int, train_size: int, rule: DecisionRule
-    ) -> Threshold | None:
-        """The last threshold that matches: general ones come first, exceptions after them."""
-        matching = [t for t in self.thresholds if _matches(t, model, shots, train_size, rule)]
-        return matching[-1] if matching else None
 
     def _check(self, file: ExperimentFile) -> None:
         where = f"{self.path}: "
@@ -259,30 +270,19 @@ class Experiment:
             raise ExperimentError(f"{where}[matrix] skips every cell; leave one.")
         for position, threshold in enumerate(self.thresholds, 1):
             self._check_entry(f"{where}[[threshold]] {position}: ", threshold)
+        check_limits(self)
 
     def _check_entry(self, at: str, entry: Skip | Threshold) -> None:
         if entry.model is not None and entry.model not in self.models:
             raise ExperimentError(f"{at}{unknown('model', entry.model, self.models)}")
         cells = [(c.model, c.shots, c.train_size, c.decision_rule) for c in self.cells]
         if isinstance(entry, Skip):
-            cells = self._combinations()
-        if not any(_matches(entry, *cell) for cell in cells):
-            given = entry.model_dump(exclude_none=True, exclude={"min_accuracy", "reason"})
+            cells = self.combinations
+        if not any(matches(entry, *cell) for cell in cells):
+            given = entry.model_dump(
+                include={"model", "shots", "train_size", "decision_rule"}, exclude_none=True
+            )
             named = ", ".join(f"{name} = {value!r}" for name, value in given.items())
             raise ExperimentError(
                 f"{at}no cell of the matrix has {named}; mend it, or add that cell to [matrix]."
             )
-
-
-def _matches(
-    entry: Skip | Threshold, model: str, shots: int, train_size: int, rule: DecisionRule
-) -> bool:
-    # A number of shots speaks of prompts; a fine-tuned model has none to speak of.
-    if entry.shots is not None and entry.train_size is None and train_size:
-        return False
-    return (
-        entry.model in (None, model)
-        and entry.shots in (None, shots)
-        and entry.train_size in (None, train_size)
-        and entry.decision_rule in (None, rule)
-    )

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DecisionRule = Literal["text", "label_logprobs"]
+Mode = Literal["point", "confident"]
 Capability = Literal["lists", "logprobs", "logit_bias", "tokenize"]
 
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-_Share = Annotated[float, Field(ge=0, le=1)]
+_Share = Annotated[float, Field(ge=0, le=1, strict=False)]
+_Price = Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)]
 
 
 class ExperimentError(TunebenchError):
@@ -76,9 +78,21 @@ class Provider(_Table):
 
 
 class Prices(_Table):
-    """What a model costs, for a million tokens in any one currency."""
+    """What a model costs: by the token, or by the hour of a machine.
 
-    training: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)] | None = None
+    Attributes:
+        training: of a million tokens that a fine-tuning job trains on, all epochs counted.
+        input: of a million prompt tokens.
+        output: of a million completion tokens.
+        per_hour: of the machine that answers and trains; instead of the three above.
+        currency: of all of them, three capital letters as ``EUR``.
+    """
+
+    training: _Price | None = None
+    input: _Price | None = None
+    output: _Price | None = None
+    per_hour: _Price | None = None
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
 
 
 class Model(_Table):
@@ -158,17 +172,35 @@ class Matrix(_Table):
 
 
 class Threshold(_Table):
-    """The accuracy that cells must reach.
+    """What cells must reach: one limit or more.
 
-    What is left out matches every cell, but for `shots`: a number of them without a `train_size`
-    means models as they came.
+    What is left out of the first four matches every cell, but for `shots`: a number of them
+    without a `train_size` means models as they came.
+
+    Attributes:
+        model: of the cells.
+        shots: of the cells.
+        train_size: of the cells.
+        decision_rule: of the cells.
+        min_accuracy: the accuracy to reach.
+        min_uplift: the uplift to reach over the cell `over`.
+        over: the id of that cell, as ``smollm2-135m-1shot``.
+        max_cost: of 1,000 answers, in the currency of the model's prices.
+        max_regression: how far the accuracy may fall below the committed baseline's.
+        mode: ``point`` compares accuracy and uplift as they are, ``confident`` their 95 %
+            intervals. The other two limits have one way each.
     """
 
     model: str | None = None
     shots: int | None = None
     train_size: int | None = None
     decision_rule: DecisionRule | None = None
-    min_accuracy: Annotated[_Share, Field(strict=False)]
+    min_accuracy: _Share | None = None
+    min_uplift: Annotated[float, Field(ge=-1, le=1, strict=False)] | None = None
+    over: str | None = None
+    max_cost: _Price | None = None
+    max_regression: _Share | None = None
+    mode: Mode = "point"
 
 
 class ExperimentFile(_Table):

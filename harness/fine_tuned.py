@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from harness.api.fine_tuning import JobSpec, Monitor
+    from harness.budget import Budget
     from harness.connections import Connections
     from harness.experiment import Cell, Experiment
 
@@ -34,11 +35,13 @@ class FineTunedModels:
         record: as `harness.runner.Runner` has it.
         connections: to providers.
         start_provider: called before a request leaves.
+        budget: what jobs may cost, or None.
     """
 
     record: RecordMode
     connections: Connections
     start_provider: Callable[[Experiment, str], None]
+    budget: Budget | None = None
     _models: dict[tuple[Experiment, str], FineTuned] = field(default_factory=dict)
     _errors: dict[tuple[Experiment, str], str] = field(default_factory=dict)
 
@@ -73,6 +76,8 @@ class FineTunedModels:
         failure: JobError | None = None
         with recorded_file(_file, cell, cell.job_cassette, self.record) as file:
             if not len(file):
+                if self.budget is not None:
+                    self.budget.take_job(cell, spec)
                 monitor.say(_announcement(cell, spec))
             with use_cassette(
                 file,

@@ -1,33 +1,30 @@
-"""The pytest plugin: options, the fixtures `evaluate` and `compare`, and hooks; nothing else."""
+"""The pytest plugin: options and hooks. Its fixtures are in `harness.fixtures`."""
 
 from __future__ import annotations
 
-import gc
 import importlib.util
-from contextlib import contextmanager, nullcontext
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness.errors import TunebenchError
+from harness.fixtures import compare, evaluate, gate, reports_key, session_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Generator
 
-    from harness.experiment import Cell
-    from harness.result import Result
-    from harness.session import Session
     from harness.summary import Summary
-    from harness.uplift import Uplift
 
-_session_key = pytest.StashKey["Session"]()
+__all__ = ["compare", "evaluate", "gate"]
+
 _summary_key = pytest.StashKey["Summary"]()
-_reports_key = pytest.StashKey[list[dict[str, Any]]]()
+_PROPERTIES = ("accuracy", "ci_low", "ci_high", "n", "majority_rate", "verdict", "cassette")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--record``, ``--results`` and ``--baselines``."""
+    """Add the options of tunebench."""
     group = parser.getgroup("tunebench", "benchmarks of models (tunebench)")
     group.addoption(
         "--record",
@@ -41,7 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         type=Path,
         default=None,
-        help="write results.json and results.csv to DIR",
+        help="write results.json, results.csv, summary.md and, with pyarrow, Parquet files to "
+        "DIR; where GITHUB_STEP_SUMMARY is set, the summary is appended to that file, too",
     )
     group.addoption(
         "--baselines",
@@ -49,107 +47,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="also train TF-IDF with logistic regression on the rows of each training size and "
         "show its accuracy on the same texts; needs scikit-learn",
     )
+    group.addoption(
+        "--budget",
+        metavar="AMOUNT",
+        type=float,
+        default=None,
+        help="while recording: stop before the estimated costs, by the models' prices, pass this",
+    )
+    group.addoption(
+        "--strict-verdicts",
+        action="store_true",
+        help="a cell whose gate is inconclusive fails (it passes without this)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse to record from several processes at once, and yardsticks without their library."""
+    """Refuse options that do not go together, and yardsticks without their library."""
     if config.getoption("--record") != "none" and config.getoption("numprocesses", None):
         raise pytest.UsageError("--record works in one process: leave out -n.")
+    budget = config.getoption("--budget")
+    if budget is not None and config.getoption("--record") == "none":
+        raise pytest.UsageError("--budget is for recordings: add --record, or leave it out.")
+    if budget is not None and not 0 <= budget < float("inf"):
+        raise pytest.UsageError(f"--budget {budget} is no amount; give one of 0 or more.")
     if config.getoption("--baselines") and importlib.util.find_spec("sklearn") is None:
         raise pytest.UsageError(
             "--baselines needs scikit-learn, which is not installed: "
             "pip install 'tunebench[baselines]'."
         )
-
-
-@pytest.fixture
-def evaluate(request: pytest.FixtureRequest) -> Callable[[Cell], Result]:
-    """Evaluate a cell: replay its cassette, or record it where ``--record`` says so.
-
-    The fixture is a function from a `Cell` to a `harness.result.Result`. A cell that has no
-    result, because an answer is not recorded or a request failed, fails the test in a sentence.
-    """
-    session = _session(request.config)
-    reports = request.node.stash.setdefault(_reports_key, [])
-
-    def run(cell: Cell) -> Result:
-        __tracebackhide__ = True
-        hint = f"record it with `pytest {request.node.nodeid.split('[')[0]} --record=missing`"
-        try:
-            with _progress(request.config, cell) as progress:
-                return session.evaluate(cell, hint, progress)
-        except TunebenchError as error:
-            sentence = str(error)
-        finally:
-            reports.append(session.report_of(cell))
-        # Outside the handler: pytest would print the chain of causes, each with the same sentence.
-        pytest.fail(sentence, pytrace=False)
-
-    return run
-
-
-@pytest.fixture
-def compare(
-    request: pytest.FixtureRequest, evaluate: Callable[[Cell], Result]
-) -> Callable[[Cell, Cell], Uplift]:
-    """Evaluate two cells and compare them text by text; the end of the run shows the uplift.
-
-    The fixture is a function from two cells to what the first gains over the second, a
-    `harness.uplift.Uplift`. Cells without a result fail the test as with `evaluate`.
-    """
-    reports = request.node.stash.setdefault(_reports_key, [])
-
-    def run(cell: Cell, other: Cell) -> Uplift:
-        __tracebackhide__ = True
-        first, second = evaluate(cell), evaluate(other)
-        try:
-            uplift = first.uplift_over(second)
-        except TunebenchError as error:
-            sentence = str(error)
-        else:
-            reports.append({"uplift": uplift.row()})
-            return uplift
-        pytest.fail(sentence, pytrace=False)
-
-    return run
-
-
-def _session(config: pytest.Config) -> Session:
-    if _session_key not in config.stash:
-        # Imported late: without a cell to evaluate, this plugin costs a pytest run nothing.
-        with _uncollected():
-            from harness.session import Session
-
-        config.stash[_session_key] = Session(config.getoption("--record"))
-    return config.stash[_session_key]
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector from what is imported inside.
-
-    The 136,000 objects of pandas, openai and vcrpy stay until the process ends. Without this the
-    collector walks them during the imports, five times when pytest ends and once more at exit,
-    which takes a quarter of a replay.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if enabled:
-            gc.enable()
-
-
-def _progress(config: pytest.Config, cell: Cell) -> Any:
-    if config.getoption("--record") == "none":
-        return nullcontext(None)
-    from harness.reports.progress import shown_progress
-
-    capture = config.pluginmanager.getplugin("capturemanager")
-    suspended = capture.global_and_fixture_disabled() if capture else nullcontext()
-    return shown_progress(str(cell), cell.experiment.task.test_size, suspended)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -172,10 +97,30 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Send what a test evaluated along with its report, which also crosses from xdist's workers."""
+    parts = item.stash.get(reports_key, []) if call.when == "call" else []
+    # Before the report is made, which takes them from the item.
+    item.user_properties.extend(_properties(item, parts))
     report = yield
     if call.when == "call":
-        report.tunebench = item.stash.get(_reports_key, [])  # type: ignore[attr-defined]
+        report.tunebench = parts  # type: ignore[attr-defined]
     return report
+
+
+def _properties(item: pytest.Item, parts: list[dict[str, Any]]) -> list[tuple[str, object]]:
+    """Of the cell that a case is made for, or else of the first it evaluated, for JUnit's XML."""
+    rows = {part["cell"]: part["row"] for part in parts if "row" in part}
+    callspec = getattr(item, "callspec", None)
+    own = str(callspec.params.get("cell")) if callspec else None
+    row = rows.get(own) or next(iter(rows.values()), None)
+    return [(name, row[name]) for name in _PROPERTIES if row[name] is not None] if row else []
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> Any:
+    """Count a passed case with an undecided gate as inconclusive."""
+    parts = getattr(report, "tunebench", ())
+    if report.when == "call" and report.passed and any("inconclusive" in part for part in parts):
+        return "inconclusive", "?", ("INCONCLUSIVE", {"yellow": True})
+    return None
 
 
 class _Gatherer:
@@ -203,8 +148,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Make the yardsticks asked for, write the result files, stop what was started."""
     config = session.config
-    if _session_key in config.stash:
-        config.stash[_session_key].close()
+    if session_key in config.stash:
+        config.stash[session_key].close()
     summary = config.stash.get(_summary_key, None)
     if summary and config.getoption("--baselines"):
         from harness.baselines import baselines_of
@@ -217,12 +162,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         from harness.reports.files import write_results
 
         try:
-            write_results(
-                folder,
-                summary.rows,
-                summary.errors,
-                uplifts=summary.uplifts,
-                baselines=summary.baselines,
+            summary.written = write_results(
+                folder, summary.document(), os.environ.get("GITHUB_STEP_SUMMARY")
             )
         except TunebenchError as error:
             raise pytest.UsageError(str(error)) from error
@@ -244,13 +185,12 @@ def pytest_terminal_summary(
     if any(row["job"] for row in summary.rows):
         for line in ("", *job_table(summary.rows)):
             terminalreporter.write_line(line)
-    if summary.uplifts:
-        for line in ("", *uplift_table(summary.uplifts)):
+    if uplifts := summary.uplifts:
+        for line in ("", *uplift_table(uplifts)):
             terminalreporter.write_line(line)
     for complaint in summary.complaints:
         terminalreporter.write_line(complaint, red=True)
     for note in summary.notes:
         terminalreporter.write_line(note, yellow=True)
-    folder = config.getoption("--results")
-    if folder is not None:
-        terminalreporter.write_line(f"results: {folder / 'results.json'}, results.csv")
+    for line in summary.written:
+        terminalreporter.write_line(line)

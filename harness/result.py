@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from harness.scoring import majority_rate, wilson_interval
+from harness.gates import accuracy_gate, cost_gate, verdict_of
+from harness.scoring import answers_cost, hourly_cost, majority_rate, training_cost, wilson_interval
 from harness.uplift import Uplift
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
 
+    from harness.api import Answer
     from harness.api.fine_tuning import FineTuned
     from harness.experiment import Cell
-
-Verdict = Literal["pass", "fail"]
+    from harness.experiment_file import Prices
+    from harness.gates import Judged, Verdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +37,9 @@ class Result:
         recorded_at: when the last answer was recorded, ISO 8601.
         unplayed: recorded rows that the cell did not ask for.
         fine_tuned: what came of the job that made its model, or None.
+        seconds: sum over the requests of how long they took, as recorded.
+        server: what the servers said of themselves, or an empty string.
+        answers: one for each judgement, in their order.
     """
 
     cell: Cell
@@ -43,6 +50,9 @@ class Result:
     recorded_at: str
     unplayed: int = 0
     fine_tuned: FineTuned | None = None
+    seconds: float = 0.0
+    server: str = ""
+    answers: tuple[Answer, ...] = ()
 
     @property
     def n(self) -> int:
@@ -65,6 +75,13 @@ class Result:
         return int(self.judgements["prediction"].isna().sum())
 
     @property
+    def predictions(self) -> list[int | None]:
+        """The label id that each answer states, None where it states none."""
+        column = self.judgements["prediction"]
+        read = zip(column.fillna(-1), column.isna(), strict=True)
+        return [None if missing else int(label) for label, missing in read]
+
+    @property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the accuracy."""
         return wilson_interval(self.correct, self.n)
@@ -74,12 +91,59 @@ class Result:
         """The accuracy of always answering the most frequent label of the test texts."""
         return majority_rate(self.judgements["label"].tolist())
 
+    @cached_property
+    def own_gates(self) -> tuple[Judged, ...]:
+        """The limits that this result alone decides: of its accuracy and of its cost."""
+        judged: list[Judged] = []
+        for limit in self.cell.limits:
+            if limit.gate == "min_accuracy":
+                judged.append(accuracy_gate(limit, self))
+            elif limit.gate == "max_cost" and self.cost_per_1000 is not None:
+                judged.append(cost_gate(limit, self, self.cost_per_1000))
+        return tuple(judged)
+
     @property
     def verdict(self) -> Verdict | None:
-        """``pass`` or ``fail`` against the cell's threshold; None where it has none."""
-        if self.cell.threshold is None:
+        """Against the limits that this result alone decides; None where it has none."""
+        return verdict_of(self.own_gates)
+
+    @property
+    def prices(self) -> Prices | None:
+        """What its model costs, where the experiment says so."""
+        return self.cell.experiment.models[self.cell.model].prices
+
+    @property
+    def cost_per_1000(self) -> float | None:
+        """What 1,000 answers like these cost; None without prices.
+
+        By the hour, requests count as if they were made one after another.
+        """
+        prices = self.prices
+        if prices is None:
             return None
-        return "pass" if self.accuracy >= self.cell.min_accuracy else "fail"
+        if prices.per_hour is not None:
+            return hourly_cost(self.seconds, prices.per_hour) / self.n * 1000
+        if prices.input is None or prices.output is None:
+            return None
+        return answers_cost(
+            self.prompt_tokens,
+            self.completion_tokens,
+            self.n,
+            input_price=prices.input,
+            output_price=prices.output,
+        )
+
+    @property
+    def training_cost(self) -> float | None:
+        """What the job cost that made its model; None without a job, prices or counted tokens."""
+        prices, made = self.prices, self.fine_tuned
+        if prices is None or made is None:
+            return None
+        if prices.per_hour is not None:
+            return hourly_cost(made.seconds, prices.per_hour)
+        if prices.training is None or made.trained_tokens is None:
+            return None
+        return training_cost(made.trained_tokens, prices.training)
 
     def uplift_over(self, other: Result) -> Uplift:
         """What this cell gains over another on the same texts.
@@ -99,12 +163,18 @@ class Result:
             f"{self.majority_rate:.3f}), threshold {self.cell.min_accuracy}{unread}"
         )
 
-    def row(self) -> dict[str, Any]:
-        """The result as a row of ``results.json``."""
+    def row(self, gates: Iterable[Judged] | None = None) -> dict[str, Any]:
+        """The result as a row of ``results.json``, but for its details.
+
+        Args:
+            gates: what was judged; the limits that this result alone decides if left out.
+        """
         cell, made = self.cell, self.fine_tuned
+        judged = self.own_gates if gates is None else tuple(gates)
         low, high = self.interval
         return {
             "experiment": cell.experiment.name,
+            "cell": str(cell),
             "model": cell.model,
             "shots": cell.shots,
             "train_size": cell.train_size,
@@ -117,7 +187,7 @@ class Result:
             "ci_high": high,
             "majority_rate": self.majority_rate,
             "min_accuracy": None if cell.threshold is None else cell.min_accuracy,
-            "verdict": self.verdict,
+            "verdict": verdict_of(judged),
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "latency_ms_median": self.latency_ms_median,
@@ -127,4 +197,9 @@ class Result:
             "fine_tuned_model": made.model if made else None,
             "trained_tokens": made.trained_tokens if made else None,
             "training_seconds": made.seconds if made else None,
+            "server": self.server or None,
+            "cost_per_1000": self.cost_per_1000,
+            "training_cost": self.training_cost,
+            "currency": self.prices.currency if self.prices else None,
+            "gates": [gate.row() for gate in judged],
         }

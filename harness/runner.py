@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from harness.api import Client, Reply
     from harness.api.fine_tuning import FineTuned
+    from harness.budget import Budget
     from harness.experiment import Cell, Experiment
 
 
@@ -42,14 +43,18 @@ class Runner:
             ``all`` records a new cassette and puts it in place when it is complete.
         start_provider: called before the first request of a cell leaves, with the experiment and
             the provider's name; starts the local provider.
+        budget: what recordings may cost, or None.
     """
 
     record: RecordMode = "none"
     start_provider: Callable[[Experiment, str], None] = lambda *_: None
+    budget: Budget | None = None
     _connections: Connections = field(default_factory=Connections)
 
     def __post_init__(self) -> None:
-        self._models = FineTunedModels(self.record, self._connections, self.start_provider)
+        self._models = FineTunedModels(
+            self.record, self._connections, self.start_provider, self.budget
+        )
 
     def evaluate(self, cell: Cell, hint: str, progress: Progress | None = None) -> Result:
         """Evaluate a cell, recording before where told.
@@ -98,6 +103,8 @@ class Runner:
             ),
         ):
             client = self._connections.client(cell.experiment, provider, recording=True)
+            if self.budget is not None:
+                self.budget.take_cell(cell, list(file.rows()))
             _ask(cell, made, client, progress)
 
     def _replay(self, cell: Cell, made: FineTuned | None, hint: str) -> Result:
@@ -122,6 +129,9 @@ class Runner:
             recorded_at=max(reply.recorded_at or "" for reply in replies),
             unplayed=unplayed,
             fine_tuned=made,
+            seconds=sum(reply.latency_ms for reply in replies) / 1000,
+            server=", ".join(sorted({reply.server for reply in replies if reply.server})),
+            answers=tuple(answer for reply in replies for answer in reply.answers),
         )
 
 

@@ -6,12 +6,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.api.local import LOCAL, LocalProvider
+from harness.errors import TunebenchError
+from harness.gates import regression_gate, uplift_gate
 from harness.runner import CellError, Runner, orphans
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.budget import Budget
     from harness.experiment import Cell, Experiment
+    from harness.gates import Judged
     from harness.recordings import Progress, RecordMode
+    from harness.regression import Regression
     from harness.result import Result
+    from harness.uplift import Uplift
+
+
+class GateError(TunebenchError):
+    """A limit that cannot be judged."""
 
 
 @dataclass
@@ -20,16 +32,32 @@ class Session:
 
     Attributes:
         record: see `Runner`.
+        details: whether reports hold all that ``results.json`` says of a cell.
+        budget: what recordings may cost, or None.
     """
 
     record: RecordMode
+    details: bool = False
+    budget: float | None = None
     _results: dict[Cell, Result] = field(default_factory=dict)
     _errors: dict[Cell, str] = field(default_factory=dict)
     _orphans: dict[Experiment, list[str]] = field(default_factory=dict)
+    _gates: dict[Cell, tuple[Judged, ...]] = field(default_factory=dict)
+    _details: dict[Cell, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._local = LocalProvider()
-        self._runner = Runner(self.record, start_provider=self._start_provider)
+        self._budget: Budget | None = None
+        if self.budget is not None:
+            from harness.budget import Budget
+
+            self._budget = Budget(self.budget)
+        self._runner = Runner(self.record, self._start_provider, self._budget)
+
+    @property
+    def stopped(self) -> str:
+        """Why nothing more may be recorded; empty where more may."""
+        return self._budget.stopped if self._budget else ""
 
     def evaluate(self, cell: Cell, hint: str, progress: Progress | None) -> Result:
         """Evaluate a cell once; a second test that asks for it gets the same result or error."""
@@ -43,6 +71,45 @@ class Session:
                 raise
         return self._results[cell]
 
+    def judge(
+        self, result: Result, evaluate: Callable[[Cell], Result]
+    ) -> tuple[tuple[Judged, ...], list[Uplift]]:
+        """Judge a result against all limits of its cell.
+
+        Args:
+            result: the result.
+            evaluate: gives the result of a cell that it is compared with.
+
+        Returns:
+            What was judged, in the order of the limits, and the uplifts that it took.
+
+        Raises:
+            TunebenchError: there is no usable baseline, or the cells were asked other items.
+        """
+        cell, uplifts = result.cell, []
+        own = {judged.gate: judged for judged in result.own_gates}
+        judged = []
+        for limit in cell.limits:
+            if limit.gate in own:
+                judged.append(own[limit.gate])
+            elif limit.gate == "max_cost":
+                raise GateError(f"{cell}: its cost is not known; give its model prices.")
+            elif limit.gate == "max_regression":
+                regression = _regression(result)
+                if regression is None:
+                    raise GateError(
+                        f"{cell}: max_regression needs a committed baseline, and "
+                        f"{cell.experiment.baseline} has none of this cell; write it with "
+                        "`tunebench baseline`."
+                    )
+                judged.append(regression_gate(limit, regression))
+            else:
+                other = next(c for c in cell.experiment.cells if str(c) == limit.over)
+                uplifts.append(result.uplift_over(evaluate(other)))
+                judged.append(uplift_gate(limit, uplifts[-1]))
+        self._gates[cell] = tuple(judged)
+        return tuple(judged), uplifts
+
     def report_of(self, cell: Cell) -> dict[str, Any]:
         """What the table and the result files need of a cell, as plain JSON values."""
         experiment = cell.experiment
@@ -55,8 +122,7 @@ class Session:
             "orphans": self._orphans_of(experiment),
         }
         if cell in self._results:
-            result = self._results[cell]
-            report |= {"row": result.row(), "unplayed": result.unplayed}
+            report |= self._report_of(self._results[cell])
         else:
             report["error"] = self._errors.get(cell, "")
         return report
@@ -73,7 +139,35 @@ class Session:
         self._runner.close()
         self._local.stop()
 
+    def _report_of(self, result: Result) -> dict[str, Any]:
+        gates = self._gates.get(result.cell)
+        report: dict[str, Any] = {
+            "row": result.row(gates),
+            "gated": gates is not None,
+            "unplayed": result.unplayed,
+        }
+        try:
+            regression = _regression(result)
+            report["flips"] = regression.lines() if regression else []
+        except TunebenchError as error:
+            report["flips"] = [str(error)]
+        if self.details:
+            if result.cell not in self._details:
+                from harness.details import reported
+
+                self._details[result.cell] = reported(result)
+            report |= self._details[result.cell]
+        return report
+
     def _start_provider(self, experiment: Experiment, name: str) -> None:
         if name == LOCAL:
             models = [m.provider_id for m in experiment.models.values() if m.provider == LOCAL]
             self._local.ensure(experiment.providers[name].base_url, models)
+
+
+def _regression(result: Result) -> Regression | None:
+    if not result.cell.experiment.baseline.exists():
+        return None
+    from harness.regression import regression_of
+
+    return regression_of(result)

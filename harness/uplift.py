@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import TunebenchError
-from harness.scoring import mcnemar_mid_p, paired_bootstrap
+from harness.scoring import mcnemar_exact, mcnemar_mid_p, paired_bootstrap, texts_needed
 
 if TYPE_CHECKING:
     from harness.experiment import Cell
@@ -68,6 +68,14 @@ class Uplift:
             only_other=only_other,
         )
 
+    @property
+    def texts_needed(self) -> int | None:
+        """How many texts would show an uplift like this; None where no number would.
+
+        With a power of 0.8 at a level of 0.05, see `harness.scoring.texts_needed`.
+        """
+        return texts_needed(self.only_first / self.n, self.only_other / self.n)
+
     def explain(self) -> str:
         """The uplift in a sentence, for an assertion's message."""
         return (
@@ -91,6 +99,8 @@ class Uplift:
             "ci_low": self.low,
             "ci_high": self.high,
             "mid_p": self.p,
+            "exact_p": mcnemar_exact(self.only_first, self.only_other),
+            "texts_needed": self.texts_needed,
         }
 
 

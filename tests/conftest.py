@@ -188,13 +188,27 @@ def jobs(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> JobsProvider:
     return jobs
 
 
+@pytest.fixture(autouse=True)
+def no_step_summary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inner runs leave the summary of a CI run alone."""
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+
+
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data, prepared once: pytester gives every inner run a home of its own."""
     # Imported before the inner runs: pytester forgets what they import, and numpy cannot be
     # imported twice.
+    import pyarrow.parquet  # noqa: F401
+
+    import harness.break_evens
+    import harness.budget
     import harness.datasets.imdb
+    import harness.details
+    import harness.regression
     import harness.reports.files
+    import harness.reports.markdown
+    import harness.reports.parquet
     import harness.reports.progress
     import harness.reports.table
     import harness.session

@@ -85,7 +85,8 @@ def test_yardsticks_follow_the_cells_and_are_what_scikit_learn_says(recorded):
             ),
             sklearn.linear_model.LogisticRegression(max_iter=1000),
         ).fit(train["text"][: row["train_size"]], train["label"][: row["train_size"]])
-        correct = int((oracle.predict(test["text"]) == test["label"]).sum())
+        predictions = oracle.predict(test["text"])
+        correct = int((predictions == test["label"]).sum())
         low, high = wilson_interval(correct, 45)
         assert row == {
             "experiment": "small",
@@ -97,6 +98,7 @@ def test_yardsticks_follow_the_cells_and_are_what_scikit_learn_says(recorded):
             "ci_low": low,
             "ci_high": high,
             "majority_rate": 27 / 45,
+            "predictions": predictions.tolist(),
         }
     assert len((recorded.root / "out" / "results.csv").read_text().splitlines()) == 3
 

@@ -16,7 +16,7 @@ import harness.reports.files
 import harness.reports.progress
 import harness.reports.table
 import harness.session
-import harness.summary
+import harness.summary  # noqa: F401
 
 EXPERIMENT = """
 [task]
@@ -106,14 +106,6 @@ class Project:
     @property
     def completions_asked(self):
         return [asked for asked in self.loopback.asked if asked.path.endswith("/completions")]
-
-
-@pytest.fixture(scope="session")
-def data_dir(tmp_path_factory):
-    """The data, prepared once: pytester gives every inner run a home of its own."""
-    folder = tmp_path_factory.mktemp("data")
-    harness.datasets.load("imdb_reviews", data_dir=folder)
-    return folder
 
 
 @pytest.fixture

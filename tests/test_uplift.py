@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from harness import Experiment, TunebenchError
 from harness.reports.table import uplift_table
 from harness.result import Result
-from harness.scoring import judge, mcnemar_mid_p, paired_bootstrap
+from harness.scoring import (
+    judge,
+    mcnemar_exact,
+    mcnemar_mid_p,
+    paired_bootstrap,
+    texts_needed,
+)
 
 MATRIX = """
 [task]
@@ -117,6 +123,8 @@ def test_an_uplift_as_a_row_is_plain_json(made):
         "ci_low": 1.0,
         "ci_high": 1.0,
         "mid_p": mcnemar_mid_p(10, 0),
+        "exact_p": mcnemar_exact(10, 0),
+        "texts_needed": texts_needed(1.0, 0.0),
     }
 
 

@@ -58,6 +58,7 @@ class Reply:
         completion_tokens: tokens of all completions.
         latency_ms: from the request to the whole answer, milliseconds; on replay as recorded.
         recorded_at: when the answer was recorded, ISO 8601, or None if it came from the provider.
+        server: what the server says of itself (``system_fingerprint``), or an empty string.
     """
 
     answers: tuple[Answer, ...]
@@ -65,6 +66,7 @@ class Reply:
     completion_tokens: int
     latency_ms: float
     recorded_at: str | None
+    server: str = ""
 
 
 class Client:
@@ -214,6 +216,7 @@ class Client:
             completion_tokens=usage.get("completion_tokens") or 0,
             latency_ms=float(headers.get(_LATENCY_HEADER, measured)),
             recorded_at=headers.get(_RECORDED_AT_HEADER),
+            server=str(body.get("system_fingerprint") or ""),
         )
 
     def _post(self, url: str, body: dict[str, Any]) -> bytes:

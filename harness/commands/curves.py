@@ -132,6 +132,7 @@ def _show_job(args: argparse.Namespace, say: Callable[[str], None]) -> None:
 
 def _show_sizes(args: argparse.Namespace, say: Callable[[str], None]) -> None:
     from harness.reports import curves_figure, curves_text
+    from harness.reports.files import read_results
     from harness.scoring.learning_curves import LearningCurveError, accuracy_by_size
 
     if args.wandb or args.tensorboard is not None:
@@ -141,7 +142,7 @@ def _show_sizes(args: argparse.Namespace, say: Callable[[str], None]) -> None:
         )
     path: Path = args.sizes
     try:
-        sizes = accuracy_by_size(_cells(path))
+        sizes = accuracy_by_size(read_results(path)["cells"])
     except LearningCurveError as error:
         raise CurvesError(f"{path}: {error}") from error
     if sizes.empty:
@@ -171,24 +172,6 @@ def _read_job(args: argparse.Namespace) -> JobCurve:
                 f"the environment has no {args.api_key_env}; set it to the provider's key."
             )
     return from_provider(args.job, args.base_url, key)
-
-
-def _cells(path: Path) -> list[dict[str, Any]]:
-    try:
-        document = json.loads(path.read_bytes())
-        if document["version"] != 1:
-            raise ValueError
-        cells: list[dict[str, Any]] = document["cells"]
-    except OSError as error:
-        raise CurvesError(
-            f"{path}: the results cannot be read ({error.strerror}); write them with "
-            "`pytest --results DIR`."
-        ) from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise CurvesError(
-            f"{path}: these are no results of version 1; write them with `pytest --results DIR`."
-        ) from error
-    return cells
 
 
 def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ _HEADER = (
 )
 _UPLIFT_HEADER = ("model", "cell", "over", "uplift", "95 % interval", "mid-p", "n")
 _JOB_HEADER = ("job", "trained tokens", "minutes", "fine-tuned model")
-_LEFT = {"model", "rule", "verdict", "cell", "over", "job", "fine-tuned model"}
+_LEFT = {"model", "rule", "verdict", "cell", "over", "job", "fine-tuned model", "experiment"}
 
 
 def table(
@@ -34,18 +34,18 @@ def table(
         rows: ``cells`` of ``results.json``.
         baselines: its ``baselines``; they follow the cells.
     """
-    return _aligned(_HEADER, [*map(_line, rows), *map(_baseline_line, baselines)])
+    return aligned(_HEADER, [*map(_line, rows), *map(_baseline_line, baselines)])
 
 
 def uplift_table(uplifts: Iterable[Mapping[str, Any]]) -> list[str]:
     """``uplifts`` of ``results.json`` as lines of text with aligned columns, header first."""
-    return _aligned(_UPLIFT_HEADER, map(_uplift_line, uplifts))
+    return aligned(_UPLIFT_HEADER, map(_uplift_line, uplifts))
 
 
 def job_table(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """The jobs behind fine-tuned ``cells`` of ``results.json``, one line each, header first."""
     jobs = {row["job"]: row for row in rows if row["job"]}
-    return _aligned(_JOB_HEADER, map(_job_line, jobs.values()))
+    return aligned(_JOB_HEADER, map(_job_line, jobs.values()))
 
 
 def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -102,7 +102,8 @@ def _uplift_line(row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _aligned(header: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+def aligned(header: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of text with aligned columns, header first; names stand left, figures right."""
     lines = [header, *lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [

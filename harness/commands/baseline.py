@@ -1,0 +1,141 @@
+"""``tunebench baseline``: keep today's answers as what later recordings are held against.
+
+The file holds label ids by item and no text, and is meant to be committed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import TunebenchError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from harness.experiment import Experiment
+
+
+class BaselineCommandError(TunebenchError):
+    """A baseline that cannot be made."""
+
+
+def add_baseline(
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
+) -> argparse.ArgumentParser:
+    """Add the command to a parser's subcommands."""
+    parser = subparsers.add_parser(
+        "baseline",
+        help="keep the current answers as the baseline of later recordings",
+        description="Write baseline.json beside each experiment's file: its cells' answers as "
+        "label ids by item. They are replayed from the cassettes, or taken from results.",
+    )
+    parser.add_argument(
+        "experiments",
+        metavar="EXPERIMENT",
+        nargs="*",
+        type=Path,
+        help="experiment files, or folders that hold experiment.toml (benchmarks/*)",
+    )
+    parser.add_argument(
+        "--results",
+        metavar="DIR",
+        type=Path,
+        help="take the answers from what `pytest --results DIR` wrote",
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out the command.
+
+    Returns:
+        0.
+
+    Raises:
+        TunebenchError: an experiment cannot be read, or none of its cells has an answer.
+    """
+    from harness.formatting.whole_files import whole_files
+    from harness.regression import baseline_bytes
+
+    for experiment in _experiments(args.experiments):
+        if args.results is None:
+            cells, missing = _replayed(experiment)
+        else:
+            cells, missing = _from_results(experiment, args.results)
+        content = baseline_bytes(experiment.name, experiment.task.labels, cells)
+        with whole_files([experiment.baseline], overwrite=True) as (file,):
+            file.write(content)
+        print(f"{experiment.baseline}: {len(cells)} of {len(experiment.cells)} cells.")
+        for sentence in missing:
+            print(f"- left out: {sentence}")
+    return 0
+
+
+def _experiments(paths: list[Path]) -> list[Experiment]:
+    from harness.experiment import Experiment
+
+    found = paths or sorted(Path("benchmarks").glob("*/experiment.toml"))
+    if not found:
+        raise BaselineCommandError(
+            "benchmarks/*/experiment.toml: there is no experiment; name one, or change to the "
+            "folder that holds benchmarks/."
+        )
+    return [Experiment.read(p / "experiment.toml" if p.is_dir() else p) for p in found]
+
+
+def _replayed(experiment: Experiment) -> tuple[dict[str, Any], list[str]]:
+    from harness.regression import entry_of
+    from harness.runner import CellError, Runner
+
+    cells, missing = {}, []
+    runner = Runner()
+    try:
+        for cell in experiment.cells:
+            try:
+                result = runner.evaluate(cell, "record it with `pytest --record=missing`")
+            except CellError as error:
+                missing.append(str(error))
+            else:
+                cells[str(cell)] = entry_of(result)
+    finally:
+        runner.close()
+    if not cells:
+        raise BaselineCommandError(
+            f"{experiment.path}: no cell has a recording to replay, so no baseline was written. "
+            f"{missing[0]}"
+        )
+    return cells, missing
+
+
+def _from_results(experiment: Experiment, folder: Path) -> tuple[dict[str, Any], list[str]]:
+    from harness.reports.files import judgements_of, read_results
+
+    document = read_results(folder)
+    judged = judgements_of(document, folder)
+    rows = {row["cell"]: row for row in document["cells"] if row["experiment"] == experiment.name}
+    about = next((one for one in document["experiments"] if one["name"] == experiment.name), None)
+    if about is None:
+        raise BaselineCommandError(
+            f"{folder}: the results hold no cell of the experiment {experiment.name!r} "
+            f"({experiment.path}); name the folder of its results."
+        )
+    if about["labels"] != experiment.task.labels:
+        raise BaselineCommandError(
+            f"{folder}: the results are of the labels {', '.join(about['labels'])}, and those of "
+            f"{experiment.path} are {', '.join(experiment.task.labels)}; write them anew."
+        )
+    known = {str(cell): cell for cell in experiment.cells}
+    cells = {
+        name: {
+            "accuracy": rows[name]["accuracy"],
+            "recorded_at": rows[name]["recorded_at"],
+            "predictions": {
+                item: said for item, (_, said) in judged[experiment.name, name].items()
+            },
+        }
+        for name in known
+        if name in rows
+    }
+    return cells, [f"{name}: the results have no such cell." for name in known if name not in rows]

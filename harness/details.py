@@ -1,0 +1,144 @@
+"""What ``results.json`` says of a cell beside its row: every judgement, and what follows from them.
+
+It is made only where results are written.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.cassettes.fingerprint import text_sha256
+from harness.cell_prompts import prompts_of
+from harness.decision_rules import label_logprobs
+from harness.formatting.prompts import AnswerFormat
+from harness.scoring import (
+    balanced_accuracy,
+    brier_score,
+    clopper_pearson,
+    confusion_matrix,
+    expected_calibration_error,
+    label_probabilities,
+    macro_f1,
+    matthews,
+)
+from harness.scoring.learning_curves import LearningCurveError, curve_of_metrics, read_curve
+
+if TYPE_CHECKING:
+    from harness.api import Answer
+    from harness.api.fine_tuning import FineTuned
+    from harness.experiment import Experiment
+    from harness.result import Result
+
+
+def reported(result: Result) -> dict[str, Any]:
+    """``details``, ``about`` (its experiment) and ``job`` (or None) of a result."""
+    made = result.fine_tuned
+    return {
+        "details": details_of(result),
+        "about": experiment_of(result),
+        "job": job_of(result, made) if made else None,
+    }
+
+
+def details_of(result: Result) -> dict[str, Any]:
+    """The further fields of a cell in ``results.json``, plain JSON values."""
+    labels = result.judgements["label"].tolist()
+    matrix = confusion_matrix(labels, result.predictions, len(result.cell.experiment.task.labels))
+    exact_low, exact_high = clopper_pearson(result.correct, result.n)
+    probabilities = _probabilities(result)
+    known = [
+        (row, label)
+        for row, label in zip(probabilities or (), labels, strict=False)
+        if row is not None
+    ]
+    rows, truths = [row for row, _ in known], [label for _, label in known]
+    return {
+        "exact_low": exact_low,
+        "exact_high": exact_high,
+        "balanced_accuracy": balanced_accuracy(matrix),
+        "macro_f1": macro_f1(matrix),
+        "matthews": matthews(matrix),
+        "brier": brier_score(rows, truths) if known else None,
+        "calibration_error": expected_calibration_error(rows, truths) if known else None,
+        "confusion": matrix,
+        "predictions": result.predictions,
+        "probabilities": probabilities,
+        "prompt_sha256": [text_sha256(prompt) for prompt in prompts_of(result.cell).values()],
+    }
+
+
+def experiment_of(result: Result) -> dict[str, Any]:
+    """A result's experiment as an entry of ``experiments`` in ``results.json``."""
+    experiment = result.cell.experiment
+    return {
+        "name": experiment.name,
+        "dataset": experiment.task.dataset,
+        "labels": experiment.task.labels,
+        "n": result.n,
+        "items": result.judgements["item"].tolist(),
+        "label_ids": result.judgements["label"].tolist(),
+        "majority_rate": result.majority_rate,
+        "train_sizes": experiment.matrix.train_sizes,
+        "skipped": _skipped(experiment),
+    }
+
+
+def job_of(result: Result, made: FineTuned) -> dict[str, Any]:
+    """The job behind a fine-tuned cell as an entry of ``jobs`` in ``results.json``."""
+    cell = result.cell
+    told = (str(event.get("message", "")) for event in made.events)
+    return {
+        "experiment": cell.experiment.name,
+        "name": cell.job,
+        "id": made.job,
+        "base": made.base,
+        "model": made.model,
+        "train_size": cell.train_size,
+        "trained_tokens": made.trained_tokens,
+        "seconds": made.seconds,
+        "hyperparameters": made.hyperparameters,
+        "served": next((message for message in told if " is served" in message), None),
+        "curve": _curve(made),
+    }
+
+
+def _probabilities(result: Result) -> list[list[float] | None] | None:
+    if result.cell.decision_rule != "label_logprobs":
+        return None
+    labels = result.cell.experiment.task.labels
+    answers = AnswerFormat.of(labels)
+    return [_of_answer(answers, answer, len(labels)) for answer in result.answers]
+
+
+def _of_answer(answers: AnswerFormat, answer: Answer, n_labels: int) -> list[float] | None:
+    """Over the labels seen; None where none was, or where one's log-probability is no number."""
+    for token, value in answer.top_logprobs.items():
+        known = isinstance(value, int | float) and value == value  # NaN is not
+        if not known and answers.label_of_token(token) is not None:
+            return None
+    return label_probabilities(label_logprobs(answers, answer), n_labels)
+
+
+def _skipped(experiment: Experiment) -> list[dict[str, Any]]:
+    names = ("model", "shots", "train_size", "decision_rule")
+    return [
+        {**dict(zip(names, which, strict=True)), "reason": reason}
+        for which in experiment.combinations
+        if (reason := experiment.skipped(*which)) is not None
+    ]
+
+
+def _curve(made: FineTuned) -> list[dict[str, Any]]:
+    """The job's metrics, a row a step without what is missing; none where they are no curve."""
+    try:
+        if made.metrics:
+            curve = read_curve(made.metrics)
+        else:
+            told = (event.get("data") for event in made.events if event.get("type") == "metrics")
+            curve = curve_of_metrics((data for data in told if data), source=made.job)
+    except LearningCurveError:
+        return []
+    return [
+        {str(name): value for name, value in row.items() if value == value}
+        for row in curve.astype(object).to_dict("records")
+    ]

@@ -1,0 +1,154 @@
+"""The fixtures `evaluate`, `compare` and `gate`, and what they leave behind for the reports."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.errors import TunebenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harness.experiment import Cell
+    from harness.result import Result
+    from harness.session import Session
+    from harness.uplift import Uplift
+
+session_key = pytest.StashKey["Session"]()
+reports_key = pytest.StashKey[list[dict[str, Any]]]()
+
+
+@pytest.fixture
+def evaluate(request: pytest.FixtureRequest) -> Callable[[Cell], Result]:
+    """Evaluate a cell: replay its cassette, or record it where ``--record`` says so.
+
+    The fixture is a function from a `Cell` to a `harness.result.Result`. A cell that has no
+    result, because an answer is not recorded or a request failed, fails the test in a sentence.
+    """
+    session = _session(request.config)
+    reports = request.node.stash.setdefault(reports_key, [])
+
+    def run(cell: Cell) -> Result:
+        __tracebackhide__ = True
+        hint = f"record it with `pytest {request.node.nodeid.split('[')[0]} --record=missing`"
+        try:
+            with _progress(request.config, cell) as progress:
+                return session.evaluate(cell, hint, progress)
+        except TunebenchError as error:
+            sentence = str(error)
+        finally:
+            reports.append(session.report_of(cell))
+        if session.stopped:
+            request.session.shouldfail = session.stopped
+        # Outside the handler: pytest would print the chain of causes, each with the same sentence.
+        pytest.fail(sentence, pytrace=False)
+
+    return run
+
+
+@pytest.fixture
+def compare(
+    request: pytest.FixtureRequest, evaluate: Callable[[Cell], Result]
+) -> Callable[[Cell, Cell], Uplift]:
+    """Evaluate two cells and compare them text by text; the end of the run shows the uplift.
+
+    The fixture is a function from two cells to what the first gains over the second, a
+    `harness.uplift.Uplift`. Cells without a result fail the test as with `evaluate`.
+    """
+    reports = request.node.stash.setdefault(reports_key, [])
+
+    def run(cell: Cell, other: Cell) -> Uplift:
+        __tracebackhide__ = True
+        first, second = evaluate(cell), evaluate(other)
+        try:
+            uplift = first.uplift_over(second)
+        except TunebenchError as error:
+            sentence = str(error)
+        else:
+            reports.append({"uplift": uplift.row()})
+            return uplift
+        pytest.fail(sentence, pytrace=False)
+
+    return run
+
+
+@pytest.fixture
+def gate(
+    request: pytest.FixtureRequest, evaluate: Callable[[Cell], Result]
+) -> Callable[[Cell], Result]:
+    """Evaluate a cell and judge it against all its limits.
+
+    The fixture is a function from a `Cell` to its `harness.result.Result`. A limit that is not
+    held fails the test, with a sentence for each. Where none is, and one is inconclusive, the test
+    counts as inconclusive, which fails with ``--strict-verdicts`` only. A cell without limits
+    passes. Cells without a result fail the test as with `evaluate`.
+    """
+    session = _session(request.config)
+    reports = request.node.stash.setdefault(reports_key, [])
+    failing = (
+        {"fail", "inconclusive"} if request.config.getoption("--strict-verdicts") else {"fail"}
+    )
+
+    def run(cell: Cell) -> Result:
+        __tracebackhide__ = True
+        result = evaluate(cell)
+        try:
+            judged, uplifts = session.judge(result, evaluate)
+        except TunebenchError as error:
+            sentences = [str(error)]
+        else:
+            reports.append(session.report_of(cell))
+            reports.extend({"uplift": uplift.row()} for uplift in uplifts)
+            sentences = [one.sentence for one in judged if one.verdict in failing]
+            if any(one.verdict == "inconclusive" for one in judged):
+                reports.append({"inconclusive": True})
+            if not sentences:
+                return result
+        pytest.fail("\n".join(sentences), pytrace=False)
+
+    return run
+
+
+def _session(config: pytest.Config) -> Session:
+    if session_key not in config.stash:
+        # Imported late: without a cell to evaluate, this plugin costs a pytest run nothing.
+        with _uncollected():
+            from harness.session import Session
+
+        details = config.getoption("--results") is not None
+        config.stash[session_key] = Session(
+            config.getoption("--record"), details, config.getoption("--budget")
+        )
+    return config.stash[session_key]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from what is imported inside.
+
+    The 136,000 objects of pandas, openai and vcrpy stay until the process ends. Without this the
+    collector walks them during the imports, five times when pytest ends and once more at exit,
+    which takes a quarter of a replay.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
+
+
+def _progress(config: pytest.Config, cell: Cell) -> Any:
+    if config.getoption("--record") == "none":
+        return nullcontext(None)
+    from harness.reports.progress import shown_progress
+
+    capture = config.pluginmanager.getplugin("capturemanager")
+    suspended = capture.global_and_fixture_disabled() if capture else nullcontext()
+    return shown_progress(str(cell), cell.experiment.task.test_size, suspended)

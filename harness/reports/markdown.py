@@ -1,0 +1,84 @@
+"""The results as Markdown, for a pull request or the summary of a CI run."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_MARKS = re.compile(r"([\\`*_{}\[\]|~])")
+
+
+def summary_markdown(document: Mapping[str, Any]) -> str:
+    """Tables of cells and uplifts, and what each gate says.
+
+    Args:
+        document: what ``results.json`` holds.
+
+    Returns:
+        Markdown of GitHub's flavour. Names and sentences come out as they are: HTML and what
+        Markdown would take for a mark are escaped.
+    """
+    lines = ["# tunebench", ""]
+    for about in document["experiments"]:
+        lines += [
+            f"**{_text(about['name'])}**: {about['n']} texts of {_text(about['dataset'])}, labels "
+            f"{_text(', '.join(about['labels']))}; always the most frequent one is right in "
+            f"{about['majority_rate']:.3f}.",
+            "",
+        ]
+    if document["cells"]:
+        head = ["experiment", "cell", "n", "accuracy", "95 % interval", "majority", "verdict"]
+        lines += [*_table(head, map(_cell, document["cells"])), ""]
+    if document["uplifts"]:
+        head = ["experiment", "cell", "over", "uplift", "95 % interval", "mid-p", "Holm", "n"]
+        lines += ["## Uplifts", "", *_table(head, map(_uplift, document["uplifts"])), ""]
+    gates = [gate for cell in document["cells"] for gate in cell["gates"]]
+    if gates:
+        lines += ["## Verdicts", ""]
+        lines += [f"- **{gate['verdict']}** {_text(gate['sentence'])}" for gate in gates] + [""]
+    if document["break_evens"]:
+        lines += ["## Costs", ""]
+        lines += [f"- {_text(entry['sentence'])}" for entry in document["break_evens"]] + [""]
+    if document["errors"]:
+        lines += ["## Without a result", ""]
+        lines += [f"- {_text(error['error'])}" for error in document["errors"]] + [""]
+    return "\n".join(lines)
+
+
+def _cell(row: Mapping[str, Any]) -> Sequence[str]:
+    return (
+        row["experiment"],
+        row["cell"],
+        str(row["n"]),
+        f"{row['accuracy']:.3f}",
+        f"{row['ci_low']:.3f} to {row['ci_high']:.3f}",
+        f"{row['majority_rate']:.3f}",
+        row["verdict"] or "-",
+    )
+
+
+def _uplift(row: Mapping[str, Any]) -> Sequence[str]:
+    return (
+        row["experiment"],
+        row["cell"],
+        row["over"],
+        f"{row['difference']:+.3f}",
+        f"{row['ci_low']:+.3f} to {row['ci_high']:+.3f}",
+        f"{row['mid_p']:.2g}",
+        f"{row['holm_p']:.2g}",
+        str(row["n"]),
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *(list(map(_text, row)) for row in rows)]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _text(value: str) -> str:
+    """One line of text that neither Markdown nor HTML takes for a mark."""
+    return _MARKS.sub(r"\\\1", html.escape(" ".join(value.split()), quote=False))

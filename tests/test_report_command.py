@@ -1,0 +1,133 @@
+import json
+
+import pytest
+
+from harness.cli import main
+
+from .reports.made_results import cell, document, experiment
+
+HELP = """\
+usage: tunebench report [-h] [--output FILE] [--force] [--texts] RESULTS
+
+Make one web page of what `pytest --results` wrote. The page is one file,
+works without a network and holds no text of the data set unless --texts is
+given.
+
+positional arguments:
+  RESULTS        the folder that was given to --results, or its results.json
+
+options:
+  -h, --help     show this help message and exit
+  --output FILE  the page (report.html beside results.json)
+  --force        overwrite a page that is there
+  --texts        put the texts into the page, from the data set on this
+                 machine: such a page may not be one to pass on
+"""
+
+
+@pytest.fixture(autouse=True)
+def _without_charts(monkeypatch):
+    monkeypatch.setattr("harness.reports.page.rendering._drawings", lambda: None)
+
+
+def results(**more):
+    return document([cell("tiny", 2)], experiments=[experiment(2, **more)])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The folder of the results that it writes."""
+
+    def write(content):
+        text = content if isinstance(content, str) else json.dumps(content)
+        (tmp_path / "results.json").write_text(text, encoding="utf-8")
+        return tmp_path
+
+    return write
+
+
+def report(*arguments):
+    return main(["report", *map(str, arguments)])
+
+
+def test_the_help_says_what_it_does(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        report("--help")
+    assert capsys.readouterr().out == HELP
+
+
+@pytest.mark.parametrize("name", ["", "results.json"])
+def test_the_page_lies_beside_the_results(folder, name, capsys):
+    page = folder(results()) / "report.html"
+    assert report(page.parent / name) == 0
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert capsys.readouterr().out == f"Wrote {page}.\n"
+
+
+def test_a_page_is_overwritten_only_when_asked(folder, capsys):
+    page = folder(results()) / "report.html"
+    page.write_text("mine")
+    assert report(page.parent) == 2
+    assert page.read_text() == "mine"
+    assert "give --force to overwrite it" in capsys.readouterr().err
+    assert report(page.parent, "--output", page.with_name("other.html")) == 0
+    assert report(page.parent, "--force") == 0
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("{", "this is no JSON; write the results with `pytest --results DIR`."),
+        ("[]", "these are no results; write them with `pytest --results DIR`."),
+        ({"version": 1}, "These are no results of version 2; write them anew"),
+        ({"version": 2, "cells": [{}]}, "Entry 1 of 'cells' has no 'experiment'"),
+    ],
+)
+def test_results_that_are_none_are_refused(folder, content, sentence, capsys):
+    path = folder(content)
+    assert report(path) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"tunebench: {path / 'results.json'}: ")
+    assert sentence in said
+    assert not (path / "report.html").exists()
+
+
+def test_results_that_are_not_there_are_named(tmp_path, capsys):
+    assert report(tmp_path) == 2
+    assert "the results cannot be read (No such file or directory)" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_missing_is_named(folder, tmp_path, capsys):
+    assert report(folder(results()), "--output", tmp_path / "none" / "r.html") == 2
+    assert f"{tmp_path / 'none'}: there is no such folder" in capsys.readouterr().err
+
+
+def test_texts_come_from_the_data_set_on_this_machine(folder):
+    from harness import datasets
+
+    test = datasets.load("imdb_reviews").test
+    items, texts = test["item"].tolist()[:2], test["text"].tolist()[:2]
+    path = folder(results(items=items, dataset="imdb_reviews"))
+    page = path / "report.html"
+    assert report(path) == 0
+    assert "<summary>text</summary>" not in page.read_text(encoding="utf-8")
+    assert report(path, "--texts", "--force") == 0
+    start = texts[1].split("&")[0].split("'")[0].split('"')[0].split("<")[0]
+    assert start in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("named", "sentence"),
+    [
+        ({}, "experiment 'imdb' does not name its data set"),
+        ({"dataset": "imdb_reviews", "items": ["a", "b"]}, "2 items, such as a, are not in"),
+        ({"dataset": "nothing"}, "There is no data set 'nothing'"),
+    ],
+)
+def test_texts_that_cannot_be_had_are_an_error(folder, named, sentence, capsys):
+    path = folder(results(**named))
+    assert report(path, "--texts") == 2
+    assert sentence in capsys.readouterr().err
+    assert not (path / "report.html").exists()
