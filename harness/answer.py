@@ -181,16 +181,18 @@ def _yardstick_evidence(chosen: Row, yardsticks: Sequence[Row], labels: Sequence
     for row in yardsticks:
         if row["train_size"] == chosen["train_size"]:
             comparison = Comparison.of(chosen, row, labels)
-            shown = (
-                "beats it"
-                if comparison.p < _LEVEL and comparison.gained > 0
-                else ("is beaten by it" if comparison.p < _LEVEL else "is not shown to beat it")
-            )
             found.append(
-                f"A {row['model']} on the same {row['train_size']:,} rows, which needs no language "
-                f"model at all, gets {row['correct']}: fine-tuning {shown}, {comparison.told()}."
+                f"The yardstick {row['model']} on the same {row['train_size']:,} rows, which needs "
+                f"no language model at all, gets {row['correct']}: fine-tuning "
+                f"{_shown(comparison)}, {comparison.told()}."
             )
     return found
+
+
+def _shown(comparison: Comparison) -> str:
+    if comparison.p >= _LEVEL:
+        return "is not shown to beat it"
+    return "beats it" if comparison.gained > 0 else "is beaten by it"
 
 
 def _noise_evidence(experiment: Row, prompted: Sequence[Row], against: Comparison) -> list[str]:
@@ -199,8 +201,8 @@ def _noise_evidence(experiment: Row, prompted: Sequence[Row], against: Compariso
     return [
         f"Always giving the most frequent label gets {rate:.2f}; {below} of the {len(prompted)} "
         "prompted cells are not shown to be better than that.",
-        f"All of this rests on {against.n:,} texts, of which {against.only_first + against.only_other} "
-        "tell the two apart.",
+        f"All of this rests on {against.n:,} texts, of which "
+        f"{against.only_first + against.only_other} tell the two apart.",
     ]
 
 

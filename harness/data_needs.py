@@ -39,7 +39,7 @@ def _need(key: tuple[str, str, str], rows: list[Mapping[str, Any]]) -> dict[str,
         return names | {"sentence": f"{title}: {found.reason}."}
     sentence = (
         f"{title}: with {found.next_size:,} rows the accuracy to expect is "
-        f"{found.expected_accuracy:.3f} (95 % interval {found.low:.3f} to {found.high:.3f}), as far "
-        "as error falls by a power of the training size."
+        f"{found.expected_accuracy:.3f} (95 % interval {found.low:.3f} to {found.high:.3f}), as "
+        "far as error falls by a power of the training size."
     )
     return names | asdict(found) | {"sentence": sentence}

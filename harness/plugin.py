@@ -162,9 +162,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         from harness.reports.files import write_results
 
         try:
-            summary.written = write_results(
-                folder, summary.document(), os.environ.get("GITHUB_STEP_SUMMARY")
-            )
+            document = summary.document()
+            summary.answers = [answer["sentence"] for answer in document["answers"]]
+            step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
+            summary.written = write_results(folder, document, step_summary)
         except TunebenchError as error:
             raise pytest.UsageError(str(error)) from error
 
@@ -194,3 +195,5 @@ def pytest_terminal_summary(
         terminalreporter.write_line(note, yellow=True)
     for line in summary.written:
         terminalreporter.write_line(line)
+    for sentence in summary.answers:
+        terminalreporter.write_line(sentence, bold=True)

@@ -15,11 +15,13 @@ class Summary:
         baselines: the entries of ``baselines`` in ``results.json``.
         complaints: yardsticks that were asked for and not made, a sentence each.
         written: what was written where, and what was not, a sentence each.
+        answers: of each experiment, once results are written.
     """
 
     baselines: list[dict[str, Any]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
     _reports: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     _uplifts: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
 
@@ -82,12 +84,14 @@ class Summary:
 
     def document(self) -> dict[str, Any]:
         """What ``results.json`` holds, but for its version; needs reports with details."""
+        from harness.answer import answers_of
         from harness.break_evens import break_evens
+        from harness.data_needs import data_needs_of
 
         evaluated = self._evaluated()
         experiments = {report["experiment"]: report["about"] for report in evaluated}
         jobs = {(r["experiment"], r["job"]["name"]): r["job"] for r in evaluated if r["job"]}
-        return {
+        document = {
             "experiments": list(experiments.values()),
             "cells": [report["row"] | report["details"] for report in evaluated],
             "jobs": list(jobs.values()),
@@ -95,6 +99,11 @@ class Summary:
             "baselines": self.baselines,
             "break_evens": break_evens(self.rows),
             "errors": self.errors,
+        }
+        return {
+            "answers": answers_of(document),
+            "data_needs": data_needs_of(document),
+            **document,
         }
 
     @property

@@ -2,6 +2,9 @@
 
 ``results.json`` is one object, version 2:
 
+- ``answers``: of each experiment with prompted and fine-tuned cells its ``decision``
+  (``fine-tune``, ``prompt`` or ``undecided``), the ``sentence`` that says so, and ``evidence``.
+- ``data_needs``: what more training rows can be expected to give, or why nothing can be said.
 - ``experiments``: ``name``, ``dataset``, ``labels``, ``n``, ``items`` (ids), ``label_ids`` (the
   true ones, in the order of the items), ``majority_rate``, ``train_sizes``, ``skipped`` (model,
   shots, train_size, decision_rule and reason of each combination that is no cell).
@@ -19,7 +22,7 @@
 - ``break_evens``: when training is paid back, where prices are known.
 - ``errors``: cells without a result.
 
-Version 1 had neither ``experiments``, ``jobs`` and ``break_evens`` nor the lists in a cell.
+Version 1 had only ``cells`` without lists, ``uplifts``, ``baselines`` and ``errors``.
 """
 
 from __future__ import annotations
@@ -53,7 +56,9 @@ class ResultsError(TunebenchError):
 def write_results(
     folder: Path, document: Mapping[str, Any], step_summary: str | None = None
 ) -> list[str]:
-    """Write ``results.json``, ``results.csv``, ``summary.md`` and, with pyarrow, Parquet files.
+    """Write ``results.json``, ``results.csv``, ``summary.md``, ``report.html`` and Parquet files.
+
+    The last ones need pyarrow.
 
     The files depend on the document alone, so that equal results give equal bytes.
 
@@ -69,6 +74,7 @@ def write_results(
         ResultsError: the folder cannot be written to.
     """
     from harness.reports.markdown import summary_markdown
+    from harness.reports.page import write_report
 
     whole = {"version": VERSION, **document}
     text = json.dumps(whole, indent=2, allow_nan=False, ensure_ascii=False)
@@ -91,6 +97,7 @@ def write_results(
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             _replace(folder / name, content)
+        write_report(whole, folder / "report.html")
     except OSError as error:
         raise ResultsError(
             f"{folder}: the results could not be written ({error.strerror}); give --results a "
@@ -103,7 +110,7 @@ def write_results(
         except OSError as error:
             notes.append(f"{step_summary}: the summary was not appended ({error.strerror}).")
     first, *others = files
-    return [f"results: {folder / first}, {', '.join(others)}", *notes]
+    return [f"results: {folder / first}, {', '.join(others)}, report.html", *notes]
 
 
 def read_results(path: Path) -> dict[str, Any]:
