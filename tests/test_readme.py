@@ -68,7 +68,7 @@ def test_the_experiment_shown_can_be_read(tmp_path):
 
 
 def test_the_test_shown_is_the_one_in_use():
-    (shown,) = (block for block in blocks("python") if "parametrize" in block)
+    (shown,) = (block for block in blocks("python") if "def test_accuracy" in block)
     assert shown == (ROOT / "benchmarks/imdb/test_accuracy.py").read_text(encoding="utf-8")
 
 
