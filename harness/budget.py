@@ -53,9 +53,7 @@ class Budget:
         Raises:
             BudgetError: it would pass the budget.
         """
-        answers = [row for row in rows if row["endpoint"] == "POST completions"]
-        answered = {sha for row in answers for sha in row["prompt_sha256"]}
-        lacking = [p for p in prompts_of(cell).values() if text_sha256(p) not in answered]
+        lacking, answers = _lacking(cell, rows)
         if lacking:
             self._take(str(cell), _cost_of_answers(self._prices(cell), cell, lacking, answers))
 
@@ -101,6 +99,23 @@ class Budget:
     def _stop(self, sentence: str) -> NoReturn:
         self.stopped = sentence
         raise BudgetError(sentence)
+
+
+def announcement(cell: Cell, rows: Iterable[dict[str, Any]]) -> str | None:
+    """What the texts that a cell's cassette lacks will cost; None where no price or text is."""
+    prices = cell.experiment.models[cell.model].prices
+    lacking, answers = _lacking(cell, rows)
+    cost = _cost_of_answers(prices, cell, lacking, answers) if prices and lacking else None
+    if prices is None or cost is None:
+        return None
+    return f"{cell}: {len(lacking)} texts to ask, about {cost:.4g} {prices.currency}"
+
+
+def _lacking(cell: Cell, rows: Iterable[dict[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
+    """The prompts that have no answer among a cassette's rows, and the rows of answers."""
+    answers = [row for row in rows if row["endpoint"] == "POST completions"]
+    answered = {sha for row in answers for sha in row["prompt_sha256"]}
+    return [p for p in prompts_of(cell).values() if text_sha256(p) not in answered], answers
 
 
 def _needs(cell: Cell, which: str) -> str:

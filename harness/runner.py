@@ -103,8 +103,13 @@ class Runner:
             ),
         ):
             client = self._connections.client(cell.experiment, provider, recording=True)
+            from harness.budget import announcement  # late: only recordings cost anything
+
+            rows = list(file.rows())
+            if (line := announcement(cell, rows)) is not None:
+                progress.say(line)
             if self.budget is not None:
-                self.budget.take_cell(cell, list(file.rows()))
+                self.budget.take_cell(cell, rows)
             _ask(cell, made, client, progress)
 
     def _replay(self, cell: Cell, made: FineTuned | None, hint: str) -> Result:

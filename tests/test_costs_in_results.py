@@ -1,5 +1,7 @@
 """Prices, as they come out: costs of answers and training, their limits, and budgets."""
 
+import re
+
 import pytest
 
 TEST = """
@@ -89,6 +91,16 @@ def test_a_cost_is_gated(project):
     done = project.run("--record=missing")
     done.assert_outcomes(passed=1, failed=2)
     done.stdout.fnmatch_lines(["one-1shot: 1,000 answers cost 0.* EUR, above max_cost 0.001."])
+
+
+def test_what_a_recording_will_cost_is_said_before_it_starts(project):
+    price(project, BY_TOKEN)
+    said = project.pytester.runpytest("benchmarks", "--record=missing").stderr.str()
+    for cell in ("one-0shot", "one-1shot", "one-ft40"):
+        assert re.search(rf"{cell}: 45 texts to ask, about [\d.e-]+ EUR", said)
+    assert re.search(r"one-ft40: fine-tuning .*; about [\d.]+ at 3000.0 a million", said)
+    again = project.pytester.runpytest("benchmarks", "--record=missing").stderr.str()
+    assert "to ask" not in again
 
 
 def test_a_recording_stops_before_its_budget_is_passed(project):
