@@ -222,7 +222,7 @@ def _get(api: openai.OpenAI, path: str, query: dict[str, Any] | None = None) -> 
 def _tell(client: Client, name: str, seen: set[str], monitor: Monitor, title: str) -> bool:
     """Tell the events that have not been told; whether there were any."""
     new: list[dict[str, Any]] = []
-    for event in _events(client, name):
+    for event in events_of(client, name):
         if event["id"] in seen:
             break
         new.append(event)
@@ -242,7 +242,7 @@ def _result(client: Client, spec: JobSpec, job: dict[str, Any]) -> FineTuned:
     if not isinstance(model, str):
         raise JobError(f"the fine-tuning job {name} succeeded without a model; ask its provider.")
 
-    events = tuple(reversed(list(_events(client, name))))
+    events = tuple(reversed(list(events_of(client, name))))
     found = _listed(client, f"the checkpoints of {name}", f"{_JOBS}/{name}/checkpoints")
     checkpoints = sorted(found, key=lambda checkpoint: checkpoint.get("step_number", 0))
     metrics = b""
@@ -267,7 +267,7 @@ def _result(client: Client, spec: JobSpec, job: dict[str, Any]) -> FineTuned:
     )
 
 
-def _events(client: Client, name: str) -> Iterator[dict[str, Any]]:
+def events_of(client: Client, name: str) -> Iterator[dict[str, Any]]:
     """A job's events, the newest first."""
     return _listed(client, f"the events of {name}", f"{_JOBS}/{name}/events")
 

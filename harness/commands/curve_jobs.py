@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     import openai
     import pandas as pd
 
-    from harness.api.client import Client
 
 _JOB = re.compile(r"GET fine_tuning/jobs/[^/?]+")
 _EVENTS = re.compile(r"GET fine_tuning/jobs/[^/?]+/events\b.*")
-_PAGE = 100
 
 
 class JobSourceError(TunebenchError):
@@ -85,6 +83,7 @@ def from_provider(name: str, base_url: str, api_key: str) -> JobCurve:
         TunebenchError: the provider does not answer, knows no such job, or the job has no metrics.
     """
     from harness.api.client import Client
+    from harness.api.fine_tuning import events_of
     from harness.scoring.learning_curves import curve_of_metrics, read_curve
 
     with Client(base_url, api_key, retries=2, timeout=60) as client:
@@ -102,26 +101,9 @@ def from_provider(name: str, base_url: str, api_key: str) -> JobCurve:
             )
             curve = read_curve(content, source=f"{what}, result file {files[0]}")
         else:
-            events = reversed(list(_listed_events(client, name, what)))
+            events = reversed(list(events_of(client, name)))
             curve = curve_of_metrics(_metrics(events), source=_described(job, what))
     return JobCurve(name, _told(job), curve)
-
-
-def _listed_events(client: Client, name: str, what: str) -> Iterator[dict[str, Any]]:
-    """A job's events, the newest first."""
-    after: dict[str, Any] = {}
-
-    def page(api: openai.OpenAI) -> bytes:
-        jobs = api.fine_tuning.jobs.with_raw_response
-        return jobs.list_events(name, limit=_PAGE, **after).content
-
-    while True:
-        body = client.call_json(f"the events of {what}", page)
-        events = body.get("data") or []
-        yield from events
-        if not body.get("has_more") or not events:
-            return
-        after = {"after": events[-1]["id"]}
 
 
 def _metrics(events: Any) -> Iterator[dict[str, Any]]:
