@@ -6,6 +6,20 @@ import pytest
 
 from harness.cli import main
 
+HELP = """\
+usage: tunebench baseline [-h] [--results DIR] [EXPERIMENT ...]
+
+Write baseline.json beside each experiment's file: its cells' answers as label
+ids by item. They are replayed from the cassettes, or taken from results.
+
+positional arguments:
+  EXPERIMENT     experiment files, or folders that hold experiment.toml
+                 (benchmarks/*)
+
+options:
+  -h, --help     show this help message and exit
+  --results DIR  take the answers from what `pytest --results DIR` wrote
+"""
 TEST = """
 @pytest.mark.parametrize("cell", experiment.cells, ids=str)
 def test_gate(cell, gate):
@@ -196,3 +210,10 @@ def test_without_any_recording_nothing_is_written(project, capsys):
     assert main(["baseline"]) == 2
     assert "no cell has a recording to replay" in capsys.readouterr().err
     assert project.path.read_bytes() == before
+
+
+def test_the_help_says_what_it_does(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["baseline", "--help"])
+    assert capsys.readouterr().out == HELP

@@ -110,12 +110,12 @@ def uplifts(rows: Sequence[Row]) -> Table:
     """Every comparison."""
     columns: list[Column] = [
         ("cell", False, _cell),
-        ("over", False, lambda row: row["over"]),
+        ("over", False, _over),
         ("texts", True, _value("n")),
         ("uplift", True, _value("difference", "+.3f")),
         ("95 % interval", True, lambda row: interval(row, "+.3f")),
-        ("right by it only", True, _value("only_first")),
-        ("by the other only", True, _value("only_other")),
+        ("only it right", True, _value("only_first")),
+        ("only the other", True, _value("only_other")),
         ("mid-p", True, lambda row: p_value(row.get("mid_p"))),
     ]
     if any(row.get("exact_p") is not None for row in rows):
@@ -124,6 +124,12 @@ def uplifts(rows: Sequence[Row]) -> Table:
     if any(row.get("texts_needed") is not None for row in rows):
         columns.append(("texts needed", True, _value("texts_needed", ",")))
     return _table("Uplift of every comparison, on the same texts", columns, rows)
+
+
+def _over(row: Row) -> str:
+    """The other cell, shortened where the model is the same."""
+    other = str(row["over"])
+    return other.removeprefix(f"{row['model']}-") if row["over_model"] == row["model"] else other
 
 
 def sizes(rows: Sequence[Row]) -> Table:
