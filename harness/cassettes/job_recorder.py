@@ -53,7 +53,7 @@ class JobCassette(RecordedCassette):
             return False
         if self.recording and _LIST.fullmatch(endpoint):
             # That there was no such job was true when it was asked.
-            return self._has_job()
+            return self._has_job_after(key)
         return True
 
     def play_response(self, request: Request) -> dict[str, Any]:
@@ -93,10 +93,15 @@ class JobCassette(RecordedCassette):
     def _body(self, key: str) -> Any:
         return json.loads(self.file.answer(key).body)
 
-    def _has_job(self) -> bool:
-        """Whether the job was created, or found and followed."""
-        endpoints = [row["endpoint"] for row in self.file.rows()]
-        return any(endpoint == _CREATION or _STATE.fullmatch(endpoint) for endpoint in endpoints)
+    def _has_job_after(self, key: str) -> bool:
+        """Whether a job was created, or found and followed, after a row; another's came before."""
+        after = False
+        for row in self.file.rows():
+            endpoint = row["endpoint"]
+            if after and (endpoint == _CREATION or _STATE.fullmatch(endpoint)):
+                return True
+            after = after or row["key"] == key
+        return False
 
 
 def _state_key(endpoint: str, turn: int) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from harness.api import RequestError
 
-from ..job_specs import METADATA
+from ..job_specs import METADATA, TRAIN
 
 CREATION = "POST /fine_tuning/jobs"
 
@@ -156,3 +156,23 @@ def test_after_a_creation_that_was_cut_off_for_good_its_job_is_found(
     assert job.jobs.count(CREATION) == 1
     assert len(job.jobs.jobs) == 1 + others
     assert job.replay() == made
+
+
+def test_another_job_in_the_cassette_does_not_hide_one_whose_creation_was_cut_off(
+    job, loopback
+) -> None:
+    job.record()
+    changed = {"train": TRAIN + TRAIN, "metadata": METADATA | {"tunebench_job": "1e" * 16}}
+
+    def gone(asked):
+        answered = job.jobs.answer(asked)
+        answered.cut_off = job.jobs.count(CREATION) > 1
+        return answered
+
+    loopback.answer = gone
+    with pytest.raises(RequestError):
+        job.record(**changed)
+    loopback.answer = job.jobs.answer
+    made = job.record(**changed)
+    assert job.jobs.count(CREATION) == 2
+    assert job.replay(**changed) == made
