@@ -74,24 +74,26 @@ class FineTunedModels:
         provider = experiment.models[cell.model].provider
         texts = [*test_rows(experiment)["text"], *train_rows(experiment)["text"][: cell.train_size]]
         failure: JobError | None = None
-        with recorded_file(_file, cell, cell.job_cassette, self.record) as file:
-            if not len(file):
-                if self.budget is not None:
-                    self.budget.take_job(cell, spec)
-                monitor.say(_announcement(cell, spec))
-            with use_cassette(
+        with (
+            recorded_file(_file, cell, cell.job_cassette, self.record) as file,
+            use_cassette(
                 file,
                 before_send=lambda: self.start_provider(experiment, provider),
                 items={},
                 texts=texts,
                 hint=hint,
                 kind=JobCassette,
-            ):
-                client = self.connections.client(experiment, provider, recording=True)
-                try:
-                    fine_tune(client, spec, monitor)
-                except JobError as error:  # how it ended is recorded, and counts
-                    failure = error
+            ) as cassette,
+        ):
+            if not cassette.holds_job(spec.metadata["tunebench_job"]):
+                if self.budget is not None:
+                    self.budget.take_job(cell, spec)
+                monitor.say(_announcement(cell, spec))
+            client = self.connections.client(experiment, provider, recording=True)
+            try:
+                fine_tune(client, spec, monitor)
+            except JobError as error:  # how it ended is recorded, and counts
+                failure = error
         if failure is not None:
             raise failure
 

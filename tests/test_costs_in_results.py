@@ -119,6 +119,16 @@ def test_a_recording_stops_before_its_budget_is_passed(project):
     assert len(completions) == 3
 
 
+def test_a_changed_job_counts_although_the_old_one_is_recorded(project):
+    price(project, BY_TOKEN)
+    project.run("--record=missing", "--budget", "1000").assert_outcomes(passed=3)
+    project.edit("[matrix]", "[fine_tuning]\nseed = 9\n[matrix]")
+    asked = len(project.loopback.asked)
+    done = project.run("--record=missing", "--budget", "1")
+    done.stdout.fnmatch_lines(["*one-ft40: the budget of 1 EUR would be passed*"])
+    assert len(project.loopback.asked) == asked
+
+
 def test_nothing_is_asked_beyond_a_budget_and_later_cases_do_not_run(project):
     price(project, BY_TOKEN)
     done = project.run("--record=missing", "--budget", "0")

@@ -16,6 +16,8 @@ from harness.cassettes.misses import CassetteMissError
 from harness.cassettes.recorder import RecordedCassette
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vcr.request import Request
 
     from harness.cassettes.store import Row
@@ -53,7 +55,7 @@ class JobCassette(RecordedCassette):
             return False
         if self.recording and _LIST.fullmatch(endpoint):
             # That there was no such job was true when it was asked.
-            return self._has_job_after(key)
+            return self._has_job_after(lambda row: row["key"] == key)
         return True
 
     def play_response(self, request: Request) -> dict[str, Any]:
@@ -93,14 +95,17 @@ class JobCassette(RecordedCassette):
     def _body(self, key: str) -> Any:
         return json.loads(self.file.answer(key).body)
 
-    def _has_job_after(self, key: str) -> bool:
-        """Whether a job was created, or found and followed, after a row; another's came before."""
-        after = False
+    def holds_job(self, mark: str) -> bool:
+        """Whether the job of this ``tunebench_job`` was created, or found and followed."""
+        return self._has_job_after(lambda row: mark in row["endpoint"])
+
+    def _has_job_after(self, is_search: Callable[[dict[str, Any]], bool]) -> bool:
+        """Whether a job follows the row of the search for it; what comes before is another's."""
+        searched = False
         for row in self.file.rows():
-            endpoint = row["endpoint"]
-            if after and (endpoint == _CREATION or _STATE.fullmatch(endpoint)):
+            if searched and (row["endpoint"] == _CREATION or _STATE.fullmatch(row["endpoint"])):
                 return True
-            after = after or row["key"] == key
+            searched = searched or is_search(row)
         return False
 
 
