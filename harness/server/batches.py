@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from harness.server.examples import Example
+from harness.errors import TunebenchError
+from harness.server.examples import Example, Turns
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,11 @@ class Batch:
 
 
 class Encoder:
-    """Texts to ids in the way of the completions endpoint: prompt, then completion."""
+    """Texts to ids in the way they are asked for.
+
+    A prompt as by the completions endpoint, messages as by the one for chat: by the model's
+    template, which ends with the opening of the assistant's turn.
+    """
 
     def __init__(self, tokenizer: Any, max_tokens: int) -> None:
         self._tokenizer = tokenizer
@@ -54,14 +59,55 @@ class Encoder:
         self._first = tuple(whole[: len(whole) - bare])
 
     def encode(self, example: Example) -> Encoded:
-        """A prompt's last tokens, the completion's, and the end of the text."""
-        ids: list[int] = self._tokenizer(example.prompt)["input_ids"]
-        if len(ids) > self._max_tokens:
-            kept = max(1, self._max_tokens - len(self._first))
-            ids = [*self._first, *ids[-kept:]]
+        """A prompt's last tokens, the completion's, and the end of the text.
+
+        Raises:
+            TunebenchError: the model takes no messages, or not these.
+        """
+        if isinstance(example.prompt, str):
+            ids: list[int] = self._tokenizer(example.prompt)["input_ids"]
+            if len(ids) > self._max_tokens:
+                kept = max(1, self._max_tokens - len(self._first))
+                ids = [*self._first, *ids[-kept:]]
+        else:
+            ids = self._shortened(example.prompt)
         end = self._tokenizer.eos_token_id
         ending = () if end is None else (int(end),)
         return Encoded(tuple(ids), self.completion(example.completion) + ending)
+
+    def _shortened(self, turns: Turns) -> list[int]:
+        """The ids of messages; too many are taken from the start of the last message's text.
+
+        The template and the system's message stay, without which the model is lost.
+        """
+        ids = self._templated(turns)
+        role, text = turns[-1]
+        while (excess := len(ids) - self._max_tokens) > 0 and text:
+            inner = self._tokenizer(text, add_special_tokens=False)
+            ends = self._tokenizer.decode(inner["input_ids"][excess:])
+            # A character may be cut within: at least one goes, so that this comes to an end.
+            text = ends if len(ends) < len(text) else text[1:]
+            ids = self._templated((*turns[:-1], (role, text)))
+        return ids
+
+    def _templated(self, turns: Turns) -> list[int]:
+        if not self._tokenizer.chat_template:
+            raise TunebenchError(
+                "The model has no chat template and cannot be trained on messages; give a prompt "
+                "and a completion a line."
+            )
+        messages = [{"role": role, "content": text} for role, text in turns]
+        try:
+            encoded = self._tokenizer.apply_chat_template(
+                messages, add_generation_prompt=True, return_dict=True
+            )
+        except Exception as error:  # templates raise errors of their own kinds
+            raise TunebenchError(
+                "The model's chat template does not take these messages; mend their roles or "
+                "their order."
+            ) from error
+        ids: list[int] = encoded["input_ids"]
+        return ids
 
     def completion(self, text: str) -> tuple[int, ...]:
         """The ids of a completion, without the end of the text."""

@@ -1,4 +1,8 @@
-"""Training files: JSONL with a prompt and a completion a line, checked line by line."""
+"""Training files: JSONL, checked line by line.
+
+A line holds a prompt and a completion, or messages of which the last one, the assistant's, is what
+the model is to answer to those before. A file holds lines of one kind.
+"""
 
 import json
 from collections.abc import Iterator
@@ -9,6 +13,8 @@ from typing import Any
 from harness.errors import TunebenchError
 
 COLUMNS = ("prompt", "completion")
+_ROLES = ("system", "developer", "user", "assistant")
+Turns = tuple[tuple[str, str], ...]
 
 
 class TrainingFileError(TunebenchError):
@@ -17,9 +23,14 @@ class TrainingFileError(TunebenchError):
 
 @dataclass(frozen=True)
 class Example:
-    """A prompt and what should follow it, both as they are in the file."""
+    """A prompt and what should follow it, both as they are in the file.
 
-    prompt: str
+    Attributes:
+        prompt: a text; in a file of messages, role and content of all but the last.
+        completion: what should follow; the content of the last message.
+    """
+
+    prompt: str | Turns
     completion: str
 
 
@@ -32,17 +43,26 @@ def read(path: Path) -> list[Example]:
     found = list(examples(path))
     if not found:
         raise TrainingFileError(
-            "The file is empty; give one JSON object a line, with a prompt and a completion."
+            "The file is empty; give one JSON object a line, with a prompt and a completion or "
+            "with messages."
         )
     return found
 
 
 def examples(path: Path) -> Iterator[Example]:
     """The examples of a file, one at a time; lines of white space alone are passed over."""
+    first: Example | None = None
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
-                yield _example(number, line)
+                found = _example(number, line)
+                first = first or found
+                if isinstance(found.prompt, str) is not isinstance(first.prompt, str):
+                    raise TrainingFileError(
+                        f"Line {number} is not of the kind of the first one; give all lines "
+                        "messages, or all of them a prompt and a completion."
+                    )
+                yield found
 
 
 def _example(number: int, line: bytes) -> Example:
@@ -57,23 +77,58 @@ def _example(number: int, line: bytes) -> Example:
         ) from error
     if not isinstance(record, dict):
         raise TrainingFileError(f"Line {number} is no JSON object; give one object a line.")
+    if "messages" in record:
+        _refuse_others(number, record, ("messages",))
+        return _conversation(number, record["messages"])
     for column in COLUMNS:
-        _check(number, column, record)
-    if unknown := sorted(set(record) - set(COLUMNS)):
-        raise TrainingFileError(
-            f"Line {number} has the column {unknown[0][:40]!r}, which this server does not train "
-            "on; give prompt and completion alone."
-        )
+        if column not in record:
+            raise TrainingFileError(
+                f"Line {number} has no {column}; each line needs a prompt and a completion, or "
+                "messages."
+            )
+        _check(number, column, record[column])
+    _refuse_others(number, record, COLUMNS)
     return Example(record["prompt"], record["completion"])
 
 
-def _check(number: int, column: str, record: dict[str, Any]) -> None:
-    if column not in record:
-        hint = " (messages are not trained on here)" if "messages" in record else ""
+def _conversation(number: int, messages: Any) -> Example:
+    if not isinstance(messages, list) or len(messages) < 2:
         raise TrainingFileError(
-            f"Line {number} has no {column}; each line needs a prompt and a completion{hint}."
+            f"Line {number} has messages that are no list of two or more; give the user's and the "
+            "assistant's."
         )
-    text = record[column]
+    turns: list[tuple[str, str]] = []
+    for place, message in enumerate(messages, start=1):
+        what = f"message {place}"
+        if not isinstance(message, dict) or message.get("role") not in _ROLES:
+            raise TrainingFileError(
+                f"Line {number} has a {what} without a known role; use {', '.join(_ROLES)}."
+            )
+        _check(number, f"{what} content", message.get("content"))
+        _refuse_others(number, message, ("role", "content", "weight"), f" in {what}")
+        turns.append((message["role"], message["content"]))
+        earlier = place < len(messages)
+        if earlier and message["role"] == "assistant" and message.get("weight") != 0:
+            raise TrainingFileError(
+                f"Line {number} has a {what} of the assistant's before the last; this server "
+                'trains on the last alone: give it "weight": 0, or a line of its own.'
+            )
+    if turns[-1][0] != "assistant":
+        raise TrainingFileError(f"Line {number} does not end with a message of the assistant's.")
+    return Example(tuple(turns[:-1]), turns[-1][1])
+
+
+def _refuse_others(
+    number: int, record: dict[str, Any], known: tuple[str, ...], where: str = ""
+) -> None:
+    if unknown := sorted(set(record) - set(known)):
+        raise TrainingFileError(
+            f"Line {number} has {unknown[0][:40]!r}{where}, which this server does not train on; "
+            f"give {' and '.join(known)} alone."
+        )
+
+
+def _check(number: int, column: str, text: Any) -> None:
     if not isinstance(text, str):
         raise TrainingFileError(f"Line {number} has a {column} that is no text; quote it.")
     if not text:

@@ -248,3 +248,47 @@ def test_a_job_that_is_created_twice_with_a_key_is_one(client, file):
     fourth = client.fine_tuning.jobs.create(**body, metadata=key)
     assert fourth.id != third.id
     assert client.fine_tuning.jobs.cancel(fourth.id).status == "cancelled"
+
+
+def conversation(row):
+    said = [("system", "Is it good?"), ("user", row["prompt"]), ("assistant", row["completion"])]
+    return {"messages": [{"role": role, "content": content.strip()} for role, content in said]}
+
+
+@pytest.fixture(scope="module")
+def chats(client):
+    lines = "".join(json.dumps(conversation(row)) + "\n" for row in ROWS)
+    return client.files.create(file=("chats.jsonl", lines.encode()), purpose="fine-tune")
+
+
+def test_a_model_learns_from_messages_how_to_answer(client, chats):
+    options = {"n_epochs": 5, "learning_rate_multiplier": 20}
+    made = client.fine_tuning.jobs.create(
+        model="tiny-llama",
+        training_file=chats.id,
+        validation_file=chats.id,
+        seed=5,
+        method={"type": "supervised", "supervised": {"hyperparameters": options}},
+        extra_body={"lora_layers": 2},
+    )
+    found = ended(client, made)
+    assert found.status == "succeeded", client.fine_tuning.jobs.list_events(made.id).data
+    *asked, _ = conversation(ROWS[0])["messages"]
+    said = {
+        model: client.chat.completions.create(
+            model=model, messages=asked, max_tokens=16, temperature=0
+        ).choices[0]
+        for model in ("tiny-llama", found.fine_tuned_model)
+    }
+    labels = ("Positive", "Negative")
+    assert said["tiny-llama"].message.content not in labels
+    # A whole answer that ends where it should: the ids trained on are those that are asked.
+    assert said[found.fine_tuned_model].message.content in labels
+    assert said[found.fine_tuned_model].finish_reason == "stop"
+
+
+def test_a_model_without_a_template_fails_on_messages_in_a_sentence(client, chats):
+    made = client.fine_tuning.jobs.create(model="tiny-gemma", training_file=chats.id)
+    found = ended(client, made)
+    assert found.status == "failed"
+    assert "has no chat template and cannot be trained on messages" in found.error.message

@@ -67,6 +67,11 @@ def refused(answer):
     return answer.status_code, error
 
 
+def chat(*roles):
+    messages = [{"role": role, "content": f"word {number}"} for number, role in enumerate(roles)]
+    return json.dumps({"messages": messages}).encode() + b"\n"
+
+
 def left(folder):
     """Contents without a row, and uploads without an end."""
     return [path.name for path in (folder / "files").glob("*")]
@@ -85,11 +90,16 @@ def good(url):
         (GOOD + b'{"prompt": "a \xff", "completion": "b"}', "Line 3 is not UTF-8"),
         (b'{"prompt": "a"}', "Line 1 has no completion"),
         (GOOD + b'{"completion": "a"}', "Line 3 has no prompt"),
-        (b'{"messages": []}', "messages are not trained on"),
+        (b'{"messages": []}', "Line 1 has messages that are no list of two or more"),
+        (chat("user", "user"), "Line 1 does not end with a message of the assistant's"),
+        (chat("robot", "assistant"), "Line 1 has a message 1 without a known role"),
+        (chat("user", "assistant", "assistant"), 'give it "weight": 0'),
+        (chat("user", "assistant") + GOOD, "Line 2 is not of the kind of the first one"),
+        (b'{"messages": [{"role": "user", "content": ""}, 5]}', "an empty message 1 content"),
         (b'{"prompt": "a", "completion": ""}', "Line 1 has an empty completion"),
         (b'{"prompt": 5, "completion": "b"}', "Line 1 has a prompt that is no text"),
         (b'{"prompt": "a\\ud800", "completion": "b"}', "half of a surrogate pair in its prompt"),
-        (b'{"prompt": "a", "completion": "b", "label": 1}', "has the column 'label'"),
+        (b'{"prompt": "a", "completion": "b", "label": 1}', "has 'label', which this server"),
         (b"[" * 100_000, "Line 1 is not valid JSON"),
         (b"", "The file is empty"),
         (b"\n  \n", "The file is empty"),

@@ -265,3 +265,23 @@ def test_a_damaged_adapter_is_a_sentence(name, tiny_folders, adapter):
     (adapter / "adapter_model.safetensors").write_bytes(b"torn")
     with pytest.raises(TunebenchError, match="cannot be loaded"):
         adapted(registry.get(name), "ft", adapter)
+
+
+def test_messages_are_encoded_as_they_are_asked(oracle, name):
+    if name == "tiny-gemma":
+        pytest.skip("it has no chat template")
+    turns = (("system", "Good or bad?"), ("user", "a film " * 20))
+    example = Example(turns, "good")
+    asked = oracle.tokenizer.apply_chat_template(
+        [{"role": role, "content": content} for role, content in turns],
+        add_generation_prompt=True,
+        return_dict=True,
+    )["input_ids"]
+    whole = Encoder(oracle.tokenizer, 1000).encode(example)
+    assert list(whole.prompt) == asked
+    good = oracle.tokenizer("good", add_special_tokens=False)["input_ids"]
+    assert list(whole.completion) == [*good, oracle.tokenizer.eos_token_id]
+    short = oracle.tokenizer.decode(Encoder(oracle.tokenizer, 40).encode(example).prompt)
+    assert short.startswith("<system>Good or bad?\n<user>")
+    assert short.endswith("a film \n<assistant>")
+    assert 0 < short.count("film") < 20
