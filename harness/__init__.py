@@ -4,7 +4,21 @@ A benchmark for pytest: one test case for each model × shots × training size, 
 traffic in cassettes, so that a recorded experiment replays offline.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from harness.errors import TunebenchError
-from harness.experiment import Cell, Experiment
+
+if TYPE_CHECKING:
+    from harness.experiment import Cell, Experiment
 
 __all__ = ["Cell", "Experiment", "TunebenchError"]
+
+
+def __getattr__(name: str) -> Any:
+    # Late: an experiment needs pydantic, whose import is most of the time that `tunebench --help`
+    # would take.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from harness import experiment
+
+    return getattr(experiment, name)

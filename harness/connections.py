@@ -1,4 +1,4 @@
-"""Connections to the providers of an experiment, made when first needed and kept."""
+"""Providers of an experiment: connections, made when first needed, and the one started here."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.api import Client
+from harness.api.local import LOCAL, LocalProvider
 from harness.errors import TunebenchError
 
 if TYPE_CHECKING:
@@ -52,6 +53,27 @@ class Connections:
         for client in self._clients.values():
             client.close()
         self._clients.clear()
+
+
+class StartedProvider:
+    """The local provider, if a recording had to start it."""
+
+    def __init__(self) -> None:
+        self._local = LocalProvider()
+
+    def start(self, experiment: Experiment, name: str) -> None:
+        """Start a provider with its models of an experiment, if it is the local one.
+
+        Raises:
+            LocalProviderError: it did not start.
+        """
+        if name == LOCAL:
+            models = [m.provider_id for m in experiment.models.values() if m.provider == LOCAL]
+            self._local.ensure(experiment.providers[name].base_url, models)
+
+    def stop(self) -> None:
+        """Stop it, if it was started here."""
+        self._local.stop()
 
 
 def _api_key(experiment: Experiment, provider: str) -> str:

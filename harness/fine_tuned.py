@@ -16,9 +16,11 @@ from harness.recordings import RecordMode, recorded_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from harness.api.fine_tuning import JobSpec, Monitor
     from harness.budget import Budget
+    from harness.cassettes import RecordedCassette
     from harness.connections import Connections
     from harness.experiment import Cell, Experiment
 
@@ -36,12 +38,15 @@ class FineTunedModels:
         connections: to providers.
         start_provider: called before a request leaves.
         budget: what jobs may cost, or None.
+        unplayed: of each job's cassette that a replay came to the end of, the keys of the rows
+            that it did not ask for.
     """
 
     record: RecordMode
     connections: Connections
     start_provider: Callable[[Experiment, str], None]
     budget: Budget | None = None
+    unplayed: dict[Path, list[str]] = field(default_factory=dict)
     _models: dict[tuple[Experiment, str], FineTuned] = field(default_factory=dict)
     _errors: dict[tuple[Experiment, str], str] = field(default_factory=dict)
 
@@ -101,16 +106,20 @@ class FineTunedModels:
         experiment, spec = cell.experiment, job_of(cell)
         provider = experiment.models[cell.model].provider
         client = self.connections.client(experiment, provider, recording=False)
-        with _replay(cell, hint):
-            return fine_tune(client, spec, None)
+        with _replay(cell, hint) as cassette:
+            made = fine_tune(client, spec, None)
+            self.unplayed[cell.job_cassette] = cassette.unplayed
+        return made
 
 
 @contextmanager
-def _replay(cell: Cell, hint: str) -> Iterator[None]:
+def _replay(cell: Cell, hint: str) -> Iterator[RecordedCassette]:
     file = _file(cell, cell.job_cassette)
     try:
-        with use_cassette(file, before_send=None, items={}, hint=hint, kind=JobCassette):
-            yield
+        with use_cassette(
+            file, before_send=None, items={}, hint=hint, kind=JobCassette
+        ) as cassette:
+            yield cassette
     finally:
         file.close()
 

@@ -7,6 +7,7 @@ evaluated by replay. So a recording and every later replay give the same result.
 from __future__ import annotations
 
 import statistics
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -44,16 +45,19 @@ class Runner:
         start_provider: called before the first request of a cell leaves, with the experiment and
             the provider's name; starts the local provider.
         budget: what recordings may cost, or None.
+        unplayed: of each cassette that a replay came to the end of, the keys of the rows that
+            it did not ask for.
     """
 
     record: RecordMode = "none"
     start_provider: Callable[[Experiment, str], None] = lambda *_: None
     budget: Budget | None = None
+    unplayed: dict[Path, list[str]] = field(default_factory=dict)
     _connections: Connections = field(default_factory=Connections)
 
     def __post_init__(self) -> None:
         self._models = FineTunedModels(
-            self.record, self._connections, self.start_provider, self.budget
+            self.record, self._connections, self.start_provider, self.budget, self.unplayed
         )
 
     def evaluate(self, cell: Cell, hint: str, progress: Progress | None = None) -> Result:
@@ -85,6 +89,21 @@ class Runner:
             sentence = str(error)
             known = sentence.startswith((f"{cell}: ", f"{cell}, "))
             raise CellError(sentence if known else f"{cell}: {sentence}") from error
+
+    def fine_tuned(self, cell: Cell, hint: str, progress: Progress | None = None) -> FineTuned:
+        """The model of a fine-tuned cell alone, by its job, which is recorded before where told.
+
+        Args:
+            cell: a cell with a training size.
+            hint: how to record its job, for the message of a miss.
+            progress: told how the job gets on.
+
+        Raises:
+            FineTunedModelError: the job failed, or is not recorded.
+        """
+        blocked = blocked_network(cell.job) if self.record == "none" else nullcontext()
+        with blocked:
+            return self._models.model(cell, hint, progress or NoProgress())
 
     def close(self) -> None:
         """Close all connections."""
@@ -121,7 +140,7 @@ class Runner:
                 file, before_send=None, items=item_index(prompts_of(cell)), hint=hint
             ) as cassette:
                 replies, predictions = _ask(cell, made, client, NoProgress())
-                unplayed = cassette.unplayed
+                unplayed = self.unplayed[cell.cassette] = cassette.unplayed
         finally:
             file.close()
         rows = test_rows(cell.experiment)
@@ -132,7 +151,7 @@ class Runner:
             completion_tokens=sum(reply.completion_tokens for reply in replies),
             latency_ms_median=statistics.median(reply.latency_ms for reply in replies),
             recorded_at=max(reply.recorded_at or "" for reply in replies),
-            unplayed=unplayed,
+            unplayed=len(unplayed),
             fine_tuned=made,
             seconds=sum(reply.latency_ms for reply in replies) / 1000,
             server=", ".join(sorted({reply.server for reply in replies if reply.server})),

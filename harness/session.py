@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.api.local import LOCAL, LocalProvider
+from harness.connections import StartedProvider
 from harness.errors import TunebenchError
 from harness.gates import regression_gate, uplift_gate
 from harness.runner import CellError, Runner, orphans
@@ -46,13 +46,13 @@ class Session:
     _details: dict[Cell, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._local = LocalProvider()
+        self._provider = StartedProvider()
         self._budget: Budget | None = None
         if self.budget is not None:
             from harness.budget import Budget
 
             self._budget = Budget(self.budget)
-        self._runner = Runner(self.record, self._start_provider, self._budget)
+        self._runner = Runner(self.record, self._provider.start, self._budget)
 
     @property
     def stopped(self) -> str:
@@ -137,7 +137,7 @@ class Session:
     def close(self) -> None:
         """Close connections and stop the local provider if this session started it."""
         self._runner.close()
-        self._local.stop()
+        self._provider.stop()
 
     def _report_of(self, result: Result) -> dict[str, Any]:
         gates = self._gates.get(result.cell)
@@ -158,11 +158,6 @@ class Session:
                 self._details[result.cell] = reported(result)
             report |= self._details[result.cell]
         return report
-
-    def _start_provider(self, experiment: Experiment, name: str) -> None:
-        if name == LOCAL:
-            models = [m.provider_id for m in experiment.models.values() if m.provider == LOCAL]
-            self._local.ensure(experiment.providers[name].base_url, models)
 
 
 def _regression(result: Result) -> Regression | None:

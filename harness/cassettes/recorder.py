@@ -28,6 +28,7 @@ from harness.cassettes.fingerprint import (
     request_key,
     text_sha256,
 )
+from harness.cassettes.leaks import long_texts, repeats
 from harness.cassettes.misses import MissExplainer
 from harness.cassettes.store import CassetteFile, Row
 
@@ -44,9 +45,6 @@ _FILE_CONTENT = re.compile(r"GET files/[^/]+/content")
 # The openai client speaks through httpx2. Whatever else opens a connection while a cassette is in
 # use, such as the start of the local provider, is no traffic of the experiment.
 _OTHER_LIBRARIES = tuple(name for name in PATCHER_NAMES if name != "httpx2")
-
-# Shorter prompts, such as a label sent to be tokenized, may well stand in an answer.
-_ECHO_MIN_CHARACTERS = 40
 
 
 class RecordedCassette(Cassette):  # type: ignore[misc]
@@ -84,7 +82,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         self._before_send = before_send
         self.recording = before_send is not None
         self.hint = hint
-        self._texts = [text for text in texts if len(text) >= _ECHO_MIN_CHARACTERS]
+        self._texts = long_texts(texts)
         self._refused: CassetteError | None = None
 
     # What vcrpy's transport stubs ask, in their order.
@@ -156,8 +154,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
 
     def _row(self, asked: Fingerprint, response: dict[str, Any], latency_ms: float) -> Row:
         body = self._stored(_body(response, self.file, asked.endpoint))
-        prompts = [text for text in asked.texts if len(text) >= _ECHO_MIN_CHARACTERS]
-        if _repeats(body, prompts + self._texts):
+        if repeats(body, long_texts(asked.texts) + self._texts):
             raise CassetteError(
                 f"{self.file.path}: the answer of {asked.endpoint!r} repeats the prompt, or a text "
                 "in it, and a cassette must not hold the texts of the data set; turn that off at "
@@ -224,9 +221,11 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         return len(self.played) == len(self.file)
 
     @property
-    def unplayed(self) -> int:
-        """How many rows nothing asked for."""
-        return len(self.file) - len(self.played)
+    def unplayed(self) -> list[str]:
+        """The keys of the rows that nothing asked for, in the order of the file."""
+        if self.all_played:
+            return []
+        return [key for key in self.file.keys() if key not in self.played]
 
     def _load(self) -> None:
         self.rewound = True
@@ -297,14 +296,3 @@ def _body(response: dict[str, Any], file: CassetteFile, endpoint: str) -> Any:
             f"{file.path}: the answer of {endpoint!r} is not JSON ({error}; {kind}), so it was not "
             "recorded; is the provider's base_url right?"
         ) from error
-
-
-def _repeats(value: Any, texts: list[str]) -> bool:
-    """Whether any string in a JSON value holds one of the texts."""
-    if isinstance(value, str):
-        return any(text in value for text in texts)
-    if isinstance(value, list):
-        return any(_repeats(part, texts) for part in value)
-    if isinstance(value, dict):
-        return any(_repeats(part, texts) for part in (*value, *value.values()))
-    return False

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import FileIO
     from pathlib import Path
-    from typing import BinaryIO
+    from typing import IO, BinaryIO
 
 try:
     import fcntl
@@ -37,6 +37,21 @@ VERSION = 1
 _KEY_START = b'{"key":"'
 _KEY = slice(len(_KEY_START), len(_KEY_START) + 64)
 _BODY = b',"body":'
+
+
+def lock(file: IO[bytes], path: Path) -> None:
+    """Keep other recordings from an open cassette until it is closed.
+
+    Raises:
+        CassetteError: another process is recording it.
+    """
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise CassetteError(
+            f"{path}: another process is recording this cassette; wait for it to end, or stop it."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -132,14 +147,10 @@ class CassetteFile:
                 "one that can be written to."
             ) from error
         try:
-            if fcntl is not None:
-                fcntl.flock(writer, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            lock(writer, self.path)
+        except CassetteError:
             writer.close()
-            raise CassetteError(
-                f"{self.path}: another process is recording this cassette; wait for it to end, or "
-                "stop it."
-            ) from error
+            raise
         # Only now: another process may have recorded until it gave the lock back.
         self._index()
         writer.truncate(self._end)
