@@ -7,9 +7,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from harness.commands.baseline import add_baseline
+from harness.commands.cassettes import add_cassettes
 from harness.commands.compare import add_compare
+from harness.commands.completion import add_completion
 from harness.commands.curves import add_curves
+from harness.commands.fine_tune import add_fine_tune
 from harness.commands.prepare_data import add_prepare_data
+from harness.commands.record import add_record, parted
 from harness.commands.report import add_report
 from harness.errors import TunebenchError
 from harness.server.__main__ import add_arguments, serve
@@ -17,16 +21,52 @@ from harness.server.__main__ import add_arguments, serve
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_EXIT_CODES = """\
+exit codes:
+  0    done, and all is well
+  1    a command found something wrong: a case failed, cassettes differ
+  2    wrong usage, or something that the message says how to mend
+  130  interrupted
+"""
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"tunebench {version('tunebench')}")
+        parser.exit()
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        The exit code: 0 for success, 1 where a command found something wrong, 2 for wrong usage.
+        The exit code, as `tunebench --help` lists them.
     """
+    parser = _parser()
+    given, rest = parted(sys.argv[1:] if argv is None else list(argv))
+    arguments = parser.parse_args(given)
+    arguments.rest = rest
+    try:
+        code: int = arguments.run(arguments)
+    except TunebenchError as error:
+        print(f"tunebench: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("tunebench: interrupted.", file=sys.stderr)
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="tunebench", description="Does fine-tuning beat prompting on my labelled task?"
+        prog="tunebench",
+        description="Does fine-tuning beat prompting on my labelled task?",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     local = commands.add_parser(
         "serve",
@@ -39,14 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_report(commands)
     add_baseline(commands)
     add_compare(commands)
+    add_record(commands)
+    add_fine_tune(commands)
+    add_cassettes(commands)
+    add_completion(commands, parser)
     local.set_defaults(run=serve)
-    arguments = parser.parse_args(argv)
-    try:
-        code: int = arguments.run(arguments)
-    except TunebenchError as error:
-        print(f"tunebench: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("tunebench: interrupted.", file=sys.stderr)
-        return 130
-    return code
+    return parser

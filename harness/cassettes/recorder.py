@@ -225,7 +225,8 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         """The keys of the rows that nothing asked for, in the order of the file."""
         if self.all_played:
             return []
-        return [key for key in self.file.keys() if key not in self.played]
+        stored = self.file.keys()
+        return [key for key in stored if key not in self.played]
 
     def _load(self) -> None:
         self.rewound = True

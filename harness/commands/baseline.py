@@ -1,10 +1,13 @@
 """``tunebench baseline``: keep today's answers as what later recordings are held against.
 
-The file holds label ids by item and no text, and is meant to be committed.
+The file holds label ids by item and no text, and is meant to be committed. ``--json`` prints one
+object: ``baselines``, a list with ``experiment``, ``file``, ``cells`` (ids) and ``left_out``
+(sentences) of each.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +38,7 @@ def add_baseline(
         metavar="EXPERIMENT",
         nargs="*",
         type=Path,
-        help="experiment files, or folders that hold experiment.toml (benchmarks/*)",
+        help="experiment files, or folders with experiment.toml in or below (benchmarks)",
     )
     parser.add_argument(
         "--results",
@@ -43,6 +46,7 @@ def add_baseline(
         type=Path,
         help="take the answers from what `pytest --results DIR` wrote",
     )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
     return parser
 
@@ -56,10 +60,12 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         TunebenchError: an experiment cannot be read, or none of its cells has an answer.
     """
+    from harness.commands.experiments import found_experiments
     from harness.formatting.whole_files import whole_files
     from harness.regression import baseline_bytes
 
-    for experiment in _experiments(args.experiments):
+    written = []
+    for experiment in found_experiments(args.experiments):
         if args.results is None:
             cells, missing = _replayed(experiment)
         else:
@@ -67,32 +73,32 @@ def run(args: argparse.Namespace) -> int:
         content = baseline_bytes(experiment.name, experiment.task.labels, cells)
         with whole_files([experiment.baseline], overwrite=True) as (file,):
             file.write(content)
-        print(f"{experiment.baseline}: {len(cells)} of {len(experiment.cells)} cells.")
-        for sentence in missing:
-            print(f"- left out: {sentence}")
-    return 0
-
-
-def _experiments(paths: list[Path]) -> list[Experiment]:
-    from harness.experiment import Experiment
-
-    found = paths or sorted(Path("benchmarks").glob("*/experiment.toml"))
-    if not found:
-        raise BaselineCommandError(
-            "benchmarks/*/experiment.toml: there is no experiment; name one, or change to the "
-            "folder that holds benchmarks/."
+        written.append(
+            {
+                "experiment": experiment.name,
+                "file": str(experiment.baseline),
+                "cells": list(cells),
+                "left_out": missing,
+            }
         )
-    return [Experiment.read(p / "experiment.toml" if p.is_dir() else p) for p in found]
+        if not args.json:
+            print(f"{experiment.baseline}: {len(cells)} of {len(experiment.cells)} cells.")
+            for sentence in missing:
+                print(f"- left out: {sentence}")
+    if args.json:
+        print(json.dumps({"baselines": written}, ensure_ascii=False))
+    return 0
 
 
 def _replayed(experiment: Experiment) -> tuple[dict[str, Any], list[str]]:
     from harness.regression import entry_of
+    from harness.reports.progress import waited_for
     from harness.runner import CellError, Runner
 
     cells, missing = {}, []
     runner = Runner()
     try:
-        for cell in experiment.cells:
+        for cell in waited_for(experiment.cells, experiment.name, "cell"):
             try:
                 result = runner.evaluate(cell, "record it with `pytest --record=missing`")
             except CellError as error:

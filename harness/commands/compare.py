@@ -1,4 +1,10 @@
-"""``tunebench compare``: two runs' results, cell by cell on the texts that both were asked."""
+"""``tunebench compare``: two runs' results, cell by cell on the texts that both were asked.
+
+``--json`` prints one object: ``a`` and ``b`` are the paths; ``only_a`` and ``only_b`` list the
+cells that one has alone, as ``experiment`` and ``cell``; ``cells`` has of each in both also ``n``
+(texts in common), ``n_a``, ``n_b``, ``accuracy_a``, ``accuracy_b``, ``difference`` (B's minus
+A's) with ``ci_low``, ``ci_high`` and ``mid_p``, and the items that were ``lost`` and ``gained``.
+"""
 
 from __future__ import annotations
 
@@ -72,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _compared(documents: list[dict[str, Any]], paths: tuple[Path, Path]) -> dict[str, Any]:
     from harness.reports.files import judgements_of
+    from harness.reports.progress import waited_for
 
     first, second = (
         judgements_of(document, path) for document, path in zip(documents, paths, strict=True)
@@ -83,10 +90,11 @@ def _compared(documents: list[dict[str, Any]], paths: tuple[Path, Path]) -> dict
         raise CompareError(
             f"{paths[0]} and {paths[1]} have no cell in common; name two runs of one."
         )
+    shown = waited_for(both, "compare", "cell")
     return {
         "a": str(paths[0]),
         "b": str(paths[1]),
-        "cells": [_cell(key, first[key], second[key], paths) for key in both],
+        "cells": [_cell(key, first[key], second[key], paths) for key in shown],
         "only_a": [_named(key) for key in first if key not in second],
         "only_b": [_named(key) for key in second if key not in first],
     }

@@ -50,7 +50,7 @@ def from_cassette(path: Path) -> JobCurve:
     from harness.scoring.learning_curves import curve_of_metrics, read_curve
 
     answers = _answers(path)
-    states = [body for endpoint, body in answers if _JOB.fullmatch(endpoint)]
+    states = _states(answers)
     if not states or not isinstance(states[-1], dict):
         raise JobSourceError(
             f"{path}: the cassette holds no fine-tuning job; name one of the folder `jobs`, such "
@@ -69,6 +69,19 @@ def from_cassette(path: Path) -> JobCurve:
     metrics = _metrics(reversed(newest_first))
     curve = curve_of_metrics(metrics, source=_described(job, str(path)))
     return JobCurve(path.stem, _told(job), curve)
+
+
+def states_of(path: Path) -> list[dict[str, Any]]:
+    """A job's states in its cassette, from the first to the last; as `JobCurve.job` each.
+
+    Raises:
+        JobSourceError: the file is no cassette.
+    """
+    return [_told(body) for body in _states(_answers(path))]
+
+
+def _states(answers: list[tuple[str, Any]]) -> list[Any]:
+    return [body for endpoint, body in answers if _JOB.fullmatch(endpoint)]
 
 
 def from_provider(name: str, base_url: str, api_key: str) -> JobCurve:

@@ -2,6 +2,10 @@
 
 It prints, and on demand writes files or sends the job to a tracker. No file is overwritten unless
 that is asked for.
+
+``--json`` prints one object. Of a job: ``name``, ``job`` (``id``, ``model``, ``status``,
+``fine_tuned_model``, ``trained_tokens``, ``minutes``, ``hyperparameters``) and ``rows``, one a
+step. With ``--sizes``: ``rows`` alone, one a fine-tuned cell. What is not known is null.
 """
 
 from __future__ import annotations

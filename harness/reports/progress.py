@@ -1,15 +1,44 @@
-"""What is shown while something is recorded: bars for texts, uploads and steps, lines else."""
+"""What is shown while one waits: bars for texts, uploads and steps of a recording, lines else."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+_T = TypeVar("_T")
+
+# Less is not worth a bar, seconds.
+_PATIENCE = 2.0
+
+
+def waited_for(
+    things: Iterable[_T], title: str, unit: str, total: int | None = None
+) -> Iterator[_T]:
+    """Go through things, with a bar on a terminal's standard error after two seconds.
+
+    Args:
+        things: each of which takes its time.
+        title: what is done.
+        unit: what one of them is called.
+        total: how many they are, if they cannot be counted.
+    """
+    bar = tqdm(
+        things,
+        desc=title,
+        unit=unit,
+        total=total,
+        delay=_PATIENCE,
+        disable=None,
+        leave=False,
+        file=sys.stderr,
+    )
+    return iter(bar)
 
 
 class Progress:

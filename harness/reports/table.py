@@ -22,7 +22,10 @@ _HEADER = (
 )
 _UPLIFT_HEADER = ("model", "cell", "over", "uplift", "95 % interval", "mid-p", "n")
 _JOB_HEADER = ("job", "trained tokens", "minutes", "fine-tuned model")
-_LEFT = {"model", "rule", "verdict", "cell", "over", "job", "fine-tuned model", "experiment"}
+_LEFT = {
+    *("model", "rule", "verdict", "cell", "over", "job", "fine-tuned model", "experiment"),
+    *("recording", "state", "models"),
+}
 
 
 def table(
