@@ -209,6 +209,14 @@ class Experiment:
         return tuple(cell for cell in self.cells if cell.train_size)
 
     @property
+    def jobs(self) -> dict[str, Cell]:
+        """The first cell of each fine-tuning job, by the job's name."""
+        jobs: dict[str, Cell] = {}
+        for cell in self.fine_tuned_cells:
+            jobs.setdefault(cell.job, cell)
+        return jobs
+
+    @property
     def prompted_cells(self) -> tuple[Cell, ...]:
         """The cells of the models as they came."""
         return tuple(cell for cell in self.cells if not cell.train_size)

@@ -44,10 +44,8 @@ class Verified:
 
 def recordings_of(experiment: Experiment) -> dict[Path, Cell]:
     """Each cassette that an experiment needs, jobs first, with a cell that needs it."""
-    jobs = {cell.job_cassette: cell for cell in reversed(experiment.fine_tuned_cells)}
-    return {path: jobs[path] for path in reversed(jobs)} | {
-        cell.cassette: cell for cell in experiment.cells
-    }
+    jobs = {cell.job_cassette: cell for cell in experiment.jobs.values()}
+    return jobs | {cell.cassette: cell for cell in experiment.cells}
 
 
 def name_of(path: Path, cell: Cell) -> str:
@@ -65,17 +63,17 @@ def verified(experiment: Experiment) -> Iterator[Verified]:
     """
     texts = [*test_rows(experiment)["text"], *train_rows(experiment)["text"]]
     keys = _known_keys(experiment)
+    damaged: set[Path] = set()
     with closing(Runner()) as runner:
         for path, cell in recordings_of(experiment).items():
             file = inspect(path) if path.exists() else None
             problems = [*file.problems, *file.leaks(texts, keys)] if file else []
-            try:
-                if path == cell.job_cassette:
-                    runner.fine_tuned(cell, _HINT)
-                else:
-                    runner.evaluate(cell, _HINT)
-            except TunebenchError as error:
-                problems.append(_sentence(error))
+            if file and file.damaged:
+                damaged.add(path)
+            elif cell.train_size and cell.job_cassette in damaged:
+                problems.append(f"{cell}: not replayed, since its job's cassette is damaged.")
+            else:
+                problems += _replayed(runner, path, cell)
             unplayed = runner.unplayed.get(path)
             if file and unplayed:
                 lines = ", ".join(map(str, file.numbers(unplayed)))
@@ -91,9 +89,16 @@ def verified(experiment: Experiment) -> Iterator[Verified]:
         yield Verified(path, "", file, [problem, *file.problems, *leaks], None)
 
 
-def _sentence(error: TunebenchError) -> str:
-    sentence = str(error)
-    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
+def _replayed(runner: Runner, path: Path, cell: Cell) -> list[str]:
+    """Replay a cell, or a job where the path is its cassette's; what is wrong, if anything."""
+    try:
+        if path == cell.job_cassette:
+            runner.fine_tuned(cell, _HINT)
+        else:
+            runner.evaluate(cell, _HINT)
+    except TunebenchError as error:
+        return [str(error)]
+    return []
 
 
 def _known_keys(experiment: Experiment) -> list[str]:

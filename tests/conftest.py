@@ -19,6 +19,7 @@ import httpcore2  # noqa: F401 isort: skip
 import openai  # noqa: F401 isort: skip
 import vcr  # noqa: F401 isort: skip
 
+from .film_project import FilmProject
 from .jobs_provider import JobsProvider
 
 
@@ -192,6 +193,32 @@ def jobs(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> JobsProvider:
     clock = types.SimpleNamespace(sleep=lambda seconds: jobs.sleep(seconds))
     monkeypatch.setattr(harness.api.fine_tuning, "time", clock)
     return jobs
+
+
+@pytest.fixture
+def film_project(
+    pytester: pytest.Pytester,
+    loopback: Loopback,
+    jobs: JobsProvider,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[FilmProject]:
+    """A user's repository with prompted and fine-tuned cells, not yet recorded."""
+    data = tmp_path_factory.mktemp("data")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(data))
+    project = FilmProject(pytester, loopback, jobs, data)
+    yield project
+    # Another test's data set has the same name.
+    project.write_data()
+
+
+@pytest.fixture
+def recorded_films(film_project: FilmProject) -> FilmProject:
+    """The same, recorded, with nothing asked since."""
+    film_project.record().assert_outcomes(passed=4)
+    film_project.loopback.asked.clear()
+    film_project.jobs.requests.clear()
+    return film_project
 
 
 @pytest.fixture(autouse=True)

@@ -5,25 +5,15 @@ import re
 
 import pytest
 
-from .film_project import FilmProject
+
+@pytest.fixture
+def project(film_project):
+    return film_project
 
 
 @pytest.fixture
-def project(pytester, loopback, jobs, tmp_path_factory, monkeypatch):
-    data = tmp_path_factory.mktemp("data")
-    monkeypatch.setenv("TFDS_DATA_DIR", str(data))
-    project = FilmProject(pytester, loopback, jobs, data)
-    yield project
-    # Another test's data set has the same name.
-    project.write_data()
-
-
-@pytest.fixture
-def recorded(project):
-    project.record().assert_outcomes(passed=4)
-    project.loopback.asked.clear()
-    project.jobs.requests.clear()
-    return project
+def recorded(recorded_films):
+    return recorded_films
 
 
 def test_a_fine_tuned_cell_is_a_case_that_k_selects(project) -> None:

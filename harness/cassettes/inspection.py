@@ -51,6 +51,11 @@ class Inspected:
     torn: bool
     problems: list[str]
 
+    @property
+    def damaged(self) -> bool:
+        """Whether anything but a torn last line is wrong; a replay may stumble over it."""
+        return len(self.problems) > self.torn
+
     def numbers(self, keys: Iterable[str]) -> list[int]:
         """The lines of rows by their keys."""
         wanted = set(keys)
@@ -90,12 +95,13 @@ def inspect(path: Path) -> Inspected:
     problems, torn = [], False
     first_lines: dict[str, int] = {}
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            lines = list(file)
     except OSError as error:
         raise CassetteError(
             f"{path}: the cassette cannot be read ({error.strerror}); mend the path."
         ) from error
-    for number, line in enumerate(content.splitlines(keepends=True), 1):
+    for number, line in enumerate(lines, 1):
         try:
             if not line.endswith(b"\n"):
                 torn = True
@@ -110,9 +116,9 @@ def inspect(path: Path) -> Inspected:
                 raise ValueError(f"it has the key of line {earlier}; delete one of the two")
         except ValueError as error:
             problems.append(f"{path}, line {number}: {error}.")
-    if not content:
+    if not lines:
         problems.append(f"{path}: the file is empty; delete it.")
-    return Inspected(path, len(content), header, rows, torn, problems)
+    return Inspected(path, sum(map(len, lines)), header, rows, torn, problems)
 
 
 def _header(line: bytes) -> dict[str, Any]:

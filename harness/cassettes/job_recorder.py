@@ -45,8 +45,13 @@ class JobCassette(RecordedCassette):
 
     def _plays(self, key: str, endpoint: str) -> bool:
         if key not in self.file:
+            name, path = self.file.header["recording"], self.file.path
+            if not self.recording and self._turn and _STATE.fullmatch(endpoint):
+                raise CassetteMissError(
+                    f"{name}: the recording in {path} was stopped while the job was "
+                    f"{self._status}; {self.hint}, which goes on with it."
+                )
             if not self.recording and self.file.exists and _LIST.fullmatch(endpoint):
-                name, path = self.file.header["recording"], self.file.path
                 raise CassetteMissError(
                     f"{name}: {path} holds another job than the one this is: the training rows, "
                     "the model or its fine-tuning options have changed; undo that change, or "
@@ -59,13 +64,13 @@ class JobCassette(RecordedCassette):
         return True
 
     def play_response(self, request: Request) -> dict[str, Any]:
-        """The recorded answer; a job's states in turn, the last one again and again."""
+        """The recorded answer; a job's states in turn, its end again and again."""
         response = super().play_response(request)
         endpoint = endpoint_of(request.method, request.uri)
         if _STATE.fullmatch(endpoint):
             self._status = json.loads(response["body"]["string"])["status"]
             more = _state_key(endpoint, self._turn + 1) in self.file
-            if more or (self.recording and self._status not in _ENDED):
+            if more or self._status not in _ENDED:
                 self._turn += 1
         return response
 

@@ -180,7 +180,7 @@ def _diff(args: argparse.Namespace) -> int:
         rows = []
         for path in (old, new):
             file = inspect(path) if path.exists() else None
-            if file and not file.torn and file.problems:
+            if file and file.damaged:
                 raise CassettesError(file.problems[0])
             rows.append(list(file.rows.values()) if file else [])
         found.append({"cassette": name, **differences(*rows)})

@@ -41,7 +41,7 @@ def listed(experiment: Experiment) -> Iterator[dict[str, Any]]:
 def _state(path: Path, cell: Cell, file: Inspected | None) -> str:
     if file is None:
         return "missing"
-    if len(file.problems) > file.torn:
+    if file.damaged:
         return "damaged"
     if path == cell.job_cassette:
         states = states_of(path)

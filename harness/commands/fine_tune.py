@@ -101,8 +101,8 @@ def _jobs(
                 "one that it holds."
             )
     cells = {
-        cell.job: cell
-        for cell in experiment.fine_tuned_cells
+        job: cell
+        for job, cell in experiment.jobs.items()
         if (not models or cell.model in models) and (not sizes or cell.train_size in sizes)
     }
     if not cells:

@@ -1,0 +1,210 @@
+"""``tunebench cassettes ls`` and ``verify``, on a recorded experiment and on what happens to it."""
+
+import json
+
+import pytest
+
+from harness.cli import main
+
+TEXT = "a fine film, number 3 of the held-out ones"
+
+
+@pytest.fixture
+def cassettes(recorded_films, monkeypatch, capfd):
+    """Run a command in the user's repository: its exit code, output and error."""
+    monkeypatch.chdir(recorded_films.root)
+
+    def run(*arguments):
+        capfd.readouterr()
+        code = main(["cassettes", *arguments])
+        return code, *capfd.readouterr()
+
+    run.films = recorded_films
+    run.cell = recorded_films.cassettes / "m-0shot.jsonl"
+    run.job = recorded_films.cassettes / "jobs/m-ft8.jsonl"
+    return run
+
+
+def states(cassettes):
+    rows = json.loads(cassettes("ls", "--json")[1])["cassettes"]
+    return {row["recording"]: row["state"] for row in rows}
+
+
+def problems(cassettes, *arguments):
+    code, out, err = cassettes("verify", "--json", *arguments)
+    found = json.loads(out)
+    told = [problem for one in found["cassettes"] for problem in one["problems"]]
+    assert (code, found["problems"], err) == (int(bool(told)), len(told), "")
+    return told
+
+
+def change(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_each_cassette_is_a_line_and_a_recorded_one_is_complete(cassettes):
+    code, out, _ = cassettes("ls")
+    header, *lines = out.splitlines()
+    assert (code, header.split()[:5]) == (
+        0,
+        ["experiment", "recording", "state", "rows", "bytes"],
+    )
+    assert [line.split()[1] for line in lines] == [
+        *("m-ft8", "m-0shot", "m-0shot-label_logprobs", "m-ft8", "m-ft8-label_logprobs")
+    ]
+    assert set(states(cassettes).values()) == {"complete"}
+
+
+def test_scripts_read_what_a_cassette_holds(cassettes):
+    rows = json.loads(cassettes("ls", "--json", "benchmarks/films")[1])["cassettes"]
+    (row,) = (row for row in rows if row["recording"] == "m-0shot")
+    stored = [json.loads(line) for line in cassettes.cell.read_text().splitlines()[1:]]
+    assert row == {
+        "experiment": "films",
+        "cassette": str(cassettes.cell),
+        "recording": "m-0shot",
+        "state": "complete",
+        "rows": len(stored),
+        "first_recorded_at": stored[0]["recorded_at"],
+        "last_recorded_at": stored[-1]["recorded_at"],
+        "models": ["base"],
+        "bytes": cassettes.cell.stat().st_size,
+    }
+
+
+def test_each_state_has_its_name(cassettes):
+    films = cassettes.films
+    films.edit("test_size = 10", "test_size = 12")
+    (films.cassettes / "m-0shot-label_logprobs.jsonl").unlink()
+    change(films.cassettes / "m-ft8-label_logprobs.jsonl", '"status":200', '"status":"200"')
+    change(cassettes.job, '"status":"succeeded"', '"status":"failed"')
+    (films.cassettes / "m-9shot.jsonl").write_bytes(cassettes.cell.read_bytes())
+    cassettes.cell.with_name("m-0shot.jsonl.part").write_bytes(cassettes.cell.read_bytes())
+    rows = json.loads(cassettes("ls", "--json")[1])["cassettes"]
+    assert [(row["recording"], row["state"]) for row in rows] == [
+        ("m-ft8 (job)", "failed"),
+        ("m-0shot", "partial"),
+        ("m-0shot", "unfinished"),
+        ("m-0shot-label_logprobs", "missing"),
+        ("m-ft8", "partial"),
+        ("m-ft8-label_logprobs", "damaged"),
+        ("m-0shot", "orphan"),
+    ]
+
+
+def test_what_was_recorded_is_sound(cassettes):
+    code, out, err = cassettes("verify")
+    assert (code, out, err) == (0, "5 of 5 cassettes are sound.\n", "")
+    assert cassettes.films.loopback.asked == []
+
+
+def test_a_cell_that_would_ask_something_else_now_is_told(cassettes):
+    cassettes.films.edit("as Positive or Negative", "as Negative or Positive")
+    prompted = problems(cassettes)
+    assert len(prompted) == 2
+    for cell, problem in zip(("m-0shot", "m-0shot-label_logprobs"), prompted, strict=True):
+        assert problem.startswith(f"{cell}, item held-out/0, ")
+        assert "the text of 10 of 10 prompts" in problem
+        assert "record it with `tunebench record`" in problem
+
+
+def test_rows_that_nothing_asks_for_are_told_with_their_lines(cassettes):
+    lines = cassettes.cell.read_text().splitlines(keepends=True)
+    row = json.loads(lines[-1])
+    other = json.dumps(row | {"key": "0" * 64}, separators=(",", ":"))
+    cassettes.cell.write_text("".join([lines[0], other + "\n", *lines[1:]]))
+    (problem,) = problems(cassettes)
+    assert problem == (
+        f"{cassettes.cell}: nothing asks for 1 rows (line 2); remove them with `tunebench "
+        "cassettes prune`."
+    )
+
+
+def test_a_recording_that_was_stopped_is_told(cassettes):
+    lines = cassettes.job.read_text().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if '"status":"running"' in line)
+    cassettes.job.write_text("".join(lines[: at + 1]))
+    assert states(cassettes)["m-ft8 (job)"] == "partial"
+    told = problems(cassettes)
+    assert len(told) == 3  # the job's and its cells'
+    assert all("was stopped while the job was running; record it" in one for one in told)
+
+
+def test_a_torn_last_line_is_told_although_a_replay_drops_it(cassettes):
+    with cassettes.cell.open("a") as file:
+        file.write('{"key":"00')
+    (problem,) = problems(cassettes)
+    assert problem.startswith(f"{cassettes.cell}, line ")
+    assert problem.endswith("it has no end; record again, or prune it.")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"experiment": "films"', '"experiment": "plays"', "belongs to the experiment 'plays'"),
+        ('"cassette": 1', '"cassette": 2', "has format version 2"),
+        ('{"cassette"', '{"tape"', "this is no header of a cassette"),
+        ('"latency_ms":', '"latency":', "differs in the fields latency, latency_ms"),
+        ('"items":[', '"items":["x"],"body":[', "differs in"),
+        ('"parameters":{', '"parameters":3,"p":{', "differs in the fields p"),
+        ('"status":200', '"status":"ok"', "the field status is not of its kind"),
+        ('{"key":"', '{"key":"G', "the key is no SHA-256 in hex"),
+        ('{"key"', '["key"', "this is no JSON object"),
+    ],
+)
+def test_a_line_that_is_not_as_it_should_be_is_told_with_its_number(cassettes, old, new, said):
+    change(cassettes.cell, old, new)
+    told = problems(cassettes)
+    assert any(said in problem for problem in told), told
+    assert all(problem.startswith((str(cassettes.cell), "m-0shot")) for problem in told)
+
+
+def test_a_key_that_stands_twice_is_told(cassettes):
+    last = cassettes.cell.read_text().splitlines()[-1]
+    with cassettes.cell.open("a") as file:
+        file.write(last + "\n")
+    (problem,) = problems(cassettes)
+    assert "it has the key of line" in problem
+
+
+@pytest.mark.parametrize("where", ["cell", "job"])
+def test_a_text_of_the_data_set_is_found_and_not_shown(cassettes, where):
+    path = getattr(cassettes, where)
+    change(path, '"server":"', f'"server":"said {TEXT}')
+    told = problems(cassettes)
+    assert any("the row holds a text of the data set" in problem for problem in told)
+    assert not any(TEXT in problem for problem in told)
+
+
+@pytest.mark.parametrize(
+    "secret", ["sk-proj-abcdefghijklmnop1234", "Bearer abcdefgh12345678", "the-key-of-this-house"]
+)
+def test_what_looks_like_a_key_is_found_and_not_shown(cassettes, monkeypatch, secret):
+    cassettes.films.edit("retries = 0", 'retries = 0\napi_key_env = "TUNEBENCH_TEST_KEY"')
+    monkeypatch.setenv("TUNEBENCH_TEST_KEY", "the-key-of-this-house")
+    change(cassettes.cell, '"server":"loopback"', f'"server":"{secret}"')
+    told = problems(cassettes)
+    assert all("the row holds what looks like an API key" in problem for problem in told)
+    assert told
+    assert not any(secret in problem for problem in told)
+
+
+def test_a_name_with_sk_in_it_is_no_key(cassettes):
+    change(cassettes.cell, '"server":"loopback"', '"server":"ft:task-of-many-long-words-here"')
+    assert problems(cassettes) == []
+
+
+def test_a_cassette_that_no_cell_uses_is_told(cassettes):
+    cassettes.films.edit("train_sizes = [8]\n", "")
+    told = problems(cassettes)
+    assert len(told) == 3
+    assert all("no cell uses it; remove it with `tunebench cassettes prune`" in t for t in told)
+
+
+@pytest.mark.parametrize("command", ["ls", "verify", "prune"])
+def test_a_folder_without_an_experiment_is_a_sentence(cassettes, command):
+    code, out, err = cassettes(command, "cassettes")
+    assert (code, out) == (2, "")
+    assert err.startswith("tunebench: cassettes: there is no experiment.toml in or below it")
