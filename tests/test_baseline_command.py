@@ -7,18 +7,19 @@ import pytest
 from harness.cli import main
 
 HELP = """\
-usage: tunebench baseline [-h] [--results DIR] [EXPERIMENT ...]
+usage: tunebench baseline [-h] [--results DIR] [--json] [EXPERIMENT ...]
 
 Write baseline.json beside each experiment's file: its cells' answers as label
 ids by item. They are replayed from the cassettes, or taken from results.
 
 positional arguments:
-  EXPERIMENT     experiment files, or folders that hold experiment.toml
-                 (benchmarks/*)
+  EXPERIMENT     experiment files, or folders with experiment.toml in or below
+                 (benchmarks)
 
 options:
   -h, --help     show this help message and exit
   --results DIR  take the answers from what `pytest --results DIR` wrote
+  --json         print one JSON object
 """
 TEST = """
 @pytest.mark.parametrize("cell", experiment.cells, ids=str)
@@ -92,6 +93,22 @@ def test_cells_without_a_recording_are_left_out_and_named(project, capsys):
     assert "baseline.json: 3 of 4 cells." in said
     assert "- left out: two-0shot" in said
     assert "two-0shot" not in json.loads(project.path.read_text())["cells"]
+
+
+def test_scripts_read_one_json_object(project, capsys):
+    (project.root / "cassettes/small/two-0shot.jsonl").unlink()
+    capsys.readouterr()
+    assert main(["baseline", "--json"]) == 0
+    out, err = capsys.readouterr()
+    (written,) = json.loads(out)["baselines"]
+    (sentence,) = written.pop("left_out")
+    assert sentence.startswith("two-0shot, ")
+    assert err == ""
+    assert written == {
+        "experiment": "small",
+        "file": "benchmarks/small/baseline.json",
+        "cells": ["one-0shot", "one-0shot-label_logprobs", "two-0shot-label_logprobs"],
+    }
 
 
 def test_what_equals_the_baseline_is_not_spoken_of(project):

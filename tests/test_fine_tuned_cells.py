@@ -138,6 +138,22 @@ def test_a_job_that_is_not_recorded_is_a_sentence_of_cell_and_job(project) -> No
     assert project.loopback.asked == []
 
 
+def test_a_job_whose_recording_was_stopped_is_a_sentence_and_not_an_endless_replay(
+    recorded,
+) -> None:
+    path = recorded.cassettes / "jobs" / "m-ft8.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if '"status":"running"' in line)
+    path.write_text("".join(lines[: at + 1]))
+    result = recorded.run("-k", "ft8 and not logprobs")
+    result.assert_outcomes(failed=1, deselected=3)
+    result.stdout.fnmatch_lines(
+        ["m-ft8: m-ft8 (job): the recording in *m-ft8.jsonl was stopped while the job was running*"]
+    )
+    recorded.record().assert_outcomes(passed=4)
+    assert len(recorded.jobs.jobs) == 1
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [("n_epochs = 2", "n_epochs = 3"), ('id = "base"', 'id = "other"'), ("= 2", "= 2\nseed = 1")],
