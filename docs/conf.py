@@ -1,0 +1,45 @@
+"""How Sphinx builds the documentation: ``python -m sphinx -W docs FOLDER``."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `generated`
+
+from importlib import metadata
+
+project = "tunebench"
+author = "the authors of tunebench"
+copyright = author
+try:
+    release = metadata.version("tunebench")
+except metadata.PackageNotFoundError:  # harness on the path without an install
+    release = ""
+
+extensions = ["generated", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+root_doc = "index"
+exclude_patterns = ["_build"]
+smartquotes = False  # what is typed is what is shown: options and code are quoted in the text
+
+# Links to a heading that is not there are warnings, and warnings end the build.
+myst_heading_anchors = 3
+
+# Docstrings: Google's sections, single backticks as a link where there is something to link to.
+default_role = "py:obj"
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+napoleon_custom_sections = ["Source"]
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+autoclass_content = "class"
+python_use_unqualified_type_names = True
+add_module_names = False
+
+# One theme, no font and no script from elsewhere.
+html_theme = "furo"
+html_title = "tunebench"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_show_sphinx = False
+html_show_copyright = False

@@ -1,0 +1,289 @@
+"""Pages' parts that are made from the code, so that they cannot drift from it.
+
+A page asks for a part with a line ``<!-- generated: NAME -->``. A name that nothing makes ends the
+build.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import inspect
+import io
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+from unittest import mock
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+from sphinx.errors import SphinxError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sphinx.application import Sphinx
+
+_ROOT = Path(__file__).resolve().parent.parent
+# Of what the commands print, so that every build has the same lines.
+_WIDTH = {"COLUMNS": "80"}
+_PLACE = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.MULTILINE)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.connect("source-read", _fill)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _fill(app: Sphinx, docname: str, source: list[str]) -> None:
+    def part(match: re.Match[str]) -> str:
+        if match[1] not in PARTS:
+            raise SphinxError(f"{docname}: nothing makes the part {match[1]!r}; see generated.py.")
+        return PARTS[match[1]]()
+
+    source[0] = _PLACE.sub(part, source[0])
+
+
+# The experiment file
+
+
+def tables(model: type[BaseModel], head: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """Every table of the experiment file, as it is written in TOML, with its model.
+
+    Args:
+        model: the model whose tables are wanted, `ExperimentFile` for all of them.
+        head: the table that it is itself.
+    """
+    for name, field in model.model_fields.items():
+        inner = next(iter(_models(field.annotation)), None)
+        if inner is None:
+            continue
+        if head:
+            many = _within(field.annotation, list)
+            written = f"{head} {name} = {'[{…}]' if many else '{…}'}"
+        elif _within(field.annotation, list):
+            written = f"[[{name}]]"
+        elif _within(field.annotation, dict):
+            written = f"[{name}.NAME]"
+        else:
+            written = f"[{name}]"
+        yield written, inner
+        yield from tables(inner, written)
+
+
+def meanings(model: type[BaseModel]) -> dict[str, str]:
+    """What the docstring of a table says of each key."""
+    said = re.split(r"^Attributes:\n", inspect.getdoc(model) or "", flags=re.MULTILINE)
+    entries = re.split(r"^ {4}(\w+): ", said[1] if len(said) > 1 else "", flags=re.MULTILINE)
+    return {
+        name: " ".join(text.split())
+        for name, text in zip(entries[1::2], entries[2::2], strict=True)
+    }
+
+
+def _experiment_file() -> str:
+    from harness.experiment_file import ExperimentFile
+
+    return "\n".join(_table(written, model) for written, model in tables(ExperimentFile))
+
+
+def _table(written: str, model: type[BaseModel]) -> str:
+    told = meanings(model)
+    purpose = re.split(r"^Attributes:", inspect.getdoc(model) or "", flags=re.MULTILINE)[0]
+    rows = [
+        f"| `{name}` | {_kind(field.annotation)} | {_default(field)} | {told.get(name, '')} |"
+        for name, field in model.model_fields.items()
+    ]
+    head = ["| key | value | left out | meaning |", "| --- | --- | --- | --- |"]
+    return "\n".join([f"## `{written}`", "", purpose.strip(), "", *head, *rows, ""])
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "*must be given*"
+    value = field.default_factory() if field.default_factory else field.default
+    if value is PydanticUndefined or value is None or value == {} or value == []:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(f"`{one}`" for one in value)
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _kind(annotation: Any) -> str:
+    """The type of a value in the words of TOML."""
+    if get_origin(annotation) is list:
+        return f"list of {_kind(get_args(annotation)[0])}"
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    if all(isinstance(part, str) for part in parts) and parts:
+        return " or ".join(f"`{part}`" for part in parts)
+    if parts and get_origin(annotation) is not dict:
+        return _kind(parts[0])  # Annotated[X, ...], or X | None
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return "table"
+    plain = {str: "text", int: "number", float: "number", bool: "true or false"}
+    return plain.get(annotation, "table")
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
+
+
+def _within(annotation: Any, kind: type) -> bool:
+    return get_origin(annotation) is kind or any(_within(a, kind) for a in get_args(annotation))
+
+
+# The plugin and the commands
+
+
+def _pytest_options() -> str:
+    """The plugin's part of pytest's own help."""
+    with tempfile.TemporaryDirectory() as empty:
+        printed = subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "harness.plugin", "--help"],
+            cwd=empty,
+            env={**os.environ, **_WIDTH, "PYTHONPATH": str(_ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    own = re.search(r"^benchmarks of models \(tunebench\):\n((?: .*\n)+)", printed, re.MULTILINE)
+    if own is None:
+        raise SphinxError("pytest's help has no part of tunebench; mend generated.py.")
+    return f"```text\n{textwrap.dedent(own[1])}```"
+
+
+def _fixtures() -> str:
+    """The fixtures with their docstrings, read without importing what is a fixture by then."""
+    parsed = ast.parse((_ROOT / "harness/fixtures.py").read_text(encoding="utf-8"))
+    parts = []
+    for node in parsed.body:
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        if any("fixture" in ast.unparse(decorator) for decorator in node.decorator_list):
+            parts.append(f"### `{node.name}`\n\n{ast.get_docstring(node)}\n")
+    return "\n".join(parts)
+
+
+def _help(*arguments: str) -> str:
+    from harness.cli import main
+
+    printed = io.StringIO()
+    with (
+        mock.patch.dict(os.environ, _WIDTH),
+        contextlib.redirect_stdout(printed),
+        contextlib.suppress(SystemExit),
+    ):
+        main([*arguments, "--help"])
+    return printed.getvalue()
+
+
+def commands() -> list[str]:
+    """The names of all commands, in the order of the help."""
+    return re.findall(r"^    ([a-z][a-z-]*)", _help().partition("commands:")[2], re.MULTILINE)
+
+
+def _commands() -> str:
+    parts = [f"```text\n{_help()}```\n"]
+    parts += [f"## `tunebench {name}`\n\n```text\n{_help(name)}```\n" for name in commands()]
+    return "\n".join(parts)
+
+
+# Python
+
+
+def _python_api() -> str:
+    import harness
+
+    named = [getattr(harness, name) for name in harness.__all__]
+    kinds = {one: "autoexception" if issubclass(one, Exception) else "autoclass" for one in named}
+    return "\n\n".join(
+        f"```{{eval-rst}}\n.. {kind}:: {one.__module__}.{one.__qualname__}\n   :members:\n```"
+        for one, kind in kinds.items()
+    )
+
+
+def _scoring() -> str:
+    from harness import scoring
+
+    parts = []
+    for name in scoring.__all__:
+        one = getattr(scoring, name)
+        kind = "autoclass" if inspect.isclass(one) else "autofunction"
+        parts.append(f"```{{eval-rst}}\n.. {kind}:: {one.__module__}.{one.__qualname__}\n```")
+    return "\n\n".join(parts)
+
+
+def errors() -> dict[str, tuple[str, str, str]]:
+    """Every error that a user can see: module, what it derives from, and what it means, by name.
+
+    The files are read, not imported: some of them would bring torch.
+    """
+    classes = {}
+    for path in sorted((_ROOT / "harness").rglob("*.py")):
+        module = path.relative_to(_ROOT).with_suffix("").as_posix().replace("/", ".")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                bases = [ast.unparse(base) for base in node.bases]
+                classes[module, node.name] = (bases, ast.get_docstring(node) or "")
+    known = {"TunebenchError"}
+    while True:
+        more = {name for (_, name), (bases, _) in classes.items() if known & set(bases)} - known
+        if not more:
+            break
+        known |= more
+    return {
+        f"{module}.{name}": (module, next(b for b in bases if b in known), meaning)
+        for (module, name), (bases, meaning) in classes.items()
+        if known & set(bases)
+    }
+
+
+def _errors() -> str:
+    rows = ["| error | is a | means |", "| --- | --- | --- |"]
+    for name, (module, base, meaning) in errors().items():
+        short = name.removeprefix(f"{module}.")
+        said = " ".join(meaning.split("\n\n")[0].split())
+        rows.append(f"| `{short}`<br>in `{module}` | `{base}` | {said} |")
+    return "\n".join(rows)
+
+
+# What the README says
+
+
+def _readme(start: str, end: str) -> str:
+    text = (_ROOT / "README.md").read_text(encoding="utf-8")
+    before, found, rest = text.partition(start)
+    part, ended, _ = rest.partition(end)
+    if not (found and ended):
+        raise SphinxError(f"README.md has no part from {start!r} to {end!r}; mend generated.py.")
+    return found + part
+
+
+def _answer() -> str:
+    return _readme("**Here fine-tuning beats prompting", "\n## ")
+
+
+def _printed_tables() -> str:
+    return "```text\n" + _readme("model        ", "```") + "```"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "answer": _answer,
+    "commands": _commands,
+    "errors": _errors,
+    "experiment-file": _experiment_file,
+    "fixtures": _fixtures,
+    "printed-tables": _printed_tables,
+    "pytest-options": _pytest_options,
+    "python-api": _python_api,
+    "scoring": _scoring,
+}

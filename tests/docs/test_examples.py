@@ -1,0 +1,117 @@
+"""What the pages show can be read, run and found."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from harness import Experiment
+
+from .pages import DOCS, PAGES, ROOT, all_blocks
+
+# What an example leaves out, by the names of its tables. Ids that examples name are cells of it.
+WHOLE = {
+    "task": """
+[task]
+name = "imdb"
+dataset = "imdb_reviews"
+labels = ["Negative", "Positive"]
+instruction = "Classify following sentence as Positive or Negative"
+test_size = 100
+""",
+    "provider": """
+[provider.local]
+base_url = "http://127.0.0.1:8017/v1"
+""",
+    "model": """
+[[model]]
+name = "smollm2-135m"
+provider = "local"
+""",
+    "matrix": """
+[matrix]
+shots = [0, 1, 4]
+train_sizes = [300, 500, 2000]
+decision_rules = ["text", "label_logprobs"]
+""",
+}
+
+
+def shown_experiments():
+    found = [block for block in all_blocks("toml") if not block.text.startswith("[tool.")]
+    return [pytest.param(block.text, id=f"{block.page}-{i}") for i, block in enumerate(found)]
+
+
+@pytest.mark.parametrize("shown", shown_experiments())
+def test_experiments_and_parts_of_them_can_be_read(tmp_path, shown):
+    given = tomllib.loads(shown)
+    left_out = "".join(text for table, text in WHOLE.items() if table not in given)
+    path = tmp_path / "experiment.toml"
+    path.write_text(left_out + shown, encoding="utf-8")
+    assert Experiment.read(path).cells
+
+
+@pytest.mark.parametrize("block", all_blocks("python"), ids=lambda block: block.page)
+def test_python_compiles_and_imports_what_there_is(block):
+    compile(block.text, block.page, "exec")
+    for line in re.findall(r"^(?:from|import) harness.*", block.text, re.MULTILINE):
+        exec(line, {})
+
+
+def test_the_gates_shown_are_those_that_run():
+    (shown,) = (block.text for block in all_blocks("python") if "def test_gates" in block.text)
+    body = shown[shown.index("@pytest") :]
+    assert body in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def shown_commands():
+    """Every command line of tunebench and pytest that a reader may type, tutorials aside."""
+    lines = []
+    for block in all_blocks("bash", "console", "yaml"):
+        if block.page == "tutorial.md":  # its commands are run
+            continue
+        for line in block.text.replace("\\\n", " ").splitlines():
+            if found := re.search(r"\b(?:pytest|tunebench [a-z-]+)(?= |$).*", line):
+                lines.append(found[0])
+    return sorted(set(lines))
+
+
+@pytest.mark.parametrize("line", shown_commands())
+def test_options_shown_are_known(line, capsys):
+    from harness.cli import main
+
+    shown = set(re.findall(r"(?<= )--[a-z-]+", line))
+    command, *arguments = line.split()
+    if command == "tunebench":
+        with pytest.raises(SystemExit) as ended:
+            main([arguments[0], "--help"])
+        assert ended.value.code == 0
+        known = capsys.readouterr().out
+    else:
+        known = " ".join(path.read_text() for path in (ROOT / "harness").glob("*.py"))
+        known += "--co "
+    assert {option for option in shown if option not in known} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(DOCS).as_posix())
+def test_names_in_the_text_are_of_things_that_exist(page):
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:benchmarks/imdb|harness)/[\w./]+)`", text):
+        assert (ROOT / path).exists(), path
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for named in re.findall(r"tunebench\[([\w,]+)\]", text):
+        assert set(named.split(",")) <= set(extras["optional-dependencies"])
+    for name in re.findall(r"extra `(\w+)`", text):
+        assert name in extras["optional-dependencies"]
+
+
+def test_pages_name_no_file_of_one_machine():
+    for page in PAGES:
+        assert not re.search(r"/(?:home|root|tmp|work)/\w", page.read_text(encoding="utf-8")), page
+
+
+def test_there_are_examples_to_look_at():
+    assert len(shown_experiments()) > 5
+    assert len(shown_commands()) > 5
+    assert Path(DOCS / "index.md") in PAGES

@@ -1,0 +1,128 @@
+"""The site builds without a warning, says all there is to say, and asks nobody for anything."""
+
+import html
+import re
+import subprocess
+import sys
+
+import pytest
+
+from harness.experiment_file import ExperimentFile
+
+from .pages import DOCS, ROOT
+
+for needed in ("sphinx", "furo", "myst_parser"):
+    pytest.importorskip(needed, reason="the extra docs is not installed")
+
+
+def build(source, target):
+    return subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", str(source), str(target)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    done = build(DOCS, folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def generated(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))
+    import generated
+
+    return generated
+
+
+def text_of(page):
+    return html.unescape(re.sub(r"<[^>]+>", "", page.read_text(encoding="utf-8")))
+
+
+def test_every_key_of_the_experiment_file_is_told(site, generated):
+    page = text_of(site / "reference/experiment-file.html")
+    found = dict(generated.tables(ExperimentFile))
+    assert {"[task]", "[provider.NAME]", "[[model]]", "[[model]] prices = {…}"} <= set(found)
+    for written, model in found.items():
+        told = generated.meanings(model)
+        for name in model.model_fields:
+            if written == "[matrix] skip = [{…}]" and name not in told:
+                continue  # which cells it speaks of is said once, of thresholds
+            assert told.get(name), f"{written} {name} has no entry in the docstring's Attributes"
+            assert told[name].replace("`", "") in " ".join(page.split()), f"{written} {name}"
+
+
+def test_every_command_is_told_as_it_prints(site, generated):
+    from harness.cli import main
+
+    page = text_of(site / "reference/commands.html")
+    names = generated.commands()
+    assert {"serve", "prepare-data", "curves", "report", "baseline", "compare"} <= set(names)
+    with pytest.raises(SystemExit):
+        main(["no-such-command"])
+    for name in names:
+        assert f"usage: tunebench {name}" in page
+
+
+def test_every_option_of_the_plugin_is_told(site):
+    page = text_of(site / "reference/pytest.html")
+    for option in ("--record", "--results", "--baselines", "--budget", "--strict-verdicts"):
+        assert option in page
+
+
+def test_every_fixture_error_and_public_name_is_told(site, generated):
+    import harness
+    from harness import scoring
+
+    fixtures = text_of(site / "reference/pytest.html")
+    for name in ("evaluate", "compare", "gate"):
+        assert name in fixtures
+    errors = text_of(site / "reference/errors.html")
+    assert len(generated.errors()) > 20
+    for name, (module, _, meaning) in generated.errors().items():
+        assert name.removeprefix(f"{module}.") in errors
+        assert meaning, f"{name} has no docstring"
+    public = text_of(site / "reference/python.html")
+    for name in harness.__all__:
+        assert name in public
+    functions = text_of(site / "reference/scoring.html")
+    for name in scoring.__all__:
+        assert name in functions
+
+
+def test_no_page_asks_another_machine_for_anything(site):
+    for page in site.rglob("*.html"):
+        loaded = re.findall(
+            r"<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href)=\"([^\"]+)\"",
+            page.read_text(encoding="utf-8"),
+        )
+        assert [url for url in loaded if "//" in url] == [], page
+    for sheet in site.rglob("*.css"):
+        text = sheet.read_text(encoding="utf-8")
+        assert not re.search(r"(?:url\(|@import)\s*['\"]?(?:https?:)?//", text), sheet
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("[gone](how-to/no-such-page.md)", "no-such-page"),
+        ("[gone](tutorial.md#no-such-heading)", "no-such-heading"),
+        ("<!-- generated: nothing -->", "nothing makes the part"),
+    ],
+)
+def test_a_link_or_part_that_is_not_there_ends_the_build(tmp_path, line, complaint):
+    source = tmp_path / "docs"
+    source.mkdir()
+    for name in ("conf.py", "generated.py"):
+        (source / name).symlink_to(DOCS / name)
+    (source / "_static").symlink_to(DOCS / "_static")
+    (source / "tutorial.md").write_text("# Tutorial\n")
+    (source / "index.md").write_text(f"# Home\n\n{line}\n\n```{{toctree}}\ntutorial\n```\n")
+    done = build(source, tmp_path / "site")
+    assert done.returncode != 0
+    assert complaint in done.stderr
