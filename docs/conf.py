@@ -9,7 +9,6 @@ from importlib import metadata
 
 project = "tunebench"
 author = "the authors of tunebench"
-copyright = author
 try:
     release = metadata.version("tunebench")
 except metadata.PackageNotFoundError:  # harness on the path without an install
@@ -18,10 +17,11 @@ except metadata.PackageNotFoundError:  # harness on the path without an install
 extensions = ["generated", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = "index"
 exclude_patterns = ["_build"]
-smartquotes = False  # what is typed is what is shown: options and code are quoted in the text
+smartquotes_action = "D"  # dashes alone: quotation marks are shown as they are typed
 
 # Links to a heading that is not there are warnings, and warnings end the build.
 myst_heading_anchors = 3
+myst_enable_extensions = ["deflist"]
 
 # Docstrings: Google's sections, single backticks as a link where there is something to link to.
 default_role = "py:obj"
@@ -37,8 +37,6 @@ add_module_names = False
 # One theme, no font and no script from elsewhere.
 html_theme = "furo"
 html_title = "tunebench"
-html_static_path = ["_static"]
-html_css_files = ["tables.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False

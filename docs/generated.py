@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from unittest import mock
 
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 from sphinx.errors import SphinxError
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def _fill(app: Sphinx, docname: str, source: list[str]) -> None:
+def _fill(_: Sphinx, docname: str, source: list[str]) -> None:
     def part(match: re.Match[str]) -> str:
         if match[1] not in PARTS:
             raise SphinxError(f"{docname}: nothing makes the part {match[1]!r}; see generated.py.")
@@ -96,23 +95,22 @@ def _experiment_file() -> str:
 def _table(written: str, model: type[BaseModel]) -> str:
     told = meanings(model)
     purpose = re.split(r"^Attributes:", inspect.getdoc(model) or "", flags=re.MULTILINE)[0]
-    rows = [
-        f"| `{name}` | {_kind(field.annotation)} | {_default(field)} | {told.get(name, '')} |"
+    entries = [
+        f"`{name}`\n: {_kind(field.annotation)}{_default(field)}. {told.get(name, '')}\n"
         for name, field in model.model_fields.items()
     ]
-    head = ["| key | value | left out | meaning |", "| --- | --- | --- | --- |"]
-    return "\n".join([f"## `{written}`", "", purpose.strip(), "", *head, *rows, ""])
+    return "\n".join([f"## `{written}`", "", purpose.strip(), "", *entries])
 
 
 def _default(field: Any) -> str:
     if field.is_required():
-        return "*must be given*"
+        return ", *needed*"
     value = field.default_factory() if field.default_factory else field.default
-    if value is PydanticUndefined or value is None or value == {} or value == []:
+    if value is None or isinstance(value, BaseModel | dict) or value == []:
         return ""
     if isinstance(value, list):
-        return ", ".join(f"`{one}`" for one in value)
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+        return f"; {', '.join(f'`{one}`' for one in value)} if left out"
+    return f"; `{str(value).lower() if isinstance(value, bool) else value}` if left out"
 
 
 def _kind(annotation: Any) -> str:
@@ -126,7 +124,7 @@ def _kind(annotation: Any) -> str:
         return _kind(parts[0])  # Annotated[X, ...], or X | None
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         return "table"
-    plain = {str: "text", int: "number", float: "number", bool: "true or false"}
+    plain = {str: "text", int: "whole number", float: "number", bool: "true or false"}
     return plain.get(annotation, "table")
 
 
@@ -248,12 +246,11 @@ def errors() -> dict[str, tuple[str, str, str]]:
 
 
 def _errors() -> str:
-    rows = ["| error | is a | means |", "| --- | --- | --- |"]
+    entries = []
     for name, (module, base, meaning) in errors().items():
-        short = name.removeprefix(f"{module}.")
         said = " ".join(meaning.split("\n\n")[0].split())
-        rows.append(f"| `{short}`<br>in `{module}` | `{base}` | {said} |")
-    return "\n".join(rows)
+        entries.append(f"`{name.removeprefix(f'{module}.')}`\n: a `{base}` of `{module}`. {said}\n")
+    return "\n".join(entries)
 
 
 # What the README says
@@ -261,7 +258,7 @@ def _errors() -> str:
 
 def _readme(start: str, end: str) -> str:
     text = (_ROOT / "README.md").read_text(encoding="utf-8")
-    before, found, rest = text.partition(start)
+    _, found, rest = text.partition(start)
     part, ended, _ = rest.partition(end)
     if not (found and ended):
         raise SphinxError(f"README.md has no part from {start!r} to {end!r}; mend generated.py.")

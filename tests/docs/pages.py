@@ -31,7 +31,9 @@ def blocks(path: Path) -> list[Block]:
         caption = re.search(r":caption: (.*)", match["options"])
         text = re.sub(rf"^{match['indent']}", "", match["text"], flags=re.MULTILINE)
         name = path.relative_to(DOCS).as_posix()
-        found.append(Block(name, match["language"], caption[1] if caption else "", text.lstrip("\n")))
+        found.append(
+            Block(name, match["language"], caption[1] if caption else "", text.lstrip("\n"))
+        )
     return found
 
 

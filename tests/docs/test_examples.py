@@ -67,14 +67,13 @@ def test_the_gates_shown_are_those_that_run():
 
 def shown_commands():
     """Every command line of tunebench and pytest that a reader may type, tutorials aside."""
-    lines = []
+    found = set()
     for block in all_blocks("bash", "console", "yaml"):
         if block.page == "tutorial.md":  # its commands are run
             continue
         for line in block.text.replace("\\\n", " ").splitlines():
-            if found := re.search(r"\b(?:pytest|tunebench [a-z-]+)(?= |$).*", line):
-                lines.append(found[0])
-    return sorted(set(lines))
+            found |= set(re.findall(r"\b(?:pytest|tunebench [a-z-]+)(?= |$).*", line))
+    return sorted(found)
 
 
 @pytest.mark.parametrize("line", shown_commands())

@@ -120,7 +120,6 @@ def test_a_link_or_part_that_is_not_there_ends_the_build(tmp_path, line, complai
     source.mkdir()
     for name in ("conf.py", "generated.py"):
         (source / name).symlink_to(DOCS / name)
-    (source / "_static").symlink_to(DOCS / "_static")
     (source / "tutorial.md").write_text("# Tutorial\n")
     (source / "index.md").write_text(f"# Home\n\n{line}\n\n```{{toctree}}\ntutorial\n```\n")
     done = build(source, tmp_path / "site")
