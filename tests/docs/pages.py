@@ -11,7 +11,7 @@ PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts
 # MyST's directive or a plain fence, its options, and what is inside; any indent, as in a list.
 _BLOCK = re.compile(
     r"^(?P<indent> *)```(?:\{code-block\} )?(?P<language>\w+)\n"
-    r"(?P<options>(?: *:\w+:.*\n)*)(?P<text>.*?)^(?P=indent)```$",
+    r"(?P<options>(?: *:\w+:[^\n]*\n)*)(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
 
