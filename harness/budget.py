@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from harness.cassettes.fingerprint import text_sha256
-from harness.cell_prompts import prompts_of
+from harness.cassettes.fingerprint import prompt_text, text_sha256
+from harness.cell_prompts import is_chat, prompts_of
+from harness.decision_rules import CHATTER_TOKENS
 from harness.errors import TunebenchError
 from harness.formatting.estimates import BYTES_PER_TOKEN, TOKENS_PER_SECOND, Estimate, Rates
 from harness.scoring import answers_cost, hourly_cost, training_cost
@@ -113,9 +114,11 @@ def announcement(cell: Cell, rows: Iterable[dict[str, Any]]) -> str | None:
 
 def _lacking(cell: Cell, rows: Iterable[dict[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
     """The prompts that have no answer among a cassette's rows, and the rows of answers."""
-    answers = [row for row in rows if row["endpoint"] == "POST completions"]
+    endpoint = "POST chat/completions" if is_chat(cell) else "POST completions"
+    answers = [row for row in rows if row["endpoint"] == endpoint]
     answered = {sha for row in answers for sha in row["prompt_sha256"]}
-    return [p for p in prompts_of(cell).values() if text_sha256(p) not in answered], answers
+    prompts = map(prompt_text, prompts_of(cell).values())
+    return [p for p in prompts if text_sha256(p) not in answered], answers
 
 
 def _needs(cell: Cell, which: str) -> str:
@@ -135,7 +138,8 @@ def _cost_of_answers(
     else:
         told = sum(len(prompt.encode("utf-8", "replace")) for prompt in lacking) / BYTES_PER_TOKEN
     longest = max(len(label.encode()) for label in cell.experiment.task.labels)
-    most = longest if cell.decision_rule == "text" else 1
+    room = CHATTER_TOKENS if is_chat(cell) else 0
+    most = longest + room if cell.decision_rule == "text" else 1
     said = len(lacking) * (cell.experiment.task.max_tokens or most)
     if prices.per_hour is not None:
         seconds = (told + said) / TOKENS_PER_SECOND

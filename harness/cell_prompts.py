@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING
 
 from harness.datasets import Dataset, load
 from harness.errors import TunebenchError
-from harness.formatting.prompts import Example, bare_prompt, draw_examples, few_shot_prompt
+from harness.formatting.prompts import (
+    Example,
+    bare_prompt,
+    chat_prompt,
+    draw_examples,
+    few_shot_prompt,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
+    from harness.api import Prompt
     from harness.experiment import Cell, Experiment
 
 
@@ -60,32 +69,41 @@ def _examples(experiment: Experiment, shots: int) -> tuple[Example, ...]:
     return draw_examples(train, task.labels, shots, seed=task.seed, test_texts=texts)
 
 
+def is_chat(cell: Cell) -> bool:
+    """Whether a cell's model is asked in messages."""
+    experiment = cell.experiment
+    return experiment.providers[experiment.models[cell.model].provider].endpoint == "chat"
+
+
 # A test may evaluate cells in any order; prompts are needed twice when recording.
 @lru_cache(maxsize=4)
-def _prompts(experiment: Experiment, shots: int) -> dict[str, str]:
-    task = experiment.task
+def _prompts(experiment: Experiment, shots: int, chat: bool) -> dict[str, Prompt]:
+    instruction = experiment.task.instruction
     rows = test_rows(experiment)
     examples = _examples(experiment, shots)
+    prompt = chat_prompt if chat else few_shot_prompt
     return {
-        item: few_shot_prompt(task.instruction, examples, text)
+        item: prompt(instruction, examples, text)
         for item, text in zip(rows["item"], rows["text"], strict=True)
     }
 
 
 @lru_cache(maxsize=4)
-def _bare_prompts(experiment: Experiment) -> dict[str, str]:
+def _bare_prompts(experiment: Experiment) -> dict[str, Prompt]:
     rows = test_rows(experiment)
     return {item: bare_prompt(text) for item, text in zip(rows["item"], rows["text"], strict=True)}
 
 
-def prompts_of(cell: Cell) -> dict[str, str]:
-    """The prompts of a cell by item id, in the order of the test rows.
+def prompts_of(cell: Cell) -> Mapping[str, Prompt]:
+    """The prompts of a cell by item id, in the order of the test rows; messages in a chat.
 
-    A fine-tuned model is asked as it was trained, with the bare prompt.
+    A fine-tuned model is asked as it was trained: with the bare prompt, in a chat with the
+    instruction and the text.
     """
-    if cell.train_size:
+    chat = is_chat(cell)
+    if cell.train_size and not chat:
         return _bare_prompts(cell.experiment)
-    return _prompts(cell.experiment, cell.shots)
+    return _prompts(cell.experiment, cell.shots, chat)
 
 
 def texts_of(cell: Cell) -> list[str]:

@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from harness.api.fine_tuning import JobSpec, Upload
-from harness.cell_prompts import TaskError, test_rows, train_rows
+from harness.cell_prompts import TaskError, is_chat, test_rows, train_rows
 from harness.formatting.preparation import Split, split
 from harness.formatting.prompts import AnswerFormat, bare_prompt
-from harness.formatting.training_files import record, refuse_overlap
+from harness.formatting.training_files import chat_record, record, refuse_overlap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,10 +40,11 @@ def rows_of(experiment: Experiment, size: int) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=16)
-def files_of(experiment: Experiment, size: int) -> tuple[Upload, Upload]:
+def files_of(experiment: Experiment, size: int, chat: bool) -> tuple[Upload, Upload]:
     """The training and the validation file of a training size.
 
     Of its rows 8 of 10 train and the others validate, as ``tunebench prepare-data`` splits them.
+    Each holds what a fine-tuned cell is asked, and the answer: in messages for a chat.
 
     Raises:
         TaskError: there are too few rows, or all of one class.
@@ -56,11 +57,13 @@ def files_of(experiment: Experiment, size: int) -> tuple[Upload, Upload]:
     halves = Split(halves.train, [i for i in halves.valid if texts[i] not in trained])
     answers = AnswerFormat.of(task.labels)
 
+    def line(text: str, label: str) -> bytes:
+        if chat:
+            return chat_record(text, label, task.instruction)
+        return record(bare_prompt(text), answers.completion(label))
+
     def file(part: str, positions: Any) -> Upload:
-        lines = [
-            record(bare_prompt(texts[i]), answers.completion(task.labels[labels[i]]))
-            for i in positions
-        ]
+        lines = [line(texts[i], task.labels[labels[i]]) for i in positions]
         name = f"{task.name}-{size}_prepared_{part}.jsonl"
         content = b"".join(lines)
         return Upload(name, content, hashlib.sha256(content).hexdigest(), len(lines))
@@ -77,7 +80,7 @@ def job_of(cell: Cell) -> JobSpec:
     """The job that makes a fine-tuned cell's model; one for all its decision rules."""
     experiment = cell.experiment
     options = experiment.fine_tuning
-    train, valid = files_of(experiment, cell.train_size)
+    train, valid = files_of(experiment, cell.train_size, is_chat(cell))
     hyperparameters: dict[str, Any] = {"n_epochs": options.n_epochs}
     for name in ("batch_size", "learning_rate_multiplier"):
         if (value := getattr(options, name)) is not None:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.cassettes.fingerprint import text_sha256
+from harness.cassettes.fingerprint import prompt_text, text_sha256
 from harness.cell_prompts import prompts_of
-from harness.decision_rules import label_logprobs
-from harness.formatting.prompts import AnswerFormat
 from harness.scoring import (
     balanced_accuracy,
     brier_score,
@@ -24,7 +22,6 @@ from harness.scoring import (
 from harness.scoring.learning_curves import LearningCurveError, curve_of_metrics, read_curve
 
 if TYPE_CHECKING:
-    from harness.api import Answer
     from harness.api.fine_tuning import FineTuned
     from harness.experiment import Experiment
     from harness.result import Result
@@ -63,7 +60,7 @@ def details_of(result: Result) -> dict[str, Any]:
         "confusion": matrix,
         "predictions": result.predictions,
         "probabilities": probabilities,
-        "prompt_sha256": [text_sha256(prompt) for prompt in prompts_of(result.cell).values()],
+        "prompt_sha256": [text_sha256(prompt_text(p)) for p in prompts_of(result.cell).values()],
     }
 
 
@@ -103,20 +100,11 @@ def job_of(result: Result, made: FineTuned) -> dict[str, Any]:
 
 
 def _probabilities(result: Result) -> list[list[float] | None] | None:
+    """Over the labels seen; None where none was, or where one's log-probability is no number."""
     if result.cell.decision_rule != "label_logprobs":
         return None
-    labels = result.cell.experiment.task.labels
-    answers = AnswerFormat.of(labels)
-    return [_of_answer(answers, answer, len(labels)) for answer in result.answers]
-
-
-def _of_answer(answers: AnswerFormat, answer: Answer, n_labels: int) -> list[float] | None:
-    """Over the labels seen; None where none was, or where one's log-probability is no number."""
-    for token, value in answer.top_logprobs.items():
-        known = isinstance(value, int | float) and value == value  # NaN is not
-        if not known and answers.label_of_token(token) is not None:
-            return None
-    return label_probabilities(label_logprobs(answers, answer), n_labels)
+    n_labels = len(result.cell.experiment.task.labels)
+    return [None if x is None else label_probabilities(x, n_labels) for x in result.label_logprobs]
 
 
 def _skipped(experiment: Experiment) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
 
 from harness.experiment_file import (
@@ -27,6 +27,7 @@ from harness.experiment_file import (
     unknown,
 )
 from harness.formatting.prompts import FormatError, check_labels
+from harness.formatting.reading import ReadingRule, check_readable
 from harness.thresholds import Limit, check_limits, limits_of, matches
 
 if TYPE_CHECKING:
@@ -203,6 +204,14 @@ class Experiment:
             if self.skipped(*which) is None
         )
 
+    def reading(self, provider: str) -> tuple[ReadingRule, ...]:
+        """By which rules the answers of a provider are read; all of them in a chat, if not told."""
+        if self.task.reading is not None:
+            return tuple(self.task.reading)
+        if self.providers[provider].endpoint == "chat":
+            return get_args(ReadingRule)
+        return ("exact",)
+
     @property
     def fine_tuned_cells(self) -> tuple[Cell, ...]:
         """The cells of fine-tuned models."""
@@ -242,9 +251,16 @@ class Experiment:
         where = f"{self.path}: "
         try:
             check_labels(self.task.labels, self.task.instruction)
+            for name in {model.provider for model in file.model} & self.providers.keys():
+                check_readable(self.task.labels, self.reading(name))
         except FormatError as error:
             raise ExperimentError(f"{where}[task] {error}") from None
         for name, provider in self.providers.items():
+            if provider.max_tokens_field != "max_tokens" and provider.endpoint != "chat":
+                raise ExperimentError(
+                    f"{where}[provider.{name}] max_tokens_field is for the endpoint chat; take it "
+                    "out, or set that endpoint."
+                )
             try:
                 _ = urlsplit(provider.base_url).port
             except ValueError as error:

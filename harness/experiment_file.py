@@ -6,9 +6,11 @@ import difflib
 import tomllib
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from harness.errors import TunebenchError
+from harness.formatting.reading import ReadingRule  # noqa: TC001 - pydantic needs it
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +23,20 @@ Capability = Literal["lists", "logprobs", "logit_bias", "tokenize"]
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 _Share = Annotated[float, Field(ge=0, le=1, strict=False)]
 _Price = Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)]
+
+
+# Other fields of a request would change what is asked, or what an answer looks like.
+_NO_PARAMETERS = {"model", "prompt", "messages", "n", "best_of", "stream", "echo"}
+
+
+def _check_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    if wrong := sorted(_NO_PARAMETERS & parameters.keys()):
+        raise PydanticCustomError(
+            "parameters",
+            "{wrong} cannot be set, as answers are then read wrongly",
+            {"wrong": ", ".join(wrong)},
+        )
+    return parameters
 
 
 class ExperimentError(TunebenchError):
@@ -43,6 +59,8 @@ class Task(_Table):
         seed: of the draw of worked examples.
         max_tokens: of an answer under the decision rule ``text``; follows from the labels if
             left out.
+        reading: by which rules an answer under the decision rule ``text`` is read, in their
+            order; ``exact`` if left out, and all three of a chat.
     """
 
     name: _Name
@@ -52,6 +70,7 @@ class Task(_Table):
     test_size: Annotated[int, Field(ge=1)]
     seed: int = 0
     max_tokens: Annotated[int, Field(ge=1)] | None = None
+    reading: Annotated[list[ReadingRule], Field(min_length=1)] | None = None
 
 
 class Provider(_Table):
@@ -59,7 +78,9 @@ class Provider(_Table):
 
     Attributes:
         base_url: its API root, such as ``http://127.0.0.1:8017/v1``.
-        endpoint: the kind of request it is asked with.
+        endpoint: the kind of request it is asked with: ``completions``, or ``chat`` for messages.
+        max_tokens_field: what a chat's token limit is called; newer models want
+            ``max_completion_tokens``.
         api_key_env: the environment variable that holds its key.
         supports: ``lists`` (of prompts in one request), ``logprobs``, ``logit_bias``,
             ``tokenize`` (an endpoint ``/tokenize``).
@@ -69,7 +90,8 @@ class Provider(_Table):
     """
 
     base_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+(/[^?#]*)?$")]
-    endpoint: Literal["completions"] = "completions"
+    endpoint: Literal["completions", "chat"] = "completions"
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     api_key_env: str | None = None
     supports: list[Capability] = Field(default_factory=lambda: list(get_args(Capability)))
     concurrency: Annotated[int, Field(ge=1, le=64)] = 1
@@ -102,8 +124,10 @@ class Model(_Table):
         name: used in ids and reports.
         provider: the provider it is asked at.
         id: its name at the provider, if another.
-        label_token_ids: the first token's id of each label behind a space, for the decision rule
-            ``label_logprobs`` where the provider has no ``/tokenize``.
+        label_token_ids: the first token's id of each label (behind a space, but not in a chat),
+            for the decision rule ``label_logprobs`` where the provider has no ``/tokenize``.
+        parameters: further fields of each request, such as ``reasoning_effort``; they come before
+            what the decision rule asks for, as ``temperature``.
         prices: what it costs.
     """
 
@@ -111,6 +135,9 @@ class Model(_Table):
     provider: str
     id: str | None = None
     label_token_ids: list[int] | None = None
+    parameters: Annotated[dict[str, Any], AfterValidator(_check_parameters)] = Field(
+        default_factory=dict
+    )
     prices: Prices | None = None
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,10 @@ from harness.scoring import answers_cost, hourly_cost, majority_rate, training_c
 from harness.uplift import Uplift
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
 
-    from harness.api import Answer
     from harness.api.fine_tuning import FineTuned
     from harness.experiment import Cell
     from harness.experiment_file import Prices
@@ -29,7 +29,8 @@ class Result:
     Attributes:
         cell: the cell.
         judgements: one row a text with the columns ``item``, ``label``, ``prediction`` (missing
-            where the answer stated no label) and ``correct``.
+            where the answer stated no label), ``correct`` and ``reading`` (how it was read, or
+            why none was).
         prompt_tokens: tokens of all prompts, as the provider counted them.
         completion_tokens: tokens of all completions.
         latency_ms_median: median over the requests, as recorded, milliseconds; a request holds up
@@ -39,7 +40,10 @@ class Result:
         fine_tuned: what came of the job that made its model, or None.
         seconds: sum over the requests of how long they took, as recorded.
         server: what the servers said of themselves, or an empty string.
-        answers: one for each judgement, in their order.
+        label_logprobs: for each judgement the labels' log-probabilities by label id, as far as
+            the rule ``label_logprobs`` saw them; None where they are not known.
+        answered_as: the names of other models than the one asked that answers came from, as the
+            provider says; mostly the same one with a date.
     """
 
     cell: Cell
@@ -52,7 +56,8 @@ class Result:
     fine_tuned: FineTuned | None = None
     seconds: float = 0.0
     server: str = ""
-    answers: tuple[Answer, ...] = ()
+    label_logprobs: tuple[Mapping[int, float] | None, ...] = ()
+    answered_as: str = ""
 
     @property
     def n(self) -> int:
@@ -73,6 +78,36 @@ class Result:
     def unread(self) -> int:
         """How many answers stated no label."""
         return int(self.judgements["prediction"].isna().sum())
+
+    @cached_property
+    def readings(self) -> dict[str, int]:
+        """How many answers were read by which rule, or why not, most first."""
+        return self._readings(self.judgements)
+
+    def _readings(self, judgements: pd.DataFrame) -> dict[str, int]:
+        return dict(Counter(judgements.get("reading", ())).most_common())
+
+    @property
+    def unread_sentence(self) -> str:
+        """How many answers stated no label, and why; empty if all did."""
+        if not self.unread:
+            return ""
+        none = self._readings(self.judgements[self.judgements["prediction"].isna()])
+        why = ", ".join(f"{count} {reading}" for reading, count in none.items())
+        return f"{self.unread} of {self.n} answers stated no label" + (f" ({why})" if why else "")
+
+    @property
+    def remarks(self) -> list[str]:
+        """What to know of the answers beside how many are right, a sentence each."""
+        remarks = [f"{self.cell}: {self.unread_sentence}."] if self.unread else []
+        asked = self.cell.experiment.models[self.cell.model].provider_id
+        # A date at the end of the name is the same model's.
+        if self.answered_as and not self.fine_tuned and not self.answered_as.startswith(asked):
+            remarks.append(
+                f"{self.cell}: asked for {asked}, the provider says that {self.answered_as} "
+                "answered; see that this is the model you mean."
+            )
+        return remarks
 
     @property
     def predictions(self) -> list[int | None]:
@@ -156,7 +191,7 @@ class Result:
     def explain(self) -> str:
         """The result in a sentence, for an assertion's message."""
         low, high = self.interval
-        unread = f"; {self.unread} answers stated no label" if self.unread else ""
+        unread = f"; {self.unread_sentence}" if self.unread else ""
         return (
             f"{self.cell}: {self.correct} of {self.n} right, accuracy {self.accuracy:.3f} "
             f"(95 % interval {low:.3f} to {high:.3f}, always the most frequent label "
@@ -182,6 +217,7 @@ class Result:
             "n": self.n,
             "correct": self.correct,
             "unread": self.unread,
+            "readings": self.readings,
             "accuracy": self.accuracy,
             "ci_low": low,
             "ci_high": high,
@@ -198,6 +234,7 @@ class Result:
             "trained_tokens": made.trained_tokens if made else None,
             "training_seconds": made.seconds if made else None,
             "server": self.server or None,
+            "answered_as": self.answered_as or None,
             "cost_per_1000": self.cost_per_1000,
             "training_cost": self.training_cost,
             "currency": self.prices.currency if self.prices else None,

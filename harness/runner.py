@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from harness.api import Client, Reply
+    from harness.api import Answer, Client, Reply
     from harness.api.fine_tuning import FineTuned
     from harness.budget import Budget
+    from harness.decision_rules import Decision
     from harness.experiment import Cell, Experiment
 
 
@@ -111,12 +112,13 @@ class Runner:
 
     def _record(self, cell: Cell, made: FineTuned | None, hint: str, progress: Progress) -> None:
         provider = cell.experiment.models[cell.model].provider
+        items = item_index(prompts_of(cell))
         with (
             recorded_file(_open, cell, cell.cassette, self.record) as file,
             use_cassette(
                 file,
                 before_send=lambda: self.start_provider(cell.experiment, provider),
-                items=item_index(prompts_of(cell)),
+                items=items,
                 texts=texts_of(cell),
                 hint=hint,
             ),
@@ -129,24 +131,28 @@ class Runner:
                 progress.say(line)
             if self.budget is not None:
                 self.budget.take_cell(cell, rows)
-            _ask(cell, made, client, progress)
+            _ask(cell, made, client, items, progress)
 
     def _replay(self, cell: Cell, made: FineTuned | None, hint: str) -> Result:
         provider = cell.experiment.models[cell.model].provider
         client = self._connections.client(cell.experiment, provider, recording=False)
         file = _open(cell, cell.cassette)
+        items = item_index(prompts_of(cell))
         try:
-            with use_cassette(
-                file, before_send=None, items=item_index(prompts_of(cell)), hint=hint
-            ) as cassette:
-                replies, predictions = _ask(cell, made, client, NoProgress())
+            with use_cassette(file, before_send=None, items=items, hint=hint) as cassette:
+                replies, decisions = _ask(cell, made, client, items, NoProgress())
                 unplayed = self.unplayed[cell.cassette] = cassette.unplayed
         finally:
             file.close()
         rows = test_rows(cell.experiment)
         return Result(
             cell=cell,
-            judgements=judge(rows["item"].tolist(), rows["label"].tolist(), predictions),
+            judgements=judge(
+                rows["item"].tolist(),
+                rows["label"].tolist(),
+                [decision.label for decision in decisions],
+                [decision.reading for decision in decisions],
+            ),
             prompt_tokens=sum(reply.prompt_tokens for reply in replies),
             completion_tokens=sum(reply.completion_tokens for reply in replies),
             latency_ms_median=statistics.median(reply.latency_ms for reply in replies),
@@ -155,19 +161,41 @@ class Runner:
             fine_tuned=made,
             seconds=sum(reply.latency_ms for reply in replies) / 1000,
             server=", ".join(sorted({reply.server for reply in replies if reply.server})),
-            answers=tuple(answer for reply in replies for answer in reply.answers),
+            label_logprobs=tuple(decision.logprobs for decision in decisions),
+            answered_as=", ".join(
+                sorted({r.model for r in replies if r.model} - {_asked(cell, made)})
+            ),
         )
 
 
 def _ask(
-    cell: Cell, made: FineTuned | None, client: Client, progress: Progress
-) -> tuple[list[Reply], list[int | None]]:
-    """Ask for every test text; the replies and the label ids read from them."""
-    rule = rule_of(cell, client)
-    model = made.model if made else cell.experiment.models[cell.model].provider_id
-    prompts = list(prompts_of(cell).values())
-    replies = client.complete(model, prompts, rule.parameters, done=progress.answered)
-    return replies, [rule.read(answer) for reply in replies for answer in reply.answers]
+    cell: Cell, made: FineTuned | None, client: Client, items: dict[str, str], progress: Progress
+) -> tuple[list[Reply], list[Decision]]:
+    """Ask for every test text; all replies, and what was read of the answers for each text.
+
+    The prompts of further rounds are added to `items`, the item ids by prompt SHA-256.
+    """
+    rule, prompts = rule_of(cell, client), prompts_of(cell)
+    parameters = cell.experiment.models[cell.model].parameters
+    replies: list[Reply] = []
+    answers: list[list[Answer]] = []
+    for number, asked in enumerate(rule.rounds, 1):
+        texts = prompts
+        if asked.suffix:  # of completions only: a chat cannot be continued
+            texts = {item: f"{prompt}{asked.suffix}" for item, prompt in prompts.items()}
+            items |= item_index(texts)
+        done = progress.answered if number == len(rule.rounds) else lambda _: None
+        told = client.complete(
+            _asked(cell, made), list(texts.values()), asked.parameters | parameters, done=done
+        )
+        replies += told
+        answers.append([answer for reply in told for answer in reply.answers])
+    return replies, [rule.read(*of_text) for of_text in zip(*answers, strict=True)]
+
+
+def _asked(cell: Cell, made: FineTuned | None) -> str:
+    """The name of the model that is asked."""
+    return made.model if made else cell.experiment.models[cell.model].provider_id
 
 
 def _open(cell: Cell, path: Path) -> CassetteFile:

@@ -145,6 +145,7 @@ class Session:
             "row": result.row(gates),
             "gated": gates is not None,
             "unplayed": result.unplayed,
+            "remarks": result.remarks,
         }
         try:
             regression = _regression(result)

@@ -108,9 +108,10 @@ class Summary:
 
     @property
     def notes(self) -> list[str]:
-        """What is undecided, what changed since the baseline, what cassettes hold in vain."""
+        """What is undecided, unread, changed since the baseline, or in cassettes in vain."""
         undecided = (gate for row in self.rows for gate in row["gates"])
         notes = [gate["sentence"] for gate in undecided if gate["verdict"] == "inconclusive"]
+        notes += [line for report in self._evaluated() for line in report["remarks"]]
         # The same sentence for each cell where the baseline is of something else.
         notes += dict.fromkeys(line for report in self._evaluated() for line in report["flips"])
         counts: dict[str, int] = {}

@@ -83,7 +83,7 @@ SKIP = 'shots = [0, 1, 4]\nskip = [{ model = "gemma3-270m", shots = 4, reason = 
         ("shots = [0, 1, 4]", 'decision_rules = ["texts"]', "[matrix] decision_rules.1: input "
          "should be 'text' or 'label_logprobs' (given: 'texts'); mend it."),
         ('endpoint = "completions"', 'endpoint = "embeddings"', "[provider.local] endpoint: input "
-         "should be 'completions' (given: 'embeddings'); mend it."),
+         "should be 'completions' or 'chat' (given: 'embeddings'); mend it."),
         # values out of range
         ("[0, 1, 4]", "[0, -1]", "[matrix] shots.2: input should be greater than or equal to 0 "
          "(given: -1); mend it."),

@@ -6,6 +6,8 @@ import pytest
 
 from harness import Experiment
 from harness.api import Answer
+from harness.decision_rules import LabelLogprobsRule
+from harness.formatting.prompts import AnswerFormat
 from harness.gates import accuracy_gate, verdict_of
 from harness.reports.markdown import summary_markdown
 from harness.result import Result
@@ -95,11 +97,11 @@ def made(two_rules) -> Experiment:
     return Experiment.read(two_rules.toml)
 
 
-def result(experiment, predictions, labels, answers=()):
+def result(experiment, predictions, labels, logprobs=()):
     items = [f"item-{i}" for i in range(len(labels))]
     cell = experiment.cells[1]
     judged = judge(items, labels, predictions)
-    return Result(cell, judged, 10, 1, 1.0, "2026-01-01T00:00:00Z", answers=answers)
+    return Result(cell, judged, 10, 1, 1.0, "2026-01-01T00:00:00Z", label_logprobs=logprobs)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,8 @@ def test_a_log_probability_that_is_no_number_gives_no_probabilities(made, value,
         Answer("", "stop", {" Negative": -0.1, " Positive": value}),
         Answer("", "stop", {" Negative": -0.1, " Positive": -2.0}),
     )
-    found = result(made, [0, 0], [0, 1], answers)
+    rule = LabelLogprobsRule(AnswerFormat.of(["Negative", "Positive"]), None)
+    found = result(made, [0, 0], [0, 1], tuple(rule.read(x).logprobs for x in answers))
     details = harness.details.details_of(found)
     first, second = details["probabilities"]
     assert first is None

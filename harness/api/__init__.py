@@ -1,5 +1,6 @@
 """Talking to providers over HTTP."""
 
-from harness.api.client import Answer, Client, Reply, RequestError
+from harness.api.answers import Answer, Prompt, RequestError
+from harness.api.client import Client, Reply
 
-__all__ = ["Answer", "Client", "Reply", "RequestError"]
+__all__ = ["Answer", "Client", "Prompt", "Reply", "RequestError"]

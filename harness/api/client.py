@@ -1,8 +1,7 @@
-"""Ask a provider for completions.
+"""Ask a provider for completions or chats.
 
 The `openai` package does the talking: connections, retries, time-outs and error classes are its
-own. Answers are read from the response's JSON rather than through the package's models, which
-costs a third less a request; what a cell needs of them is checked here.
+own. What is asked and what is read of an answer stands in `harness.api.answers`.
 """
 
 from __future__ import annotations
@@ -11,12 +10,13 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import openai
 
+from harness.api.answers import Answer, Prompt, RequestError, answers_of, request_of
 from harness.api.uploads import meter_upload
 from harness.errors import TunebenchError
 
@@ -26,26 +26,6 @@ if TYPE_CHECKING:
 # Written by the cassette: what was measured when the answer was recorded.
 _LATENCY_HEADER = "tunebench-latency-ms"
 _RECORDED_AT_HEADER = "tunebench-recorded-at"
-
-
-class RequestError(TunebenchError):
-    """A request that failed: the cell it belongs to has no result."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the model said to one prompt.
-
-    Attributes:
-        text: the completion.
-        finish_reason: ``stop``, ``length`` or what else the provider says.
-        top_logprobs: natural log-probabilities of the first token's likeliest candidates, by the
-            token's text; empty where none were asked for.
-    """
-
-    text: str
-    finish_reason: str
-    top_logprobs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,6 +39,7 @@ class Reply:
         latency_ms: from the request to the whole answer, milliseconds; on replay as recorded.
         recorded_at: when the answer was recorded, ISO 8601, or None if it came from the provider.
         server: what the server says of itself (``system_fingerprint``), or an empty string.
+        model: the model that the provider says has answered, or an empty string.
     """
 
     answers: tuple[Answer, ...]
@@ -67,6 +48,7 @@ class Reply:
     latency_ms: float
     recorded_at: str | None
     server: str = ""
+    model: str = ""
 
 
 class Client:
@@ -121,16 +103,17 @@ class Client:
     def complete(
         self,
         model: str,
-        prompts: Sequence[str],
+        prompts: Sequence[Prompt],
         parameters: Mapping[str, Any],
         *,
         done: Callable[[int], None] = lambda _: None,
     ) -> list[Reply]:
-        """Ask for one completion of each prompt.
+        """Ask for one answer to each prompt.
 
         Args:
             model: the model's name at the provider.
-            prompts: the prompts; they are sent in lists of `prompts_per_request`, in order.
+            prompts: texts, which are sent in lists of `prompts_per_request`, in order; or
+                conversations, which are sent one by one.
             parameters: further fields of the request's body, such as ``max_tokens``.
             done: called with the number of prompts answered, after each answered request.
 
@@ -141,12 +124,13 @@ class Client:
             RequestError: a request failed for good. Requests already under way are finished first
                 (and recorded, where a cassette records); no further one is sent.
         """
-        size = self._prompts_per_request
+        chat = bool(prompts) and not isinstance(prompts[0], str)
+        size = 1 if chat else self._prompts_per_request
         batches = [(i, prompts[i : i + size]) for i in range(0, len(prompts), size)]
 
         failed = threading.Event()
 
-        def ask(batch: tuple[int, Sequence[str]]) -> Reply:
+        def ask(batch: tuple[int, Sequence[Prompt]]) -> Reply:
             start, part = batch
             where = f"prompts {start + 1}-{start + len(part)} of {len(prompts)}"
             if failed.is_set():  # the one that failed came before this one and is raised first
@@ -179,7 +163,7 @@ class Client:
         """
         url = self.base_url.removesuffix("/").removesuffix("/v1") + "/tokenize"
         body = {"model": model, "prompt": text, "add_special_tokens": False}
-        reply = self.call_json(f"/tokenize at {url}", lambda _: self._post(url, body))
+        reply = self.call_json(f"/tokenize at {url}", lambda _: self._post(url, body).content)
         tokens = reply.get("tokens")
         if not (
             isinstance(tokens, list) and tokens and all(isinstance(id_, int) for id_ in tokens)
@@ -188,22 +172,17 @@ class Client:
         return tokens
 
     def _ask(
-        self, model: str, prompts: Sequence[str], parameters: Mapping[str, Any], where: str
+        self, model: str, prompts: Sequence[Prompt], parameters: Mapping[str, Any], where: str
     ) -> Reply:
         what = f"model {model!r} at {self.base_url}, {where}"
-        many = self._prompts_per_request > 1
+        path, asking = request_of(prompts, lists=self._prompts_per_request > 1)
         headers: dict[str, str] = {}
         started = time.perf_counter()
 
-        def send(api: openai.OpenAI) -> bytes:
-            # `parameters` are the request's own fields; the overloads know each by name.
-            raw: Any = api.completions.with_raw_response
-            response = raw.create(
-                model=model, prompt=list(prompts) if many else prompts[0], **parameters
-            )
-            headers.update(response.headers)
-            content: bytes = response.content
-            return content
+        def send(_: openai.OpenAI) -> bytes:
+            response = self._post(path, {"model": model, **asking, **parameters})
+            headers.update(response.response.headers)
+            return response.content
 
         body = self.call_json(what, send)
         measured = (time.perf_counter() - started) * 1000
@@ -211,17 +190,17 @@ class Client:
         if not isinstance(usage, dict):
             usage = {}
         return Reply(
-            answers=_answers(body, len(prompts), what),
+            answers=answers_of(body, prompts, what),
             prompt_tokens=usage.get("prompt_tokens") or 0,
             completion_tokens=usage.get("completion_tokens") or 0,
             latency_ms=float(headers.get(_LATENCY_HEADER, measured)),
             recorded_at=headers.get(_RECORDED_AT_HEADER),
             server=str(body.get("system_fingerprint") or ""),
+            model=str(body.get("model") or ""),
         )
 
-    def _post(self, url: str, body: dict[str, Any]) -> bytes:
-        response = self._openai.post(url, body=body, cast_to=openai.HttpxBinaryResponseContent)
-        return response.content
+    def _post(self, url: str, body: dict[str, Any]) -> openai.HttpxBinaryResponseContent:
+        return self._openai.post(url, body=body, cast_to=openai.HttpxBinaryResponseContent)
 
     def call(self, what: str, send: Callable[[openai.OpenAI], bytes]) -> bytes:
         """Make a request with the `openai` client, its errors turned into sentences.
@@ -262,33 +241,6 @@ class Client:
         if not isinstance(body, dict):
             raise RequestError(f"{what}: the answer is no JSON object; is base_url the API root?")
         return body
-
-
-def _answers(body: dict[str, Any], expected: int, what: str) -> tuple[Answer, ...]:
-    choices = body.get("choices")
-    if not isinstance(choices, list) or len(choices) != expected:
-        got = len(choices) if isinstance(choices, list) else "no list of"
-        raise RequestError(
-            f"{what}: {expected} prompts were asked and {got} choices came back; if the provider "
-            "takes no lists of prompts, leave 'lists' out of its `supports`."
-        )
-    try:
-        ordered = sorted(choices, key=lambda choice: choice.get("index", 0))
-        if not all(isinstance(choice["text"], str) for choice in ordered):
-            raise TypeError
-        return tuple(
-            Answer(choice["text"], str(choice.get("finish_reason")), _first_token(choice))
-            for choice in ordered
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise RequestError(
-            f"{what}: a choice has no `text`; is this the endpoint for completions?"
-        ) from error
-
-
-def _first_token(choice: dict[str, Any]) -> dict[str, float]:
-    top = (choice.get("logprobs") or {}).get("top_logprobs") or [{}]
-    return top[0] or {}
 
 
 def _reason(error: openai.APIError) -> str:

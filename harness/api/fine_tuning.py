@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import openai
 
-from harness.api.client import Client, RequestError
+from harness.api.answers import RequestError
 from harness.api.uploads import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from harness.api.client import Client
 
 _ENDED = ("succeeded", "failed", "cancelled")
 _KNOWN = ("validating_files", "queued", "running", *_ENDED)

@@ -83,6 +83,13 @@ def text_sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def prompt_text(prompt: Any) -> str:
+    """A prompt as one text: a text as it is, a chat's messages or token ids as JSON."""
+    if isinstance(prompt, str):
+        return prompt
+    return json.dumps(prompt, sort_keys=True, separators=(",", ":"))
+
+
 @lru_cache(maxsize=256)
 def endpoint_of(method: str, uri: str) -> str:
     """Method and path without host, port and API root.
@@ -170,14 +177,12 @@ def _key(endpoint: str, fields: dict[str, Any]) -> str:
 
 
 def _texts(fields: dict[str, Any]) -> list[str]:
-    """The prompts of a body. A chat's messages, or token ids, count as one prompt in JSON."""
+    """The prompts of a body. A chat's messages, or token ids, count as one prompt."""
     texts: list[str] = []
     for name in TEXT_FIELDS:
         value = fields.get(name)
-        if isinstance(value, str):
-            texts.append(value)
-        elif isinstance(value, list) and value and all(isinstance(part, str) for part in value):
+        if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
             texts.extend(value)
         elif value is not None:
-            texts.append(json.dumps(value, sort_keys=True, separators=(",", ":")))
+            texts.append(prompt_text(value))
     return texts

@@ -25,6 +25,7 @@ from harness.cassettes.fingerprint import (
     Fingerprint,
     endpoint_of,
     fingerprint,
+    prompt_text,
     request_key,
     text_sha256,
 )
@@ -158,7 +159,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
             raise CassetteError(
                 f"{self.file.path}: the answer of {asked.endpoint!r} repeats the prompt, or a text "
                 "in it, and a cassette must not hold the texts of the data set; turn that off at "
-                "the provider."
+                "the provider, or lower [task] max_tokens if the model quotes the text."
             )
         hashes = asked.prompt_sha256
         return Row(
@@ -270,9 +271,9 @@ def use_cassette(
         yield cassette
 
 
-def item_index(prompts: Mapping[str, str]) -> dict[str, str]:
-    """Item id by prompt SHA-256, from prompts by item id."""
-    return {text_sha256(prompt): item for item, prompt in prompts.items()}
+def item_index(prompts: Mapping[str, Any]) -> dict[str, str]:
+    """Item id by prompt SHA-256, from prompts (texts, or a chat's messages) by item id."""
+    return {text_sha256(prompt_text(prompt)): item for item, prompt in prompts.items()}
 
 
 def _body(response: dict[str, Any], file: CassetteFile, endpoint: str) -> Any:

@@ -11,6 +11,10 @@ examples and the text, set apart by lines of five number signs, each text follow
 
 A fine-tuned model is asked with the bare prompt, ``the text ->``.
 
+A chat is given the same parts as messages: the instruction as the system's, each worked example as
+a turn of the user (the text as it is) and one of the assistant (the label), then the text. There
+the fine-tuned model, too, is given the instruction, as its training file is.
+
 The format is unambiguous but for one thing: a *text* may itself hold a line ``#####``. Such a
 line is escaped with a backslash (and one that is already escaped with one more), so that two
 different lists of examples and texts never give the same prompt. Labels and the instruction are
@@ -30,6 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     import pandas as pd
+
+# What a chat is asked: its messages, each with a role and a content.
+Messages = list[dict[str, str]]
 
 ARROW = " ->"
 SEPARATOR = "#####"
@@ -73,6 +80,15 @@ def bare_prompt(text: str) -> str:
     return text + ARROW
 
 
+def chat_prompt(instruction: str, examples: Iterable[Example], text: str) -> Messages:
+    """The messages that a chat is asked: zero-, one- or few-shot by the number of examples."""
+    turns = [("system", instruction)]
+    for example in examples:
+        turns += [("user", example.text), ("assistant", example.label)]
+    turns.append(("user", text))
+    return [{"role": role, "content": content} for role, content in turns]
+
+
 def check_labels(labels: Sequence[str], instruction: str) -> None:
     """Refuse labels and instructions with which prompts or completions would be ambiguous.
 
@@ -106,21 +122,29 @@ def check_labels(labels: Sequence[str], instruction: str) -> None:
 
 @dataclass(frozen=True)
 class AnswerFormat:
-    """How an answer is asked for and read under the decision rule ``text``.
+    """How an answer is asked for, and when it states a label exactly.
 
     Attributes:
         labels: the label names; a label's position is its id.
         ending: what all labels end with; asked for as ``stop`` and put back when reading. Empty
             when they have no common ending; the end of the line stops the answer then.
+        lead: what stands between the prompt and the label: a space, or nothing in a chat, where
+            the label begins the assistant's turn.
     """
 
     labels: tuple[str, ...]
     ending: str
+    lead: str = " "
 
     @classmethod
     def of(cls, labels: Sequence[str]) -> AnswerFormat:
         """The format that follows from the labels, e.g. the ending ``tive`` of Posi|Nega|tive."""
         return cls(tuple(labels), _common_ending(labels))
+
+    @classmethod
+    def of_chat(cls, labels: Sequence[str]) -> AnswerFormat:
+        """The format of a chat: the label and nothing else, stopped at nothing."""
+        return cls(tuple(labels), "", "")
 
     @property
     def stop(self) -> list[str]:
@@ -131,17 +155,17 @@ class AnswerFormat:
         """The ``max_tokens`` parameter: as many tokens as the longest label has.
 
         Args:
-            label_tokens: the number of tokens of each label behind a space, where the provider
-                counts them. Without it the labels' length in bytes is taken, which no label's
-                tokens can exceed; ``stop`` ends the answer before that.
+            label_tokens: the number of tokens of each completion, where the provider counts
+                them. Without it the labels' length in bytes is taken, which no label's tokens can
+                exceed; ``stop`` ends the answer before that.
         """
         if label_tokens is None:
             label_tokens = (len(self.completion(label).encode()) for label in self.labels)
         return max(label_tokens)
 
     def completion(self, label: str) -> str:
-        """The completion that states a label: a space and the label."""
-        return f" {label}"
+        """The completion that states a label: the label behind a space, in a chat the label."""
+        return f"{self.lead}{label}"
 
     def read(self, completion: str) -> int | None:
         """The label id that a completion states, or None if it states no label.
@@ -162,13 +186,26 @@ class AnswerFormat:
         A token that is the whole of one label is that label, also where another label begins
         with it.
         """
-        if not token.strip():
-            return None
-        wholes = [self.completion(label) for label in self.labels]
-        if token in wholes:
-            return wholes.index(token)
-        begun = [i for i, whole in enumerate(wholes) if whole.startswith(token)]
-        return begun[0] if len(begun) == 1 else None
+        # In a chat the template may leave the space between the turns to the answer.
+        token = token if self.lead else token.removeprefix(" ")
+        return branch_of_token(token, [[self.completion(label)] for label in self.labels])
+
+
+def branch_of_token(token: str, branches: Sequence[Sequence[str]]) -> int | None:
+    """The branch whose texts begin with a token, or None if none or several do.
+
+    Args:
+        token: the token's text.
+        branches: what may be said, one text or more a branch. A token that is the whole of a text
+            is its branch, also where a text of another branch begins with it.
+    """
+    if not token.strip():
+        return None
+    for which in (str.__eq__, str.startswith):
+        found = [i for i, texts in enumerate(branches) if any(which(x, token) for x in texts)]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
 
 
 def _common_ending(labels: Sequence[str]) -> str:

@@ -10,7 +10,11 @@
   shots, train_size, decision_rule and reason of each combination that is no cell).
 - ``cells``: a row each. ``cell`` is its id. ``gates`` lists what was judged: ``gate``, ``value``,
   ``limit``, ``mode``, ``verdict`` and ``sentence``; ``verdict`` sums them up. ``predictions`` are
-  label ids in the order of the items, null where an answer stated none; ``probabilities``, of cells
+  label ids in the order of the items, null where an answer stated none. ``readings`` counts the
+  answers by the rule that read them (``exact``, ``casefolded``, ``mentioned``, ``likeliest``) or
+  by why none did (``refusal``, ``empty``, ``several``, ``cut off``, ``chatter``, ``unseen``);
+  ``answered_as`` is the model that the provider says has answered, if another name than asked.
+  ``probabilities``, of cells
   by the rule ``label_logprobs``, a row an item over the label ids, or null. ``brier`` and
   ``calibration_error`` are over the items that have probabilities. ``confusion`` has a row a true
   label and a column a predicted one, the last for no label. ``ci_low`` and ``ci_high`` are
@@ -46,7 +50,7 @@ Judgements = dict[str, tuple[int, int | None]]
 
 VERSION = 2
 READABLE = (1, 2)
-_LISTS = ("gates", "confusion", "predictions", "probabilities", "prompt_sha256")
+_LISTS = ("readings", "gates", "confusion", "predictions", "probabilities", "prompt_sha256")
 
 
 class ResultsError(TunebenchError):

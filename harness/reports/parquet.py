@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # What may be null in every row has a type all the same. All other columns are numbers.
 _TEXTS = frozenset(
     ("experiment", "cell", "model", "decision_rule", "verdict", "cassette", "recorded_at", "job",
-     "fine_tuned_model", "server", "currency", "item")
+     "fine_tuned_model", "server", "answered_as", "currency", "item")
 )  # fmt: skip
 _COUNTS = frozenset(
     ("shots", "train_size", "n", "correct", "unread", "prompt_tokens", "completion_tokens",

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def judge(
-    items: Sequence[str], labels: Sequence[int], predictions: Sequence[int | None]
+    items: Sequence[str],
+    labels: Sequence[int],
+    predictions: Sequence[int | None],
+    readings: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """One judgement a text.
 
@@ -19,10 +22,12 @@ def judge(
         items: item ids.
         labels: the true label ids.
         predictions: the label ids that were read, None where an answer stated none.
+        readings: how each was read, or why it states none; left out where nothing was read.
 
     Returns:
-        A frame with the columns ``item``, ``label``, ``prediction`` (nullable integer) and
-        ``correct`` (bool), in the order given. An answer that states no label is not correct.
+        A frame with the columns ``item``, ``label``, ``prediction`` (nullable integer),
+        ``correct`` (bool) and, if given, ``reading``, in the order given. An answer that states
+        no label is not correct.
     """
     frame = pd.DataFrame(
         {
@@ -32,4 +37,6 @@ def judge(
         }
     )
     frame["correct"] = (frame["prediction"] == frame["label"]).fillna(False).astype(bool)
+    if readings is not None:
+        frame["reading"] = list(readings)
     return frame

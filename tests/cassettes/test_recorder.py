@@ -173,7 +173,7 @@ def test_no_text_that_was_sent_stands_in_the_file(
     where = tmp_path_factory.mktemp("private") / "m-1shot.jsonl"
     unknown = {"suffix": other, "metadata": {other: [other]}, "input": other}
     with recording(dict(enumerate(prompts)), where=where) as (client, _):
-        client.complete("m", prompts, {"max_tokens": 1, "extra_body": unknown})
+        client.complete("m", prompts, {"max_tokens": 1, **unknown})
     (row,) = rows(where)
     assert loopback.asked[-1].fields["metadata"] == {other: [other]}
     assert len(row["prompt_sha256"]) == len(prompts) + 1
@@ -209,8 +209,9 @@ def test_no_header_of_request_or_response_is_stored(loopback, recording, path, s
 
     loopback.answer = with_headers
     with recording(PROMPTS) as (client, _):
-        client.complete("m", TEXTS[:1], {"extra_headers": {"x-mine": "HEADER-VALUE"}})
-    assert loopback.asked[0].headers["x-mine"] == "HEADER-VALUE"
+        client.complete("m", TEXTS[:1], {})
+    sent = loopback.asked[0].headers
+    assert (sent["authorization"], sent["x-stainless-lang"]) == ("Bearer sk-secret-key", "python")
     written = path.read_text().lower()
     for secret in ("sk-secret-key", "authorization", "cookie", "-value", "organization", "x-"):
         assert secret not in written
