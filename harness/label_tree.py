@@ -1,10 +1,11 @@
 """Labels that share their first tokens, told apart token by token.
 
-The labels' token ids make a tree. Wherever it branches the model is asked for the next token, the
-first time behind the prompt and then behind the prompt and what the labels of that branch share.
-A label's probability is the product of what its branches get, each time among the branches there:
-that of the label if the model's answer is one of the labels. Where first tokens differ there is
-one branching, the prompt's own, and this is the share of each first token.
+The labels' token ids make a tree. Wherever it branches the model is asked for the next token: the
+first time behind the prompt, then behind the prompt and what the labels of that branch share. A
+label's probability is the product of the shares that its branches get, each of what the branches
+there get together. So it is what a model says that may go on with a label's tokens only, until one
+label is left; where first tokens differ it is the share of each first token. What a model would
+rather have said in the middle of a label counts as little as what it would rather have begun with.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import TunebenchError
-from harness.formatting.prompts import branch_of_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,12 +41,20 @@ class Branching:
     texts: tuple[tuple[str, ...], ...]
 
     def seen(self, top_logprobs: Mapping[str, float]) -> dict[int, float]:
-        """The natural log-probability of each branch that is shown, by its position."""
+        """The natural log-probability of each branch that is shown, by its position.
+
+        A token is the branch's whose texts all begin with it. A longer token is given its branch
+        first, as a shorter one, such as a space alone, may begin the texts of others, too.
+        """
         seen: dict[int, float] = {}
-        for token, logprob in top_logprobs.items():
-            branch = branch_of_token(token, self.texts)
-            if branch is not None and _is_number(logprob):
-                seen[branch] = max(logprob, seen.get(branch, -math.inf))
+        for token in sorted(filter(None, top_logprobs), key=len, reverse=True):
+            found = [
+                branch
+                for branch, texts in enumerate(self.texts)
+                if branch not in seen and all(text.startswith(token) for text in texts)
+            ]
+            if len(found) == 1 and _is_number(top_logprobs[token]):
+                seen[found[0]] = top_logprobs[token]
         return seen
 
 

@@ -186,26 +186,15 @@ class AnswerFormat:
         A token that is the whole of one label is that label, also where another label begins
         with it.
         """
+        if not token.strip():
+            return None
         # In a chat the template may leave the space between the turns to the answer.
         token = token if self.lead else token.removeprefix(" ")
-        return branch_of_token(token, [[self.completion(label)] for label in self.labels])
-
-
-def branch_of_token(token: str, branches: Sequence[Sequence[str]]) -> int | None:
-    """The branch whose texts begin with a token, or None if none or several do.
-
-    Args:
-        token: the token's text.
-        branches: what may be said, one text or more a branch. A token that is the whole of a text
-            is its branch, also where a text of another branch begins with it.
-    """
-    if not token.strip():
-        return None
-    for which in (str.__eq__, str.startswith):
-        found = [i for i, texts in enumerate(branches) if any(which(x, token) for x in texts)]
-        if found:
-            return found[0] if len(found) == 1 else None
-    return None
+        wholes = [self.completion(label) for label in self.labels]
+        if token in wholes:
+            return wholes.index(token)
+        begun = [i for i, whole in enumerate(wholes) if whole.startswith(token)]
+        return begun[0] if len(begun) == 1 else None
 
 
 def _common_ending(labels: Sequence[str]) -> str:
