@@ -141,9 +141,15 @@ def _text_of(
     if not ids:
         return ""
     first, second = completions[:2]
+    found = ""
     for end in range(len(first), 0, -1):
-        if second.startswith(first[:end]) and tokenize(first[:end]) == list(ids):
-            return first[:end]
+        begun = first[:end]
+        if second.startswith(begun) and tokenize(begun) == list(ids):
+            found = begun
+        elif found:  # the shortest: what follows may bring a space of its own
+            return found
+    if found:
+        return found
     raise LabelTreeError(
         f"the tokens that {first.strip()!r} and {second.strip()!r} share at {model} are no text of "
         "their own, so label_logprobs cannot ask what follows them; rename one, or use the "

@@ -218,6 +218,24 @@ def test_a_models_own_parameters_come_before_the_rules(project) -> None:
     assert "max_tokens" not in fields
 
 
+def test_labels_that_a_chats_reading_confuses_are_refused(project) -> None:
+    project.edit('"Negative", "Positive"', '"Yes", "yes"')
+    result = project.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*the labels 'Yes' and 'yes' are the same to the reading rule*"])
+    project.edit("test_size = 10", 'test_size = 10\nreading = ["exact"]')
+    assert project.run("--co").ret == pytest.ExitCode.OK
+
+
+def test_a_budget_counts_the_conversations_that_are_not_recorded(project) -> None:
+    project.edit('id = "base"', 'id = "base"\nprices = { input = 1000, output = 1000 }')
+    only = ("-k", "0shot and not logprobs")
+    result = project.record("--budget", "1", *only)
+    result.stderr.fnmatch_lines(["m-0shot: 10 texts to ask, about * USD"])
+    result.assert_outcomes(passed=1, deselected=3)
+    project.record("--budget", "0", *only).assert_outcomes(passed=1, deselected=3)
+
+
 def test_another_models_name_in_the_answers_is_told(project) -> None:
     project.chat.model = "other-7b"
     result = project.record("--results", "out", "-k", "0shot and not logprobs")

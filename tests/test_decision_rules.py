@@ -1,89 +1,23 @@
-import json
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import Experiment
-from harness.api import Answer, Client
-from harness.decision_rules import Decision, LabelLogprobsRule, Rule, RuleError, TextRule, rule_of
+from harness.api import Answer
+from harness.decision_rules import LabelLogprobsRule, Rule, RuleError, TextRule
 from harness.formatting.prompts import AnswerFormat
 from harness.formatting.reading import Reader
-from harness.label_tree import LabelTreeError
 
-# A stand-in for a tokenizer: the ids of each label behind a space.
-TOKENS = {
-    " Negative": [50],
-    " Positive": [51],
-    " not good": [60, 70],
-    " rather good": [61, 62, 70],
-    " Neg": [50],
-    " Very bad": [80, 81],
-    " Very good": [80, 82],
-    " Very": [80],
-    " Very ": [80, 9],
-    "Negative": [40, 41, 42],
-    "Positive": [43],
-    "Very bad": [90, 81],
-    "Very good": [90, 82],
-    "Ugly": [91],
-}
+from .rule_example import rules_at, saying, showing
 
 
 @pytest.fixture
 def rule(loopback, said, tmp_path: Path) -> Iterator[Callable[..., Rule]]:
-    """The rule of an experiment's only cell, at a provider that tokenizes as `TOKENS` says."""
-    loopback.answer = lambda asked: said({"tokens": TOKENS[asked.fields["prompt"]]})
-
-    def rule(
-        decision_rule: str,
-        *,
-        labels: tuple[str, ...] = ("Negative", "Positive"),
-        supports: tuple[str, ...] = ("lists", "logprobs", "logit_bias", "tokenize"),
-        task: str = "",
-        provider: str = "",
-        model: str = "",
-    ) -> Rule:
-        path = tmp_path / "experiment.toml"
-        path.write_text(
-            f"""
-            [task]
-            name = "films"
-            dataset = "films"
-            labels = {json.dumps(labels)}
-            instruction = "Classify"
-            test_size = 1
-            {task}
-            [provider.here]
-            base_url = "{loopback.url}"
-            supports = {json.dumps(supports)}
-            {provider}
-            [[model]]
-            name = "m"
-            id = "org/m"
-            provider = "here"
-            {model}
-            [matrix]
-            decision_rules = ["{decision_rule}"]
-            """
-        )
-        (cell,) = Experiment.read(path).cells
-        with Client(loopback.url, "none") as client:
-            return rule_of(cell, client)
-
-    yield rule
+    """Makes the rule of an experiment's only cell."""
+    yield rules_at(loopback, said, tmp_path)
     for asked in loopback.asked:
         assert asked.fields["model"] == "org/m"
-
-
-def saying(text: str) -> Answer:
-    return Answer(text, "stop")
-
-
-def showing(**logprobs: float) -> Answer:
-    return Answer("", "length", {" " + token: value for token, value in logprobs.items()})
 
 
 def test_text_asks_for_the_labels_tokens_and_stops_at_their_ending(rule) -> None:
@@ -143,115 +77,9 @@ def test_label_logprobs_uses_the_first_token_of_a_label_of_several(rule) -> None
     assert of_many.read(showing(**{"not": -1, "rather": -2})).label == 0
 
 
-def test_a_label_whose_tokens_begin_another_label_is_refused(rule) -> None:
-    with pytest.raises(LabelTreeError) as raised:
-        rule("label_logprobs", labels=("Negative", "Neg"))
-    assert str(raised.value) == (
-        "the tokens of the label 'Negative' begin those of 'Neg' at m, so label_logprobs cannot "
-        "tell where it ends; rename one, or use the decision rule text."
-    )
-
-
-def test_labels_that_share_a_token_are_asked_behind_it(rule) -> None:
-    made = rule("label_logprobs", labels=("Very bad", "Very good"))
-    (asked,) = made.rounds
-    assert asked.suffix == " Very"
-    assert asked.parameters == {
-        "max_tokens": 1,
-        "temperature": 0,
-        "logprobs": 2,
-        "logit_bias": {"81": 100, "82": 100},
-    }
-    assert made.read(showing(bad=-2, good=-1)).label == 1
-
-
-def test_a_label_apart_and_two_alike_take_two_rounds(rule) -> None:
-    made = rule("label_logprobs", labels=("Very bad", "Negative", "Very good"))
-    assert [(x.suffix, list(x.parameters["logit_bias"])) for x in made.rounds] == [
-        ("", ["80", "50"]),
-        (" Very", ["81", "82"]),
-    ]
-    first = showing(Very=math.log(0.6), Negative=math.log(0.4))
-    even, bad = ({"bad": -1, "good": -1}, {"bad": math.log(0.9), "good": math.log(0.1)})
-    assert made.read(first, showing(**even)).label == 1
-    assert made.read(first, showing(**bad)).label == 0
-    seen = made.read(first, showing(**bad)).logprobs
-    assert {i: math.exp(x) for i, x in seen.items()} == pytest.approx({0: 0.54, 1: 0.4, 2: 0.06})
-    assert made.read(showing(x=-1), showing(**bad)).reading == "unseen"
-
-
 def test_token_ids_that_are_the_same_are_refused(rule) -> None:
     with pytest.raises(RuleError, match="'Negative' and 'Positive' begin with the same token"):
         rule("label_logprobs", model="label_token_ids = [8, 8]")
-
-
-def test_labels_with_a_word_in_common_need_token_ids(rule) -> None:
-    with pytest.raises(RuleError, match="'Very bad' and 'Very good' begin with the same word"):
-        rule("label_logprobs", labels=("Very bad", "Very good"), supports=("logprobs",))
-
-
-CHAT = 'endpoint = "chat"'
-
-
-def test_a_chat_may_say_more_than_the_label_and_is_stopped_at_nothing(rule) -> None:
-    assert rule("text", provider=CHAT).rounds[0].parameters == {
-        "max_tokens": 3 + 16,
-        "temperature": 0,
-    }
-    newer = CHAT + '\nmax_tokens_field = "max_completion_tokens"'
-    assert rule("text", provider=newer, task="max_tokens = 400").rounds[0].parameters == {
-        "max_completion_tokens": 400,
-        "temperature": 0,
-    }
-
-
-def test_a_chat_shows_candidates_for_the_label_as_it_begins_a_turn(rule) -> None:
-    made = rule("label_logprobs", provider=CHAT)
-    assert made.rounds[0].parameters == {
-        "max_tokens": 1,
-        "temperature": 0,
-        "logprobs": True,
-        "top_logprobs": 20,
-        "logit_bias": {"40": 100, "43": 100},
-    }
-    assert made.read(Answer("", "length", {"Neg": -1, "Positive": -2, "The": -0.1})).label == 0
-    assert made.read(Answer("", "length", {" Positive": -1, "Neg": -2})).label == 1
-
-
-def test_a_chat_without_token_ids_shows_the_twenty_likeliest(rule) -> None:
-    made = rule("label_logprobs", provider=CHAT, supports=("logprobs", "logit_bias"))
-    assert made.rounds[0].parameters == {
-        "max_tokens": 1,
-        "temperature": 0,
-        "logprobs": True,
-        "top_logprobs": 20,
-    }
-
-
-def test_a_chat_cannot_tell_labels_apart_behind_a_shared_token(rule) -> None:
-    with pytest.raises(RuleError) as raised:
-        rule("label_logprobs", labels=("Ugly", "Very bad", "Very good"), provider=CHAT)
-    assert str(raised.value) == (
-        "the labels 'Very bad' and 'Very good' begin with the same token of m (90), and a chat "
-        "cannot be asked what follows it; rename one, ask the model for completions, or use the "
-        "decision rule text."
-    )
-
-
-def test_a_chat_is_read_by_all_rules_and_completions_by_the_articles(rule) -> None:
-    said = Answer("It is positive.", "stop")
-    assert rule("text").read(said) == Decision(None, "chatter")
-    assert rule("text", provider=CHAT).read(said) == Decision(1, "mentioned")
-    exact = rule("text", provider=CHAT, task='reading = ["exact", "casefolded"]')
-    assert exact.read(said) == Decision(None, "chatter")
-    assert exact.read(saying("positive.")) == Decision(1, "casefolded")
-    assert rule("text", provider=CHAT).read(saying("Posi")).label is None  # nothing stopped it
-
-
-def test_what_the_provider_calls_a_refusal_is_one(rule) -> None:
-    made = rule("text", provider=CHAT)
-    assert made.read(Answer("", "stop", refused=True)) == Decision(None, "refusal")
-    assert made.read(Answer("A fine film that", "length")) == Decision(None, "cut off")
 
 
 def test_without_log_probabilities_the_rule_is_refused(rule) -> None:

@@ -84,6 +84,16 @@ SKIP = 'shots = [0, 1, 4]\nskip = [{ model = "gemma3-270m", shots = 4, reason = 
          "should be 'text' or 'label_logprobs' (given: 'texts'); mend it."),
         ('endpoint = "completions"', 'endpoint = "embeddings"', "[provider.local] endpoint: input "
          "should be 'completions' or 'chat' (given: 'embeddings'); mend it."),
+        ('endpoint = "completions"', 'max_tokens_field = "max_completion_tokens"',
+         "[provider.local] max_tokens_field is for the endpoint chat; take it out, or set that "
+         "endpoint."),
+        ("test_size = 100", 'test_size = 100\nreading = ["loosely"]', "[task] reading.1: input "
+         "should be 'exact', 'casefolded' or 'mentioned' (given: 'loosely'); mend it."),
+        ("test_size = 100", "test_size = 100\nreading = []", "[task] reading: list should have at "
+         "least 1 item after validation, not 0; mend it."),
+        ('name = "gemma3-270m"', 'name = "gemma3-270m"\nparameters = { n = 2, stream = true }',
+         "[[model]] 2: parameters: n, stream cannot be set, as answers are then read wrongly; "
+         "mend it."),
         # values out of range
         ("[0, 1, 4]", "[0, -1]", "[matrix] shots.2: input should be greater than or equal to 0 "
          "(given: -1); mend it."),
