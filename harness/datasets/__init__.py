@@ -10,11 +10,12 @@ import importlib
 from typing import TYPE_CHECKING, cast
 
 from harness.datasets.dataset import Dataset, DatasetError
+from harness.datasets.labelled_texts import TableSummary, inspect_table
 
 if TYPE_CHECKING:
     import os
 
-__all__ = ["Dataset", "DatasetError", "load"]
+__all__ = ["Dataset", "DatasetError", "TableSummary", "inspect_table", "load"]
 
 _MODULES = {
     "imdb_reviews": "harness.datasets.imdb",
