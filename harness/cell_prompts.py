@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from harness.datasets import Dataset, load
+from harness.datasets import Dataset, Options, load
 from harness.errors import TunebenchError
 from harness.formatting.prompts import (
     Example,
@@ -24,25 +25,46 @@ if TYPE_CHECKING:
     from harness.experiment import Cell, Experiment
 
 
+_SEVERAL = 5  # of a class expected by chance, to hold none has a probability below 1 %
+
+
 class TaskError(TunebenchError):
     """A task that its data set cannot serve."""
 
 
+def dataset_of(experiment: Experiment) -> Dataset:
+    """The data set of an experiment, read as its task says."""
+    task = experiment.task
+    options = Options(
+        folder=experiment.path.absolute().parent,
+        labels=tuple(task.labels),
+        text_column=task.text_column,
+        label_column=task.label_column,
+        test_dataset=task.test_dataset,
+        test_share=task.test_share,
+        overlap=task.overlap,
+        seed=task.seed,
+    )
+    return _dataset(task.dataset, options)
+
+
 @lru_cache(maxsize=8)
-def _dataset(name: str) -> Dataset:
-    return load(name)
+def _dataset(name: str, options: Options) -> Dataset:
+    return load(name, options)
 
 
 @lru_cache(maxsize=8)
 def test_rows(experiment: Experiment) -> pd.DataFrame:
     """The rows that every cell of an experiment is asked: item, text and label id."""
     task = experiment.task
-    data = _dataset(task.dataset)
+    data = dataset_of(experiment)
     test = data.test
     if task.test_size > len(test):
+        own = data.report is not None and data.report.share is not None
         raise TaskError(
             f"{experiment.path}: [task] test_size is {task.test_size} and {task.dataset!r} has "
-            f"{len(test)} test rows; lower it to {len(test)} or less."
+            f"{len(test)} test rows; lower it to {len(test)} or less"
+            f"{', raise test_share or add rows.' if own else '.'}"
         )
     rows = test.head(task.test_size)
     for split, labels in (("test", rows["label"]), ("training", data.train["label"])):
@@ -52,13 +74,30 @@ def test_rows(experiment: Experiment) -> pd.DataFrame:
                 f"{split} rows of {task.dataset!r} have label ids from {labels.min()} to "
                 f"{labels.max()}; name each id's label, in the order of the ids."
             )
+    _refuse_sorted(experiment, data, rows)
     return rows
+
+
+def _refuse_sorted(experiment: Experiment, data: Dataset, rows: pd.DataFrame) -> None:
+    """Refuse test rows that hold none of a label of which chance alone would give several."""
+    if data.report is None:
+        return
+    asked = set(rows["label"])
+    whole = Counter([*data.train["label"], *data.test["label"]])
+    for label_id, label in enumerate(experiment.task.labels):
+        share = whole[label_id] / whole.total()
+        if label_id not in asked and share * len(rows) >= _SEVERAL:
+            raise TaskError(
+                f"{experiment.path}: [task] the first {len(rows)} test rows hold no {label!r}, "
+                f"though {share:.0%} of {experiment.task.dataset!r} do; the file is sorted by "
+                "label: shuffle its rows once, and put new ones at the end."
+            )
 
 
 def train_rows(experiment: Experiment) -> pd.DataFrame:
     """The rows that an experiment may train on or show as examples, in the data set's order."""
     test_rows(experiment)  # checks the labels
-    return _dataset(experiment.task.dataset).train
+    return dataset_of(experiment).train
 
 
 @lru_cache(maxsize=4)

@@ -52,11 +52,19 @@ class Task(_Table):
 
     Attributes:
         name: used in paths and reports.
-        dataset: the data set's name, see `harness.datasets.load`.
-        labels: label names; a label's position is its id in the data.
+        dataset: the data set's name, see `harness.datasets.load`; a path is relative to the
+            experiment file.
+        labels: label names; a label's position is its id in the data. The cells of a table hold
+            these names.
         instruction: the first line of a prompt for a model as it came.
         test_size: how many test rows are asked, from the first on.
-        seed: of the draw of worked examples.
+        text_column: the column or feature of the texts; ``text`` if left out.
+        label_column: the column or feature of the labels; ``label`` if left out.
+        test_dataset: a file of test rows; if left out, the data set's own, or a share held out.
+        test_share: the share of the texts that is held out where no test rows are given.
+        overlap: with given test rows, whether training rows with the same text are refused or
+            moved, that is left to the test rows.
+        seed: of the draw of worked examples, and of the texts held out.
         max_tokens: of an answer under the decision rule ``text``; follows from the labels if
             left out.
         reading: by which rules an answer under the decision rule ``text`` is read, in their
@@ -65,9 +73,14 @@ class Task(_Table):
 
     name: _Name
     dataset: str
-    labels: list[str]
+    labels: Annotated[list[str], Field(max_length=200)]
     instruction: str
     test_size: Annotated[int, Field(ge=1)]
+    text_column: str | None = None
+    label_column: str | None = None
+    test_dataset: str | None = None
+    test_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    overlap: Literal["refuse", "move"] = "refuse"
     seed: int = 0
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     reading: Annotated[list[ReadingRule], Field(min_length=1)] | None = None

@@ -7,15 +7,31 @@ imported by the first `load` that needs them.
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from harness.datasets.dataset import Dataset, DatasetError
 from harness.datasets.labelled_texts import TableSummary, inspect_table
+from harness.datasets.near_duplicates import NearDuplicate, near_duplicates
+from harness.datasets.options import DataReport, Options
+from harness.datasets.table_files import ENDINGS
 
 if TYPE_CHECKING:
     import os
 
-__all__ = ["Dataset", "DatasetError", "TableSummary", "inspect_table", "load"]
+    import pandas as pd
+
+__all__ = [
+    "DataReport",
+    "Dataset",
+    "DatasetError",
+    "NearDuplicate",
+    "Options",
+    "TableSummary",
+    "inspect_table",
+    "load",
+    "near_duplicates",
+]
 
 _MODULES = {
     "imdb_reviews": "harness.datasets.imdb",
@@ -23,22 +39,65 @@ _MODULES = {
 }
 
 
-def load(name: str, *, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
+def load(
+    name: str,
+    options: Options = Options(),  # noqa: B008 - a frozen value
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Dataset:
     """Load a data set, preparing it first if this machine has not yet done so.
 
     Args:
-        name: ``imdb_reviews`` (2000 training and 1000 held-out reviews, offline) or
-            ``tfds:imdb_reviews`` (the 25,000 and 25,000 of the original, downloaded once).
+        name: ``imdb_reviews`` (2000 training and 1000 held-out reviews, offline),
+            ``tfds:imdb_reviews`` (the 25,000 and 25,000 of the original, downloaded once), another
+            ``tfds:NAME[/CONFIG]``, ``hf:NAME[/CONFIG]`` of Hugging Face, or the path of a
+            ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file.
+        options: columns, labels and split; the first two sets look at the labels only.
         data_dir: where prepared data lies; TFDS's own choice if None, that is the environment
             variable ``TFDS_DATA_DIR`` or else ``~/tensorflow_datasets``.
 
     Returns:
-        The data set, in the same order each time and on each machine.
+        The data set, in the same order each time and on each machine. Where ``options.labels``
+        are the data set's own names but for their order and case, label ids follow the former.
 
     Raises:
-        DatasetError: the name is unknown, or the data cannot be found, downloaded or prepared.
+        DatasetError: the name is unknown, or the data cannot be found, downloaded, read or
+            prepared, or is not fit for a benchmark.
     """
-    if name not in _MODULES:
-        known = " and ".join(repr(known) for known in _MODULES)
-        raise DatasetError(f"There is no data set {name!r}; write one of those known: {known}.")
-    return cast("Dataset", importlib.import_module(_MODULES[name]).load(data_dir=data_dir))
+    if name in _MODULES:
+        module = importlib.import_module(_MODULES[name])
+        return _by_name(cast("Dataset", module.load(data_dir=data_dir)), options.labels)
+    kind, colon, rest = name.partition(":")
+    if colon and rest and kind == "tfds":
+        from harness.datasets import tfds_sets
+
+        return _by_name(tfds_sets.load(rest, options, data_dir), options.labels)
+    if colon and rest and kind == "hf":
+        from harness.datasets import hugging_face
+
+        return _by_name(hugging_face.load(rest, options, data_dir), options.labels)
+    if name.lower().endswith(ENDINGS):
+        from harness.datasets import tables
+
+        return tables.load(name, options)
+    known = ", ".join(repr(known) for known in _MODULES)
+    raise DatasetError(
+        f"There is no data set {name!r}; write {known}, 'tfds:NAME', 'hf:NAME' or the path of a "
+        f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]} file."
+    )
+
+
+def _by_name(data: Dataset, labels: tuple[str, ...] | None) -> Dataset:
+    """Number the labels as the task does, where it calls them by the data set's names."""
+    own = [name.casefold() for name in data.label_names or ()]
+    wanted = [name.casefold() for name in labels or ()]
+    if sorted(own) != sorted(wanted) or own == wanted or len(set(own)) < len(own):
+        return data
+    ids = [wanted.index(name) for name in own]
+
+    def renumbered(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(label=frame["label"].map(dict(enumerate(ids))).astype("int64"))
+
+    return replace(
+        data, label_names=labels, train=renumbered(data.train), test=renumbered(data.test)
+    )

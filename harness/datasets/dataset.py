@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
 from harness.errors import TunebenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
+
+    from harness.datasets.options import DataReport
 
 
 class DatasetError(TunebenchError):
@@ -36,12 +38,16 @@ class Dataset:
         train: one row a text, RangeIndex, with the columns ``item`` (str, unique), ``text``
             (str, untouched) and ``label`` (int64, a position in ``label_names``).
         test: the same columns; shares no item with ``train``.
+        report: what the reading found; None for a set that is always the same.
+        places: where each item of a user's own table stands, as ``tickets.csv, line 12``.
     """
 
     name: str
     label_names: tuple[str, ...] | None
     train: pd.DataFrame
     test: pd.DataFrame
+    report: DataReport | None = None
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 def to_frame(columns: Columns) -> pd.DataFrame:

@@ -68,7 +68,7 @@ def fetch(archive: Archive, folder: Path, *, look: float = 3.0, silence: float =
     if _is_there(archive, target):
         return target
     by_hand = f"or download it elsewhere and put it at {target}"
-    _look(archive.url, look, by_hand)
+    check_reachable(archive.url, look, by_hand)
     folder.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
@@ -89,7 +89,17 @@ def _is_there(archive: Archive, path: Path) -> bool:
         return False
 
 
-def _look(url: str, seconds: float, by_hand: str) -> None:
+def check_reachable(url: str, seconds: float, by_hand: str) -> None:
+    """Try whether the host of an address, or its proxy, can be reached.
+
+    Args:
+        url: an http or https address.
+        seconds: after which it is given up.
+        by_hand: the other way to have the file, for the message: ``or …``.
+
+    Raises:
+        DatasetError: it cannot.
+    """
     host, port = _first_hop(url)
     outcome: queue.Queue[str] = queue.Queue()
 

@@ -149,18 +149,15 @@ def _check_labels(table: Table, labels: Sequence[str] | None) -> None:
     for name in found:
         other = alike.setdefault(" ".join(name.casefold().split()), name)
         if other != name:
-            places = [[i for i, n in enumerate(table.labels) if n == one] for one in (other, name)]
+            both = " and ".join(_where(table, one) for one in (other, name))
             raise DatasetError(
-                f"{table.path}: the labels {other!r} ({len(places[0])} rows, "
-                f"{at(table, places[0])}) and {name!r} ({len(places[1])} rows, "
-                f"{at(table, places[1])}) differ by case or spaces alone; write them alike."
+                f"{table.path}: the labels {both} differ by case or spaces alone; write them alike."
             )
     if labels is not None and (unlisted := [name for name in found if name not in labels]):
         near = nearest(unlisted[0], labels)
         hint = f"did you mean {near!r}?" if near else f"listed are {_listed(labels)}."
-        places = [i for i, n in enumerate(table.labels) if n == unlisted[0]]
         raise DatasetError(
-            f"{table.path}: the label {unlisted[0]!r} ({len(places)} rows, {at(table, places)}) is "
+            f"{table.path}: the label {_where(table, unlisted[0])} is "
             f"not among the labels of [task]; mend the file or add it there; {hint}"
         )
     if not 2 <= len(labels or found) <= MOST_LABELS:
@@ -202,6 +199,12 @@ def at(table: Table, positions: Sequence[int]) -> str:
     shown = ", ".join(str(table.places[position]) for position in positions[:_SHOWN])
     more = ", …" if len(positions) > _SHOWN else ""
     return f"{table.unit}{'s' if len(positions) > 1 else ''} {shown}{more}"
+
+
+def _where(table: Table, label: str) -> str:
+    positions = [i for i, other in enumerate(table.labels) if other == label]
+    rows = "1 row" if len(positions) == 1 else f"{len(positions)} rows"
+    return f"{label!r} ({rows}, {at(table, positions)})"
 
 
 def _listed(labels: Sequence[str]) -> str:

@@ -57,14 +57,14 @@ def load(recipe: Recipe, data_dir: str | os.PathLike[str] | None = None) -> dict
     Raises:
         DatasetError: the folder cannot be written in, or the data cannot be made.
     """
-    root = _data_dir(data_dir)
+    root = data_folder(data_dir)
     folder = root / recipe.folder
     copy = folder / "flat.json"
     splits = flat.read(copy)
     if splits is not None:
         return splits
     try:
-        with _locked(root / Path(recipe.folder).parts[0] / ".lock"):
+        with locked(root / Path(recipe.folder).parts[0] / ".lock"):
             # Another process may have made it while this one waited.
             splits = flat.read(copy)
             if splits is None:
@@ -93,7 +93,12 @@ def canonical_sha256(columns: Columns) -> str:
     return hashlib.sha256(data.encode()).hexdigest()
 
 
-def _data_dir(given: str | os.PathLike[str] | None) -> Path:
+def data_folder(given: str | os.PathLike[str] | None) -> Path:
+    """Where prepared data lies: the folder given, or as TFDS chooses it.
+
+    Raises:
+        DatasetError: it is not on this machine.
+    """
     chosen = os.fspath(given or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
     if "://" in chosen:
         raise DatasetError(
@@ -103,7 +108,8 @@ def _data_dir(given: str | os.PathLike[str] | None) -> Path:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Let one process after the other prepare a set; `path` is the lock's file."""
     # TFDS writes to a folder of its own and renames it, which fails for all but the first of
     # several processes. The system drops this lock when its holder dies, however it dies.
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,89 @@
+"""How a data set is to be read, and what was found on reading it: two frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Overlap = Literal["refuse", "move"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an experiment says of its data set beside the name.
+
+    Attributes:
+        folder: what paths are relative to.
+        labels: the task's label names by id; the data set's own if None.
+        text_column: ``text`` if None; of a TFDS or Hugging Face set also its only text feature.
+        label_column: ``label`` if None; of such a set also its only class label.
+        test_dataset: a file whose rows are the test rows; else a share of the texts is held out.
+        test_share: that share, between 0 and 1.
+        overlap: what becomes of training rows whose text stands among given test rows.
+        seed: of the split, where none is given.
+    """
+
+    folder: Path = Path()
+    labels: tuple[str, ...] | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    test_dataset: str | None = None
+    test_share: float = 0.2
+    overlap: Overlap = "refuse"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What the reading of a data set found. ``str`` gives it in a few lines.
+
+    Attributes:
+        source: the data set's name.
+        rows: rows read.
+        train: training rows by label.
+        test: test rows by label.
+        repeated: rows left out because their text came before.
+        unusable: rows left out of a public set: without text or label, or with two labels.
+        moved: rows taken out of train because their text stands in test.
+        waiting: rows whose class has its share of the split already; given when others come.
+        share: the share held out; None where the split was given.
+    """
+
+    source: str
+    rows: int
+    train: Mapping[str, int] = field(default_factory=dict)
+    test: Mapping[str, int] = field(default_factory=dict)
+    repeated: int = 0
+    unusable: int = 0
+    moved: int = 0
+    waiting: int = 0
+    share: float | None = None
+
+    @property
+    def kept(self) -> int:
+        """Training and test rows, and those that wait."""
+        return sum(self.train.values()) + sum(self.test.values()) + self.waiting
+
+    def lines(self) -> list[str]:
+        """The report, a sentence or a split a line."""
+        split = "given" if self.share is None else f"{self.share:g} of the texts held out"
+        lines = [f"{self.source}: {self.rows:,} rows, {self.kept:,} kept; split: {split}"]
+        for name, counts in (("train", self.train), ("test", self.test)):
+            listed = ", ".join(f"{label} {count:,}" for label, count in counts.items())
+            lines.append(f"{name}: {sum(counts.values()):,} rows ({listed})")
+        for count, what in (
+            (self.repeated, "left out: the text came before"),
+            (self.unusable, "left out: no text, no label or two different labels"),
+            (self.moved, "taken out of train: the text stands in test"),
+            (self.waiting, "waiting: the class has its share until rows of other classes come"),
+        ):
+            if count:
+                lines.append(f"{count:,} row{'s' if count > 1 else ''} {what}")
+        return lines
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
