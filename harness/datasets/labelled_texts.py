@@ -161,9 +161,9 @@ def _check_labels(table: Table, labels: Sequence[str] | None) -> None:
             f"not among the labels of [task]; mend the file or add it there; {hint}"
         )
     if not 2 <= len(labels or found) <= MOST_LABELS:
-        only = f" ({next(iter(found))!r})" if len(found) == 1 else ""
+        holds = f"{len(found):,} labels" if len(found) > 1 else f"one label, {next(iter(found))!r}"
         raise DatasetError(
-            f"{table.path}: the label column holds {len(found):,} different labels{only}, and a "
+            f"{table.path}: the label column holds {holds}, and a "
             f"task has 2 to {MOST_LABELS}; check label_column, or mend the file."
         )
 

@@ -109,7 +109,7 @@ def _read_separated(path: Path, content: str, text_column: str, label_column: st
                     table.places.append(start)
                 elif row:
                     raise DatasetError(
-                        f"{path}, line {start}: there are {len(row)} values under {width} column "
+                        f"{path}, line {start}: there {_values(len(row))} under {width} column "
                         "names; put quotes around a value that holds the delimiter or a quote."
                     )
                 start = reader.line_num + 1
@@ -121,6 +121,10 @@ def _read_separated(path: Path, content: str, text_column: str, label_column: st
     finally:
         csv.field_size_limit(before)
     return table
+
+
+def _values(count: int) -> str:
+    return "is 1 value" if count == 1 else f"are {count} values"
 
 
 def _delimiter(path: Path, content: str, columns: Sequence[str]) -> str:

@@ -53,10 +53,10 @@ def _read(name: str, options: Options, root: Path) -> Public:
     try:
         builder = tfds.builder(name, data_dir=root)
     except tfds.core.DatasetNotFoundError:
-        near = nearest(name.partition("/")[0], tfds.list_builders())
+        near = nearest(name.partition("/")[0], tfds.list_builders(with_community_datasets=False))
         hint = f"did you mean 'tfds:{near}'?" if near else "see tensorflow.org/datasets/catalog."
         raise DatasetError(f"TFDS has no data set {name!r}; {hint}") from None
-    except (ValueError, AssertionError, KeyError) as error:
+    except Exception as error:  # of a config, a version or a namespace that is not there
         raise DatasetError(
             f"TFDS cannot make {name!r} ({_one_line(error)}); mend its config or version."
         ) from None

