@@ -126,8 +126,8 @@ def test_a_file_sorted_by_label_is_refused(project: OwnFilms) -> None:
     result.assert_outcomes(failed=4)
     result.stdout.fnmatch_lines(
         [
-            "*: 0 of the first 20 test rows are 'Positive', and ??% of all rows; the file is sorted "
-            "by label: shuffle its rows once, and put new ones at the end."
+            "*: 0 of the first 20 test rows are 'Positive', and ??% of all rows; the file is "
+            "sorted by label: shuffle its rows once, and put new ones at the end."
         ]
     )
 

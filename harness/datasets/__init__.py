@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from harness.datasets.dataset import Dataset, DatasetError
+from harness.datasets.duplicates import NearDuplicate, near_duplicates
 from harness.datasets.labelled_texts import TableSummary, inspect_table
-from harness.datasets.near_duplicates import NearDuplicate, near_duplicates
 from harness.datasets.options import DataReport, Options
 from harness.datasets.table_files import ENDINGS
 
@@ -41,7 +41,7 @@ _MODULES = {
 
 def load(
     name: str,
-    options: Options = Options(),  # noqa: B008 - a frozen value
+    options: Options | None = None,
     *,
     data_dir: str | os.PathLike[str] | None = None,
 ) -> Dataset:
@@ -52,7 +52,7 @@ def load(
             ``tfds:imdb_reviews`` (the 25,000 and 25,000 of the original, downloaded once), another
             ``tfds:NAME[/CONFIG]``, ``hf:NAME[/CONFIG]`` of Hugging Face, or the path of a
             ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file.
-        options: columns, labels and split; the first two sets look at the labels only.
+        options: columns, labels and split; as the experiment file has them where left out.
         data_dir: where prepared data lies; TFDS's own choice if None, that is the environment
             variable ``TFDS_DATA_DIR`` or else ``~/tensorflow_datasets``.
 
@@ -64,17 +64,21 @@ def load(
         DatasetError: the name is unknown, or the data cannot be found, downloaded, read or
             prepared, or is not fit for a benchmark.
     """
+    options = options or Options()
+    kind, _, rest = name.partition(":")
     if name in _MODULES:
+        _refuse_given(name, options, "text_column", "label_column", "test_dataset")
         module = importlib.import_module(_MODULES[name])
         return _by_name(cast("Dataset", module.load(data_dir=data_dir)), options.labels)
-    kind, colon, rest = name.partition(":")
-    if colon and rest and kind == "tfds":
+    if rest and kind == "tfds":
         from harness.datasets import tfds_sets
 
+        _refuse_given(name, options, "test_dataset")
         return _by_name(tfds_sets.load(rest, options, data_dir), options.labels)
-    if colon and rest and kind == "hf":
+    if rest and kind == "hf":
         from harness.datasets import hugging_face
 
+        _refuse_given(name, options, "test_dataset")
         return _by_name(hugging_face.load(rest, options, data_dir), options.labels)
     if name.lower().endswith(ENDINGS):
         from harness.datasets import tables
@@ -85,6 +89,15 @@ def load(
         f"There is no data set {name!r}; write {known}, 'tfds:NAME', 'hf:NAME' or the path of a "
         f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]} file."
     )
+
+
+def _refuse_given(name: str, options: Options, *keys: str) -> None:
+    for key in keys:
+        if getattr(options, key) is not None:
+            raise DatasetError(
+                f"The data set {name!r} has its own {key.replace('_', ' ')}; take {key} out of "
+                "[task]."
+            )
 
 
 def _by_name(data: Dataset, labels: tuple[str, ...] | None) -> Dataset:

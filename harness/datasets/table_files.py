@@ -131,7 +131,8 @@ def _delimiter(path: Path, content: str, columns: Sequence[str]) -> str:
     """The delimiter that makes the first line hold both columns; the file's usual one if none."""
     usual = "\t" if path.suffix.lower() == ".tsv" else ","
     for delimiter in (usual, *_DELIMITERS):
-        header = next(csv.reader(io.StringIO(content, newline=""), delimiter=delimiter), [])
+        begin = io.StringIO(content[:100_000], newline="")
+        header = next(csv.reader(begin, delimiter=delimiter), [])
         if set(columns) <= set(header):
             return delimiter
     return usual

@@ -31,6 +31,17 @@ def test_label_ids_follow_the_data_sets_own_names_where_labels_are_these(
             assert new["text"].equals(old["text"])
 
 
+@pytest.mark.parametrize(
+    ("name", "key"), [("imdb_reviews", "text_column"), ("tfds:x", "test_dataset")]
+)
+def test_a_key_that_a_set_has_no_use_for_is_refused(name: str, key: str) -> None:
+    with pytest.raises(DatasetError) as caught:
+        load(name, Options(**{key: "a"}))
+    assert str(caught.value) == (
+        f"The data set {name!r} has its own {key.replace('_', ' ')}; take {key} out of [task]."
+    )
+
+
 def test_a_dataset_error_is_one_that_users_see() -> None:
     assert issubclass(DatasetError, TunebenchError)
 

@@ -7,6 +7,7 @@ a replay.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from harness.datasets.dataset import DatasetError
@@ -72,15 +73,18 @@ def near_duplicates(dataset: Dataset, threshold: float = 0.8) -> list[NearDuplic
             "Looking for near-duplicates takes rensa; run: pip install 'tunebench[near-duplicates]'"
         ) from None
     index = RMinHashLSH(threshold, _PERMUTATIONS, _BANDS)
-    asked = [_shingles(text) for text in dataset.test["text"]]
-    for row, shingles in enumerate(asked):
-        index.insert(row, _sketch(RMinHash, shingles))
+    asked = dataset.test["text"].tolist()
+    for row, text in enumerate(asked):
+        index.insert(row, _sketch(RMinHash, _shingles(text)))
+    # Made again for each candidate: the shingles of all texts take a hundred times their room.
+    again = lru_cache(maxsize=1000)(lambda row: _shingles(asked[row]))
     items = dataset.test["item"].tolist()
     found = []
     for item, text in zip(dataset.train["item"], dataset.train["text"], strict=True):
         shingles = _shingles(text)
         for row in index.query(_sketch(RMinHash, shingles)):
-            similarity = len(shingles & asked[row]) / len(shingles | asked[row])
+            shared = len(shingles & again(row))
+            similarity = shared / (len(shingles) + len(again(row)) - shared)
             if similarity >= threshold:
                 places = dataset.places.get(items[row], ""), dataset.places.get(item, "")
                 found.append(NearDuplicate(items[row], item, similarity, *places))
