@@ -198,5 +198,5 @@ def test_without_rensa_the_sentence_names_the_extra(tmp_path: Path, monkeypatch)
     monkeypatch.setitem(__import__("sys").modules, "rensa", None)
     with pytest.raises(DatasetError, match=r"pip install 'tunebench\[near-duplicates\]'"):
         near_duplicates(data)
-    with pytest.raises(DatasetError, match=r"0\.5 to 1"):
+    with pytest.raises(DatasetError, match=r"0\.7 to 1"):
         near_duplicates(data, 0.2)
