@@ -6,12 +6,14 @@ one sentence; nothing is loaded, asked or recorded.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 from urllib.parse import urlsplit
 
+from harness.configuration import configuration
 from harness.experiment_file import (
     DecisionRule,
     ExperimentError,
@@ -29,9 +31,6 @@ from harness.experiment_file import (
 from harness.formatting.prompts import FormatError, check_labels
 from harness.formatting.reading import ReadingRule, check_readable
 from harness.thresholds import Limit, check_limits, limits_of, matches
-
-if TYPE_CHECKING:
-    import os
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,8 @@ class Cell:
     @property
     def cassette_name(self) -> str:
         """The cassette's path from the folder that holds ``cassettes``, with forward slashes."""
-        return f"cassettes/{self.experiment.name}/{self}.jsonl"
+        folder = self.experiment.cassettes
+        return f"{folder.parent.name}/{folder.name}/{self}.jsonl"
 
 
 @dataclass(frozen=True)
@@ -181,10 +181,14 @@ class Experiment:
     def cassettes(self) -> Path:
         """The folder of the experiment's cassettes.
 
-        ``cassettes/<name>`` beside the folder ``benchmarks`` that the experiment lies in, or,
-        where it lies elsewhere, beside the file.
+        ``<name>`` in the folder that `harness.configuration` names, or else ``cassettes/<name>``
+        beside the folder ``benchmarks`` that the experiment lies in, or, where it lies elsewhere,
+        beside the file.
         """
         folder = self.path.absolute().parent
+        configured = configuration(folder, {}, os.environ).cassettes
+        if configured is not None:
+            return configured / self.name
         for parent in (folder, *folder.parents):
             if parent.name == "benchmarks":
                 return parent.parent / "cassettes" / self.name

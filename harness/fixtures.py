@@ -13,11 +13,13 @@ from harness.errors import TunebenchError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from harness.configuration import Configuration
     from harness.experiment import Cell
     from harness.result import Result
     from harness.session import Session
     from harness.uplift import Uplift
 
+configuration_key = pytest.StashKey["Configuration"]()
 session_key = pytest.StashKey["Session"]()
 reports_key = pytest.StashKey[list[dict[str, Any]]]()
 
@@ -89,9 +91,8 @@ def gate(
     """
     session = _session(request.config)
     reports = request.node.stash.setdefault(reports_key, [])
-    failing = (
-        {"fail", "inconclusive"} if request.config.getoption("--strict-verdicts") else {"fail"}
-    )
+    strict = request.config.stash[configuration_key].strict_verdicts
+    failing = {"fail", "inconclusive"} if strict else {"fail"}
 
     def run(cell: Cell) -> Result:
         __tracebackhide__ = True
@@ -119,9 +120,9 @@ def _session(config: pytest.Config) -> Session:
         with _uncollected():
             from harness.session import Session
 
-        details = config.getoption("--results") is not None
+        chosen = config.stash[configuration_key]
         config.stash[session_key] = Session(
-            config.getoption("--record"), details, config.getoption("--budget")
+            chosen.record, chosen.results is not None, chosen.budget
         )
     return config.stash[session_key]
 
@@ -145,7 +146,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def _progress(config: pytest.Config, cell: Cell) -> Any:
-    if config.getoption("--record") == "none":
+    if config.stash[configuration_key].record == "none":
         return nullcontext(None)
     from harness.reports.progress import shown_progress
 

@@ -1,16 +1,19 @@
-"""The pytest plugin: options and hooks. Its fixtures are in `harness.fixtures`."""
+"""The pytest plugin: options and hooks. Its fixtures are in `harness.fixtures`.
+
+pytest loads it at every start, also where no experiment is: nothing here imports more than it needs.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.configuration import OPTIONS, configuration
 from harness.errors import TunebenchError
-from harness.fixtures import compare, evaluate, gate, reports_key, session_key
+from harness.fixtures import compare, configuration_key, evaluate, gate, reports_key, session_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -19,58 +22,53 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "evaluate", "gate"]
 
+# By its entry point, and by the module's name as in `pytest_plugins = ["harness.plugin"]`.
+_NAMES = ("tunebench", "harness.plugin")
 _summary_key = pytest.StashKey["Summary"]()
 _PROPERTIES = ("accuracy", "ci_low", "ci_high", "n", "majority_rate", "verdict", "cassette")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of tunebench."""
+class _SamePlugin:
+    """Stands under the plugin's other name, so that pytest does not load it a second time."""
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the options of tunebench, each also as ``--tunebench-...``.
+
+    A short name that another plugin took before is left to that plugin.
+    """
+    for name in _NAMES:
+        if not pluginmanager.has_plugin(name):
+            pluginmanager.register(_SamePlugin(), name)
     group = parser.getgroup("tunebench", "benchmarks of models (tunebench)")
-    group.addoption(
-        "--record",
-        choices=("none", "missing", "all"),
-        default="none",
-        help="none: replay cassettes, nothing leaves this machine (default); missing: ask the "
-        "provider for what a cassette lacks; all: record every cassette anew",
-    )
-    group.addoption(
-        "--results",
-        metavar="DIR",
-        type=Path,
-        default=None,
-        help="write results.json, results.csv, summary.md and, with pyarrow, Parquet files to "
-        "DIR; where GITHUB_STEP_SUMMARY is set, the summary is appended to that file, too",
-    )
-    group.addoption(
-        "--baselines",
-        action="store_true",
-        help="also train TF-IDF with logistic regression on the rows of each training size and "
-        "show its accuracy on the same texts; needs scikit-learn",
-    )
-    group.addoption(
-        "--budget",
-        metavar="AMOUNT",
-        type=float,
-        default=None,
-        help="while recording: stop before the estimated costs, by the models' prices, pass this",
-    )
-    group.addoption(
-        "--strict-verdicts",
-        action="store_true",
-        help="a cell whose gate is inconclusive fails (it passes without this)",
-    )
+    for name, (attributes, text) in OPTIONS.items():
+        names = [f"--tunebench-{name}"]
+        if _is_free(parser, f"--{name}"):
+            names.insert(0, f"--{name}")
+        dest = f"tunebench_{name.replace('-', '_')}"
+        group.addoption(*names, dest=dest, default=None, help=text, **attributes)
+
+
+def _is_free(parser: pytest.Parser, option: str) -> bool:
+    try:
+        return option in parser.parse_known_and_unknown_args([option])[1]
+    except (pytest.UsageError, SystemExit):  # it is known, and wants a value
+        return False
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse options that do not go together, and yardsticks without their library."""
-    if config.getoption("--record") != "none" and config.getoption("numprocesses", None):
+    given = {name.replace("-", "_"): config.getoption(f"--tunebench-{name}") for name in OPTIONS}
+    try:
+        chosen = configuration(config.rootpath, given, os.environ)
+    except TunebenchError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.stash[configuration_key] = chosen
+    if chosen.record != "none" and config.getoption("numprocesses", None):
         raise pytest.UsageError("--record works in one process: leave out -n.")
-    budget = config.getoption("--budget")
-    if budget is not None and config.getoption("--record") == "none":
+    if given["budget"] is not None and chosen.record == "none":
         raise pytest.UsageError("--budget is for recordings: add --record, or leave it out.")
-    if budget is not None and not 0 <= budget < float("inf"):
-        raise pytest.UsageError(f"--budget {budget} is no amount; give one of 0 or more.")
-    if config.getoption("--baselines") and importlib.util.find_spec("sklearn") is None:
+    if chosen.baselines and importlib.util.find_spec("sklearn") is None:
         raise pytest.UsageError(
             "--baselines needs scikit-learn, which is not installed: "
             "pip install 'tunebench[baselines]'."
@@ -126,22 +124,23 @@ def pytest_report_teststatus(report: pytest.TestReport) -> Any:
 class _Gatherer:
     """Gathers the cells' reports in the process that prints the summary."""
 
-    def __init__(self, summary: Summary) -> None:
-        self._summary = summary
+    def __init__(self, config: pytest.Config) -> None:
+        self._stash = config.stash
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for part in getattr(report, "tunebench", ()):
-            self._summary.add(part)
+            if _summary_key not in self._stash:
+                from harness.summary import Summary
+
+                self._stash[_summary_key] = Summary()
+            self._stash[_summary_key].add(part)
 
 
 @pytest.hookimpl
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Gather reports, except in a worker of pytest-xdist, whose controller does it."""
     if not hasattr(session.config, "workerinput"):
-        from harness.summary import Summary
-
-        summary = session.config.stash[_summary_key] = Summary()
-        session.config.pluginmanager.register(_Gatherer(summary), "tunebench-gatherer")
+        session.config.pluginmanager.register(_Gatherer(session.config), "tunebench-gatherer")
 
 
 @pytest.hookimpl
@@ -151,21 +150,21 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if session_key in config.stash:
         config.stash[session_key].close()
     summary = config.stash.get(_summary_key, None)
-    if summary and config.getoption("--baselines"):
+    chosen = config.stash[configuration_key]
+    if summary and chosen.baselines:
         from harness.baselines import baselines_of
 
         summary.baselines, summary.complaints = baselines_of(summary.experiments)
         if summary.complaints and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    folder: Path | None = config.getoption("--results")
-    if summary and folder is not None:
+    if summary and chosen.results is not None:
         from harness.reports.files import write_results
 
         try:
             document = summary.document()
             summary.answers = [answer["sentence"] for answer in document["answers"]]
             step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
-            summary.written = write_results(folder, document, step_summary)
+            summary.written = write_results(chosen.results, document, step_summary)
         except TunebenchError as error:
             raise pytest.UsageError(str(error)) from error
 
