@@ -56,7 +56,7 @@ class Budget:
         """
         lacking, answers = _lacking(cell, rows)
         if lacking:
-            self._take(str(cell), _cost_of_answers(self._prices(cell), cell, lacking, answers))
+            self._take(str(cell), cost_of_answers(self._prices(cell), cell, lacking, answers))
 
     def take_job(self, cell: Cell, spec: JobSpec) -> None:
         """Take what a fine-tuned cell's job costs.
@@ -106,7 +106,7 @@ def announcement(cell: Cell, rows: Iterable[dict[str, Any]]) -> str | None:
     """What the texts that a cell's cassette lacks will cost; None where no price or text is."""
     prices = cell.experiment.models[cell.model].prices
     lacking, answers = _lacking(cell, rows)
-    cost = _cost_of_answers(prices, cell, lacking, answers) if prices and lacking else None
+    cost = cost_of_answers(prices, cell, lacking, answers) if prices and lacking else None
     if prices is None or cost is None:
         return None
     return f"{cell}: {len(lacking)} texts to ask, about {cost:.4g} {prices.currency}"
@@ -128,9 +128,20 @@ def _needs(cell: Cell, which: str) -> str:
     )
 
 
-def _cost_of_answers(
+def cost_of_answers(
     prices: Prices, cell: Cell, lacking: list[str], answers: list[dict[str, Any]]
 ) -> float | None:
+    """What the texts that a cell lacks cost.
+
+    Args:
+        prices: of its model.
+        cell: the cell.
+        lacking: the prompts to send.
+        answers: rows of its cassette that hold answers, to tell how many tokens a prompt takes.
+
+    Returns:
+        The cost in the currency of the prices; None where they leave it open.
+    """
     asked = sum(len(row["prompt_sha256"]) for row in answers)
     usage = [row["body"].get("usage") or {} for row in answers]
     if asked and all("prompt_tokens" in one for one in usage):

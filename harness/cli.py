@@ -12,6 +12,7 @@ from harness.commands.compare import add_compare
 from harness.commands.completion import add_completion
 from harness.commands.curves import add_curves
 from harness.commands.fine_tune import add_fine_tune
+from harness.commands.init import add_init
 from harness.commands.prepare_data import add_prepare_data
 from harness.commands.record import add_record, parted
 from harness.commands.report import add_report
@@ -74,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Serve small open models on this machine, in the manner of OpenAI's API.",
     )
     add_arguments(local)
+    add_init(commands)
     add_prepare_data(commands)
     add_curves(commands)
     add_report(commands)

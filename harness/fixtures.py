@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from harness.session import Session
     from harness.uplift import Uplift
 
-configuration_key = pytest.StashKey["Configuration"]()
-session_key = pytest.StashKey["Session"]()
+configuration_key: pytest.StashKey[Configuration] = pytest.StashKey()
+session_key: pytest.StashKey[Session] = pytest.StashKey()
 reports_key = pytest.StashKey[list[dict[str, Any]]]()
 
 

@@ -1,6 +1,7 @@
 """The pytest plugin: options and hooks. Its fixtures are in `harness.fixtures`.
 
-pytest loads it at every start, also where no experiment is: nothing here imports more than it needs.
+pytest loads it at every start, also where no experiment is: what is not needed then is imported
+late.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ __all__ = ["compare", "evaluate", "gate"]
 
 # By its entry point, and by the module's name as in `pytest_plugins = ["harness.plugin"]`.
 _NAMES = ("tunebench", "harness.plugin")
-_summary_key = pytest.StashKey["Summary"]()
+_summary_key: pytest.StashKey[Summary] = pytest.StashKey()
 _PROPERTIES = ("accuracy", "ci_low", "ci_high", "n", "majority_rate", "verdict", "cassette")
 
 

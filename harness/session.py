@@ -96,6 +96,8 @@ class Session:
                 raise GateError(f"{cell}: its cost is not known; give its model prices.")
             elif limit.gate == "max_regression":
                 regression = _regression(result)
+                if regression is None and self.record != "none":
+                    continue  # a first recording is what the baseline will be made of
                 if regression is None:
                     raise GateError(
                         f"{cell}: max_regression needs a committed baseline, and "

@@ -146,7 +146,10 @@ def test_a_budget_needs_prices(project):
     ("options", "said"),
     [
         (["--budget", "1"], "--budget is for recordings: add --record"),
-        (["--record=missing", "--budget", "-1"], "--budget must be an amount of 0 or more (given: -1.0)"),
+        (
+            ["--record=missing", "--budget", "-1"],
+            "--budget must be an amount of 0 or more (given: -1.0)",
+        ),
         (["--record=missing", "--budget", "nan"], "--budget nan is no amount"),
     ],
 )

@@ -1,0 +1,246 @@
+"""``tunebench init``: from a file of labelled texts to a benchmark that can be recorded.
+
+It reads the file, writes the experiment, its cases and a workflow that replays them, and says what
+recording will take. Nothing is asked of any provider.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.commands.new_experiment import (
+    WORKFLOW,
+    Choices,
+    NewExperimentError,
+    check_name,
+    chosen_provider,
+    name_of,
+    prices_of,
+    workflow_file,
+)
+
+if TYPE_CHECKING:
+    import argparse
+
+    from harness.datasets import TableSummary
+    from harness.experiment import Experiment
+
+
+def add_init(
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
+) -> argparse.ArgumentParser:
+    """Add the command to a parser's subcommands."""
+    parser = subparsers.add_parser(
+        "init",
+        help="make a benchmark from a file of labelled texts",
+        description="Make a benchmark from a file of labelled texts (.csv, .tsv, .jsonl, "
+        ".parquet): write benchmarks/NAME/experiment.toml, its test cases and a workflow for CI, "
+        "and say what recording it will take.",
+    )
+    add = parser.add_argument
+    add("data", metavar="DATA", type=Path)
+    add("--text", metavar="COLUMN", required=True, help="the column of the texts")
+    add("--label", metavar="COLUMN", required=True, help="the column of the labels")
+    add("--name", help="of the experiment (the file's name)")
+    add("--model", metavar="ID", default="smollm2-135m", help="to ask (smollm2-135m)")
+    add(
+        "--provider",
+        default="local",
+        help="local (the default), a preset's name, or the URL of an OpenAI-compatible endpoint",
+    )
+    add("--test-size", type=_whole, metavar="N", help="texts to ask (100, or fewer if few rows)")
+    add("--train-sizes", type=_whole, nargs="*", metavar="N", help="rows to fine-tune on")
+    add("--shots", type=int, nargs="+", metavar="N", help="worked examples in prompts (0 1 4)")
+    add("--instruction", metavar="TEXT", help="the first line of prompts (made from the labels)")
+    add(
+        "--prices",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of the model: training, input and output (a million tokens), or per_hour; currency",
+    )
+    add("--into", type=Path, default=Path(), metavar="FOLDER", help="holds benchmarks/ (here)")
+    add("--force", action="store_true", help="replace files that are there")
+    add("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out the command.
+
+    Returns:
+        0.
+
+    Raises:
+        TunebenchError: no benchmark can be made of the file and the choices, or files are there
+            already. Nothing was written then.
+    """
+    from harness.commands.estimated import estimates
+    from harness.datasets import inspect_table
+
+    summary = inspect_table(args.data, args.text, args.label)
+    choices = _choices(args, summary)
+    experiment = _checked(choices)
+    rows = estimates(experiment)
+    contents = {choices.toml: choices.experiment_file(), choices.test: choices.test_file()}
+    if not (choices.root / WORKFLOW).exists():
+        contents[choices.root / WORKFLOW] = workflow_file()
+    _write(contents, force=args.force)
+    report = _report(choices, summary, experiment, rows, list(contents))
+    if args.json:
+        print(json.dumps(report, ensure_ascii=False, indent=1))
+    else:
+        print("\n".join(_lines(report)))
+    return 0
+
+
+def _choices(args: argparse.Namespace, summary: TableSummary) -> Choices:
+    from harness.formatting.prompts import FormatError, check_labels
+
+    name = args.name if args.name is not None else name_of(args.data.stem)
+    check_name(name)
+    labels = summary.labels
+    instruction = args.instruction or f"Classify the following text as {_either(labels)}"
+    try:
+        check_labels(labels, instruction)
+    except FormatError as error:
+        raise NewExperimentError(f"{args.data}: {error}") from None
+    provider = chosen_provider(args.provider)
+    kept = len(summary.texts)
+    share, test_size = _test_part(kept, args.test_size)
+    learn = kept - round(share * kept)
+    train_sizes = args.train_sizes
+    if train_sizes is None:
+        train_sizes = [n for n in (100, 300) if n <= learn] if provider.trains else []
+    shots = args.shots
+    if shots is None:
+        # Twice the rows, so that each label has some of its own to draw from.
+        shots = [n for n in (0, 1, 4) if 2 * n * len(labels) <= learn]
+    return Choices(
+        args.into, args.data, name, args.text, args.label, labels, instruction, share, test_size,
+        provider, args.model, prices_of(args.prices), shots, train_sizes,
+    )  # fmt: skip
+
+
+def _either(labels: tuple[str, ...]) -> str:
+    return f"{', '.join(labels[:-1])} or {labels[-1]}"
+
+
+def _test_part(kept: int, test_size: int | None) -> tuple[float, int]:
+    """The share of the rows that is for testing, and how many of those are asked."""
+    share = 0.3
+    if test_size is None:
+        return share, max(1, min(100, int(share * kept)))
+    if test_size >= kept:
+        raise NewExperimentError(
+            f"--test-size {test_size} leaves nothing to learn from: the file has {kept} different "
+            "texts; lower it."
+        )
+    # Up to the next hundredth, so that the share holds them.
+    return max(share, -(-100 * test_size // kept) / 100), test_size
+
+
+def _checked(choices: Choices) -> Experiment:
+    """The experiment as it will be read, with every check of its file, before it is written."""
+    from harness.experiment import Experiment
+    from harness.experiment_file import ExperimentError
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "experiment.toml"
+        path.write_text(choices.experiment_file(), encoding="utf-8")
+        try:
+            return dataclasses.replace(Experiment.read(path), path=choices.toml)
+        except ExperimentError as error:
+            raise NewExperimentError(str(error).replace(str(path), str(choices.toml))) from None
+
+
+def _write(contents: dict[Path, str], *, force: bool) -> None:
+    from harness.formatting.whole_files import whole_files
+
+    taken = [path for path in contents if path.exists()]
+    if taken and not force:
+        raise NewExperimentError(
+            f"{', '.join(map(str, taken))}: there already; nothing was written. Give another "
+            "--name, or --force to replace what is there."
+        )
+    for path in contents:
+        twins = [p for p in path.parent.parent.glob(f"*/{path.name}") if p != path]
+        if path.name.startswith("test_") and twins:
+            raise NewExperimentError(
+                f"{twins[0]}: a test file of this name is there, and pytest wants another for each "
+                "experiment; give another --name."
+            )
+    try:
+        for path in contents:
+            path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NewExperimentError(
+            f"{error.filename}: the folder cannot be made ({error.strerror}); nothing was written."
+        ) from None
+    with ExitStack() as stack:
+        new = [path for path in contents if path not in taken]
+        for paths, overwrite in [(new, False), *(([path], True) for path in taken)]:
+            if paths:
+                opened = stack.enter_context(whole_files(paths, overwrite=overwrite))
+                for path, file in zip(paths, opened, strict=True):
+                    file.write(contents[path].encode())
+
+
+def _report(
+    choices: Choices,
+    summary: TableSummary,
+    experiment: Experiment,
+    rows: list[dict[str, Any]],
+    written: list[Path],
+) -> dict[str, Any]:
+    folder = choices.folder.as_posix()
+    return {
+        "name": choices.name,
+        "rows": summary.rows,
+        "labels": summary.counts,
+        "repeated": summary.repeated,
+        "cells": [str(cell) for cell in experiment.cells],
+        "estimates": rows,
+        "written": [path.as_posix() for path in written],
+        "next": [
+            f"pytest {folder} --record=missing",
+            f"tunebench baseline {folder}",
+            f"pytest {folder}",
+        ],
+    }
+
+
+def _lines(report: dict[str, Any]) -> list[str]:
+    counts = report["labels"]
+    kept = sum(counts.values())
+    lines = [f"{report['rows']:,} rows, {report['repeated']:,} of them repeat an earlier text."]
+    lines += [f"  {label}: {n:,} ({n / kept:.1%})" for label, n in counts.items()]
+    lines += [f"{len(report['cells'])} cells. Recording them takes about:"]
+    for row in report["estimates"]:
+        cost = "" if row["cost"] is None else f", {row['cost']:.4g} {row['currency']}"
+        lines.append(f"  {row['what']}: {row['tokens']:,} tokens{row['note']}{cost}")
+    if all(row["cost"] is None for row in report["estimates"]):
+        lines.append("  What that costs is not known; --prices, or prices in the file, tell.")
+    lines += ["", *(f"wrote {path}" for path in report["written"])]
+    asked, kept_answers, replayed = report["next"]
+    lines += [
+        "",
+        "Next:",
+        f"  {asked}   # asks the model, and trains it; can be stopped and resumed",
+        f"  {kept_answers}   # what later recordings are held against",
+        f"  {replayed}   # replays offline; commit benchmarks/, cassettes/ and the data",
+    ]
+    return lines
