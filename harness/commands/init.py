@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from harness.datasets import TableSummary
     from harness.experiment import Experiment
+
+_TEST_SIZE = 100
 
 
 def add_init(
@@ -92,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     from harness.datasets import inspect_table
 
     summary = inspect_table(args.data, args.text, args.label)
-    choices = _choices(args, summary)
+    choices = _sized(args, _choices(args, summary))
     experiment = _checked(choices)
     rows = estimates(experiment)
     contents = {choices.toml: choices.experiment_file(), choices.test: choices.test_file()}
@@ -118,39 +121,49 @@ def _choices(args: argparse.Namespace, summary: TableSummary) -> Choices:
         check_labels(labels, instruction)
     except FormatError as error:
         raise NewExperimentError(f"{args.data}: {error}") from None
-    provider = chosen_provider(args.provider)
-    kept = len(summary.texts)
-    share, test_size = _test_part(kept, args.test_size)
-    learn = kept - round(share * kept)
-    train_sizes = args.train_sizes
-    if train_sizes is None:
-        train_sizes = [n for n in (100, 300) if n <= learn] if provider.trains else []
-    shots = args.shots
-    if shots is None:
-        # Twice the rows, so that each label has some of its own to draw from.
-        shots = [n for n in (0, 1, 4) if 2 * n * len(labels) <= learn]
     return Choices(
-        args.into, args.data, name, args.text, args.label, labels, instruction, share, test_size,
-        provider, args.model, prices_of(args.prices), shots, train_sizes,
-    )  # fmt: skip
+        root=args.into,
+        data=args.data,
+        name=name,
+        text_column=args.text,
+        label_column=args.label,
+        labels=labels,
+        instruction=instruction,
+        test_share=_test_share(len(summary.texts), args.test_size),
+        test_size=1,
+        provider=chosen_provider(args.provider),
+        model=args.model,
+        prices=prices_of(args.prices),
+        shots=args.shots or [0],
+        train_sizes=args.train_sizes or [],
+    )
 
 
 def _either(labels: tuple[str, ...]) -> str:
     return f"{', '.join(labels[:-1])} or {labels[-1]}"
 
 
-def _test_part(kept: int, test_size: int | None) -> tuple[float, int]:
-    """The share of the rows that is for testing, and how many of those are asked."""
-    share = 0.3
-    if test_size is None:
-        return share, max(1, min(100, int(share * kept)))
-    if test_size >= kept:
-        raise NewExperimentError(
-            f"--test-size {test_size} leaves nothing to learn from: the file has {kept} different "
-            "texts; lower it."
-        )
-    # Up to the next hundredth, so that the share holds them.
-    return max(share, -(-100 * test_size // kept) / 100), test_size
+def _test_share(kept: int, test_size: int | None) -> float:
+    """The share of the texts to hold out, in hundredths."""
+    wanted = test_size or _TEST_SIZE
+    # Which texts are held out is settled by their hashes: by chance there may be fewer.
+    share = (wanted + 3 * math.sqrt(wanted)) / kept
+    return round(min(max(share, 0.2), 0.4 if test_size is None else 0.9), 2)
+
+
+def _sized(args: argparse.Namespace, choices: Choices) -> Choices:
+    """What was left open, chosen by how many rows there are to learn from and to ask."""
+    from harness.cell_prompts import dataset_of
+
+    data = dataset_of(_checked(choices))
+    learn, ask = len(data.train), len(data.test)
+    shots, sizes = args.shots, args.train_sizes
+    if shots is None:
+        shots = [n for n in (0, 1, 4) if n * 2 * len(choices.labels) <= learn]
+    if sizes is None:
+        sizes = [n for n in (100, 300) if n <= learn] if choices.provider.trains else []
+    test_size = args.test_size or max(1, min(_TEST_SIZE, ask))
+    return dataclasses.replace(choices, test_size=test_size, shots=shots, train_sizes=sizes)
 
 
 def _checked(choices: Choices) -> Experiment:
@@ -162,9 +175,12 @@ def _checked(choices: Choices) -> Experiment:
         path = Path(folder) / "experiment.toml"
         path.write_text(choices.experiment_file(), encoding="utf-8")
         try:
-            return dataclasses.replace(Experiment.read(path), path=choices.toml)
+            read = Experiment.read(path)
         except ExperimentError as error:
             raise NewExperimentError(str(error).replace(str(path), str(choices.toml))) from None
+    # The folder from which the data has a relative path is not there yet.
+    task = read.task.model_copy(update={"dataset": str(choices.data.absolute())})
+    return dataclasses.replace(read, path=choices.toml, task=task)
 
 
 def _write(contents: dict[Path, str], *, force: bool) -> None:

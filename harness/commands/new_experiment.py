@@ -88,6 +88,13 @@ class Choices:
         last = PureWindowsPath(self.model).name  # knows both kinds of slashes
         return name_of(last) or "model"
 
+    @property
+    def decision_rules(self) -> list[str]:
+        """Both, where log-probabilities are known to be had and the labels' first words differ."""
+        told_apart = len({label.split()[0] for label in self.labels}) == len(self.labels)
+        logprobs = "logprobs" in self.provider.table.get("supports", ["logprobs"])
+        return ["text", "label_logprobs"] if told_apart and logprobs else ["text"]
+
     def experiment_file(self) -> str:
         """The text of ``experiment.toml``."""
         first = f"train_size = {self.train_sizes[-1]}" if self.train_sizes else ""
@@ -105,7 +112,7 @@ class Choices:
             model={"name": self.model_name, "id": self.model, "prices": self.prices},
             shots=self.shots,
             train_sizes=self.train_sizes,
-            decision_rules=["text", "label_logprobs"],
+            decision_rules=self.decision_rules,
             n_epochs=4,
             example=first or f"shots = {self.shots[-1]}",
         )
@@ -182,7 +189,7 @@ def chosen_provider(given: str) -> ProviderChoice:
         table = {"base_url": "http://127.0.0.1:8017/v1"}
         return ProviderChoice("local", table, trains=True)
     if given.startswith(("http://", "https://")):
-        return ProviderChoice("endpoint", {"base_url": given}, key_hint="API_KEY")
+        return ProviderChoice("endpoint", {"base_url": given, "supports": []}, key_hint="API_KEY")
     raise NewExperimentError(
         f"--provider {given!r} is neither 'local' nor a URL as https://HOST/v1; give one of them."
     )
