@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from harness.experiment import Experiment
 
 _TEST_SIZE = 100
+_MOST_HELD_OUT = 0.9
 
 
 def add_init(
@@ -148,7 +149,7 @@ def _test_share(kept: int, test_size: int | None) -> float:
     wanted = test_size or _TEST_SIZE
     # Which texts are held out is settled by their hashes: by chance there may be fewer.
     share = (wanted + 3 * math.sqrt(wanted)) / kept
-    return round(min(max(share, 0.2), 0.4 if test_size is None else 0.9), 2)
+    return round(min(max(share, 0.2), 0.4 if test_size is None else _MOST_HELD_OUT), 2)
 
 
 def _sized(args: argparse.Namespace, choices: Choices) -> Choices:
@@ -156,6 +157,13 @@ def _sized(args: argparse.Namespace, choices: Choices) -> Choices:
     from harness.cell_prompts import dataset_of
 
     data = dataset_of(_checked(choices))
+    # Also, rows may wait for others of their class before a split gives them.
+    while (
+        args.test_size and len(data.test) < args.test_size and choices.test_share < _MOST_HELD_OUT
+    ):
+        share = round(choices.test_share + 0.05, 2)
+        choices = dataclasses.replace(choices, test_share=share)
+        data = dataset_of(_checked(choices))
     learn, ask = len(data.train), len(data.test)
     shots, sizes = args.shots, args.train_sizes
     if shots is None:

@@ -1,0 +1,266 @@
+"""``tunebench init``: from a table to an experiment that can be recorded."""
+
+import csv
+import json
+import string
+import tomllib
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import Experiment
+from harness.cell_prompts import dataset_of
+from harness.cli import main
+from harness.commands.new_experiment import name_of, path_from, toml_value
+
+HELP = """\
+usage: tunebench init [-h] --text COLUMN --label COLUMN [--name NAME]
+                      [--model ID] [--provider PROVIDER] [--test-size N]
+                      [--train-sizes [N ...]] [--shots N [N ...]]
+                      [--instruction TEXT]
+                      [--prices KEY=VALUE [KEY=VALUE ...]] [--into FOLDER]
+                      [--force] [--json]
+                      DATA
+
+Make a benchmark from a file of labelled texts (.csv, .tsv, .jsonl, .parquet):
+write benchmarks/NAME/experiment.toml, its test cases and a workflow for CI,
+and say what recording it will take.
+
+positional arguments:
+  DATA
+
+options:
+  -h, --help            show this help message and exit
+  --text COLUMN         the column of the texts
+  --label COLUMN        the column of the labels
+  --name NAME           of the experiment (the file's name)
+  --model ID            to ask (smollm2-135m)
+  --provider PROVIDER   local (the default), a preset's name, or the URL of an
+                        OpenAI-compatible endpoint
+  --test-size N         texts to ask (100, or fewer if few rows)
+  --train-sizes [N ...]
+                        rows to fine-tune on
+  --shots N [N ...]     worked examples in prompts (0 1 4)
+  --instruction TEXT    the first line of prompts (made from the labels)
+  --prices KEY=VALUE [KEY=VALUE ...]
+                        of the model: training, input and output (a million
+                        tokens), or per_hour; currency
+  --into FOLDER         holds benchmarks/ (here)
+  --force               replace files that are there
+  --json                print one JSON object
+"""
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """Write a table of so many texts in a folder of its own, and change to that."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(rows=200, labels=("bad", "good"), name="evenings.csv"):
+        with Path(name).open("w", newline="", encoding="utf-8") as file:
+            out = csv.writer(file)
+            out.writerow(["body", "mood"])
+            for i in range(rows):
+                out.writerow([f"an evening, {i}", labels[i % len(labels)]])
+        return name
+
+    return write
+
+
+def init(*arguments):
+    return main(["init", *map(str, arguments), "--text", "body", "--label", "mood"])
+
+
+def tree(folder=Path()):
+    return sorted(path.as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_it_writes_an_experiment_its_cases_and_a_workflow(table, capsys):
+    assert init(table(rows=600)) == 0
+    assert tree() == [
+        ".github/workflows/tunebench.yml",
+        "benchmarks/evenings/experiment.toml",
+        "benchmarks/evenings/test_evenings.py",
+        "evenings.csv",
+    ]
+    experiment = Experiment.read("benchmarks/evenings/experiment.toml")
+    assert experiment.task.dataset == "../../evenings.csv"
+    assert experiment.task.labels == ["bad", "good"]
+    assert experiment.task.instruction == "Classify the following text as bad or good"
+    assert experiment.task.test_size == 100
+    assert experiment.matrix.shots == [0, 1, 4]
+    assert experiment.matrix.train_sizes == [100, 300]
+    assert experiment.providers["local"].base_url == "http://127.0.0.1:8017/v1"
+    data = dataset_of(experiment)
+    assert len(data.test) >= 100
+    assert len(data.train) >= 300
+    assert "pytest benchmarks/evenings --record=missing" in capsys.readouterr().out
+
+
+def test_what_it_prints_is_also_one_json_object(table, capsys):
+    name = table(rows=300)
+    with Path(name).open("a") as file:
+        file.write('"an evening, 0",bad\r\n')
+    assert init(name, "--json", "--shots", 0, 1, "--train-sizes", 50, "--test-size", 40) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["rows"] == 301
+    assert report["repeated"] == 1
+    assert report["labels"] == {"bad": 150, "good": 150}
+    assert report["cells"] == [
+        f"smollm2-135m-{which}{rule}"
+        for which in ("0shot", "1shot", "ft50")
+        for rule in ("", "-label_logprobs")
+    ]
+    assert [row["what"] for row in report["estimates"]] == [
+        "smollm2-135m-0shot", "smollm2-135m-1shot", "the job smollm2-135m-ft50",
+        "smollm2-135m-ft50",
+    ]  # fmt: skip
+    assert {row["cost"] for row in report["estimates"]} == {None}
+    assert [line.split()[0] for line in report["next"]] == ["pytest", "tunebench", "pytest"]
+
+
+def test_costs_follow_from_the_prices_given_and_from_nothing_else(table, capsys):
+    prices = ["input=2", "output=4", "training=8", "currency=EUR"]
+    assert init(table(), "--json", "--shots", 0, "--train-sizes", 60, "--prices", *prices) == 0
+    shot, job, _ = json.loads(capsys.readouterr().out)["estimates"]
+    assert job["cost"] == pytest.approx(job["tokens"] * 8 / 1e6)
+    assert shot["cost"] > shot["tokens"] * 2 / 1e6 > 0
+    assert shot["currency"] == "EUR"
+    model = Experiment.read("benchmarks/evenings/experiment.toml").models["smollm2-135m"]
+    assert model.prices is not None
+    assert (model.prices.input, model.prices.currency) == (2, "EUR")
+
+
+def test_few_rows_make_a_small_matrix(table):
+    assert init(table(rows=30)) == 0
+    experiment = Experiment.read("benchmarks/evenings/experiment.toml")
+    assert experiment.matrix.shots == [0, 1, 4]
+    assert experiment.matrix.train_sizes == []
+    assert "test_uplift" not in Path("benchmarks/evenings/test_evenings.py").read_text()
+
+
+def test_another_endpoint_is_asked_for_no_more_than_is_known_of_it(table):
+    url = "https://models.example/v1"
+    assert init(table(rows=600), "--provider", url, "--model", "Org/Some-Model") == 0
+    experiment = Experiment.read("benchmarks/evenings/experiment.toml")
+    (provider,) = experiment.providers.values()
+    assert (provider.base_url, provider.supports) == (url, [])
+    assert experiment.models["Some-Model"].provider_id == "Org/Some-Model"
+    assert experiment.matrix.train_sizes == []
+    assert experiment.matrix.decision_rules == ["text"]
+
+
+def test_labels_that_begin_alike_are_read_as_text_only(table):
+    assert init(table(labels=("very bad", "very good"))) == 0
+    rules = Experiment.read("benchmarks/evenings/experiment.toml").matrix.decision_rules
+    assert rules == ["text"]
+
+
+def test_files_that_are_there_are_named_and_left_alone(table, capsys):
+    name = table()
+    assert init(name) == 0
+    toml = Path("benchmarks/evenings/experiment.toml")
+    toml.write_text("mine")
+    Path("benchmarks/evenings/test_evenings.py").unlink()
+    assert init(name) == 2
+    error = capsys.readouterr().err
+    assert f"{toml}: there already; nothing was written" in error.replace("\\", "/")
+    assert toml.read_text() == "mine"
+    assert not Path("benchmarks/evenings/test_evenings.py").exists()
+
+
+def test_force_replaces_them_but_never_the_workflow(table):
+    name = table()
+    workflow = Path(".github/workflows/tunebench.yml")
+    workflow.parent.mkdir(parents=True)
+    workflow.write_text("mine")
+    assert init(name) == 0
+    Path("benchmarks/evenings/experiment.toml").write_text("old")
+    assert init(name, "--force") == 0
+    assert Experiment.read("benchmarks/evenings/experiment.toml").name == "evenings"
+    assert workflow.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--name", "a b"], "--name 'a b' can be no experiment's name"),
+        (["--provider", "nowhere"], "--provider 'nowhere'"),
+        (["--provider", "https://"], "base_url"),
+        (["--test-size", "200"], "test_size is 200"),
+        (["--train-sizes", "5000"], "train_sizes holds 5000"),
+        (["--train-sizes", "60", "60"], "lists a value twice"),
+        (["--shots", "-1"], "[matrix] shots"),
+        (["--shots", "500"], "500 worked examples"),
+        (["--instruction", "a\n#####\nb"], "the instruction holds a line"),
+        (["--prices", "input"], "--prices 'input' is no price"),
+        (["--prices", "imput=1"], "did you mean 'input'?"),
+    ],
+)
+def test_a_choice_that_cannot_be_is_one_sentence_and_nothing_is_written(
+    table, capsys, arguments, said
+):
+    name = table()
+    assert main(["init", name, "--text", "body", "--label", "mood", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert tree() == [name]
+    assert not Path("benchmarks").exists()
+
+
+@pytest.mark.parametrize("column", ["body", "nothing"])
+def test_a_table_that_cannot_serve_is_one_sentence_and_nothing_is_written(table, capsys, column):
+    name = table(labels=("one",) if column == "body" else ("bad", "good"))
+    assert main(["init", name, "--text", column, "--label", "mood"]) == 2
+    assert name in capsys.readouterr().err
+    assert tree() == [name]
+
+
+def test_a_second_experiment_may_not_take_the_first_one_s_test_module(table, capsys):
+    name = table()
+    assert init(name, "--name", "a-b") == 0
+    assert init(name, "--name", "a_b") == 2
+    assert "test_a_b.py" in capsys.readouterr().err
+    assert not Path("benchmarks/a_b").exists()
+
+
+def test_into_another_folder_the_data_has_a_path_from_there(table):
+    name = table(name="some evenings.csv")
+    assert init(name, "--into", "repo") == 0
+    experiment = Experiment.read("repo/benchmarks/some-evenings/experiment.toml")
+    assert experiment.task.dataset == "../../../some evenings.csv"
+    assert len(dataset_of(experiment).train) > 0
+
+
+def test_the_help_says_what_it_does(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["init", "--help"])
+    assert capsys.readouterr().out == HELP
+
+
+@given(st.text() | st.lists(st.text()) | st.integers() | st.booleans())
+def test_any_value_comes_back_out_of_the_toml(value):
+    assert tomllib.loads(f"value = {toml_value(value)}") == {"value": value}
+
+
+@given(st.text())
+def test_a_name_made_of_any_text_is_a_name_or_nothing(text):
+    name = name_of(text)
+    assert set(name) <= set(string.ascii_letters + string.digits + "._-")
+    assert not name or name[0].isalnum()
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "path"),
+    [
+        (PurePosixPath("/r/benchmarks/a"), PurePosixPath("/r/d.csv"), "../../d.csv"),
+        (PureWindowsPath(r"C:\r\benchmarks\a"), PureWindowsPath(r"C:\r\x\d.csv"), "../../x/d.csv"),
+        (PureWindowsPath(r"C:\r\benchmarks\a"), PureWindowsPath(r"D:\d.csv"), "D:/d.csv"),
+    ],
+)
+def test_the_data_s_path_has_forward_slashes_on_any_system(folder, file, path):
+    assert path_from(folder, file) == path
