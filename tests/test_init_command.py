@@ -37,8 +37,8 @@ options:
   --label COLUMN        the column of the labels
   --name NAME           of the experiment (the file's name)
   --model ID            to ask (smollm2-135m)
-  --provider PROVIDER   local (the default), a preset's name, or the URL of an
-                        OpenAI-compatible endpoint
+  --provider PROVIDER   local (the default), or the URL of an OpenAI-
+                        compatible endpoint
   --test-size N         texts to ask (100, or fewer if few rows)
   --train-sizes [N ...]
                         rows to fine-tune on

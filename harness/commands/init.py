@@ -55,7 +55,7 @@ def add_init(
     add(
         "--provider",
         default="local",
-        help="local (the default), a preset's name, or the URL of an OpenAI-compatible endpoint",
+        help="local (the default), or the URL of an OpenAI-compatible endpoint",
     )
     add("--test-size", type=_whole, metavar="N", help="texts to ask (100, or fewer if few rows)")
     add("--train-sizes", type=_whole, nargs="*", metavar="N", help="rows to fine-tune on")

@@ -30,7 +30,7 @@ class Folder:
                 rows.writerow([f"a {('dull', 'fine')[i % 2]} evening, {i}", ("bad", "good")[i % 2]])
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, cwd=self.root, capture_output=True, text=True, timeout=240)
+        return subprocess.run(command, cwd=self.root, capture_output=True, text=True, timeout=400)
 
     def edit(self, old: str, new: str) -> None:
         text = self.experiment.read_text()
