@@ -23,6 +23,7 @@ commands:
   COMMAND
     serve       serve small open models on this machine, in the manner of
                 OpenAI's API
+    init        make a benchmark from a file of labelled texts
     prepare-data
                 check a file of prompts and completions and write training
                 files from it
