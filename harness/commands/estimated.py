@@ -35,11 +35,12 @@ def estimates(experiment: Experiment) -> list[dict[str, Any]]:
 
 def _answers(cells: list[Cell]) -> dict[str, Any]:
     from harness.budget import cost_of_answers
+    from harness.cassettes.fingerprint import prompt_text
     from harness.cell_prompts import prompts_of
     from harness.formatting.estimates import BYTES_PER_TOKEN
 
     first = cells[0]
-    prompts = list(prompts_of(first).values())
+    prompts = [prompt_text(prompt) for prompt in prompts_of(first).values()]
     size = sum(len(prompt.encode("utf-8", "replace")) for prompt in prompts)
     prices = first.experiment.models[first.model].prices
     costs = [cost_of_answers(prices, cell, prompts, []) if prices else None for cell in cells]
