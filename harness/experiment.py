@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import get_args
-from urllib.parse import urlsplit
 
 from harness.configuration import configuration
 from harness.experiment_file import (
@@ -30,6 +29,7 @@ from harness.experiment_file import (
 )
 from harness.formatting.prompts import FormatError, check_labels
 from harness.formatting.reading import ReadingRule, check_readable
+from harness.provider_checks import check_providers
 from harness.thresholds import Limit, check_limits, limits_of, matches
 
 
@@ -259,18 +259,6 @@ class Experiment:
                 check_readable(self.task.labels, self.reading(name))
         except FormatError as error:
             raise ExperimentError(f"{where}[task] {error}") from None
-        for name, provider in self.providers.items():
-            if provider.max_tokens_field != "max_tokens" and provider.endpoint != "chat":
-                raise ExperimentError(
-                    f"{where}[provider.{name}] max_tokens_field is for the endpoint chat; take it "
-                    "out, or set that endpoint."
-                )
-            try:
-                _ = urlsplit(provider.base_url).port
-            except ValueError as error:
-                raise ExperimentError(
-                    f"{where}[provider.{name}] base_url {provider.base_url!r}: {error}; mend it."
-                ) from None
         for position, model in enumerate(file.model, 1):
             at = f"{where}[[model]] {position}: "
             if model.name in [other.name for other in file.model[: position - 1]]:
@@ -298,6 +286,7 @@ class Experiment:
             raise ExperimentError(f"{where}[matrix] skips every cell; leave one.")
         for position, threshold in enumerate(self.thresholds, 1):
             self._check_entry(f"{where}[[threshold]] {position}: ", threshold)
+        check_providers(self)
         check_limits(self)
 
     def _check_entry(self, at: str, entry: Skip | Threshold) -> None:

@@ -6,19 +6,28 @@ import difflib
 import tomllib
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from harness.errors import TunebenchError
 from harness.formatting.reading import ReadingRule  # noqa: TC001 - pydantic needs it
+from harness.providers import PRESETS, Capability, Endpoint, MaxTokensField, PresetName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from pydantic_core import ErrorDetails
+
 DecisionRule = Literal["text", "label_logprobs"]
 Mode = Literal["point", "confident"]
-Capability = Literal["lists", "logprobs", "logit_bias", "tokenize"]
 
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 _Share = Annotated[float, Field(ge=0, le=1, strict=False)]
@@ -90,26 +99,35 @@ class Provider(_Table):
     """An OpenAI-compatible endpoint.
 
     Attributes:
+        preset: a known provider; what it says of itself fills the keys that are left out.
         base_url: its API root, such as ``http://127.0.0.1:8017/v1``.
         endpoint: the kind of request it is asked with: ``completions``, or ``chat`` for messages.
         max_tokens_field: what a chat's token limit is called; newer models want
             ``max_completion_tokens``.
         api_key_env: the environment variable that holds its key.
         supports: ``lists`` (of prompts in one request), ``logprobs``, ``logit_bias``,
-            ``tokenize`` (an endpoint ``/tokenize``).
+            ``tokenize`` (an endpoint ``/tokenize``), ``fine_tuning`` (OpenAI's API for it). All,
+            if neither this key nor a preset says otherwise.
         concurrency: how many requests may be under way at once.
         retries: how often a failed request is sent again while recording.
         timeout: seconds to wait for one answer.
     """
 
+    preset: PresetName | None = None
     base_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+(/[^?#]*)?$")]
-    endpoint: Literal["completions", "chat"] = "completions"
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    endpoint: Endpoint = "completions"
+    max_tokens_field: MaxTokensField = "max_tokens"
     api_key_env: str | None = None
     supports: list[Capability] = Field(default_factory=lambda: list(get_args(Capability)))
     concurrency: Annotated[int, Field(ge=1, le=64)] = 1
     retries: Annotated[int, Field(ge=0, le=20)] = 2
     timeout: Annotated[float, Field(gt=0, strict=False)] = 600.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, table: Any) -> Any:
+        preset = PRESETS.get(str(table.get("preset"))) if isinstance(table, dict) else None
+        return table if preset is None else preset.table() | table
 
 
 class Prices(_Table):
@@ -290,11 +308,21 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return _unknown_key(first["loc"], place)
     if first["type"] == "missing":
-        return f"{place} is missing; add it."
+        return f"{place} is missing; add it{_form(first)}."
     given = first["input"]
     shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
     message = first["msg"][:1].lower() + first["msg"][1:]
     return f"{place}: {message}{shown}; mend it."
+
+
+def _form(missing: ErrorDetails) -> str:
+    """What a missing key may look like, where that is known."""
+    if missing["loc"][-1] != "base_url":
+        return ""
+    preset = PRESETS.get(missing["input"].get("preset"))
+    if preset is not None:
+        return f" in the form {preset.own_url}"
+    return f", or a preset ({', '.join(PRESETS)})"
 
 
 def _place(loc: tuple[int | str, ...]) -> str:

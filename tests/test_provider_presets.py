@@ -1,0 +1,114 @@
+"""Presets of `[provider]` tables, and experiments that ask a provider for what it has not."""
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from harness import TunebenchError
+from harness.providers import PRESETS, Capability, PresetName
+
+from .experiment_example import read_example
+
+TABLE = 'base_url = "http://127.0.0.1:8017/v1"\nendpoint = "completions"\n'
+SIZES = ("shots = [0, 1, 4]", "shots = [1]\ntrain_sizes = [300]")
+PROVIDERS_WITH_ADDRESS = [name for name, preset in PRESETS.items() if preset.base_url]
+
+
+def provider(folder: Path, table: str):
+    return read_example(folder, (TABLE, table)).providers["local"]
+
+
+def refused(folder: Path, table: str, *changes: tuple[str, str]) -> str:
+    with pytest.raises(TunebenchError) as raised:
+        read_example(folder, (TABLE, table), *changes)
+    return str(raised.value).removeprefix(f"{folder / 'experiment.toml'}: ")
+
+
+def test_every_name_that_may_be_written_is_a_preset() -> None:
+    assert set(get_args(PresetName)) == set(PRESETS)
+
+
+@pytest.mark.parametrize("name", PROVIDERS_WITH_ADDRESS)
+def test_a_preset_alone_is_a_whole_provider(tmp_path: Path, name: str) -> None:
+    read = provider(tmp_path, f'preset = "{name}"\n')
+    preset = PRESETS[name]
+    assert (read.base_url, read.api_key_env) == (preset.base_url, preset.api_key_env)
+    assert (read.endpoint, read.max_tokens_field) == (preset.endpoint, preset.max_tokens_field)
+    assert ("fine_tuning" in read.supports) == (preset.fine_tuning == "openai")
+    assert set(preset.supports) <= set(read.supports) <= set(get_args(Capability))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_what_the_table_says_wins(tmp_path: Path, name: str) -> None:
+    own = {
+        "base_url": '"http://127.0.0.1:9/own"',
+        "api_key_env": '"MINE"',
+        "endpoint": '"chat"',
+        "supports": '["tokenize"]',
+        "max_tokens_field": '"max_tokens"',
+    }
+    table = f'preset = "{name}"\n' + "".join(f"{key} = {value}\n" for key, value in own.items())
+    read = provider(tmp_path, table)
+    assert (read.base_url, read.api_key_env) == ("http://127.0.0.1:9/own", "MINE")
+    assert (read.endpoint, read.supports) == ("chat", ["tokenize"])
+    assert read.max_tokens_field == "max_tokens"
+
+
+def test_without_a_preset_everything_is_assumed(tmp_path: Path) -> None:
+    read = provider(tmp_path, 'base_url = "http://127.0.0.1:8017/v1"\n')
+    assert set(read.supports) == set(get_args(Capability))
+    assert (read.endpoint, read.api_key_env) == ("completions", None)
+
+
+def test_an_address_of_ones_own_has_to_be_written(tmp_path: Path) -> None:
+    assert refused(tmp_path, 'preset = "azure"\n') == (
+        "[provider.local] base_url is missing; add it in the form "
+        "https://NAME.openai.azure.com/openai/v1."
+    )
+    mine = "https://mine.openai.azure.com/openai/v1"
+    assert provider(tmp_path, f'preset = "azure"\nbase_url = "{mine}"\n').base_url == mine
+
+
+def test_without_a_preset_an_address_has_to_be_written(tmp_path: Path) -> None:
+    said = refused(tmp_path, 'endpoint = "completions"\n')
+    assert said == (
+        f"[provider.local] base_url is missing; add it, or a preset ({', '.join(PRESETS)})."
+    )
+
+
+def test_an_unknown_preset_is_a_sentence(tmp_path: Path) -> None:
+    said = refused(tmp_path, 'preset = "olama"\n')
+    assert "'ollama'" in said
+    assert "(given: 'olama')" in said
+
+
+def test_a_preset_may_serve_another_port(tmp_path: Path) -> None:
+    table = 'preset = "vllm"\nbase_url = "http://127.0.0.1:9000/v1"\n'
+    assert provider(tmp_path, table).supports == ["lists", "logprobs", "logit_bias", "tokenize"]
+
+
+@pytest.mark.parametrize("name", [n for n, p in PRESETS.items() if p.fine_tuning != "openai"])
+def test_training_sizes_at_a_provider_that_trains_nothing_are_refused(
+    tmp_path: Path, name: str
+) -> None:
+    table = f'preset = "{name}"\nbase_url = "http://127.0.0.1:9/v1"\n'
+    assert refused(tmp_path, table, SIZES) == (
+        "[matrix] train_sizes needs OpenAI's fine-tuning API, which [provider.local] does not list "
+        f"in `supports` ({PRESETS[name].note}); take 'smollm2-135m' from a provider that has it, "
+        "or leave its training sizes out by `skip`."
+    )
+
+
+def test_a_provider_that_lists_what_it_can_do_lists_fine_tuning_too(tmp_path: Path) -> None:
+    said = refused(tmp_path, TABLE + 'supports = ["lists"]\n', SIZES)
+    assert "[provider.local] does not list in `supports`; take 'smollm2-135m'" in said
+    listed = (TABLE, TABLE + 'supports = ["lists", "fine_tuning"]\n')
+    assert len(read_example(tmp_path, listed, SIZES).fine_tuned_cells) == 2
+
+
+def test_skipped_training_sizes_need_no_fine_tuning(tmp_path: Path) -> None:
+    skip = 'skip = [{ train_size = 300, reason = "not trained there" }]'
+    sizes = (SIZES[0], f"{SIZES[1]}\n{skip}")
+    experiment = read_example(tmp_path, (TABLE, TABLE + 'supports = ["lists"]\n'), sizes)
+    assert experiment.fine_tuned_cells == ()
