@@ -45,6 +45,11 @@ class Connections:
                 concurrency=provider.concurrency if recording else 1,
                 retries=provider.retries if recording else 0,
                 timeout=provider.timeout,
+                answers_as={
+                    model.provider_id: model.answers_as
+                    for model in experiment.models.values()
+                    if model.provider == name and model.answers_as is not None
+                },
             )
         return self._clients[key]
 

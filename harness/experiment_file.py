@@ -155,6 +155,8 @@ class Model(_Table):
         name: used in ids and reports.
         provider: the provider it is asked at.
         id: its name at the provider, if another.
+        answers_as: the name that the provider's answers give it, if yet another; an answer of any
+            other model is refused.
         label_token_ids: the first token's id of each label (behind a space, but not in a chat),
             for the decision rule ``label_logprobs`` where the provider has no ``/tokenize``.
         parameters: further fields of each request, such as ``reasoning_effort``; they come before
@@ -165,6 +167,7 @@ class Model(_Table):
     name: _Name
     provider: str
     id: str | None = None
+    answers_as: str | None = None
     label_token_ids: list[int] | None = None
     parameters: Annotated[dict[str, Any], AfterValidator(_check_parameters)] = Field(
         default_factory=dict

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.api.failures import wrong_count
 from harness.errors import TunebenchError
 
 if TYPE_CHECKING:
@@ -69,15 +70,7 @@ def answers_of(body: dict[str, Any], prompts: Sequence[Prompt], what: str) -> tu
     chat = not isinstance(prompts[0], str)
     choices = body.get("choices")
     if not isinstance(choices, list) or len(choices) != len(prompts):
-        got = len(choices) if isinstance(choices, list) else "no list of"
-        mend = (
-            "the provider may have filtered the text: see its log."
-            if len(prompts) == 1 and choices == []
-            else "if the provider takes no lists of prompts, leave 'lists' out of its `supports`."
-        )
-        raise RequestError(
-            f"{what}: {len(prompts)} prompts were asked and {got} choices came back; {mend}"
-        )
+        raise RequestError(f"{what}: {wrong_count(len(prompts), choices)}")
     try:
         ordered = sorted(choices, key=lambda choice: choice.get("index", 0))
         return tuple(map(_chat_answer if chat else _answer, ordered))

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import openai
 
 from harness.api.answers import Answer, Prompt, RequestError, answers_of, request_of
+from harness.api.failures import other_model, reason, unreadable
 from harness.api.uploads import meter_upload
 from harness.errors import TunebenchError
 
@@ -63,6 +64,8 @@ class Client:
         retries: how often the `openai` package repeats a request after a time-out, a lost
             connection or a status 408, 409, 429 or 5xx. 0 on replay: a miss stays a miss.
         timeout: seconds to wait for one answer.
+        answers_as: the names that models answer with, by the names they are asked by, where a
+            provider gives a model another.
     """
 
     def __init__(
@@ -74,8 +77,10 @@ class Client:
         concurrency: int = 1,
         retries: int = 0,
         timeout: float = 600.0,
+        answers_as: Mapping[str, str] | None = None,
     ) -> None:
         self.base_url = base_url
+        self._answers_as = answers_as or {}
         self._prompts_per_request = prompts_per_request
         self._concurrency = concurrency
         # A proxy that the environment names has no way to a server on this machine.
@@ -185,6 +190,10 @@ class Client:
             return response.content
 
         body = self.call_json(what, send)
+        if (
+            wrong := other_model(model, body.get("model"), self._answers_as.get(model))
+        ) is not None:
+            raise RequestError(f"{what}: {wrong}")
         measured = (time.perf_counter() - started) * 1000
         usage = body.get("usage")
         if not isinstance(usage, dict):
@@ -218,7 +227,7 @@ class Client:
             # What a cassette or the network guard raises below the client arrives wrapped.
             if isinstance(error.__cause__, TunebenchError):
                 raise error.__cause__ from None
-            raise RequestError(f"{what}: {_reason(error)}") from error
+            raise RequestError(f"{what}: {reason(error, self._openai)}") from error
         except UnicodeEncodeError as error:
             raise RequestError(
                 f"{what}: a text holds a lone surrogate ({error.object[error.start]!r}), which "
@@ -234,30 +243,8 @@ class Client:
         content = self.call(what, send)
         try:
             body = json.loads(content)
-        except ValueError as error:
-            raise RequestError(
-                f"{what}: the answer is not JSON; is base_url the API root, with /v1?"
-            ) from error
+        except ValueError:
+            body = None
         if not isinstance(body, dict):
-            raise RequestError(f"{what}: the answer is no JSON object; is base_url the API root?")
+            raise RequestError(f"{what}: {unreadable(content, self.base_url)}")
         return body
-
-
-def _reason(error: openai.APIError) -> str:
-    """What became of a request and what to do, as the end of a sentence."""
-    if isinstance(error, openai.APITimeoutError):
-        return "no answer in time; is the provider overloaded, or `timeout` too short?"
-    if isinstance(error, openai.APIConnectionError):
-        cause = error.__cause__ or error
-        return f"no connection ({cause}); is the provider running, and its base_url right?"
-    if isinstance(error, openai.APIStatusError):
-        mend = {
-            401: "set the key in the variable that the provider's `api_key_env` names",
-            403: "ask for access, or use another key",
-            404: "check the model's name and the provider's base_url",
-            429: "wait, or lower the provider's `concurrency`",
-        }.get(error.status_code, "see the provider's log or documentation")
-        body = error.body if isinstance(error.body, dict) else {}
-        said = body.get("message") or error.response.reason_phrase
-        return f"the provider answered {error.status_code} ({said}); {mend}."
-    return f"the answer could not be read ({error.message})."

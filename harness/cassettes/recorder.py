@@ -134,7 +134,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         }
 
     def append(self, request: Request, response: dict[str, Any]) -> None:
-        """Store an answer; what is not a success is passed on and not stored.
+        """Store an answer; what is no success, or no JSON, is passed on and not stored.
 
         Raises:
             CassetteError: the answer repeats the text that was asked, or cannot be written.
@@ -151,6 +151,8 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         except CassetteError as error:
             self._refused = error
             raise
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            return  # a proxy's page, or half an answer: the client says what is wrong with it
         self.played.add(asked.key)
 
     def _row(self, asked: Fingerprint, response: dict[str, Any], latency_ms: float) -> Row:
@@ -288,13 +290,9 @@ def _body(response: dict[str, Any], file: CassetteFile, endpoint: str) -> Any:
             ) from error
 
     def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"it holds {constant}")
-
-    try:
-        return json.loads(response["body"]["string"], parse_constant=refuse)
-    except ValueError as error:
-        kind = ", ".join(response["headers"].get("content-type", ["no content type"]))
         raise CassetteError(
-            f"{file.path}: the answer of {endpoint!r} is not JSON ({error}; {kind}), so it was not "
-            "recorded; is the provider's base_url right?"
-        ) from error
+            f"{file.path}: the answer of {endpoint!r} is not JSON (it holds {constant}), so it was "
+            "not recorded; see the provider's log or documentation."
+        )
+
+    return json.loads(response["body"]["string"], parse_constant=refuse)

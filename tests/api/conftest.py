@@ -1,5 +1,6 @@
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,20 @@ def client(loopback) -> Iterator[Client]:
     """A client that repeats what fails, of a provider on this machine."""
     with Client(loopback.url, "sk-any", retries=2) as client:
         yield client
+
+
+@pytest.fixture
+def connect(loopback) -> Iterator[Callable[..., Client]]:
+    """Connect to a provider on this machine, with a client's own options."""
+    clients = []
+
+    def connect(url: str = loopback.url, key: str = "sk-any", **options: Any) -> Client:
+        clients.append(Client(url, key, **options))
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        client.close()
 
 
 @pytest.fixture

@@ -1,29 +1,14 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from harness.api import Answer, Client, RequestError
+from harness.api import Answer, RequestError
 from harness.cassettes import CassetteFile, use_cassette
 
 PROMPTS = [f"prompt {i}" for i in range(45)]
-
-
-@pytest.fixture
-def connect(loopback) -> Iterator[Callable[..., Client]]:
-    clients = []
-
-    def connect(url: str = loopback.url, key: str = "sk-any", **options: Any) -> Client:
-        clients.append(Client(url, key, **options))
-        return clients[-1]
-
-    yield connect
-    for client in clients:
-        client.close()
 
 
 def texts(replies) -> list[str]:
@@ -157,59 +142,6 @@ def test_after_a_failure_no_further_request_is_sent(loopback, connect, said, slo
 CHOICE = {"index": 0, "text": " a", "finish_reason": "stop"}
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "sentence"),
-    [
-        (200, b"<html>hello</html>", "the answer is not JSON; is base_url the API root, with /v1?"),
-        (200, b"", "the answer is not JSON; is base_url the API root, with /v1?"),
-        (200, [1], "the answer is no JSON object; is base_url the API root?"),
-        (200, {}, "1 prompts were asked and no list of choices came back; if the provider takes "
-                  "no lists of prompts, leave 'lists' out of its `supports`."),
-        (200, {"choices": [CHOICE, CHOICE]}, "1 prompts were asked and 2 choices came back; if the "
-         "provider takes no lists of prompts, leave 'lists' out of its `supports`."),
-        (200, {"choices": [{"index": 0, "message": {"content": " a"}}]},
-         "a choice has no `text`; is this the endpoint for completions?"),
-        (200, {"choices": [{"index": 0, "text": None}]},
-         "a choice has no `text`; is this the endpoint for completions?"),
-        (200, {"choices": ["a"]}, "a choice has no `text`; is this the endpoint for completions?"),
-        (401, {"error": {"message": "Incorrect API key"}}, "the provider answered 401 (Incorrect "
-         "API key); set the key in the variable that the provider's `api_key_env` names."),
-        (403, {"error": {"message": "not yours"}}, "the provider answered 403 (not yours); ask "
-         "for access, or use another key."),
-        (404, {"error": {"message": "no such model"}}, "the provider answered 404 (no such model); "
-         "check the model's name and the provider's base_url."),
-        (404, b"<html>nothing here</html>", "the provider answered 404 (Not Found); check the "
-         "model's name and the provider's base_url."),
-        (429, {"error": {"message": "slow down"}}, "the provider answered 429 (slow down); wait, "
-         "or lower the provider's `concurrency`."),
-        (500, {"error": "oops"}, "the provider answered 500 (Internal Server Error); see the "
-         "provider's log or documentation."),
-    ],
-)  # fmt: skip
-def test_an_answer_that_is_none_is_a_sentence(
-    loopback, connect, said, status: int, body: Any, sentence: str
-) -> None:
-    loopback.answer = lambda _: said(body, status)
-    with pytest.raises(RequestError) as raised:
-        connect().complete("m", ["a text"], {})
-    assert str(raised.value) == f"model 'm' at {loopback.url}, prompts 1-1 of 1: {sentence}"
-
-
-def test_a_provider_that_does_not_run_is_a_sentence(connect, unused_port: int) -> None:
-    with pytest.raises(RequestError, match=r"no connection \(.*\); is the provider running"):
-        connect(f"http://127.0.0.1:{unused_port}/v1").complete("m", PROMPTS, {})
-
-
-def test_no_answer_in_time_is_a_sentence(loopback, connect) -> None:
-    def too_late(asked):
-        time.sleep(0.5)
-        return loopback.complete(asked)
-
-    loopback.answer = too_late
-    with pytest.raises(RequestError, match="no answer in time; is the provider overloaded"):
-        connect(timeout=0.1).complete("m", PROMPTS, {})
-
-
 def test_a_lone_surrogate_in_a_text_is_a_sentence(loopback, connect) -> None:
     with pytest.raises(RequestError, match=r"a text holds a lone surrogate \('\\ud800'\)"):
         connect().complete("m", ["fine", "broken \ud800"], {})
@@ -281,27 +213,6 @@ def test_tokenize_stands_beside_the_api_root(loopback, connect, said, root: str)
     (asked,) = loopback.asked
     assert asked.path == "/tokenize"
     assert asked.fields == {"model": "m", "prompt": " Positive", "add_special_tokens": False}
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "sentence"),
-    [
-        (404, {"error": {"message": "no model"}}, "the provider answered 404 (no model); check "
-         "the model's name and the provider's base_url."),
-        (200, b"<html></html>", "the answer is not JSON; is base_url the API root, with /v1?"),
-        (200, {}, "the answer holds no list `tokens` of ids."),
-        (200, {"tokens": []}, "the answer holds no list `tokens` of ids."),
-        (200, {"tokens": ["Posi", "tive"]}, "the answer holds no list `tokens` of ids."),
-        (200, {"tokens": 3}, "the answer holds no list `tokens` of ids."),
-    ],
-)  # fmt: skip
-def test_no_token_ids_are_a_sentence(
-    loopback, connect, said, status: int, body: Any, sentence: str
-) -> None:
-    loopback.answer = lambda _: said(body, status)
-    with pytest.raises(RequestError) as raised:
-        connect().tokenize("m", " Positive")
-    assert str(raised.value) == f"/tokenize at {loopback.root}/tokenize: {sentence}"
 
 
 def test_text_of_any_script_arrives_as_it_was_sent(loopback, connect) -> None:

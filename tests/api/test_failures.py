@@ -1,0 +1,242 @@
+"""What is said where a provider gives no answer, or one that cannot be used."""
+
+import functools
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from harness.api import RequestError
+
+CHOICE = {"index": 0, "text": " a", "finish_reason": "stop"}
+ROOT = "check that base_url {url} is the API root"
+LOG = "see the provider's log or documentation"
+CUT = (
+    "; ask again, and if it stays so look for a time limit of the provider, or of a proxy before it"
+)
+
+
+@pytest.fixture
+def sentence(loopback, connect, said) -> Callable[..., str]:
+    """What is said of an answer to a prompt, after the model and the prompts."""
+
+    def sentence(status: int, body: Any, headers: Any = None, *, root: str = "/v1", **how) -> str:
+        loopback.answer = lambda _: said(body, status, headers or {})
+        url = loopback.root + root
+        with pytest.raises(RequestError) as raised:
+            connect(url, **how).complete("m", ["a text"], {})
+        said_of = f"model 'm' at {url}, prompts 1-1 of 1: "
+        assert str(raised.value).startswith(said_of)
+        assert "\n" not in str(raised.value)
+        return str(raised.value).removeprefix(said_of)
+
+    return sentence
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"<!doctype html><title>\n Sign in </title>", f"the answer is a web page, 'Sign in'; "
+         f"{ROOT}, and that no proxy wants a login."),
+        (b"<html>hello</html>", f"the answer is a web page; {ROOT}, and that no proxy wants a "
+         "login."),
+        (b"", "the answer is empty; ask again, and if it stays so see the provider's log."),
+        (b"ok", f"the answer is not JSON; {ROOT}."),
+        (b'{"choices"}', f"the answer is not JSON; {ROOT}."),
+        (b'{"choices": [{"text": " a', f"the answer is cut off after 25 bytes{CUT}."),
+        ([1], f"the answer is no JSON object; {ROOT}."),
+        ({}, "1 prompts were asked and no list of choices came back; is this the endpoint for "
+         "completions?"),
+        ({"choices": []}, f"one prompt was asked and 0 choices came back; {LOG}."),
+        ({"choices": [CHOICE, CHOICE]}, f"one prompt was asked and 2 choices came back; {LOG}."),
+        ({"choices": [{}]}, "a choice has no `text`; is this the endpoint for completions?"),
+        ({"choices": [{"index": 0, "message": {"content": " a"}}]},
+         "a choice has no `text`; is this the endpoint for completions?"),
+        ({"choices": [{"index": 0, "text": None}]},
+         "a choice has no `text`; is this the endpoint for completions?"),
+        ({"choices": ["a"]}, "a choice has no `text`; is this the endpoint for completions?"),
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_none(loopback, sentence, body: Any, expected: str) -> None:
+    assert sentence(200, body) == expected.format(url=loopback.url)
+
+
+def error(message: str, **more: Any) -> dict[str, Any]:
+    return {"error": {"message": message, **more}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (400, error("no"), f"(no); {LOG}."),
+        (400, error("filtered", code="content_filter"), "(filtered); its content filter refused a "
+         "text: change that filter, or leave the text out."),
+        (400, error("This model's maximum context length is 8 tokens."),
+         "(This model's maximum context length is 8 tokens.); show fewer examples, or take a model "
+         "of a longer context."),
+        (400, error("too long", code="context_length_exceeded"), "(too long); show fewer examples, "
+         "or take a model of a longer context."),
+        (400, error("Use 'max_completion_tokens' instead of 'max_tokens'."),
+         "(Use 'max_completion_tokens' instead of 'max_tokens'.); set max_tokens_field = "
+         '"max_completion_tokens" for this provider.'),
+        (400, error("unknown", param="logit_bias"), "(unknown); leave 'logit_bias' out of the "
+         "provider's `supports`."),
+        (400, error("unknown", param="top_logprobs"), "(unknown); leave 'logprobs' out of the "
+         "provider's `supports`."),
+        (401, error("Incorrect API key"), "(Incorrect API key); set the key in the variable that "
+         "the provider's `api_key_env` names."),
+        (403, error("not yours"), "(not yours); ask for access, or use another key."),
+        (404, error("The model `m` does not exist", code="model_not_found"),
+         "(The model `m` does not exist); check the model's `id`; `tunebench doctor` shows which "
+         "models there are."),
+        (404, error("gone", code="DeploymentNotFound"), "(gone); check the model's `id`; "
+         "`tunebench doctor` shows which models there are."),
+        (404, error("This is a chat model and not supported in the v1/completions endpoint."),
+         "(This is a chat model and not supported in the v1/completions endpoint.); set endpoint = "
+         '"chat" for this provider.'),
+        (404, {"detail": "Not Found"}, f"(Not Found); {ROOT}."),
+        (404, b"<html><title>404</title></html>", f"(a web page, '404'); {ROOT}."),
+        (405, {"detail": "Method Not Allowed"}, f"(Method Not Allowed); {ROOT}, with https where "
+         "it wants that."),
+        (413, b"<html>too large</html>", "(a web page); send less at once: leave 'lists' out of "
+         "`supports`, or show fewer examples."),
+        (418, b"short and stout", f"(short and stout); {LOG}."),
+        (429, error("slow down"), "(slow down); wait, or lower the provider's `concurrency`."),
+        (429, error("paid up", code="insufficient_quota"), "(paid up); the account's quota is used "
+         "up: raise it at the provider."),
+        (500, {"error": "oops"}, "(oops); see the provider's log, or run the same command again "
+         "later."),
+        (503, b"", "(Service Unavailable); see the provider's log, or run the same command again "
+         "later."),
+    ],
+)  # fmt: skip
+def test_a_refusal(loopback, sentence, status: int, body: Any, expected: str) -> None:
+    said = sentence(status, body).removeprefix(f"the provider answered {status} ")
+    assert said == expected.format(url=loopback.url)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(404, {"detail": "Not Found"}), (405, b""), (200, b"<html></html>")]
+)
+def test_an_address_without_its_version_is_named(loopback, sentence, status: int, body) -> None:
+    missing = f"base_url {loopback.root} has no /v1: add it, and check that it is the API root"
+    assert missing in sentence(status, body, root="")
+    assert missing not in sentence(status, body)
+
+
+def test_the_wait_that_a_provider_asks_for_is_told(sentence) -> None:
+    said = sentence(429, error("slow down"), {"Retry-After": "20"})
+    assert said.endswith("(slow down); wait 20 s, or lower the provider's `concurrency`.")
+
+
+def test_words_of_several_lines_become_one_and_stay_short(sentence) -> None:
+    said = sentence(500, error("line\nafter\n\n line " * 100))
+    assert "(line after line line after" in said
+    assert len(said) < 500
+
+
+def test_a_key_in_the_providers_words_is_not_repeated(sentence) -> None:
+    said = sentence(401, error("the key sesame-open is wrong"), key="sesame-open")
+    assert "(the key *** is wrong)" in said
+
+
+def test_a_key_that_is_a_word_takes_no_words_away(sentence) -> None:
+    assert "(there is none)" in sentence(400, error("there is none"), key="none")
+
+
+def model_of(loopback, connect, said, asked: str, answered: Any, **options: Any) -> str | None:
+    """What is said of an answer that names a model; None if it is taken."""
+    loopback.answer = lambda _: said({"choices": [CHOICE], "model": answered})
+    try:
+        connect(**options).complete(asked, ["a text"], {})
+    except RequestError as refusal:
+        return str(refusal)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("gpt-4.1", "gpt-4.1"),
+        ("gpt-4.1", "gpt-4.1-2025-04-14"),
+        ("gpt-4", "gpt-4-0613"),
+        ("llama3.2", "llama3.2:latest"),
+        ("org/Model-7B", "model-7b"),
+        ("model", "/models/model"),
+        ("ft:m:x:7c6dd002", "ft:m:x:7c6dd002"),
+        ("m", None),
+        ("m", ""),
+        ("m", 3),
+    ],
+)
+def test_a_version_of_the_name_that_was_asked_is_taken(
+    loopback, connect, said, asked: str, answered: Any
+) -> None:
+    assert model_of(loopback, connect, said, asked, answered) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("gpt-4.1", "gpt-4.1-mini"),
+        ("gpt-4.1-mini", "gpt-4.1"),
+        ("gemma-2", "gemma-2-9b"),
+        ("m", "whatever-is-loaded"),
+        ("ft:m:x:7c6dd002", "m"),
+    ],
+)
+def test_another_model_is_refused(loopback, connect, said, asked: str, answered: str) -> None:
+    assert model_of(loopback, connect, said, asked, answered) == (
+        f"model {asked!r} at {loopback.url}, prompts 1-1 of 1: the model {answered!r} answered "
+        "instead; if that is the one you mean, write its name as the model's `id`, or as "
+        "`answers_as` if it is only another name of it, and record anew."
+    )
+
+
+def test_the_name_that_a_model_is_known_to_answer_with_is_the_only_one(
+    loopback, connect, said
+) -> None:
+    known = {"deployed": "gpt-4o-2024-08-06"}
+    model = functools.partial(model_of, loopback, connect, said, "deployed", answers_as=known)
+    assert model(answered="gpt-4o-2024-08-06") is None
+    assert model(answered="deployed") is None
+    assert "the model 'gpt-4o-2024-11-20' answered instead" in model(answered="gpt-4o-2024-11-20")
+
+
+def test_a_provider_that_does_not_run(connect, unused_port: int) -> None:
+    with pytest.raises(RequestError, match=r"no connection \(.*\); is the provider running"):
+        connect(f"http://127.0.0.1:{unused_port}/v1").complete("m", ["a text"], {})
+
+
+def test_no_answer_in_time(loopback, connect) -> None:
+    def too_late(asked):
+        time.sleep(0.5)
+        return loopback.complete(asked)
+
+    loopback.answer = too_late
+    with pytest.raises(RequestError, match="no answer in time; is the provider overloaded"):
+        connect(timeout=0.1).complete("m", ["a text"], {})
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (404, error("no model"), "the provider answered 404 (no model); check the model's `id`; "
+         "`tunebench doctor` shows which models there are."),
+        (404, {"detail": "Not Found"}, "the provider answered 404 (Not Found); leave 'tokenize' "
+         "out of the provider's `supports`."),
+        (200, b"<html></html>", f"the answer is a web page; {ROOT}, and that no proxy wants a "
+         "login."),
+        (200, {}, "the answer holds no list `tokens` of ids."),
+        (200, {"tokens": []}, "the answer holds no list `tokens` of ids."),
+        (200, {"tokens": ["Posi", "tive"]}, "the answer holds no list `tokens` of ids."),
+        (200, {"tokens": 3}, "the answer holds no list `tokens` of ids."),
+    ],
+)  # fmt: skip
+def test_no_token_ids(loopback, connect, said, status: int, body: Any, expected: str) -> None:
+    loopback.answer = lambda _: said(body, status)
+    with pytest.raises(RequestError) as raised:
+        connect().tokenize("m", " Positive")
+    where = f"/tokenize at {loopback.root}/tokenize"
+    assert str(raised.value) == f"{where}: {expected.format(url=loopback.url)}"
