@@ -11,6 +11,7 @@ from harness.commands.cassettes import add_cassettes
 from harness.commands.compare import add_compare
 from harness.commands.completion import add_completion
 from harness.commands.curves import add_curves
+from harness.commands.doctor import add_doctor
 from harness.commands.fine_tune import add_fine_tune
 from harness.commands.init import add_init
 from harness.commands.prepare_data import add_prepare_data
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     add_record(commands)
     add_fine_tune(commands)
     add_cassettes(commands)
+    add_doctor(commands)
     add_completion(commands, parser)
     local.set_defaults(run=serve)
     return parser

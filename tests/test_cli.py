@@ -35,6 +35,7 @@ commands:
     record      ask the providers for what the cassettes lack
     fine-tune   run an experiment's fine-tuning jobs without asking its cells
     cassettes   list, verify, prune and compare cassettes
+    doctor      ask a running provider what it can do
     completion  print a script that makes a shell complete commands and
                 options
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,17 +164,11 @@ def _show_sizes(args: argparse.Namespace, say: Callable[[str], None]) -> None:
 
 def _read_job(args: argparse.Namespace) -> JobCurve:
     from harness.commands.curve_jobs import from_cassette, from_provider
+    from harness.commands.keys import key_of
 
     if not _JOB_ID.fullmatch(args.job) or Path(args.job).exists():
         return from_cassette(Path(args.job))
-    key = "none"
-    if args.api_key_env is not None:
-        key = os.environ.get(args.api_key_env, "")
-        if not key:
-            raise CurvesError(
-                f"the environment has no {args.api_key_env}; set it to the provider's key."
-            )
-    return from_provider(args.job, args.base_url, key)
+    return from_provider(args.job, args.base_url, key_of(args.api_key_env))
 
 
 def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
