@@ -99,15 +99,7 @@ class Result:
     @property
     def remarks(self) -> list[str]:
         """What to know of the answers beside how many are right, a sentence each."""
-        remarks = [f"{self.cell}: {self.unread_sentence}."] if self.unread else []
-        asked = self.cell.experiment.models[self.cell.model].provider_id
-        # A date at the end of the name is the same model's.
-        if self.answered_as and not self.fine_tuned and not self.answered_as.startswith(asked):
-            remarks.append(
-                f"{self.cell}: asked for {asked}, the provider says that {self.answered_as} "
-                "answered; see that this is the model you mean."
-            )
-        return remarks
+        return [f"{self.cell}: {self.unread_sentence}."] if self.unread else []
 
     @property
     def predictions(self) -> list[int | None]:

@@ -236,11 +236,14 @@ def test_a_budget_counts_the_conversations_that_are_not_recorded(project) -> Non
     project.record("--budget", "0", *only).assert_outcomes(passed=1, deselected=3)
 
 
-def test_another_models_name_in_the_answers_is_told(project) -> None:
+def test_another_models_answer_is_refused_unless_its_name_is_known(project) -> None:
     project.chat.model = "other-7b"
-    result = project.record("--results", "out", "-k", "0shot and not logprobs")
-    result.stdout.fnmatch_lines(
-        ["m-0shot: asked for base, the provider says that other-7b answered; see that *"]
+    project.record("-k", "0shot and not logprobs").stdout.fnmatch_lines(
+        ["*the model 'other-7b' answered instead; if that is the one you mean, *"]
+    )
+    project.edit('id = "base"', 'id = "base"\nanswers_as = "other-7b"')
+    project.record("--results", "out", "-k", "0shot and not logprobs").assert_outcomes(
+        passed=1, deselected=3
     )
     assert project.results("out")[0]["answered_as"] == "other-7b"
 

@@ -10,8 +10,9 @@ import openai
 
 _LONGEST = 300
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-# What a provider adds to a model's name: a date, or the tag that goes without saying.
-_ADDED = re.compile(r"([-@]\d{4}[\d-]*|:latest)$")
+# What a provider adds to a model's name: a date, the tag that goes without saying, or a hub's
+# revision, as transformers does (``NAME@main``).
+_ADDED = re.compile(r"(-\d{4}[\d-]*|:latest|@[\w.-]+)$")
 _VERSION = re.compile(r"/v\d\w*/?$")
 # A shorter one may stand in any text: a local server's key is often "none" or "x".
 _SHORTEST_KEY = 8

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from harness.api.client import Client, RequestError
+from harness.api.answers import RequestError
 from harness.api.failures import other_model
 from harness.api.probe_requests import Chat, Completions, Finding, at, send
 from harness.errors import TunebenchError
@@ -16,6 +16,8 @@ from harness.providers import Capability, Endpoint, MaxTokensField
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from harness.api.client import Client
 
 
 class ProbeError(TunebenchError):

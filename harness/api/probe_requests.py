@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import openai
 
-from harness.api.client import Client, RequestError
+from harness.api.answers import RequestError
 from harness.providers import Endpoint, MaxTokensField
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from harness.api.client import Client
 
 _WORDS = ("one two three four", "red green blue yellow")
 _FEW = 4  # tokens, which no model needs to count on to twenty

@@ -75,7 +75,7 @@ def test_no_candidates_are_none(loopback, client, said, logprobs: Any) -> None:
 @pytest.mark.parametrize(
     ("choices", "sentence"),
     [
-        ([], "1 prompts were asked and 0 choices came back; the provider may have filtered the "
+        ([], "one prompt was asked and 0 choices came back; the provider may have filtered the "
          "text: see its log."),
         ([{"index": 0, "text": "Positive"}],
          "a choice has no `message` with a `content`; is this the endpoint for chat?"),

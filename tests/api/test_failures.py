@@ -12,6 +12,7 @@ from harness.api import RequestError
 CHOICE = {"index": 0, "text": " a", "finish_reason": "stop"}
 ROOT = "check that base_url {url} is the API root"
 LOG = "see the provider's log or documentation"
+WHY = "the provider may have filtered the text: see its log"
 CUT = (
     "; ask again, and if it stays so look for a time limit of the provider, or of a proxy before it"
 )
@@ -48,8 +49,8 @@ def sentence(loopback, connect, said) -> Callable[..., str]:
         ([1], f"the answer is no JSON object; {ROOT}."),
         ({}, "1 prompts were asked and no list of choices came back; is this the endpoint for "
          "completions?"),
-        ({"choices": []}, f"one prompt was asked and 0 choices came back; {LOG}."),
-        ({"choices": [CHOICE, CHOICE]}, f"one prompt was asked and 2 choices came back; {LOG}."),
+        ({"choices": []}, f"one prompt was asked and 0 choices came back; {WHY}."),
+        ({"choices": [CHOICE, CHOICE]}, f"one prompt was asked and 2 choices came back; {WHY}."),
         ({"choices": [{}]}, "a choice has no `text`; is this the endpoint for completions?"),
         ({"choices": [{"index": 0, "message": {"content": " a"}}]},
          "a choice has no `text`; is this the endpoint for completions?"),
@@ -162,6 +163,7 @@ def model_of(loopback, connect, said, asked: str, answered: Any, **options: Any)
         ("gpt-4.1", "gpt-4.1-2025-04-14"),
         ("gpt-4", "gpt-4-0613"),
         ("llama3.2", "llama3.2:latest"),
+        ("SmolLM2", "SmolLM2@main"),
         ("org/Model-7B", "model-7b"),
         ("model", "/models/model"),
         ("ft:m:x:7c6dd002", "ft:m:x:7c6dd002"),
