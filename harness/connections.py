@@ -6,12 +6,13 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.api import Client
+from harness.api import Client, Pacer
 from harness.api.local import LOCAL, LocalProvider
 from harness.errors import TunebenchError
 
 if TYPE_CHECKING:
     from harness.experiment import Experiment
+    from harness.experiment_file import Provider
 
 
 class KeyMissingError(TunebenchError):
@@ -50,6 +51,7 @@ class Connections:
                     for model in experiment.models.values()
                     if model.provider == name and model.answers_as is not None
                 },
+                pacer=_pacer(provider) if recording else None,
             )
         return self._clients[key]
 
@@ -79,6 +81,15 @@ class StartedProvider:
     def stop(self) -> None:
         """Stop it, if it was started here."""
         self._local.stop()
+
+
+def _pacer(provider: Provider) -> Pacer:
+    return Pacer(
+        provider.concurrency,
+        requests_per_minute=provider.requests_per_minute,
+        tokens_per_minute=provider.tokens_per_minute,
+        repeats=provider.retries > 0,
+    )
 
 
 def _api_key(experiment: Experiment, provider: str) -> str:

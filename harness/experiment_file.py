@@ -31,6 +31,7 @@ Mode = Literal["point", "confident"]
 
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 _Share = Annotated[float, Field(ge=0, le=1, strict=False)]
+_Pace = Annotated[float, Field(gt=0, strict=False, allow_inf_nan=False)]
 _Price = Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)]
 
 
@@ -108,9 +109,15 @@ class Provider(_Table):
         supports: ``lists`` (of prompts in one request), ``logprobs``, ``logit_bias``,
             ``tokenize`` (an endpoint ``/tokenize``), ``fine_tuning`` (OpenAI's API for it). All,
             if neither this key nor a preset says otherwise.
-        concurrency: how many requests may be under way at once.
-        retries: how often a failed request is sent again while recording.
+        concurrency: how many requests may be under way at once at the most. A recording begins
+            with two, adds more while answers come, and halves them when the provider refuses one
+            for its pace (status 429 or 503).
+        retries: how often a failed request is sent again while recording. One refused for its
+            pace is sent again when the provider says so, uncounted; with 0 nothing is.
         timeout: seconds to wait for one answer.
+        requests_per_minute: a limit to keep while recording, whatever the provider tells of its
+            own.
+        tokens_per_minute: a limit of prompt and completion tokens, likewise.
     """
 
     preset: PresetName | None = None
@@ -122,6 +129,8 @@ class Provider(_Table):
     concurrency: Annotated[int, Field(ge=1, le=64)] = 1
     retries: Annotated[int, Field(ge=0, le=20)] = 2
     timeout: Annotated[float, Field(gt=0, strict=False)] = 600.0
+    requests_per_minute: _Pace | None = None
+    tokens_per_minute: _Pace | None = None
 
     @model_validator(mode="before")
     @classmethod

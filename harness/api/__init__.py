@@ -2,5 +2,6 @@
 
 from harness.api.answers import Answer, Prompt, RequestError
 from harness.api.client import Client, Reply
+from harness.api.pacing import Pacer
 
-__all__ = ["Answer", "Client", "Prompt", "Reply", "RequestError"]
+__all__ = ["Answer", "Client", "Pacer", "Prompt", "Reply", "RequestError"]

@@ -7,7 +7,6 @@ own. What is asked and what is read of an answer stands in `harness.api.answers`
 from __future__ import annotations
 
 import json
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import openai
 
 from harness.api.answers import Answer, Prompt, RequestError, answers_of, request_of
 from harness.api.failures import other_model, reason, unreadable
+from harness.api.pacing import Pacer, estimated_tokens
 from harness.api.uploads import meter_upload
 from harness.errors import TunebenchError
 
@@ -66,6 +66,7 @@ class Client:
         timeout: seconds to wait for one answer.
         answers_as: the names that models answer with, by the names they are asked by, where a
             provider gives a model another.
+        pacer: lets completions leave no faster than the provider allows; None on replay.
     """
 
     def __init__(
@@ -78,9 +79,11 @@ class Client:
         retries: int = 0,
         timeout: float = 600.0,
         answers_as: Mapping[str, str] | None = None,
+        pacer: Pacer | None = None,
     ) -> None:
         self.base_url = base_url
         self._answers_as = answers_as or {}
+        self._pacer = pacer
         self._prompts_per_request = prompts_per_request
         self._concurrency = concurrency
         # A proxy that the environment names has no way to a server on this machine.
@@ -91,7 +94,11 @@ class Client:
             max_retries=retries,
             timeout=timeout,
             http_client=openai.DefaultHttpxClient(
-                trust_env=not local, event_hooks={"request": [meter_upload]}
+                trust_env=not local,
+                event_hooks={
+                    "request": [meter_upload],
+                    "response": [pacer.hear] if pacer else [],
+                },
             ),
         )
 
@@ -133,17 +140,27 @@ class Client:
         size = 1 if chat else self._prompts_per_request
         batches = [(i, prompts[i : i + size]) for i in range(0, len(prompts), size)]
 
-        failed = threading.Event()
+        failures: list[BaseException] = []
+
+        def go_on() -> None:
+            if failures:
+                raise failures[0]
 
         def ask(batch: tuple[int, Sequence[Prompt]]) -> Reply:
             start, part = batch
             where = f"prompts {start + 1}-{start + len(part)} of {len(prompts)}"
-            if failed.is_set():  # the one that failed came before this one and is raised first
-                raise RequestError(f"{where}: not sent, since an earlier request failed.")
+
+            def send() -> Reply:
+                return self._ask(model, part, parameters, where)
+
+            go_on()
             try:
-                reply = self._ask(model, part, parameters, where)
-            except BaseException:
-                failed.set()
+                if self._pacer is None:
+                    reply = send()
+                else:
+                    reply = self._pacer.ask(send, estimated_tokens(part, parameters), go_on)
+            except BaseException as error:
+                failures.append(error)
                 raise
             done(len(part))
             return reply
@@ -154,7 +171,8 @@ class Client:
             futures = [pool.submit(ask, batch) for batch in batches]
             try:
                 return [future.result() for future in futures]
-            except BaseException:
+            except BaseException as error:
+                failures.append(error)  # where this thread was interrupted, none waits any longer
                 pool.shutdown(cancel_futures=True)
                 raise
 

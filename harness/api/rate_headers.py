@@ -1,0 +1,100 @@
+"""What the headers of an answer tell of a provider's limits.
+
+OpenAI writes ``x-ratelimit-remaining-requests: 59`` and ``x-ratelimit-reset-requests: 6m0s``, and
+the same for tokens; Azure writes the reset as plain seconds, others as a point in time. Nothing is
+relied on: what cannot be read is as if it were not there.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KINDS = ("requests", "tokens")
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_PART = re.compile(rf"({_NUMBER})(ns|us|µs|μs|ms|s|m|h|d)")
+_DURATION = re.compile(rf"(?:{_NUMBER}(?:ns|us|µs|μs|ms|s|m|h|d))+")
+_UNITS = {
+    "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3,
+    "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0,
+}  # fmt: skip
+# A number of seconds as large as this one is a time of day since 1970.
+_EPOCH = 1e9
+
+
+def seconds(text: str, now: float) -> float | None:
+    """How long a header says to wait.
+
+    Args:
+        text: a duration as ``6m0s``, ``120ms`` or ``1.5s``, a number of seconds, or a point in
+            time: seconds since 1970, ISO 8601, or an HTTP date.
+        now: seconds since 1970.
+
+    Returns:
+        Seconds, 0 for the past; None if the text is none of these.
+    """
+    text = text.strip()
+    if re.fullmatch(_NUMBER, text, re.ASCII):
+        value = float(text)
+        value = max(0.0, value - now) if value >= _EPOCH else value
+    elif _DURATION.fullmatch(text):
+        value = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    else:
+        point = _point_in_time(text)
+        if point is None:
+            return None
+        value = max(0.0, point - now)
+    return value if math.isfinite(value) else None
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """How long a refusal says to wait: ``retry-after-ms``, or else ``retry-after``, in seconds.
+
+    Args:
+        headers: by name, in lower case or any.
+        now: seconds since 1970.
+    """
+    milliseconds = headers.get("retry-after-ms", "").strip()
+    if re.fullmatch(_NUMBER, milliseconds, re.ASCII) and math.isfinite(float(milliseconds)):
+        return float(milliseconds) / 1000
+    return seconds(headers.get("retry-after", ""), now)
+
+
+def remaining_of(headers: Mapping[str, str], now: float) -> dict[str, tuple[float, float]]:
+    """What may still be asked, for each kind of limit that the headers tell in full.
+
+    Args:
+        headers: by name, in lower case or any.
+        now: seconds since 1970.
+
+    Returns:
+        By ``requests`` or ``tokens``: how many are left, and seconds until the limit is renewed.
+    """
+    found = {}
+    for kind in KINDS:
+        left = headers.get(f"x-ratelimit-remaining-{kind}", "").strip()
+        reset = seconds(headers.get(f"x-ratelimit-reset-{kind}", ""), now)
+        if (
+            reset is not None
+            and re.fullmatch(_NUMBER, left, re.ASCII)
+            and math.isfinite(float(left))
+        ):
+            found[kind] = float(left), reset
+    return found
+
+
+def _point_in_time(text: str) -> float | None:
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            point = read(text)
+            return (point if point.tzinfo else point.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            continue
+    return None
