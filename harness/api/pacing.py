@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import openai
 
-from harness.api.rate_headers import remaining_of, retry_after
+from harness.api.rate_headers import Window, retry_after, windows_of
 from harness.errors import TunebenchError
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class _Told:
 
     remaining: float
     renewed_at: float
+    window: Window
 
 
 class Pacer:
@@ -156,10 +157,11 @@ class Pacer:
             response.headers["x-should-retry"] = "false"
         with self._changed:
             now = self._clock()
-            for kind, (left, reset) in remaining_of(response.headers, time.time()).items():
+            for kind, window in windows_of(response.headers, time.time()).items():
                 # What left since may not be counted in it yet.
                 others = self._under_way - 1 if kind == "requests" else 0
-                self._told[kind] = _Told(left - others, now + min(reset, _LONGEST_RESET))
+                renewed_at = now + min(window.reset, _LONGEST_RESET)
+                self._told[kind] = _Told(window.remaining - others, renewed_at, window)
 
     @contextmanager
     def _turn(self, cost: Mapping[str, float], go_on: Callable[[], None]) -> Iterator[float]:
@@ -189,8 +191,12 @@ class Pacer:
         until = [self._not_before, *(spacing.next_at for spacing in self._spacings)]
         for kind, told in list(self._told.items()):
             if told.renewed_at <= now:
-                del self._told[kind]
-            elif told.remaining < cost[kind]:
+                if told.window.limit is None:
+                    del self._told[kind]
+                    continue
+                told.remaining = told.window.limit
+                told.renewed_at = now + min(told.window.reset, _LONGEST_RESET)
+            if told.remaining < cost[kind]:
                 until.append(told.renewed_at)
         return max(0.0, max(until) - now)
 

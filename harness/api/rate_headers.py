@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -29,6 +30,21 @@ _UNITS = {
 _EPOCH = 1e9
 
 
+@dataclass(frozen=True)
+class Window:
+    """A limit as an answer's headers tell it.
+
+    Attributes:
+        remaining: requests or tokens that may still be asked.
+        reset: seconds until that is `limit` again.
+        limit: the whole allowance, or None.
+    """
+
+    remaining: float
+    reset: float
+    limit: float | None = None
+
+
 def seconds(text: str, now: float) -> float | None:
     """How long a header says to wait.
 
@@ -41,8 +57,8 @@ def seconds(text: str, now: float) -> float | None:
         Seconds, 0 for the past; None if the text is none of these.
     """
     text = text.strip()
-    if re.fullmatch(_NUMBER, text, re.ASCII):
-        value = float(text)
+    value = _number(text)
+    if value is not None:
         value = max(0.0, value - now) if value >= _EPOCH else value
     elif _DURATION.fullmatch(text):
         value = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
@@ -61,33 +77,34 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         headers: by name, in lower case or any.
         now: seconds since 1970.
     """
-    milliseconds = headers.get("retry-after-ms", "").strip()
-    if re.fullmatch(_NUMBER, milliseconds, re.ASCII) and math.isfinite(float(milliseconds)):
-        return float(milliseconds) / 1000
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
     return seconds(headers.get("retry-after", ""), now)
 
 
-def remaining_of(headers: Mapping[str, str], now: float) -> dict[str, tuple[float, float]]:
-    """What may still be asked, for each kind of limit that the headers tell in full.
+def windows_of(headers: Mapping[str, str], now: float) -> dict[str, Window]:
+    """The limits that the headers tell, by ``requests`` or ``tokens``.
 
     Args:
         headers: by name, in lower case or any.
         now: seconds since 1970.
-
-    Returns:
-        By ``requests`` or ``tokens``: how many are left, and seconds until the limit is renewed.
     """
     found = {}
     for kind in KINDS:
-        left = headers.get(f"x-ratelimit-remaining-{kind}", "").strip()
+        remaining = _number(headers.get(f"x-ratelimit-remaining-{kind}", ""))
         reset = seconds(headers.get(f"x-ratelimit-reset-{kind}", ""), now)
-        if (
-            reset is not None
-            and re.fullmatch(_NUMBER, left, re.ASCII)
-            and math.isfinite(float(left))
-        ):
-            found[kind] = float(left), reset
+        if remaining is not None and reset is not None:
+            limit = _number(headers.get(f"x-ratelimit-limit-{kind}", ""))
+            found[kind] = Window(remaining, reset, limit)
     return found
+
+
+def _number(text: str) -> float | None:
+    if not re.fullmatch(_NUMBER, text.strip(), re.ASCII):
+        return None
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 def _point_in_time(text: str) -> float | None:

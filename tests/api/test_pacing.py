@@ -40,13 +40,11 @@ def timed(client: Client, prompts: list[str] = PROMPTS) -> tuple[list[str], floa
     return texts(replies), time.monotonic() - started
 
 
-def test_within_a_limit_that_the_provider_tells_hardly_anything_is_refused(
-    loopback, connect, said
-) -> None:
+def test_within_a_limit_that_the_provider_tells_little_is_refused(loopback, connect, said) -> None:
     server = Limited(loopback, said, tells=True)
     got, seconds = timed(connect(16))
     assert got == [loopback.text_of(prompt) for prompt in PROMPTS]
-    assert len(server.refused_at) <= 4
+    assert len(server.refused_at) <= len(PROMPTS) / 5
     fastest = (len(PROMPTS) - server.burst) / server.per_second
     assert 0.9 * fastest <= seconds <= 4 * fastest + 1
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.api.rate_headers import remaining_of, retry_after, seconds
+from harness.api.rate_headers import Window, retry_after, seconds, windows_of
 
 NOW = 1_795_000_000.0
 UNITS = [("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 1e-3), ("us", 1e-6)]
@@ -59,7 +59,7 @@ def test_no_header_whatever_it_holds_is_an_error(one: str, two: str, three: str)
     }
     wait = retry_after(headers, NOW)
     assert wait is None or wait >= 0
-    assert all(left >= 0 and reset >= 0 for left, reset in remaining_of(headers, NOW).values())
+    assert all(told.remaining >= 0 <= told.reset for told in windows_of(headers, NOW).values())
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,11 @@ def test_each_kind_of_limit_is_told_by_itself() -> None:
         "x-ratelimit-remaining-tokens": "149984",
         "x-ratelimit-reset-tokens": "6m0s",
     }
-    assert remaining_of(openai, NOW) == {"requests": (59, 1), "tokens": (149984, 360)}
+    assert windows_of(openai, NOW) == {
+        "requests": Window(59, 1, 60),
+        "tokens": Window(149984, 360, 150000),
+    }
     azure = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "10"}
-    assert remaining_of(azure, NOW) == {"requests": (0, 10)}
+    assert windows_of(azure, NOW) == {"requests": Window(0, 10)}
     # What is left without a word of when it is renewed says nothing of how long to wait.
-    assert remaining_of({"x-ratelimit-remaining-tokens": "3"}, NOW) == {}
+    assert windows_of({"x-ratelimit-remaining-tokens": "3"}, NOW) == {}
