@@ -61,6 +61,14 @@ def reviews(kind: str, count: int) -> Columns:
     }
 
 
+def write_films(data: Path, texts: tuple[Columns, Columns] | None = None) -> None:
+    """Write training and test rows as the prepared data set of a data folder."""
+    train, test = texts or (reviews("training", 20), reviews("held-out", 12))
+    folder = data / "tunebench_imdb" / "1.0.0"
+    folder.mkdir(parents=True, exist_ok=True)
+    flat.write(folder / "flat.json", {"train": train, "heldout": test})
+
+
 class FilmProject:
     """A user's repository; its base model says Negative, its fine-tuned ones are right."""
 
@@ -79,10 +87,7 @@ class FilmProject:
         jobs.complete = self.complete
 
     def write_data(self) -> None:
-        train, test = self.texts
-        folder = self.data / "tunebench_imdb" / "1.0.0"
-        folder.mkdir(parents=True, exist_ok=True)
-        flat.write(folder / "flat.json", {"train": train, "heldout": test})
+        write_films(self.data, self.texts)
         for module in (cell_prompts, cell_training):
             for cached in vars(module).values():
                 if hasattr(cached, "cache_clear"):

@@ -1,0 +1,91 @@
+"""An experiment recorded at servers that others wrote, and replayed when they are gone."""
+
+import json
+
+import pytest
+
+from harness.api import Client, RequestError
+
+pytestmark = pytest.mark.interop
+
+BOTH_RULES = ["text", "label_logprobs"]
+CELLS = ["smollm2-135m-0shot", "smollm2-135m-1shot"]
+
+
+def check_recorded_and_replayed(project, cells: int) -> list[dict]:
+    """Record, replay without the server; the cells' results, which are the same both times."""
+    project.record().assert_outcomes(passed=cells)
+    recorded = project.results()
+    replayed = project.replay_without_server()
+    replayed.assert_outcomes(passed=cells)
+    assert project.results() == recorded
+    results = json.loads(recorded)["cells"]
+    assert [result["n"] for result in results] == [6] * cells
+    return results
+
+
+def test_llama_cpp_completions_are_recorded_and_replayed_by_both_rules(llama_cpp, project) -> None:
+    made = project(llama_cpp, endpoint="completions", supports=["logprobs"], rules=BOTH_RULES)
+    results = check_recorded_and_replayed(made, 4)
+    assert all(result["prompt_tokens"] > 0 for result in results)
+    for cell in CELLS:
+        assert all(row["body"]["choices"][0]["text"] is not None for row in made.rows(cell))
+        for row in made.rows(f"{cell}-label_logprobs"):
+            (top,) = row["body"]["choices"][0]["logprobs"]["top_logprobs"]
+            assert len(top) == 5
+
+
+def test_transformers_serve_completions_are_recorded_and_replayed_by_text(
+    transformers_serve, project
+) -> None:
+    made = project(transformers_serve, endpoint="completions", supports=[], rules=["text"])
+    results = check_recorded_and_replayed(made, 2)
+    assert all(result["prompt_tokens"] > 0 for result in results)
+
+
+def test_llama_cpp_chats_are_recorded_and_replayed_by_both_rules(llama_cpp, project) -> None:
+    made = project(llama_cpp, endpoint="chat", supports=["logprobs"], rules=BOTH_RULES)
+    check_recorded_and_replayed(made, 4)
+
+
+def test_transformers_serve_chats_are_recorded_and_replayed_by_text(
+    transformers_serve, project
+) -> None:
+    made = project(transformers_serve, endpoint="chat", supports=[], rules=["text"])
+    check_recorded_and_replayed(made, 2)
+
+
+@pytest.mark.parametrize("server", ["llama_cpp", "transformers_serve"])
+def test_neither_takes_a_list_of_prompts(server: str, request: pytest.FixtureRequest) -> None:
+    with (
+        Client(request.getfixturevalue(server).url, "none") as client,
+        pytest.raises(RequestError, match=r"the provider answered (500|400)"),
+    ):
+        client.complete("smollm2-135m", ["a dull film ->", "a fine film ->"], {"max_tokens": 1})
+
+
+def test_llama_cpp_biases_what_it_says_and_not_the_probabilities_it_gives(llama_cpp) -> None:
+    ask = {"max_tokens": 1, "temperature": 0, "logprobs": 2}
+    with Client(llama_cpp.url, "none", prompts_per_request=1) as client:
+        (free,) = client.complete("smollm2-135m", ["A dull film ->"], ask)
+        (bound,) = client.complete(
+            "smollm2-135m", ["A dull film ->"], {**ask, "logit_bias": {"20085": 100}}
+        )
+    (free_answer,), (bound_answer,) = free.answers, bound.answers
+    assert bound_answer.text == " Positive" != free_answer.text
+    likeliest = dict(free_answer.top_logprobs)
+    assert {token: bound_answer.top_logprobs[token] for token in likeliest} == pytest.approx(
+        likeliest, abs=0.05
+    )
+
+
+def test_transformers_serve_keeps_the_stop_in_the_text_and_gives_no_log_probabilities(
+    transformers_serve,
+) -> None:
+    ask = {"max_tokens": 12, "temperature": 0, "stop": [" 7"], "logprobs": 2}
+    with Client(transformers_serve.url, "none", prompts_per_request=1) as client:
+        (reply,) = client.complete("smollm2-135m", ["1, 2, 3, 4,"], ask)
+    (answer,) = reply.answers
+    assert answer.finish_reason == "stop"
+    assert answer.text.endswith(" 7")
+    assert answer.top_logprobs == {}
