@@ -148,17 +148,22 @@ class OtherProject:
     def toml(self) -> Path:
         return self.pytester.path / "benchmarks" / "films" / "experiment.toml"
 
-    def record(self) -> pytest.RunResult:
-        return self._run("--record=missing")
-
-    def replay_without_server(self) -> pytest.RunResult:
-        """Replay with an address at which nothing listens."""
+    def record_and_replay(self, cells: int) -> list[dict[str, Any]]:
+        """The cells' results, the same when recorded and when replayed without the server."""
+        self._run("--record=missing").assert_outcomes(passed=cells)
+        recorded = self._written.read_bytes()
+        # Nothing listens at the address of the replay.
         text = self.toml.read_text()
         self.toml.write_text(text.replace(str(self.server.port), str(unused_port())))
-        return self._run()
+        self._run().assert_outcomes(passed=cells)
+        assert self._written.read_bytes() == recorded
+        results: list[dict[str, Any]] = json.loads(recorded)["cells"]
+        assert [result["n"] for result in results] == [6] * cells
+        return results
 
-    def results(self) -> bytes:
-        return (self.pytester.path / "out" / "results.json").read_bytes()
+    @property
+    def _written(self) -> Path:
+        return self.pytester.path / "out" / "results.json"
 
     def rows(self, cell: str) -> list[dict[str, Any]]:
         path = self.pytester.path / "cassettes" / "films" / f"{cell}.jsonl"

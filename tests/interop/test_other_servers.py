@@ -1,7 +1,5 @@
 """An experiment recorded at servers that others wrote, and replayed when they are gone."""
 
-import json
-
 import pytest
 
 from harness.api import Client, RequestError
@@ -12,21 +10,9 @@ BOTH_RULES = ["text", "label_logprobs"]
 CELLS = ["smollm2-135m-0shot", "smollm2-135m-1shot"]
 
 
-def check_recorded_and_replayed(project, cells: int) -> list[dict]:
-    """Record, replay without the server; the cells' results, which are the same both times."""
-    project.record().assert_outcomes(passed=cells)
-    recorded = project.results()
-    replayed = project.replay_without_server()
-    replayed.assert_outcomes(passed=cells)
-    assert project.results() == recorded
-    results = json.loads(recorded)["cells"]
-    assert [result["n"] for result in results] == [6] * cells
-    return results
-
-
 def test_llama_cpp_completions_are_recorded_and_replayed_by_both_rules(llama_cpp, project) -> None:
     made = project(llama_cpp, endpoint="completions", supports=["logprobs"], rules=BOTH_RULES)
-    results = check_recorded_and_replayed(made, 4)
+    results = made.record_and_replay(4)
     assert all(result["prompt_tokens"] > 0 for result in results)
     for cell in CELLS:
         assert all(row["body"]["choices"][0]["text"] is not None for row in made.rows(cell))
@@ -39,20 +25,8 @@ def test_transformers_serve_completions_are_recorded_and_replayed_by_text(
     transformers_serve, project
 ) -> None:
     made = project(transformers_serve, endpoint="completions", supports=[], rules=["text"])
-    results = check_recorded_and_replayed(made, 2)
+    results = made.record_and_replay(2)
     assert all(result["prompt_tokens"] > 0 for result in results)
-
-
-def test_llama_cpp_chats_are_recorded_and_replayed_by_both_rules(llama_cpp, project) -> None:
-    made = project(llama_cpp, endpoint="chat", supports=["logprobs"], rules=BOTH_RULES)
-    check_recorded_and_replayed(made, 4)
-
-
-def test_transformers_serve_chats_are_recorded_and_replayed_by_text(
-    transformers_serve, project
-) -> None:
-    made = project(transformers_serve, endpoint="chat", supports=[], rules=["text"])
-    check_recorded_and_replayed(made, 2)
 
 
 @pytest.mark.parametrize("server", ["llama_cpp", "transformers_serve"])
