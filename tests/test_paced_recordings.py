@@ -1,0 +1,31 @@
+"""Limits of an experiment file, as a user meets them."""
+
+import time
+
+CELLS = """
+@pytest.mark.parametrize("cell", experiment.cells, ids=str)
+def test_accuracy(cell, evaluate):
+    assert evaluate(cell).accuracy >= 0
+"""
+
+
+def test_a_declared_limit_holds_for_all_cells_of_a_recording_and_not_for_replays(two_rules) -> None:
+    arrived: list[float] = []
+    answer = two_rules.loopback.answer
+
+    def noted(asked):
+        if asked.path.endswith("/completions"):
+            arrived.append(time.monotonic())
+        return answer(asked)
+
+    two_rules.loopback.answer = noted
+    limits = 'concurrency = 4\nrequests_per_minute = 600\nbase_url = "'
+    two_rules.edit('base_url = "', limits)
+    two_rules.write_test(CELLS)
+    two_rules.run("--record=missing").assert_outcomes(passed=8)
+    assert len(arrived) == 8 * 3  # 45 texts, 20 a request
+    assert arrived[-1] - arrived[0] >= 0.9 * 23 * 60 / 600
+    two_rules.edit("requests_per_minute = 600", "requests_per_minute = 1")
+    two_rules.run().assert_outcomes(passed=8)
+    two_rules.run("--record=missing").assert_outcomes(passed=8)
+    assert len(arrived) == 8 * 3
