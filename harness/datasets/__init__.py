@@ -35,6 +35,7 @@ __all__ = [
 
 _MODULES = {
     "imdb_reviews": "harness.datasets.imdb",
+    "rotten_tomatoes": "harness.datasets.rotten_tomatoes",
     "tfds:imdb_reviews": "harness.datasets.tfds_imdb",
 }
 
