@@ -17,6 +17,8 @@ Decision = Literal["fine-tune", "prompt", "undecided"]
 Row = Mapping[str, Any]
 
 _LEVEL = 0.05
+# Below it a p-value is told as such.
+_SMALLEST_P = 0.001
 
 
 @dataclass(frozen=True)
@@ -142,15 +144,17 @@ def _decision(against: Comparison, p: float) -> Decision:
 def _sentence(decision: Decision, chosen: Row, prompt: Row, against: Comparison, p: float) -> str:
     right = f"{chosen['correct']} of {chosen['n']} right"
     other = f"the best prompt, {_named(prompt)}, gets {prompt['correct']}"
+    equal = "= " if p >= _SMALLEST_P else ""
+    after = f"p {equal}{_p(p)} after Holm's correction"
     if decision == "fine-tune":
         return (
             f"Fine-tune: {_named(chosen)} gets {right}; {other}. That is {against.told()}, "
-            f"p = {_p(p)} after Holm's correction."
+            f"{after}."
         )
     if decision == "prompt":
         return (
             f"Do not fine-tune: {_named(chosen)} gets {right}, and {other}. That is "
-            f"{against.told()}, p = {_p(p)} after Holm's correction."
+            f"{against.told()}, {after}."
         )
     needed = texts_needed(against.only_first / against.n, against.only_other / against.n)
     more = (
@@ -160,7 +164,7 @@ def _sentence(decision: Decision, chosen: Row, prompt: Row, against: Comparison,
     )
     return (
         f"Undecided: {_named(chosen)} gets {right}, and {other}. That is {against.told()}, "
-        f"p = {_p(p)} after Holm's correction; {more}."
+        f"{after}; {more}."
     )
 
 
@@ -219,4 +223,4 @@ def _named(row: Row) -> str:
 
 
 def _p(p: float) -> str:
-    return f"{p:.2g}" if p >= 1e-3 else "< 0.001"
+    return f"{p:.2g}" if p >= _SMALLEST_P else f"< {_SMALLEST_P}"
