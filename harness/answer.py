@@ -148,8 +148,7 @@ def _sentence(decision: Decision, chosen: Row, prompt: Row, against: Comparison,
     after = f"p {equal}{_p(p)} after Holm's correction"
     if decision == "fine-tune":
         return (
-            f"Fine-tune: {_named(chosen)} gets {right}; {other}. That is {against.told()}, "
-            f"{after}."
+            f"Fine-tune: {_named(chosen)} gets {right}; {other}. That is {against.told()}, {after}."
         )
     if decision == "prompt":
         return (
@@ -218,7 +217,7 @@ def _named(row: Row) -> str:
         how = f"with {row['shots']} worked example" + ("s" if row["shots"] > 1 else "")
     else:
         how = "without a worked example"
-    rule = "" if row["decision_rule"] == "text" else ", read by the likelier label"
+    rule = "" if row["decision_rule"] == "text" else ", read by the likeliest label"
     return f"{row['model']} {how}{rule}"
 
 

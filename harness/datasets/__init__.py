@@ -50,7 +50,7 @@ def load(
 
     Args:
         name: ``imdb_reviews`` (2000 training and 1000 held-out reviews, offline),
-            ``tfds:imdb_reviews`` (the 25,000 and 25,000 of the original, downloaded once), another
+            ``rotten_tomatoes`` (8,530 sentences of reviews, offline), ``tfds:imdb_reviews`` (the 25,000 and 25,000 of the original, downloaded once), another
             ``tfds:NAME[/CONFIG]``, ``hf:NAME[/CONFIG]`` of Hugging Face, or the path of a
             ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file.
         options: columns, labels and split; as the experiment file has them where left out.
