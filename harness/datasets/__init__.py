@@ -50,9 +50,10 @@ def load(
 
     Args:
         name: ``imdb_reviews`` (2000 training and 1000 held-out reviews, offline),
-            ``rotten_tomatoes`` (8,530 sentences of reviews, offline), ``tfds:imdb_reviews`` (the 25,000 and 25,000 of the original, downloaded once), another
-            ``tfds:NAME[/CONFIG]``, ``hf:NAME[/CONFIG]`` of Hugging Face, or the path of a
-            ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file.
+            ``rotten_tomatoes`` (8,530 sentences of reviews, offline), ``tfds:imdb_reviews`` (the
+            25,000 and 25,000 of the original, downloaded once), another ``tfds:NAME[/CONFIG]``,
+            ``hf:NAME[/CONFIG]`` of Hugging Face, or the path of a ``.csv``, ``.tsv``, ``.jsonl``
+            or ``.parquet`` file.
         options: columns, labels and split; as the experiment file has them where left out.
         data_dir: where prepared data lies; TFDS's own choice if None, that is the environment
             variable ``TFDS_DATA_DIR`` or else ``~/tensorflow_datasets``.
