@@ -19,12 +19,10 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def replayed(tmp_path_factory):
-    """What a replay prints, and its results."""
-    folder = tmp_path_factory.mktemp("results")
+def replay(name, folder):
+    """What a replay of an experiment prints, and its results."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "benchmarks/imdb", "-q", "-p", "no:cacheprovider",
+        [sys.executable, "-m", "pytest", f"benchmarks/{name}", "-q", "-p", "no:cacheprovider",
          "--baselines", "--results", str(folder)],
         cwd=ROOT,
         capture_output=True,
@@ -37,10 +35,21 @@ def replayed(tmp_path_factory):
     return "\n".join(lines[start:end]), json.loads((folder / "results.json").read_text())
 
 
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory):
+    return replay("imdb", tmp_path_factory.mktemp("results"))
+
+
 def test_the_tables_are_what_replaying_prints(replayed):
     printed, results = replayed
     cells = Experiment.read(ROOT / "benchmarks/imdb/experiment.toml").cells
     assert len(results["cells"]) == len(cells)
+    assert printed in README
+
+
+@pytest.mark.parametrize("name", ["tickets", "sentences"])
+def test_the_examples_tables_are_what_replaying_prints(name, tmp_path):
+    printed, _ = replay(name, tmp_path)
     assert printed in README
 
 
