@@ -56,13 +56,14 @@ def _answers(cells: list[Cell]) -> dict[str, Any]:
 
 def _job(cell: Cell) -> dict[str, Any]:
     from harness.api.local import LOCAL
+    from harness.cell_prompts import is_chat
     from harness.cell_training import files_of
     from harness.formatting.estimates import Estimate, Rates, duration
     from harness.scoring import hourly_cost, training_cost
 
     model = cell.experiment.models[cell.model]
     epochs, prices = cell.experiment.fine_tuning.n_epochs, model.prices
-    train, _ = files_of(cell.experiment, cell.train_size)
+    train, _ = files_of(cell.experiment, cell.train_size, is_chat(cell))
     estimate = Estimate.of(len(train.content), Rates(epochs=epochs))
     time = f", {duration(estimate.seconds)}" if model.provider == LOCAL else ""
     cost = None

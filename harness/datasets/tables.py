@@ -6,6 +6,7 @@ A split of one table is made by the texts alone and grows with the file, see
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +58,8 @@ def load(name: str, options: Options) -> Dataset:
 
 
 def _read(name: str, options: Options) -> LabelledTexts:
-    path = options.folder / Path(name).expanduser()
+    # By its parts alone: the folder that a path with ".." begins in need not be there yet.
+    path = Path(os.path.normpath(options.folder / Path(name).expanduser()))
     table = read_table(path, options.text_column or "text", options.label_column or "label")
     return check(table, options.labels)
 

@@ -44,6 +44,12 @@ def test_without_labels_they_are_those_found_by_name(tmp_path: Path) -> None:
     assert read(tmp_path, tickets(60), labels=None).label_names == LABELS
 
 
+def test_a_path_may_begin_in_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
+    write(tmp_path / "tickets.csv", tickets(60))
+    data = load("../../tickets.csv", Options(tmp_path / "benchmarks" / "tickets", LABELS))
+    assert len(data.train) + len(data.test) > 50
+
+
 def test_frames_are_as_every_data_sets_and_share_no_item(tmp_path: Path) -> None:
     data = read(tmp_path, tickets(300))
     for frame in (data.train, data.test):
