@@ -75,6 +75,10 @@ class Task(_Table):
         overlap: with given test rows, whether training rows with the same text are refused or
             moved, that is left to the test rows.
         seed: of the draw of worked examples, and of the texts held out.
+        order: of a table's rows, of which the first ones are asked or trained on: ``file``, if left
+            out, so that rows added at its end change nothing; or ``hash``, by a hash of the texts,
+            for a file that is sorted: rows added to it may come among the first ones, but none
+            changes from the test rows to the training rows or back.
         max_tokens: of an answer under the decision rule ``text``; follows from the labels if
             left out.
         reading: by which rules an answer under the decision rule ``text`` is read, in their
@@ -92,6 +96,7 @@ class Task(_Table):
     test_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     overlap: Literal["refuse", "move"] = "refuse"
     seed: int = 0
+    order: Literal["file", "hash"] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     reading: Annotated[list[ReadingRule], Field(min_length=1)] | None = None
 

@@ -152,6 +152,17 @@ def test_another_endpoint_is_asked_for_no_more_than_is_known_of_it(table):
     assert experiment.matrix.decision_rules == ["text"]
 
 
+@pytest.mark.parametrize("labels", [("bad",) * 300 + ("good",) * 300, ("bad", "good")])
+def test_a_file_sorted_by_label_is_taken_by_hash(table, labels):
+    assert init(table(rows=600, labels=labels)) == 0
+    experiment = Experiment.read("benchmarks/evenings/experiment.toml")
+    assert experiment.task.order == ("hash" if len(labels) > 2 else None)
+    assert experiment.matrix.train_sizes == [100, 300]
+    data = dataset_of(experiment)
+    for rows in (data.test["label"].head(100), data.train["label"].head(100)):
+        assert 30 <= rows.sum() <= 70
+
+
 def test_labels_that_begin_alike_are_read_as_text_only(table):
     assert init(table(labels=("very bad", "very good"))) == 0
     rules = Experiment.read("benchmarks/evenings/experiment.toml").matrix.decision_rules

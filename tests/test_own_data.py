@@ -127,9 +127,18 @@ def test_a_file_sorted_by_label_is_refused(project: OwnFilms) -> None:
     result.stdout.fnmatch_lines(
         [
             "*: 0 of the first 20 test rows are 'Positive', and ??% of all rows; the file is "
-            "sorted by label: shuffle its rows once, and put new ones at the end."
+            'sorted by label: set order = "hash" in [[]task], or shuffle its rows once and put new '
+            "ones at the end."
         ]
     )
+
+
+def test_a_file_sorted_by_label_serves_in_the_order_of_a_hash(project: OwnFilms) -> None:
+    project.edit("test_size = 10", 'test_size = 20\norder = "hash"')
+    project.write(sorted(films(400), key=lambda row: row[1]))
+    project.record().assert_outcomes(passed=4)
+    project.write(films(400))
+    project.run().assert_outcomes(passed=4)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +148,8 @@ def test_a_file_sorted_by_label_is_refused(project: OwnFilms) -> None:
          "it."),
         ('overlap = "drop"', "[[]task] overlap: input should be 'refuse' or 'move' (given: "
          "'drop'); mend it."),
+        ('order = "random"', "[[]task] order: input should be 'file' or 'hash' (given: 'random'); "
+         "mend it."),
         ("text_colum = 1", "[[]task] text_colum is not known here; did you mean 'text_column'?"),
     ],
 )  # fmt: skip

@@ -125,6 +125,7 @@ def _choices(args: argparse.Namespace, summary: TableSummary) -> Choices:
     return Choices(
         root=args.into,
         data=args.data,
+        shuffled=summary.runs,
         name=name,
         text_column=args.text,
         label_column=args.label,

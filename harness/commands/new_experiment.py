@@ -45,11 +45,13 @@ class Choices:
     Attributes:
         root: the folder that holds, or will hold, ``benchmarks``.
         data: the user's file of labelled texts.
+        shuffled: whether its rows are taken by a hash of their texts, as it is sorted by label.
         model: the model's id at the provider.
     """
 
     root: Path
     data: Path
+    shuffled: bool
     name: str
     text_column: str
     label_column: str
@@ -104,6 +106,7 @@ class Choices:
             dataset=path_from(self.folder.absolute(), self.data.absolute()),
             text_column=self.text_column,
             label_column=self.label_column,
+            shuffled=self.shuffled,
             labels=self.labels,
             instruction=self.instruction,
             test_share=self.test_share,

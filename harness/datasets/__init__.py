@@ -69,18 +69,18 @@ def load(
     options = options or Options()
     kind, _, rest = name.partition(":")
     if name in _MODULES:
-        _refuse_given(name, options, "text_column", "label_column", "test_dataset")
+        _refuse_given(name, options, "text_column", "label_column", "test_dataset", "order")
         module = importlib.import_module(_MODULES[name])
         return _by_name(cast("Dataset", module.load(data_dir=data_dir)), options.labels)
     if rest and kind == "tfds":
         from harness.datasets import tfds_sets
 
-        _refuse_given(name, options, "test_dataset")
+        _refuse_given(name, options, "test_dataset", "order")
         return _by_name(tfds_sets.load(rest, options, data_dir), options.labels)
     if rest and kind == "hf":
         from harness.datasets import hugging_face
 
-        _refuse_given(name, options, "test_dataset")
+        _refuse_given(name, options, "test_dataset", "order")
         return _by_name(hugging_face.load(rest, options, data_dir), options.labels)
     if name.lower().endswith(ENDINGS):
         from harness.datasets import tables

@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from harness.datasets.dataset import DatasetError, nearest
@@ -26,7 +27,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class LabelledTexts:
-    """The rows that are kept of a table, in the file's order.
+    """The rows that are kept of a table, in the file's order unless another is asked for.
 
     Attributes:
         table: what was read.
@@ -65,6 +66,7 @@ class TableSummary:
         labels: the labels, sorted by name.
         counts: how many kept texts have each label, in the order of `labels`.
         repeated: how many rows repeat an earlier text.
+        runs: whether rows of one label stand together, as in a file that is sorted by it.
         texts: the kept texts, in the file's order.
     """
 
@@ -72,6 +74,7 @@ class TableSummary:
     labels: tuple[str, ...]
     counts: dict[str, int]
     repeated: int
+    runs: bool
     texts: list[str]
 
 
@@ -96,8 +99,16 @@ def inspect_table(
         labels=names,
         counts={name: counts[name] for name in names},
         repeated=kept.repeated,
+        runs=_in_runs(kept.labels),
         texts=kept.texts,
     )
+
+
+def _in_runs(labels: Sequence[str]) -> bool:
+    """Whether the label changes from row to row less than half as often as if shuffled."""
+    changes = sum(one != next_one for one, next_one in pairwise(labels))
+    alike = sum((count / len(labels)) ** 2 for count in Counter(labels).values())
+    return changes < (1 - alike) * (len(labels) - 1) / 2
 
 
 def normalised(text: str) -> str:

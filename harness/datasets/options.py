@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Overlap = Literal["refuse", "move"]
+Order = Literal["file", "hash"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Options:
         test_share: that share, between 0 and 1.
         overlap: what becomes of training rows whose text stands among given test rows.
         seed: of the split, where none is given.
+        order: of a table's rows: as in the file if None, or by their item ids, as if shuffled.
     """
 
     folder: Path = Path()
@@ -35,6 +37,7 @@ class Options:
     test_share: float = 0.2
     overlap: Overlap = "refuse"
     seed: int = 0
+    order: Order | None = None
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
 """A data set of the user's own: one table that is split here, or one to learn from and one to ask.
 
 A split of one table is made by the texts alone and grows with the file, see
-`harness.datasets.splitting`. Where test rows are given, both tables keep the order of their files.
+`harness.datasets.splitting`. Where test rows are given, both tables keep their order, which is that
+of the file or, for a sorted one, that of the item ids.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +50,7 @@ def load(name: str, options: Options) -> Dataset:
     both = [i for i, key in enumerate(source.keys) if key in asked]
     if both and options.overlap == "refuse":
         rows = "1 row stands" if len(both) == 1 else f"{len(both)} rows stand"
-        places = at(source.table, [source.positions[i] for i in both])
+        places = at(source.table, sorted(source.positions[i] for i in both))
         raise DatasetError(
             f"{source.table.path}: {rows} in {given.table.path}, too ({places}); take them out "
             'of one, or set overlap = "move" in [task], which leaves them to the test rows.'
@@ -61,16 +63,20 @@ def _read(name: str, options: Options) -> LabelledTexts:
     # By its parts alone: the folder that a path with ".." begins in need not be there yet.
     path = Path(os.path.normpath(options.folder / Path(name).expanduser()))
     table = read_table(path, options.text_column or "text", options.label_column or "label")
-    return check(table, options.labels)
+    kept = check(table, options.labels)
+    if options.order != "hash":
+        return kept
+    rows = sorted(zip(kept.keys, kept.positions, strict=True), key=lambda row: item_id(row[0]))
+    return replace(kept, keys=[key for key, _ in rows], positions=[row for _, row in rows])
 
 
 def _refuse_contradictions(source: LabelledTexts, given: LabelledTexts) -> None:
     known = dict(zip(given.keys, zip(given.labels, given.places, strict=True), strict=True))
-    found = [
+    found = sorted(
         (place, label, *known[key])
         for key, label, place in zip(source.keys, source.labels, source.places, strict=True)
         if key in known and known[key][0] != label
-    ]
+    )
     if found:
         place, label, other, other_place = found[0]
         count = "1 text has" if len(found) == 1 else f"{len(found)} texts have"

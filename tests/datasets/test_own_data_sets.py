@@ -91,6 +91,50 @@ def test_no_row_changes_sides_when_others_move_or_go(
     assert not set(before.test["item"]) & set(after.train["item"])
 
 
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 3), shuffle=st.randoms())
+def test_by_hash_the_order_of_the_file_does_not_matter(
+    seed: int, shuffle: random.Random, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("by hash")
+    rows = tickets(150)
+    before = read(folder, rows, seed=seed, order="hash")
+    shuffle.shuffle(rows)
+    after = read(folder, rows, seed=seed, order="hash")
+    assert after.train.equals(before.train)
+    assert after.test.equals(before.test)
+
+
+@settings(max_examples=25, deadline=None)
+@given(count=st.integers(40, 200), more=st.integers(1, 200))
+def test_by_hash_no_row_of_a_file_that_grows_changes_sides(
+    count: int, more: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("grown by hash")
+    before = read(folder, tickets(count), order="hash")
+    after = read(folder, tickets(count) + tickets(more, start=count), order="hash")
+    assert not set(before.train["item"]) & set(after.test["item"])
+    assert not set(before.test["item"]) & set(after.train["item"])
+
+
+def test_by_hash_each_beginning_of_a_sorted_file_holds_all_labels(tmp_path: Path) -> None:
+    rows = sorted(tickets(600), key=lambda row: row[1])
+    assert read(tmp_path, rows).test["label"].head(30).nunique() == 1
+    data = read(tmp_path, rows, order="hash")
+    for frame in (data.train, data.test):
+        counts = frame["label"].head(30).value_counts()
+        assert counts.min() >= 5
+        assert len(counts) == 3
+
+
+def test_by_hash_given_test_rows_have_that_order_too(given_split: None, tmp_path: Path) -> None:
+    data = read(tmp_path, tickets(50), test_dataset="test.csv", overlap="move", order="hash")
+    for frame in (data.train, data.test):
+        assert frame["item"].tolist() == sorted(frame["item"])
+    with pytest.raises(DatasetError, match=r"\(lines 6, 7, 8\)"):
+        read(tmp_path, tickets(50), test_dataset="test.csv", order="hash")
+
+
 def test_the_report_counts_everything_that_was_read(tmp_path: Path) -> None:
     data = read(tmp_path, [*tickets(100), *tickets(7)], test_share=0.3)
     report = data.report
