@@ -1,19 +1,19 @@
 """``tunebench init``: from a table to an experiment that can be recorded."""
 
 import csv
+import hashlib
 import json
-import string
-import tomllib
-from pathlib import Path, PurePosixPath, PureWindowsPath
+import re
+from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from harness import Experiment
 from harness.cell_prompts import dataset_of
 from harness.cli import main
-from harness.commands.new_experiment import name_of, path_from, toml_value
+from harness.providers import PRESETS
+
+PAIR = r"  evenings.csv, line \d+ \(test\) and evenings.csv, line \d+ \(train\): 0.9\d alike"
 
 HELP = """\
 usage: tunebench init [-h] --text COLUMN --label COLUMN [--name NAME]
@@ -36,9 +36,11 @@ options:
   --text COLUMN         the column of the texts
   --label COLUMN        the column of the labels
   --name NAME           of the experiment (the file's name)
-  --model ID            to ask (smollm2-135m)
-  --provider PROVIDER   local (the default), or the URL of an OpenAI-
-                        compatible endpoint
+  --model ID            to ask; needed unless local (smollm2-135m)
+  --provider PROVIDER   local (the default), the URL of an OpenAI-compatible
+                        endpoint, or a known one: openai, azure, vllm, llama-
+                        cpp, llama-cpp-python, ollama, lm-studio, together,
+                        nebius
   --test-size N         texts to ask (100, or fewer if few rows)
   --train-sizes [N ...]
                         rows to fine-tune on
@@ -163,6 +165,44 @@ def test_a_file_sorted_by_label_is_taken_by_hash(table, labels):
         assert 30 <= rows.sum() <= 70
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_known_provider_is_its_preset_and_what_is_known_of_it_is_said(table, capsys, name):
+    preset = PRESETS[name]
+    assert init(table(rows=600), "--provider", name, "--model", "a/b", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    experiment = Experiment.read("benchmarks/evenings/experiment.toml")
+    (provider,) = experiment.providers.values()
+    assert (list(experiment.providers), provider.preset) == ([name], name)
+    assert provider.base_url == (preset.base_url or preset.own_url)
+    assert (provider.endpoint, provider.api_key_env) == (preset.endpoint, preset.api_key_env)
+    trains = preset.fine_tuning == "openai"
+    assert experiment.matrix.train_sizes == ([100, 300] if trains else [])
+    rules = ["text", "label_logprobs"] if "logprobs" in preset.supports else ["text"]
+    assert experiment.matrix.decision_rules == rules
+    notes = "\n".join(report["notes"])
+    assert preset.note in notes
+    assert ("No training sizes" in notes) == (not trains)
+    assert ("base_url before you record" in notes) == (preset.base_url is None)
+    assert preset.api_key_env is None or f"Set {preset.api_key_env} to" in notes
+
+
+def test_texts_asked_that_stand_among_the_training_rows_in_other_words_are_named(table, capsys):
+    pytest.importorskip("rensa")
+    texts = [f"{hashlib.sha256(str(i).encode()).hexdigest()}{i}" for i in range(200)]
+    with Path(table()).open("w", newline="") as file:
+        rows = [(text, ("bad", "good")[i % 2]) for i, text in enumerate(texts)]
+        csv.writer(file).writerows([("body", "mood"), *rows, *((t + ".", m) for t, m in rows)])
+    assert init("evenings.csv", "--json") == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    data = dataset_of(experiment := Experiment.read("benchmarks/evenings/experiment.toml"))
+    asked = data.test["text"].head(experiment.task.test_size).str.rstrip(".")
+    count = int(asked.isin(data.train["text"].str.rstrip(".")).sum())
+    assert count > 20
+    assert notes[0].startswith(f"{count} of the 100 texts that are asked stand among the training")
+    assert len(notes) == 4
+    assert all(re.fullmatch(PAIR, note) for note in notes[1:])
+
+
 def test_labels_that_begin_alike_are_read_as_text_only(table):
     assert init(table(labels=("very bad", "very good"))) == 0
     rules = Experiment.read("benchmarks/evenings/experiment.toml").matrix.decision_rules
@@ -199,7 +239,10 @@ def test_force_replaces_them_but_never_the_workflow(table):
     [
         (["--name", "a b"], "--name 'a b' can be no experiment's name"),
         (["--provider", "nowhere"], "--provider 'nowhere'"),
-        (["--provider", "https://"], "base_url"),
+        (["--provider", "olama"], "did you mean 'ollama'?"),
+        (["--provider", "openai"], "'openai' serves more models than one; name one with --model."),
+        (["--provider", "vllm", "--model", "m", "--train-sizes", "50"], "--train-sizes needs"),
+        (["--provider", "https://", "--model", "m"], "base_url"),
         (["--test-size", "200"], "test_size is 200"),
         (["--train-sizes", "5000"], "train_sizes holds 5000"),
         (["--train-sizes", "60", "60"], "lists a value twice"),
@@ -220,6 +263,32 @@ def test_a_choice_that_cannot_be_is_one_sentence_and_nothing_is_written(
     assert error.count("\n") == 1
     assert tree() == [name]
     assert not Path("benchmarks").exists()
+
+
+def test_few_texts_are_said_to_tell_little(table, capsys):
+    assert init(table(rows=6)) == 0
+    said = capsys.readouterr().out
+    assert "asked, which tells little of an accuracy: add rows." in said
+    assert "trains it" not in said
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (("bodi", "mood"), "no column 'bodi' among 'body', 'mood'; give --text \"body\", or mend"),
+        (("body", "queue"), "give --label one of them, or mend the file."),
+        (("body", "body"), "--text and --label are both 'body'; name two columns."),
+    ],
+)
+def test_a_column_that_is_not_there_is_told_in_the_words_of_the_command(
+    table, capsys, columns, said
+):
+    name = table()
+    assert main(["init", name, "--text", columns[0], "--label", columns[1]]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert "_column" not in error
+    assert tree() == [name]
 
 
 @pytest.mark.parametrize("column", ["body", "nothing"])
@@ -251,27 +320,3 @@ def test_the_help_says_what_it_does(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main(["init", "--help"])
     assert capsys.readouterr().out == HELP
-
-
-@given(st.text() | st.lists(st.text()) | st.integers() | st.booleans())
-def test_any_value_comes_back_out_of_the_toml(value):
-    assert tomllib.loads(f"value = {toml_value(value)}") == {"value": value}
-
-
-@given(st.text())
-def test_a_name_made_of_any_text_is_a_name_or_nothing(text):
-    name = name_of(text)
-    assert set(name) <= set(string.ascii_letters + string.digits + "._-")
-    assert not name or name[0].isalnum()
-
-
-@pytest.mark.parametrize(
-    ("folder", "file", "path"),
-    [
-        (PurePosixPath("/r/benchmarks/a"), PurePosixPath("/r/d.csv"), "../../d.csv"),
-        (PureWindowsPath(r"C:\r\benchmarks\a"), PureWindowsPath(r"C:\r\x\d.csv"), "../../x/d.csv"),
-        (PureWindowsPath(r"C:\r\benchmarks\a"), PureWindowsPath(r"D:\d.csv"), "D:/d.csv"),
-    ],
-)
-def test_the_data_s_path_has_forward_slashes_on_any_system(folder, file, path):
-    assert path_from(folder, file) == path

@@ -9,21 +9,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.commands.new_experiment import (
     WORKFLOW,
     Choices,
     NewExperimentError,
     check_name,
-    chosen_provider,
     name_of,
     prices_of,
     workflow_file,
 )
+from harness.commands.provider_choice import chosen_model, chosen_provider
+from harness.providers import PRESETS
 
 if TYPE_CHECKING:
     import argparse
@@ -51,11 +53,12 @@ def add_init(
     add("--text", metavar="COLUMN", required=True, help="the column of the texts")
     add("--label", metavar="COLUMN", required=True, help="the column of the labels")
     add("--name", help="of the experiment (the file's name)")
-    add("--model", metavar="ID", default="smollm2-135m", help="to ask (smollm2-135m)")
+    add("--model", metavar="ID", help="to ask; needed unless local (smollm2-135m)")
     add(
         "--provider",
         default="local",
-        help="local (the default), or the URL of an OpenAI-compatible endpoint",
+        help="local (the default), the URL of an OpenAI-compatible endpoint, or a known one: "
+        f"{', '.join(PRESETS)}",
     )
     add("--test-size", type=_whole, metavar="N", help="texts to ask (100, or fewer if few rows)")
     add("--train-sizes", type=_whole, nargs="*", metavar="N", help="rows to fine-tune on")
@@ -93,9 +96,9 @@ def run(args: argparse.Namespace) -> int:
             already. Nothing was written then.
     """
     from harness.commands.estimated import estimates
-    from harness.datasets import inspect_table
+    from harness.commands.init_said import lines_of, report_of
 
-    summary = inspect_table(args.data, args.text, args.label)
+    summary = _inspected(args)
     choices = _sized(args, _choices(args, summary))
     experiment = _checked(choices)
     rows = estimates(experiment)
@@ -103,12 +106,25 @@ def run(args: argparse.Namespace) -> int:
     if not (choices.root / WORKFLOW).exists():
         contents[choices.root / WORKFLOW] = workflow_file()
     _write(contents, force=args.force)
-    report = _report(choices, summary, experiment, rows, list(contents))
+    report = report_of(choices, summary, experiment, rows, list(contents))
     if args.json:
         print(json.dumps(report, ensure_ascii=False, indent=1))
     else:
-        print("\n".join(_lines(report)))
+        print("\n".join(lines_of(report)))
     return 0
+
+
+def _inspected(args: argparse.Namespace) -> TableSummary:
+    """What the file holds; a mistake is told in the words of this command, not of a task."""
+    from harness.datasets import DatasetError, inspect_table
+
+    try:
+        return inspect_table(args.data, args.text, args.label)
+    except DatasetError as error:
+        said = str(error).removeprefix(str(args.data)).replace(" in [task]", "")
+        said = re.sub(r"set (text|label)_column (?:= |to )", r"give --\1 ", said)
+        said = re.sub(r"\b(text|label)_column\b", r"--\1", said)
+        raise NewExperimentError(f"{args.data}{said}") from None
 
 
 def _choices(args: argparse.Namespace, summary: TableSummary) -> Choices:
@@ -116,6 +132,8 @@ def _choices(args: argparse.Namespace, summary: TableSummary) -> Choices:
 
     name = args.name if args.name is not None else name_of(args.data.stem)
     check_name(name)
+    provider = chosen_provider(args.provider)
+    provider.check(args.train_sizes)
     labels = summary.labels
     instruction = args.instruction or f"Classify the following text as {_either(labels)}"
     try:
@@ -133,8 +151,8 @@ def _choices(args: argparse.Namespace, summary: TableSummary) -> Choices:
         instruction=instruction,
         test_share=_test_share(len(summary.texts), args.test_size),
         test_size=1,
-        provider=chosen_provider(args.provider),
-        model=args.model,
+        provider=provider,
+        model=chosen_model(provider, args.model),
         prices=prices_of(args.prices),
         shots=args.shots or [0],
         train_sizes=args.train_sizes or [],
@@ -222,50 +240,3 @@ def _write(contents: dict[Path, str], *, force: bool) -> None:
                 opened = stack.enter_context(whole_files(paths, overwrite=overwrite))
                 for path, file in zip(paths, opened, strict=True):
                     file.write(contents[path].encode())
-
-
-def _report(
-    choices: Choices,
-    summary: TableSummary,
-    experiment: Experiment,
-    rows: list[dict[str, Any]],
-    written: list[Path],
-) -> dict[str, Any]:
-    folder = choices.folder.as_posix()
-    return {
-        "name": choices.name,
-        "rows": summary.rows,
-        "labels": summary.counts,
-        "repeated": summary.repeated,
-        "cells": [str(cell) for cell in experiment.cells],
-        "estimates": rows,
-        "written": [path.as_posix() for path in written],
-        "next": [
-            f"pytest {folder} --record=missing",
-            f"tunebench baseline {folder}",
-            f"pytest {folder}",
-        ],
-    }
-
-
-def _lines(report: dict[str, Any]) -> list[str]:
-    counts = report["labels"]
-    kept = sum(counts.values())
-    lines = [f"{report['rows']:,} rows, {report['repeated']:,} of them repeat an earlier text."]
-    lines += [f"  {label}: {n:,} ({n / kept:.1%})" for label, n in counts.items()]
-    lines += [f"{len(report['cells'])} cells. Recording them takes about:"]
-    for row in report["estimates"]:
-        cost = "" if row["cost"] is None else f", {row['cost']:.4g} {row['currency']}"
-        lines.append(f"  {row['what']}: {row['tokens']:,} tokens{row['note']}{cost}")
-    if all(row["cost"] is None for row in report["estimates"]):
-        lines.append("  What that costs is not known; --prices, or prices in the file, tell.")
-    lines += ["", *(f"wrote {path}" for path in report["written"])]
-    asked, kept_answers, replayed = report["next"]
-    lines += [
-        "",
-        "Next:",
-        f"  {asked}   # asks the model, and trains it; can be stopped and resumed",
-        f"  {kept_answers}   # what later recordings are held against",
-        f"  {replayed}   # replays offline; commit benchmarks/, cassettes/ and the data",
-    ]
-    return lines

@@ -6,12 +6,16 @@ import json
 import ntpath
 import posixpath
 import re
+import unicodedata
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path, PurePath, PureWindowsPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import TunebenchError
+
+if TYPE_CHECKING:
+    from harness.commands.provider_choice import ProviderChoice
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 WORKFLOW = Path(".github/workflows/tunebench.yml")
@@ -19,23 +23,6 @@ WORKFLOW = Path(".github/workflows/tunebench.yml")
 
 class NewExperimentError(TunebenchError):
     """An experiment that cannot be made."""
-
-
-@dataclass(frozen=True)
-class ProviderChoice:
-    """The provider of a new experiment.
-
-    Attributes:
-        name: of its table.
-        table: its keys and values.
-        key_hint: a variable that may hold its key, for a comment.
-        trains: whether it is known to fine-tune.
-    """
-
-    name: str
-    table: dict[str, Any]
-    key_hint: str = ""
-    trains: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,8 +81,8 @@ class Choices:
     def decision_rules(self) -> list[str]:
         """Both, where log-probabilities are known to be had and the labels' first words differ."""
         told_apart = len({label.split()[0] for label in self.labels}) == len(self.labels)
-        logprobs = "logprobs" in self.provider.table.get("supports", ["logprobs"])
-        return ["text", "label_logprobs"] if told_apart and logprobs else ["text"]
+        both = told_apart and self.provider.logprobs
+        return ["text", "label_logprobs"] if both else ["text"]
 
     def experiment_file(self) -> str:
         """The text of ``experiment.toml``."""
@@ -132,7 +119,10 @@ def workflow_file() -> str:
 
 def name_of(text: str) -> str:
     """A name made of a text, as of a file's stem; empty if nothing of it can stand in one."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")
+    letters = "".join(
+        c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)
+    )
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", letters).strip("-._")
 
 
 def check_name(name: str) -> None:
@@ -180,22 +170,6 @@ def _render(template: str, **values: Any) -> str:
     environment.filters["toml"] = toml_value
     source = files("harness.commands").joinpath("templates", template).read_text(encoding="utf-8")
     return environment.from_string(source).render(values)
-
-
-def chosen_provider(given: str) -> ProviderChoice:
-    """The provider that ``--provider`` names.
-
-    Raises:
-        NewExperimentError: it names none.
-    """
-    if given == "local":
-        table = {"base_url": "http://127.0.0.1:8017/v1"}
-        return ProviderChoice("local", table, trains=True)
-    if given.startswith(("http://", "https://")):
-        return ProviderChoice("endpoint", {"base_url": given, "supports": []}, key_hint="API_KEY")
-    raise NewExperimentError(
-        f"--provider {given!r} is neither 'local' nor a URL as https://HOST/v1; give one of them."
-    )
 
 
 def prices_of(given: list[str]) -> dict[str, float | str]:

@@ -32,7 +32,8 @@ def test_label_ids_follow_the_data_sets_own_names_where_labels_are_these(
 
 
 @pytest.mark.parametrize(
-    ("name", "key"), [("imdb_reviews", "text_column"), ("tfds:x", "test_dataset")]
+    ("name", "key"),
+    [("imdb_reviews", "text_column"), ("tfds:x", "test_dataset"), ("hf:x", "order")],
 )
 def test_a_key_that_a_set_has_no_use_for_is_refused(name: str, key: str) -> None:
     with pytest.raises(DatasetError) as caught:

@@ -94,7 +94,7 @@ def test_worse_answers_fail_the_gate_in_a_sentence(recorded):
             (top,) = choice["logprobs"]["top_logprobs"]
             if row["items"][choice["index"]] in right:
                 top.update(zip(list(top), reversed(list(top.values())), strict=True))
-    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    path.write_text("".join(f"{json.dumps(row, separators=(',', ':'))}\n" for row in rows))
     done = recorded.run(*PYTEST, "-q", "-k", "test_gates")
     path.write_text(kept)
     assert done.returncode == 1, done.stdout
