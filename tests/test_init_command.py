@@ -1,9 +1,6 @@
 """``tunebench init``: from a table to an experiment that can be recorded."""
 
-import csv
-import hashlib
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -11,9 +8,8 @@ import pytest
 from harness import Experiment
 from harness.cell_prompts import dataset_of
 from harness.cli import main
-from harness.providers import PRESETS
 
-PAIR = r"  evenings.csv, line \d+ \(test\) and evenings.csv, line \d+ \(train\): 0.9\d alike"
+from .evenings import init, tree, write_table
 
 HELP = """\
 usage: tunebench init [-h] --text COLUMN --label COLUMN [--name NAME]
@@ -57,26 +53,9 @@ options:
 
 @pytest.fixture
 def table(tmp_path, monkeypatch):
-    """Write a table of so many texts in a folder of its own, and change to that."""
+    """Change to a folder of one's own, and write tables there."""
     monkeypatch.chdir(tmp_path)
-
-    def write(rows=200, labels=("bad", "good"), name="evenings.csv"):
-        with Path(name).open("w", newline="", encoding="utf-8") as file:
-            out = csv.writer(file)
-            out.writerow(["body", "mood"])
-            for i in range(rows):
-                out.writerow([f"an evening, {i}", labels[i % len(labels)]])
-        return name
-
-    return write
-
-
-def init(*arguments):
-    return main(["init", *map(str, arguments), "--text", "body", "--label", "mood"])
-
-
-def tree(folder=Path()):
-    return sorted(path.as_posix() for path in folder.rglob("*") if path.is_file())
+    return write_table
 
 
 def test_it_writes_an_experiment_its_cases_and_a_workflow(table, capsys):
@@ -143,66 +122,6 @@ def test_few_rows_make_a_small_matrix(table):
     assert "test_uplift" not in Path("benchmarks/evenings/test_evenings.py").read_text()
 
 
-def test_another_endpoint_is_asked_for_no_more_than_is_known_of_it(table):
-    url = "https://models.example/v1"
-    assert init(table(rows=600), "--provider", url, "--model", "Org/Some-Model") == 0
-    experiment = Experiment.read("benchmarks/evenings/experiment.toml")
-    (provider,) = experiment.providers.values()
-    assert (provider.base_url, provider.supports) == (url, [])
-    assert experiment.models["Some-Model"].provider_id == "Org/Some-Model"
-    assert experiment.matrix.train_sizes == []
-    assert experiment.matrix.decision_rules == ["text"]
-
-
-@pytest.mark.parametrize("labels", [("bad",) * 300 + ("good",) * 300, ("bad", "good")])
-def test_a_file_sorted_by_label_is_taken_by_hash(table, labels):
-    assert init(table(rows=600, labels=labels)) == 0
-    experiment = Experiment.read("benchmarks/evenings/experiment.toml")
-    assert experiment.task.order == ("hash" if len(labels) > 2 else None)
-    assert experiment.matrix.train_sizes == [100, 300]
-    data = dataset_of(experiment)
-    for rows in (data.test["label"].head(100), data.train["label"].head(100)):
-        assert 30 <= rows.sum() <= 70
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_known_provider_is_its_preset_and_what_is_known_of_it_is_said(table, capsys, name):
-    preset = PRESETS[name]
-    assert init(table(rows=600), "--provider", name, "--model", "a/b", "--json") == 0
-    report = json.loads(capsys.readouterr().out)
-    experiment = Experiment.read("benchmarks/evenings/experiment.toml")
-    (provider,) = experiment.providers.values()
-    assert (list(experiment.providers), provider.preset) == ([name], name)
-    assert provider.base_url == (preset.base_url or preset.own_url)
-    assert (provider.endpoint, provider.api_key_env) == (preset.endpoint, preset.api_key_env)
-    trains = preset.fine_tuning == "openai"
-    assert experiment.matrix.train_sizes == ([100, 300] if trains else [])
-    rules = ["text", "label_logprobs"] if "logprobs" in preset.supports else ["text"]
-    assert experiment.matrix.decision_rules == rules
-    notes = "\n".join(report["notes"])
-    assert preset.note in notes
-    assert ("No training sizes" in notes) == (not trains)
-    assert ("base_url before you record" in notes) == (preset.base_url is None)
-    assert preset.api_key_env is None or f"Set {preset.api_key_env} to" in notes
-
-
-def test_texts_asked_that_stand_among_the_training_rows_in_other_words_are_named(table, capsys):
-    pytest.importorskip("rensa")
-    texts = [f"{hashlib.sha256(str(i).encode()).hexdigest()}{i}" for i in range(200)]
-    with Path(table()).open("w", newline="") as file:
-        rows = [(text, ("bad", "good")[i % 2]) for i, text in enumerate(texts)]
-        csv.writer(file).writerows([("body", "mood"), *rows, *((t + ".", m) for t, m in rows)])
-    assert init("evenings.csv", "--json") == 0
-    notes = json.loads(capsys.readouterr().out)["notes"]
-    data = dataset_of(experiment := Experiment.read("benchmarks/evenings/experiment.toml"))
-    asked = data.test["text"].head(experiment.task.test_size).str.rstrip(".")
-    count = int(asked.isin(data.train["text"].str.rstrip(".")).sum())
-    assert count > 20
-    assert notes[0].startswith(f"{count} of the 100 texts that are asked stand among the training")
-    assert len(notes) == 4
-    assert all(re.fullmatch(PAIR, note) for note in notes[1:])
-
-
 def test_labels_that_begin_alike_are_read_as_text_only(table):
     assert init(table(labels=("very bad", "very good"))) == 0
     rules = Experiment.read("benchmarks/evenings/experiment.toml").matrix.decision_rules
@@ -263,13 +182,6 @@ def test_a_choice_that_cannot_be_is_one_sentence_and_nothing_is_written(
     assert error.count("\n") == 1
     assert tree() == [name]
     assert not Path("benchmarks").exists()
-
-
-def test_few_texts_are_said_to_tell_little(table, capsys):
-    assert init(table(rows=6)) == 0
-    said = capsys.readouterr().out
-    assert "asked, which tells little of an accuracy: add rows." in said
-    assert "trains it" not in said
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from harness.datasets import TableSummary
     from harness.experiment import Experiment
 
-_MOST_ROWS = 20_000  # about half a minute; nobody waits longer for a hint
+_MOST_ROWS = 20_000  # some seconds of work: nobody waits longer for a hint
 _MOST_CHARACTERS = 20_000_000
 _SHOWN = 3
 _FEW = 30  # a 95 % interval is then wider than ±0.17
