@@ -45,7 +45,7 @@ def load(*, data_dir: str | os.PathLike[str] | None = None) -> Dataset:  # noqa:
     ]
     rows.sort(key=lambda row: position(row[0], 1))
     sides = in_quotas(
-        [label for _, label, _ in rows], [is_held_out(text, _SHARE, 0) for text, _, _ in rows]
+        [str(label) for _, label, _ in rows], [is_held_out(text, _SHARE, 0) for text, _, _ in rows]
     )
     train, test = (
         to_frame(
