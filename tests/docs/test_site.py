@@ -111,7 +111,7 @@ def test_no_page_asks_another_machine_for_anything(site):
     ("line", "complaint"),
     [
         ("[gone](how-to/no-such-page.md)", "no-such-page"),
-        ("[gone](other.md#no-such-heading)", "no-such-heading"),
+        ("[gone](tutorial.md#no-such-heading)", "no-such-heading"),
         ("<!-- generated: nothing -->", "nothing makes the part"),
     ],
 )
@@ -120,8 +120,8 @@ def test_a_link_or_part_that_is_not_there_ends_the_build(tmp_path, line, complai
     source.mkdir()
     for name in ("conf.py", "generated.py"):
         (source / name).symlink_to(DOCS / name)
-    (source / "other.md").write_text("# Other\n")
-    (source / "index.md").write_text(f"# Home\n\n{line}\n\n```{{toctree}}\nother\n```\n")
+    (source / "tutorial.md").write_text("# Tutorial\n")
+    (source / "index.md").write_text(f"# Home\n\n{line}\n\n```{{toctree}}\ntutorial\n```\n")
     done = build(source, tmp_path / "site")
     assert done.returncode != 0
     assert complaint in done.stderr

@@ -1,0 +1,115 @@
+"""The tutorial, run as it is written: its files, its commands, and what they print.
+
+In what a command prints, ``...`` on the page stands for anything within a line, and a line of its
+own for any lines. A command whose output the page does not show is run all the same. Every
+command has to succeed, unless the page asks with ``echo $?`` what it ended with.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .pages import DOCS, blocks
+
+pytest.importorskip("torch", reason="the extra local is not installed")
+
+SCRIPTS = Path(sys.executable).parent
+if not shutil.which("tunebench", path=SCRIPTS):
+    pytest.skip("tunebench is not installed beside this Python", allow_module_level=True)
+
+
+def steps(text):
+    """Commands with the output shown below each, from a block of ``$ command`` lines."""
+    parts = re.split(r"^\$ ", text, flags=re.MULTILINE)
+    assert not parts[0].strip(), f"output without a command: {parts[0]!r}"
+    for part in parts[1:]:
+        lines = part.splitlines()
+        command = [lines.pop(0)]
+        while lines and lines[0].startswith(">"):  # as the shell asks for the rest
+            command.append(lines.pop(0).removeprefix(">").removeprefix(" "))
+        yield "\n".join(command), "\n".join(lines).strip("\n")
+
+
+def matches(shown, printed):
+    """Whether what was printed is what the page shows."""
+    pattern = "".join(
+        r"(?:.*\n)*?"
+        if line == "..."
+        else re.escape(line.rstrip()).replace(r"\.\.\.", ".*") + r"[ \t]*\n"
+        for line in shown.splitlines()
+    )
+    return re.fullmatch(pattern, printed.strip("\n") + "\n") is not None
+
+
+class Reader:
+    """Does what the page says, in a fresh folder."""
+
+    def __init__(self, folder, data):
+        self.folder = folder
+        # A server of another run may hold the usual port; nothing of the page depends on it.
+        self.environment = {
+            **os.environ,
+            "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}",
+            "TUNEBENCH_DATA_DIR": str(data),
+            "COLUMNS": "80",
+            "NO_COLOR": "1",
+        }
+        for name in ("GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS", "CI", "PYTEST_CURRENT_TEST"):
+            self.environment.pop(name, None)
+        self.code = 0
+
+    def run(self, command, shown, *, checked):
+        before = self.code
+        done = subprocess.run(
+            ["bash", "-c", f"(exit {before}); {command}"],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.code = done.returncode
+        if checked:
+            assert done.returncode == 0, f"$ {command}\n{done.stdout}"
+        if shown:
+            assert matches(shown, done.stdout), f"$ {command}\n{done.stdout}\n--- shown:\n{shown}"
+
+
+def test_the_tutorial_does_what_it_says(tmp_path):
+    folder, data = tmp_path / "tickets", tmp_path / "data"
+    folder.mkdir()
+    reader = Reader(folder, data)
+    ran = 0
+    for block in blocks(DOCS / "tutorial.md"):
+        if block.caption:
+            path = folder / block.caption
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+        elif block.language == "console":
+            found = list(steps(block.text))
+            asked = [command == "echo $?" for command, _ in found[1:]] + [False]
+            for (command, shown), code_is_asked in zip(found, asked, strict=True):
+                reader.run(command, shown, checked=not code_is_asked)
+                ran += 1
+    assert ran > 5
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "same"),
+    [
+        ("one\n...\nfour", "one\ntwo\nthree\nfour\n", True),
+        ("one\n...\nfour", "one\nfour\n", True),
+        ("one\n...\nfour", "one\ntwo\n", False),
+        ("in ... seconds", "in 12.5 seconds\n", True),
+        ("in ... seconds", "in 12.5\n seconds\n", False),
+        ("3 passed", "13 passed\n", False),
+        ("accuracy 0.5", "accuracy 0x5\n", False),
+    ],
+)
+def test_dots_stand_for_what_varies_and_for_nothing_else(shown, printed, same):
+    assert matches(shown, printed) is same
