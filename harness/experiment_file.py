@@ -219,7 +219,17 @@ class FineTuning(_Table):
 
 
 class Skip(_Table):
-    """Cells of the matrix that are left out, and why."""
+    """Cells of the matrix that are left out, and why.
+
+    What is left out of the first four matches every cell.
+
+    Attributes:
+        model: of the cells.
+        shots: of the cells.
+        train_size: of the cells.
+        decision_rule: of the cells.
+        reason: why they are left out; shown with the results.
+    """
 
     model: str | None = None
     shots: int | None = None
