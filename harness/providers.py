@@ -106,12 +106,14 @@ PRESETS: dict[str, Preset] = {
         base_url="http://127.0.0.1:8080/v1",
         supports=("logit_bias",),
     ),
-    # The package llama-cpp-python 0.3.36: llama_cpp/server/app.py, llama_cpp/llama.py
+    # The package llama-cpp-python 0.3.36: llama_cpp/server/app.py and settings.py; its server as it
+    # answers in tests/interop
     "llama-cpp-python": Preset(
-        note="it gives log-probabilities only if it was started with --logits_all true, takes one "
-        "prompt a request, and has no /tokenize of vLLM's form",
+        note="its log-probabilities do not show what logit_bias changes, and are not given if it "
+        "was started with --logits_all false; it takes one prompt a request, and has no /tokenize "
+        "of vLLM's form",
         base_url="http://127.0.0.1:8000/v1",
-        supports=("logprobs", "logit_bias"),
+        supports=("logprobs",),
     ),
     # github.com/ollama/ollama: docs/api/openai-compatibility.mdx, issues 3795 and 16117
     "ollama": Preset(
