@@ -10,6 +10,7 @@ import ast
 import contextlib
 import inspect
 import io
+import json
 import os
 import re
 import subprocess
@@ -139,6 +140,19 @@ def _within(annotation: Any, kind: type) -> bool:
     return get_origin(annotation) is kind or any(_within(a, kind) for a in get_args(annotation))
 
 
+def _presets() -> str:
+    """Of each preset what its table gets, and what its provider lacks."""
+    from harness.providers import PRESETS
+
+    parts = []
+    for name, preset in PRESETS.items():
+        filled = "".join(f"{key} = {json.dumps(value)}\n" for key, value in preset.table().items())
+        own = f" Every user has a `base_url` of their own, `{preset.own_url}`."
+        note = f"{preset.note[:1].upper()}{preset.note[1:]}.{own if preset.own_url else ''}"
+        parts.append(f"## `{name}`\n\n{note}\n\n```text\n{filled}```\n")
+    return "\n".join(parts)
+
+
 # The plugin and the commands
 
 
@@ -184,14 +198,18 @@ def _help(*arguments: str) -> str:
     return printed.getvalue()
 
 
-def commands() -> list[str]:
-    """The names of all commands, in the order of the help."""
-    return re.findall(r"^    ([a-z][a-z-]*)", _help().partition("commands:")[2], re.MULTILINE)
+def commands(*outer: str) -> list[str]:
+    """The names of all commands, in the order of the help, each before those that it has itself."""
+    listed = _help(*outer).partition("\ncommands:")[2]
+    names = [" ".join([*outer, name]) for name in re.findall(r"^    ([a-z][a-z-]*)", listed, re.M)]
+    return [one for name in names for one in (name, *commands(*name.split()))]
 
 
 def _commands() -> str:
     parts = [f"```text\n{_help()}```\n"]
-    parts += [f"## `tunebench {name}`\n\n```text\n{_help(name)}```\n" for name in commands()]
+    for name in commands():
+        heading = "##" if " " not in name else "###"
+        parts += [f"{heading} `tunebench {name}`\n\n```text\n{_help(*name.split())}```\n"]
     return "\n".join(parts)
 
 
@@ -279,6 +297,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "errors": _errors,
     "experiment-file": _experiment_file,
     "fixtures": _fixtures,
+    "presets": _presets,
     "printed-tables": _printed_tables,
     "pytest-options": _pytest_options,
     "python-api": _python_api,
