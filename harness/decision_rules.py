@@ -247,28 +247,34 @@ def _logprobs_rule(
             "decision rule label_logprobs needs; take that rule out of [matrix] decision_rules."
         )
     biased = "logit_bias" in provider.supports
-    if biased and model.label_token_ids is not None:
+    if model.label_token_ids is not None:
         ids = [[token] for token in model.label_token_ids]
-    elif biased and "tokenize" in provider.supports:
+    elif "tokenize" in provider.supports:
         ids = [tokenize(answers.completion(label)) for label in answers.labels]
     else:
         _check_first_words(answers.labels, model)
         return LabelLogprobsRule(answers, None, provider.max_tokens_field, chat)
     firsts = tuple(label[0] for label in ids)
     if len(set(firsts)) < len(firsts):
-        if chat or model.label_token_ids is not None:
-            raise _alike(answers.labels, firsts, model, chat)
+        if chat or model.label_token_ids is not None or not biased:
+            raise _alike(answers.labels, firsts, model, chat, biased)
         completions = [answers.completion(label) for label in answers.labels]
         return WholeLabelsRule(label_tree(completions, ids, tokenize, model.name))
-    return LabelLogprobsRule(answers, firsts, provider.max_tokens_field, chat)
+    bias_ids = firsts if biased else None
+    return LabelLogprobsRule(answers, bias_ids, provider.max_tokens_field, chat)
 
 
-def _alike(labels: Sequence[str], firsts: Sequence[int], model: Model, chat: bool) -> RuleError:
+def _alike(
+    labels: Sequence[str], firsts: Sequence[int], model: Model, chat: bool, biased: bool
+) -> RuleError:
     position = next(i for i, token in enumerate(firsts) if token in firsts[:i])
     twin = labels[firsts.index(firsts[position])]
     why = (
         "and a chat cannot be asked what follows it; rename one, ask the model for completions"
         if chat
+        else "and without `logit_bias` what follows it need not be shown; rename one, ask a "
+        "provider with both"
+        if not biased
         else "and label_token_ids says nothing of what follows it; rename one, ask a provider with "
         "/tokenize"
     )

@@ -92,11 +92,14 @@ PRESETS: dict[str, Preset] = {
         fine_tuning="other",
     ),
     # docs.vllm.ai/en/stable/serving/openai_compatible_server/,
-    # github.com/vllm-project/vllm: vllm/entrypoints/openai/completion/protocol.py
+    # github.com/vllm-project/vllm: vllm/entrypoints/openai/completion/protocol.py,
+    # docs.vllm.ai/en/stable/configuration/engine_args/ (--logprobs-mode)
     "vllm": Preset(
-        note="it serves fine-tuned models and trains none",
+        note="it serves fine-tuned models and trains none, and shows log-probabilities before "
+        "logit_bias unless it was started with --logprobs-mode processed_logprobs; list "
+        "'logit_bias' in `supports` then",
         base_url="http://127.0.0.1:8000/v1",
-        supports=("lists", "logprobs", "logit_bias", "tokenize"),
+        supports=("lists", "logprobs", "tokenize"),
     ),
     # github.com/ggml-org/llama.cpp: tools/server/README.md, issue 11346 (completions without log-
     # probabilities), pull request 10783 (chat with them)

@@ -186,7 +186,11 @@ def _ask(
             items |= item_index(texts)
         done = progress.answered if number == len(rule.rounds) else lambda _: None
         told = client.complete(
-            _asked(cell, made), list(texts.values()), asked.parameters | parameters, done=done
+            _asked(cell, made),
+            list(texts.values()),
+            asked.parameters | parameters,
+            done=done,
+            say=lambda line: progress.say(f"{cell}: {line}"),
         )
         replies += told
         answers.append([answer for reply in told for answer in reply.answers])

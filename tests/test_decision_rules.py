@@ -91,14 +91,25 @@ def test_without_log_probabilities_the_rule_is_refused(rule) -> None:
     "supports", [("logprobs",), ("logprobs", "tokenize"), ("logprobs", "logit_bias")]
 )
 def test_without_a_bias_or_its_token_ids_the_five_likeliest_are_asked_for(
-    rule, loopback, supports: tuple[str, ...]
+    rule, supports: tuple[str, ...]
 ) -> None:
     assert rule("label_logprobs", supports=supports).rounds[0].parameters == {
         "max_tokens": 1,
         "temperature": 0,
         "logprobs": 5,
     }
-    assert loopback.asked == []
+
+
+@pytest.mark.parametrize(
+    ("supports", "model"),
+    [(("logprobs", "tokenize"), ""), (("logprobs",), "label_token_ids = [8, 8]")],
+)
+def test_without_a_bias_labels_that_share_their_first_token_are_refused(
+    rule, supports: tuple[str, ...], model: str
+) -> None:
+    said = "'Neg' and 'Negative' begin with the same token .* without `logit_bias` what"
+    with pytest.raises(RuleError, match=said):
+        rule("label_logprobs", labels=("Neg", "Negative"), supports=supports, model=model)
 
 
 def test_of_more_labels_than_the_api_shows_the_likeliest_is_still_seen() -> None:

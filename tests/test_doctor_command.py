@@ -147,6 +147,19 @@ def test_what_is_taken_without_effect_is_not_found(doctor, serve, loopback):
     assert "- logprobs, chat: taken, but none given" in out
 
 
+def test_a_bias_that_the_log_probabilities_do_not_show_is_not_found(
+    doctor, serve, loopback, declare
+):
+    serve("vllm").raw = True
+    code, out, _ = doctor(declare())
+    said = "steers the answer but not the log-probabilities shown"
+    assert f"- logit_bias, completions: {said}" in out
+    assert f"- logit_bias, chat: {said}" in out
+    assert 'supports = ["lists", "logprobs", "tokenize"]' in out
+    assert "assumes 'logit_bias', which was not found" in out
+    assert code == 1
+
+
 def test_a_limit_that_is_not_kept_is_not_found(doctor, serve, loopback, declare):
     scripted = serve("vllm")
 

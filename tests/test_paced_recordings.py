@@ -2,6 +2,8 @@
 
 import time
 
+from harness.api import pacing
+
 CELLS = """
 @pytest.mark.parametrize("cell", experiment.cells, ids=str)
 def test_accuracy(cell, evaluate):
@@ -29,3 +31,18 @@ def test_a_declared_limit_holds_for_all_cells_of_a_recording_and_not_for_replays
     two_rules.run().assert_outcomes(passed=8)
     two_rules.run("--record=missing").assert_outcomes(passed=8)
     assert len(arrived) == 8 * 3
+
+
+def test_a_long_wait_is_told_while_recording(two_rules, said, monkeypatch) -> None:
+    monkeypatch.setattr(pacing, "_WORTH_TELLING", 0.5)
+    answer = two_rules.loopback.answer
+    refusals = iter([said({}, 429, {"retry-after": "1"})])
+
+    def refuse_once(asked):
+        refusal = next(refusals, None) if asked.path.endswith("/completions") else None
+        return refusal or answer(asked)
+
+    two_rules.loopback.answer = refuse_once
+    two_rules.write_test(CELLS)
+    stderr = two_rules.run("--record=missing", "-k", "one-0shot and not logprobs").stderr.str()
+    assert "one-0shot: the provider asks to wait 1 s" in stderr

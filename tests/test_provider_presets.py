@@ -85,7 +85,7 @@ def test_an_unknown_preset_is_a_sentence(tmp_path: Path) -> None:
 
 def test_a_preset_may_serve_another_port(tmp_path: Path) -> None:
     table = 'preset = "vllm"\nbase_url = "http://127.0.0.1:9000/v1"\n'
-    assert provider(tmp_path, table).supports == ["lists", "logprobs", "logit_bias", "tokenize"]
+    assert provider(tmp_path, table).supports == ["lists", "logprobs", "tokenize"]
 
 
 @pytest.mark.parametrize("name", [n for n, p in PRESETS.items() if p.fine_tuning != "openai"])

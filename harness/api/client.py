@@ -119,6 +119,7 @@ class Client:
         parameters: Mapping[str, Any],
         *,
         done: Callable[[int], None] = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> list[Reply]:
         """Ask for one answer to each prompt.
 
@@ -128,6 +129,7 @@ class Client:
                 conversations, which are sent one by one.
             parameters: further fields of the request's body, such as ``max_tokens``.
             done: called with the number of prompts answered, after each answered request.
+            say: told in a line where the pacer makes requests wait for more than some seconds.
 
         Returns:
             One reply a request; their answers, joined, are in the order of the prompts.
@@ -158,7 +160,7 @@ class Client:
                 if self._pacer is None:
                     reply = send()
                 else:
-                    reply = self._pacer.ask(send, estimated_tokens(part, parameters), go_on)
+                    reply = self._pacer.ask(send, estimated_tokens(part, parameters), go_on, say)
             except BaseException as error:
                 failures.append(error)
                 raise

@@ -43,10 +43,10 @@ _R = TypeVar("_R", bound=_Reply)
 _SLOW_DOWN = (429, 503)
 # A limit of money rather than of pace: waiting does not help.
 _NEVER = "insufficient_quota"
-# So many times in a row, with no answer in between, all requests may be refused: two minutes where
-# the provider does not say how long to wait, which is longer than the usual window of one.
-_PATIENCE = 8
-_FIRST_WAIT, _LONGEST_BLIND_WAIT = 0.5, 60.0
+# So many times in a row, with no answer in between, all requests may be refused: about a minute,
+# which is the usual window, where the provider does not say how long to wait.
+_PATIENCE = 7
+_FIRST_WAIT = 0.5
 # Who says to come back later than this, such as tomorrow, is not waited for.
 _LONGEST_WAIT = 600.0
 # A limit of a day may tell its reset, too, while it still lets requests through every few seconds.
@@ -54,6 +54,12 @@ _LONGEST_RESET = 60.0
 # After a refusal each answer brings the next two requests closer by so much.
 _CLOSER = 0.98
 _LOOK_UP_SECONDS = 0.5
+# Who records is told of a wait that is longer.
+_WORTH_TELLING = 5.0
+# What is told, before the number of seconds.
+_ASKED = "the provider asks to wait"
+_REFUSED = "the provider refuses requests and does not say for how long; trying again in"
+_USED_UP = "the provider's limit of {} is used up; it is renewed in"
 
 
 @dataclass
@@ -62,6 +68,7 @@ class _Spacing:
 
     kind: str
     gap: float  # seconds for each request or token
+    why: str
     next_at: float = float("-inf")
 
     def take(self, amount: float, now: float) -> None:
@@ -100,11 +107,14 @@ class Pacer:
         repeats: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._granted = _Spacing("requests", 0.0)
+        self._granted = _Spacing(
+            "requests", 0.0, "the provider refused what came faster; going on in"
+        )
         self._spacings = [self._granted]
         for kind, limit in (("requests", requests_per_minute), ("tokens", tokens_per_minute)):
             if limit is not None:
-                self._spacings.append(_Spacing(kind, 60 / limit))
+                why = f"{kind}_per_minute is kept; the next request leaves in"
+                self._spacings.append(_Spacing(kind, 60 / limit, why))
         self._told: dict[str, _Told] = {}
         self._ceiling = ceiling
         self._window = float(min(2, ceiling))
@@ -113,15 +123,24 @@ class Pacer:
         self._changed = threading.Condition()
         self._under_way = 0
         self._not_before = self._slowed_at = float("-inf")
+        self._refusal = ""
+        self._told_until: dict[str, float] = {}
         self._refused_in_a_row = self._answered_since = 0
 
-    def ask(self, request: Callable[[], _R], tokens: int, go_on: Callable[[], None]) -> _R:
+    def ask(
+        self,
+        request: Callable[[], _R],
+        tokens: int,
+        go_on: Callable[[], None],
+        say: Callable[[str], None] = lambda _: None,
+    ) -> _R:
         """Make a request when it may leave, and again when the provider had too much to do.
 
         Args:
             request: makes it. An error whose cause is a status 429 or 503 is a refusal.
             tokens: what it will take, estimated.
             go_on: called while waiting and before leaving; raises to give up.
+            say: told of a wait of more than some seconds, once for all requests that wait.
 
         Raises:
             TunebenchError: the request failed for another reason, or the provider refused all
@@ -129,7 +148,7 @@ class Pacer:
         """
         cost = {"requests": 1.0, "tokens": float(tokens)}
         while True:
-            with self._turn(cost, go_on) as left_at:
+            with self._turn(cost, go_on, say) as left_at:
                 try:
                     reply = request()
                 except TunebenchError as error:
@@ -164,10 +183,12 @@ class Pacer:
                 self._told[kind] = _Told(window.remaining - others, renewed_at, window)
 
     @contextmanager
-    def _turn(self, cost: Mapping[str, float], go_on: Callable[[], None]) -> Iterator[float]:
+    def _turn(
+        self, cost: Mapping[str, float], go_on: Callable[[], None], say: Callable[[str], None]
+    ) -> Iterator[float]:
         with self._changed:
             go_on()
-            while (wait := self._wait(cost)) > 0:
+            while (wait := self._wait(cost, say)) > 0:
                 self._changed.wait(min(wait, _LOOK_UP_SECONDS))
                 go_on()
             now = self._clock()
@@ -183,12 +204,13 @@ class Pacer:
                 self._under_way -= 1
                 self._changed.notify_all()
 
-    def _wait(self, cost: Mapping[str, float]) -> float:
+    def _wait(self, cost: Mapping[str, float], say: Callable[[str], None]) -> float:
         """Seconds after which it is worth looking again; 0 if a request may leave."""
         if self._under_way >= int(self._window):
             return _LOOK_UP_SECONDS
         now = self._clock()
-        until = [self._not_before, *(spacing.next_at for spacing in self._spacings)]
+        until = [(spacing.next_at, spacing.why) for spacing in self._spacings]
+        until.append((self._not_before, self._refusal))
         for kind, told in list(self._told.items()):
             if told.renewed_at <= now:
                 if told.window.limit is None:
@@ -197,8 +219,19 @@ class Pacer:
                 told.remaining = told.window.limit
                 told.renewed_at = now + min(told.window.reset, _LONGEST_RESET)
             if told.remaining < cost[kind]:
-                until.append(told.renewed_at)
-        return max(0.0, max(until) - now)
+                until.append((told.renewed_at, _USED_UP.format(kind)))
+        end, why = max(until)
+        if end - now > _WORTH_TELLING and self._is_news(why, end):
+            say(f"{why} {end - now:.0f} s")
+        return max(0.0, end - now)
+
+    def _is_news(self, why: str, end: float) -> bool:
+        if end <= self._told_until.get(why, float("-inf")) + _WORTH_TELLING:
+            return False
+        # A wait for a spacing comes again with each request.
+        spaced = {spacing.why for spacing in self._spacings}
+        self._told_until[why] = float("inf") if why in spaced else end
+        return True
 
     def _answered(self, reply: _Reply, cost: Mapping[str, float], left_at: float) -> None:
         with self._changed:
@@ -235,9 +268,10 @@ class Pacer:
                 self._answered_since = 0
                 self._refused_in_a_row += 1
             told = retry_after(headers, time.time())
+            self._refusal = _REFUSED if told is None else _ASKED
             if told is None:
                 renewed = [t.renewed_at - now for t in self._told.values() if t.remaining < 1]
-                blind = min(_FIRST_WAIT * 2 ** (self._refused_in_a_row - 1), _LONGEST_BLIND_WAIT)
+                blind = _FIRST_WAIT * 2 ** (self._refused_in_a_row - 1)
                 told = max(renewed, default=blind)
             if self._refused_in_a_row > self._patience or told > _LONGEST_WAIT:
                 return False

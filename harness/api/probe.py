@@ -94,12 +94,16 @@ def probe(client: Client, model: str | None) -> Findings:
         *chat.findings(),
         _tokenize(client, asked),
         _fine_tuning(client),
-        Finding("model listed", None, asked in (models or ()), f"{len(models or ())} models"),
+        Finding("model listed", None, asked in (models or ()), _listed(models)),
         Finding("model as asked", None, other_model(asked, answered, None) is None, str(answered)),
         spoken.same_twice(),
         _rate_limits(spoken.first.headers),
     ]
     return Findings(client.base_url, asked, models, tuple(findings))
+
+
+def _listed(models: tuple[str, ...] | None) -> str:
+    return "/models lists none" if models is None else f"{len(models)} models"
 
 
 def _models(client: Client) -> tuple[str, ...] | None:

@@ -15,13 +15,14 @@ from harness.api.answers import RequestError
 from harness.providers import Endpoint, MaxTokensField
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from harness.api.client import Client
 
 _WORDS = ("one two three four", "red green blue yellow")
 _FEW = 4  # tokens, which no model needs to count on to twenty
 _CANDIDATES = 5
+UNSHOWN = "steers the answer but not the log-probabilities shown"
 # Ids that any vocabulary has. Forced one after the other, they make two answers.
 _FORCED = ("100", "200")
 # After these nothing can be told of what was asked for.
@@ -101,17 +102,27 @@ class _Kind(ABC):
             return Heard(error="the answer holds no text of a choice.")
         return heard
 
-    def _logit_bias(self) -> Finding:
-        biased = [self.ask(logit_bias={token: 100}) for token in _FORCED]
-        error = next((heard.error for heard in biased if heard.error), "")
-        texts = {self.text(heard) for heard in (self.first, *biased)}
-        detail = error or ("" if len(texts) > 1 else "taken, but without effect")
-        return Finding("logit_bias", self.name, not detail, detail)
+    @abstractmethod
+    def shown(self, heard: Heard) -> tuple[str, ...]:
+        """The first token's candidates, the likeliest first; none if none are shown."""
 
-    def _logprobs(self, heard: Heard, candidates: Any) -> Finding:
-        count = len(candidates) if isinstance(candidates, dict | list) else 0
-        detail = heard.error or (f"{count} candidates" if count else "taken, but none given")
-        return Finding("logprobs", self.name, count > 1, detail)
+    def _logprobs_and_bias(self, **fields: Any) -> Iterator[Finding]:
+        """Both are asked for together, too: a rule reads what one makes of the other."""
+        free = self.ask(**fields)
+        shown = self.shown(free)
+        detail = free.error or (f"{len(shown)} candidates" if shown else "taken, but none given")
+        logprobs = Finding("logprobs", self.name, len(shown) > 1, detail)
+        yield logprobs
+        asked = fields if logprobs.found else {}
+        biased = [self.ask(logit_bias={token: 100}, **asked) for token in _FORCED]
+        error = next((heard.error for heard in biased if heard.error), "")
+        if error or len({self.text(heard) for heard in (self.first, *biased)}) == 1:
+            detail = error or "taken, but without effect"
+        else:
+            # What is forced is the likeliest of its answer, unless they tell of the model's wish.
+            firsts = {self.shown(heard)[:1] for heard in (free, *biased)}
+            detail = UNSHOWN if logprobs.found and len(firsts) == 1 else ""
+        yield Finding("logit_bias", self.name, not detail, detail)
 
 
 class Completions(_Kind):
@@ -140,9 +151,12 @@ class Completions(_Kind):
         count = len(listed.body.get("choices") or ())
         detail = listed.error or f"{count} choices for {len(_WORDS)} prompts"
         yield Finding("lists", self.name, not listed.error and count == len(_WORDS), detail)
-        heard = self.ask(logprobs=_CANDIDATES)
-        yield self._logprobs(heard, at(heard.choice, "logprobs", "top_logprobs", 0))
-        yield self._logit_bias()
+        yield from self._logprobs_and_bias(logprobs=_CANDIDATES)
+
+    def shown(self, heard: Heard) -> tuple[str, ...]:
+        """The first token's candidates, the likeliest first; none if none are shown."""
+        top = at(heard.choice, "logprobs", "top_logprobs", 0)
+        return _by_likelihood(top.items()) if isinstance(top, dict) else ()
 
 
 class Chat(_Kind):
@@ -171,13 +185,23 @@ class Chat(_Kind):
             return
         for name, heard in self._limits.items():
             yield Finding(name, self.name, heard.short, heard.error)
-        heard = self.ask(logprobs=True, top_logprobs=_CANDIDATES)
-        yield self._logprobs(heard, at(heard.choice, "logprobs", "content", 0, "top_logprobs"))
-        yield self._logit_bias()
+        yield from self._logprobs_and_bias(logprobs=True, top_logprobs=_CANDIDATES)
+
+    def shown(self, heard: Heard) -> tuple[str, ...]:
+        """The first token's candidates, the likeliest first; none if none are shown."""
+        top = at(heard.choice, "logprobs", "content", 0, "top_logprobs")
+        if not isinstance(top, list):
+            return ()
+        return _by_likelihood((at(one, "token"), at(one, "logprob")) for one in top)
 
     def _with_limit(self, name: str, **fields: Any) -> Heard:
         messages = [{"role": "user", "content": "Count from one to twenty, in words."}]
         return self._post("/chat/completions", {"messages": messages, name: _FEW, **fields})
+
+
+def _by_likelihood(candidates: Iterable[tuple[Any, Any]]) -> tuple[str, ...]:
+    seen = [(token, logprob) for token, logprob in candidates if isinstance(logprob, int | float)]
+    return tuple(token for token, _ in sorted(seen, key=lambda one: -one[1]))
 
 
 def at(value: Any, *path: str | int) -> Any:

@@ -17,12 +17,14 @@ class Scripted:
     Attributes:
         bodies: the answer of each path, below the API root; ``/tokenize`` stands beside it. A body
             under a `status` is an error; a path that is not there is answered by `missing`.
+        raw: whether the log-probabilities shown are those before a token was forced.
     """
 
     def __init__(self, said: Any, provider: str, paths: dict[str, str], missing: str) -> None:
         self.said, self.headers = said, shape(provider, "headers")
         self.bodies = {path: shape(provider, name) for path, name in paths.items()}
         self.missing = shape(provider, missing)
+        self.raw = False
 
     def answer(self, asked: Any) -> Any:
         path = asked.path.removeprefix("/v1").partition("?")[0]
@@ -41,7 +43,17 @@ class Scripted:
                         choice["text"] = token
                     else:
                         choice["message"]["content"] = token
+                    if choice["logprobs"] and not self.raw:
+                        _show(choice["logprobs"], token)
         return self.said(body, 200, self.headers)
+
+
+def _show(logprobs: Any, token: str) -> None:
+    """Put a token before the first one's candidates."""
+    if "content" in logprobs:
+        logprobs["content"][0]["top_logprobs"].insert(0, {"token": token, "logprob": 0.0})
+    else:
+        logprobs["top_logprobs"][0][token] = 0.0
 
 
 PROVIDERS = {

@@ -27,12 +27,9 @@ name = "films"
 dataset = "imdb_reviews"
 labels = ["Negative", "Positive"]
 instruction = "Classify following sentence as Positive or Negative"
-test_size = 6
+test_size = 2
 
-[provider.other]
-base_url = "{url}"
-endpoint = "{endpoint}"
-supports = {supports}
+{table}
 
 [[model]]
 name = "smollm2-135m"
@@ -158,7 +155,7 @@ class OtherProject:
         self._run().assert_outcomes(passed=cells)
         assert self._written.read_bytes() == recorded
         results: list[dict[str, Any]] = json.loads(recorded)["cells"]
-        assert [result["n"] for result in results] == [6] * cells
+        assert [result["n"] for result in results] == [2] * cells
         return results
 
     @property
@@ -179,17 +176,13 @@ def project(
 ) -> Callable[..., OtherProject]:
     """Write a repository that asks a server in one way."""
 
-    def project(
-        server: OtherServer, *, endpoint: str, supports: list[str], rules: list[str]
-    ) -> OtherProject:
+    def project(server: OtherServer, *, table: str, rules: list[str]) -> OtherProject:
         data = tmp_path_factory.mktemp("data")
         write_films(data)
         monkeypatch.setenv("TFDS_DATA_DIR", str(data))
         made = OtherProject(pytester, server)
         made.toml.parent.mkdir(parents=True)
-        made.toml.write_text(
-            EXPERIMENT.format(url=server.url, endpoint=endpoint, supports=supports, rules=rules)
-        )
+        made.toml.write_text(EXPERIMENT.format(table=table, rules=rules))
         (made.toml.parent / "test_accuracy.py").write_text(TEST)
         pytester.makeconftest('pytest_plugins = ["harness.plugin"]')
         return made
