@@ -69,7 +69,6 @@ def test_what_transformers_serve_lacks_is_found_and_its_table_records_by_text(
         ("logprobs", "chat"),
         ("logit_bias", "completions"),
         ("logit_bias", "chat"),
-        ("max_completion_tokens", "chat"),
         ("tokenize", None),
         ("fine_tuning", None),
         ("rate-limit headers", None),

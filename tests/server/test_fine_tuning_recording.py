@@ -69,11 +69,12 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def write_experiment(project, model, epochs):
+def write_experiment(project, model, epochs, endpoint="completions"):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     toml = project / "benchmarks" / "real" / "experiment.toml"
-    toml.write_text(EXPERIMENT.format(port=port, model=model, epochs=epochs))
+    text = EXPERIMENT.format(port=port, model=model, epochs=epochs)
+    toml.write_text(text.replace('/v1"', f'/v1"\nendpoint = "{endpoint}"'))
 
 
 def command(*options):
@@ -120,15 +121,66 @@ def test_a_job_is_recorded_with_its_cells_and_replays(project, tiny_folders):
     assert {cell["fine_tuned_model"] for cell in tuned} == {job["fine_tuned_model"]}
     assert {cell["trained_tokens"] for cell in tuned} == {job["trained_tokens"]}
 
-    shown = subprocess.run(
-        [sys.executable, "-c", TUNEBENCH, "curves", "--json", job_cassette(project)],
-        capture_output=True,
-        text=True,
-    )
-    assert shown.returncode == 0, shown.stderr
-    curve = json.loads(shown.stdout)["rows"]
+    curve = tunebench(project, "curves", "--json", job_cassette(project))["rows"]
     assert [row["step"] for row in curve] == [1, 2, 3, 4]
     assert 0 <= curve[-1]["classification/accuracy"] <= 1
+
+
+def test_a_job_that_the_command_ran_is_replayed_by_it_without_a_provider(project, tiny_folders):
+    write_experiment(project, tiny_folders["tiny-llama"], epochs=1)
+    (recorded,) = tunebench(project, "fine-tune", "--json", "benchmarks/real")["jobs"]
+    [job] = jobs_of(project)
+    assert (recorded["id"], recorded["recorded"]) == (job["id"], "now")
+    assert recorded["states"][-1] == job["status"] == "succeeded"
+    assert recorded["fine_tuned_model"] == job["fine_tuned_model"]
+    assert sorted(path.name for path in (project / "cassettes").rglob("*.jsonl")) == [
+        "small-ft20.jsonl"
+    ]
+
+    # Without its jobs a provider could only start another one.
+    (project / "jobs").rename(project / "gone")
+    (replayed,) = tunebench(project, "fine-tune", "--json", "benchmarks/real")["jobs"]
+    assert replayed == recorded | {"recorded": "before"}
+    assert not (project / "jobs").exists()
+
+
+def test_a_model_is_trained_and_asked_by_chat_and_replays(project, tiny_folders):
+    write_experiment(project, tiny_folders["tiny-llama"], epochs=1, endpoint="chat")
+    recorded = run(project, "-k", "ft20", "--record=missing", "--results", "recorded")
+    assert recorded.returncode == 0, recorded.stdout + recorded.stderr
+    [job] = jobs_of(project)
+    assert job["status"] == "succeeded"
+    for file in (project / "jobs" / "files").iterdir():
+        if b'"messages"' in file.read_bytes():
+            break
+    else:
+        pytest.fail("no file of messages was uploaded")
+
+    replayed = run(project, "-k", "ft20", "--results", "replayed")
+    assert replayed.returncode == 0, replayed.stdout
+    results = [(project / name / "results.json").read_bytes() for name in ("recorded", "replayed")]
+    assert results[0] == results[1]
+    cells = {cell["cell"]: cell for cell in json.loads(results[1])["cells"]}
+    assert list(cells) == ["small-ft20", "small-ft20-label_logprobs"]
+    assert {cell["fine_tuned_model"] for cell in cells.values()} == {job["fine_tuned_model"]}
+    assert cells["small-ft20-label_logprobs"]["readings"] == {"likeliest": 4}
+    asked = [
+        json.loads(line)
+        for line in (project / "cassettes" / "real" / "small-ft20.jsonl")
+        .read_text()
+        .splitlines()[1:]
+    ]
+    assert {row["endpoint"] for row in asked if "tokenize" not in row["endpoint"]} == {
+        "POST chat/completions"
+    }
+
+
+def tunebench(project, *args):
+    done = subprocess.run(
+        [sys.executable, "-c", TUNEBENCH, *args], cwd=project, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
 
 
 def job_cassette(project):
