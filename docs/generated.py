@@ -88,7 +88,7 @@ def meanings(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _experiment_file() -> str:
-    from harness.experiment_file import ExperimentFile
+    from harness.experiment_tables import ExperimentFile
 
     return "\n".join(_table(written, model) for written, model in tables(ExperimentFile))
 

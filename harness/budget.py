@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from harness.api.fine_tuning import JobSpec
     from harness.experiment import Cell
-    from harness.experiment_file import Prices
+    from harness.experiment_tables import Prices
 
 
 class BudgetError(TunebenchError):

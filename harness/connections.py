@@ -12,7 +12,7 @@ from harness.errors import TunebenchError
 
 if TYPE_CHECKING:
     from harness.experiment import Experiment
-    from harness.experiment_file import Provider
+    from harness.experiment_tables import Provider
 
 
 class KeyMissingError(TunebenchError):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from harness.api import Answer, Client
     from harness.experiment import Cell
-    from harness.experiment_file import Model, Provider
+    from harness.experiment_tables import Model, Provider
     from harness.label_tree import Branching
 
 # How many candidates the legacy completions API shows at most, and the chat API.

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import get_args
 
 from harness.configuration import configuration
-from harness.experiment_file import (
+from harness.experiment_file import ExperimentError, read_file, unknown
+from harness.experiment_tables import (
     DecisionRule,
-    ExperimentError,
     ExperimentFile,
     FineTuning,
     Matrix,
@@ -24,8 +24,6 @@ from harness.experiment_file import (
     Skip,
     Task,
     Threshold,
-    read_file,
-    unknown,
 )
 from harness.formatting.prompts import FormatError, check_labels
 from harness.formatting.reading import ReadingRule, check_readable

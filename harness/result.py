@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from harness.api.fine_tuning import FineTuned
     from harness.experiment import Cell
-    from harness.experiment_file import Prices
+    from harness.experiment_tables import Prices
     from harness.gates import Judged, Verdict
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harness.experiment import Cell, Experiment
-    from harness.experiment_file import DecisionRule, Mode, Prices, Skip, Threshold
+    from harness.experiment_tables import DecisionRule, Mode, Prices, Skip, Threshold
 
 GateName = Literal["min_accuracy", "min_uplift", "max_cost", "max_regression"]
 

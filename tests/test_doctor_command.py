@@ -6,7 +6,7 @@ import tomllib
 import pytest
 
 from harness.cli import main
-from harness.experiment_file import Provider
+from harness.experiment_tables import Provider
 
 from .api.scripted_provider import PROVIDERS, Scripted
 from .experiment_example import EXAMPLE

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from harness.experiment_file import ExperimentFile
+from harness.experiment_tables import ExperimentFile
 
 from .pages import DOCS, ROOT
 
