@@ -14,8 +14,9 @@ def test_an_unknown_name_is_refused_with_what_is_known() -> None:
         with pytest.raises(DatasetError) as caught:
             load(name)
         assert str(caught.value) == (
-            f"There is no data set {name!r}; write 'imdb_reviews', 'tfds:imdb_reviews', "
-            "'tfds:NAME', 'hf:NAME' or the path of a .csv, .tsv, .jsonl or .parquet file."
+            f"There is no data set {name!r}; write 'imdb_reviews', 'rotten_tomatoes', "
+            "'tfds:imdb_reviews', 'tfds:NAME', 'hf:NAME' or the path of a .csv, .tsv, .jsonl or "
+            ".parquet file."
         )
 
 
