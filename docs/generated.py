@@ -291,6 +291,16 @@ def _printed_tables() -> str:
     return "```text\n" + _readme("model        ", "```") + "```"
 
 
+def _printed_for(example: str) -> Callable[[], str]:
+    """The block that README shows below the heading of an example."""
+
+    def printed() -> str:
+        shown = _readme(f"**{example}", "\n```\n\n")
+        return "```text\n" + shown.partition("```\n")[2] + "\n```"
+
+    return printed
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "answer": _answer,
     "commands": _commands,
@@ -298,7 +308,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "experiment-file": _experiment_file,
     "fixtures": _fixtures,
     "presets": _presets,
+    "printed-sentences": _printed_for("Sentences"),
     "printed-tables": _printed_tables,
+    "printed-tickets": _printed_for("Tickets"),
     "pytest-options": _pytest_options,
     "python-api": _python_api,
     "scoring": _scoring,
