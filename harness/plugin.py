@@ -163,7 +163,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
         try:
             document = summary.document()
-            summary.answers = [answer["sentence"] for answer in document["answers"]]
+            summary.answers = [
+                f"{answer['experiment']}: {answer['sentence']}"
+                if len(document["experiments"]) > 1
+                else answer["sentence"]
+                for answer in document["answers"]
+            ]
             step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
             summary.written = write_results(chosen.results, document, step_summary)
         except TunebenchError as error:

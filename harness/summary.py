@@ -111,7 +111,13 @@ class Summary:
         """What is undecided, unread, changed since the baseline, or in cassettes in vain."""
         undecided = (gate for row in self.rows for gate in row["gates"])
         notes = [gate["sentence"] for gate in undecided if gate["verdict"] == "inconclusive"]
-        notes += [line for report in self._evaluated() for line in report["remarks"]]
+        # Cells of two experiments may have one name, which the table tells apart by a column.
+        several = len({report["experiment"] for report in self._evaluated()}) > 1
+        notes += [
+            f"{report['experiment']}: {line}" if several else line
+            for report in self._evaluated()
+            for line in report["remarks"]
+        ]
         # The same sentence for each cell where the baseline is of something else.
         notes += dict.fromkeys(line for report in self._evaluated() for line in report["flips"])
         counts: dict[str, int] = {}

@@ -52,6 +52,22 @@ def test_two_experiments_stand_side_by_side_in_both_import_modes(repository, mod
     repository.runpytest_inprocess(f"--import-mode={mode}").assert_outcomes(passed=8)
 
 
+def test_rows_of_two_experiments_are_told_apart(repository):
+    result = repository.runpytest_inprocess()
+    result.stdout.re_match_lines(
+        [
+            r"experiment +model +shots/size .*",
+            r"first +m +0 +text .*",
+            r"first +m +1 +text .*",
+            r"second +m +0 +text .*",
+            r"second +m +1 +text .*",
+        ],
+        consecutive=True,
+    )
+    alone = repository.runpytest_inprocess("-k", "first")
+    alone.stdout.re_match_lines([r"model +shots/size .*", r"m +0 +text .*"], consecutive=True)
+
+
 def test_a_replay_can_be_spread_over_processes(repository):
     repository.runpytest_inprocess("-n", "2").assert_outcomes(passed=8)
 

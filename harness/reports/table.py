@@ -34,21 +34,35 @@ def table(
     """Cells and yardsticks as lines of text with aligned columns, header first.
 
     Args:
-        rows: ``cells`` of ``results.json``.
+        rows: ``cells`` of ``results.json``. Where they are of several experiments, the first
+            column names it, here and in the other tables.
         baselines: its ``baselines``; they follow the cells.
     """
-    return aligned(_HEADER, [*map(_line, rows), *map(_baseline_line, baselines)])
+    cells, yardsticks = list(rows), list(baselines)
+    lines = [*map(_line, cells), *map(_baseline_line, yardsticks)]
+    return _lines(_HEADER, [*cells, *yardsticks], lines)
 
 
 def uplift_table(uplifts: Iterable[Mapping[str, Any]]) -> list[str]:
     """``uplifts`` of ``results.json`` as lines of text with aligned columns, header first."""
-    return aligned(_UPLIFT_HEADER, map(_uplift_line, uplifts))
+    rows = list(uplifts)
+    return _lines(_UPLIFT_HEADER, rows, list(map(_uplift_line, rows)))
 
 
 def job_table(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """The jobs behind fine-tuned ``cells`` of ``results.json``, one line each, header first."""
-    jobs = {row["job"]: row for row in rows if row["job"]}
-    return aligned(_JOB_HEADER, map(_job_line, jobs.values()))
+    jobs = list({row["job"]: row for row in rows if row["job"]}.values())
+    return _lines(_JOB_HEADER, jobs, list(map(_job_line, jobs)))
+
+
+def _lines(
+    header: Sequence[str], rows: Sequence[Mapping[str, Any]], lines: Sequence[Sequence[str]]
+) -> list[str]:
+    names = [row["experiment"] for row in rows]
+    if len(set(names)) < 2:
+        return aligned(header, lines)
+    named = ((name, *line) for name, line in zip(names, lines, strict=True))
+    return aligned(("experiment", *header), named)
 
 
 def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
