@@ -460,3 +460,17 @@ def test_importing_the_page_imports_neither_templates_nor_plotting():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_it_is_shown_how_answers_were_read_where_not_all_were_labels():
+    chatty = cell("tiny", 4, readings={"exact": 1, "chatter": 3})
+    plain = cell("small", 4, readings={"exact": 4})
+    page = made(document([chatty, plain]))
+    caption = "How the answers of every cell were read"
+    (shown,) = (one["text"] for one in page.all("table") if caption in one["text"])
+    assert shown.split(caption)[1].split() == [
+        *("cell", "exact", "chatter"),
+        *("tiny-0shot", "1", "3"),
+        *("small-0shot", "4", "0"),
+    ]
+    assert caption not in made(document([plain])).words()

@@ -117,6 +117,7 @@ def experiment_view(
         "break_evens": _sentences(own["break_evens"]),
         "jobs": jobs(own["jobs"], drawings),
         "confusion": confusion_views(experiment, cells),
+        "readings": tables.readings(cells),
         "scores": tables.other_scores(cells),
         "item_table": items_view(experiment, [*cells, *_as_cells(baselines)], texts),
         "provenance": tables.provenance(cells),

@@ -91,6 +91,22 @@ def other_scores(cells: Sequence[Row]) -> Table | None:
     return _table("Other scores of every cell", columns, cells)
 
 
+def readings(cells: Sequence[Row]) -> Table | None:
+    """By which rule answers were read, or why by none; None where all were read by the first."""
+    found = {name: None for cell in cells for name in cell.get("readings") or ()}
+    if not set(found) - {"exact", "likeliest"}:
+        return None
+    columns: list[Column] = [
+        ("cell", False, _cell),
+        *((name, True, _count_of(name)) for name in found),
+    ]
+    return _table("How the answers of every cell were read", columns, cells)
+
+
+def _count_of(reading: str) -> Callable[[Row], str]:
+    return lambda row: written((row.get("readings") or {}).get(reading, 0))
+
+
 def gates(cells: Iterable[Row]) -> Table | None:
     """Every check of every cell; None where there is none."""
     rows = [{"cell": cell["cell"], **gate} for cell in cells for gate in cell.get("gates") or ()]
