@@ -66,6 +66,7 @@ def test_every_format_gives_the_same_texts_and_labels(ending: str, tmp_path: Pat
         counts={"billing": 1, "login": 2},
         repeated=0,
         texts=[row["body"] for row in ROWS],
+        runs=False,
     )
 
 
