@@ -7,7 +7,6 @@ at the copy; without a good one it reads the records; without good ones it prepa
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import io
 import json
@@ -19,6 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.datasets import flat
 from harness.datasets.dataset import Columns, DatasetError
+
+try:
+    import fcntl
+except ImportError:  # Windows: two processes that prepare one set at once are not kept apart there.
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -114,7 +118,8 @@ def locked(path: Path) -> Iterator[None]:
     # several processes. The system drops this lock when its holder dies, however it dies.
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
