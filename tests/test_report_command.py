@@ -21,7 +21,8 @@ options:
   --output FILE  the page (report.html beside results.json)
   --force        overwrite a page that is there
   --texts        put the texts into the page, from the data set on this
-                 machine: such a page may not be one to pass on
+                 machine, which the experiment below benchmarks/ names: such a
+                 page may not be one to pass on
 """
 
 
@@ -116,6 +117,22 @@ def test_texts_come_from_the_data_set_on_this_machine(folder):
     assert report(path, "--texts", "--force") == 0
     start = texts[1].split("&")[0].split("'")[0].split('"')[0].split("<")[0]
     assert start in page.read_text(encoding="utf-8")
+
+
+def test_texts_come_from_a_table_that_the_experiment_names(folder, tmp_path, monkeypatch):
+    from harness.cell_prompts import dataset_of
+    from harness.experiment import Experiment
+
+    rows = "".join(f"{('bad', 'good')[i % 2]} evening {i},{i % 2}\n" for i in range(40))
+    (tmp_path / "evenings.csv").write_text("body,mood\n" + rows, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--text", "body", "--label", "mood", "--name", "imdb", "--test-size", "4"]
+    assert main(["init", "evenings.csv", *arguments]) == 0
+    made = Experiment.read("benchmarks/imdb/experiment.toml")
+    first = dataset_of(made).test.iloc[0]
+    path = folder(results(items=[first["item"]] * 2, dataset=made.task.dataset))
+    assert report(path, "--texts") == 0
+    assert first["text"] in (path / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ def add_report(
     add(
         "--texts",
         action="store_true",
-        help="put the texts into the page, from the data set on this machine: such a page may not "
-        "be one to pass on",
+        help="put the texts into the page, from the data set on this machine, which the experiment "
+        "below benchmarks/ names: such a page may not be one to pass on",
     )
     parser.set_defaults(run=run)
     return parser
@@ -100,9 +100,16 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _texts(path: Path, document: Mapping[str, Any]) -> dict[str, str]:
-    """The texts of the items, from the data sets that the experiments name."""
-    from harness import datasets
+    """The texts of the items, from the data sets that the experiments name.
 
+    A table's name and columns mean something only beside its experiment, which is looked for.
+    """
+    from harness import datasets
+    from harness.cell_prompts import dataset_of
+    from harness.commands.experiments import found_experiments
+
+    found = any(Path("benchmarks").rglob("experiment.toml"))
+    known = {one.name: one for one in found_experiments(())} if found else {}
     texts: dict[str, str] = {}
     for experiment in document.get("experiments") or ():
         name = experiment.get("dataset")
@@ -112,10 +119,11 @@ def _texts(path: Path, document: Mapping[str, Any]) -> dict[str, str]:
                 "its texts cannot be found; leave --texts out."
             )
         wanted = set(experiment.get("items") or ())
-        data = datasets.load(name)
+        own = known.get(experiment.get("name"))
+        data = dataset_of(own) if own and own.task.dataset == name else datasets.load(name)
         for frame in (data.test, data.train):
-            own = frame[frame["item"].isin(wanted)]
-            texts.update(zip(own["item"].tolist(), own["text"].tolist(), strict=True))
+            rows = frame[frame["item"].isin(wanted)]
+            texts.update(zip(rows["item"].tolist(), rows["text"].tolist(), strict=True))
         if missing := sorted(wanted - texts.keys()):
             raise ReportError(
                 f"{path}: {len(missing)} items, such as {missing[0]}, are not in data set "
