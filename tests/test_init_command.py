@@ -122,10 +122,16 @@ def test_few_rows_make_a_small_matrix(table):
     assert "test_uplift" not in Path("benchmarks/evenings/test_evenings.py").read_text()
 
 
-def test_labels_that_begin_alike_are_read_as_text_only(table):
-    assert init(table(labels=("very bad", "very good"))) == 0
-    rules = Experiment.read("benchmarks/evenings/experiment.toml").matrix.decision_rules
-    assert rules == ["text"]
+@pytest.mark.parametrize(
+    ("labels", "rules"),
+    [
+        (("very bad", "very good"), ["text", "label_logprobs"]),
+        (("bad", "bad enough"), ["text"]),
+    ],
+)
+def test_labels_are_also_read_by_likelihood_where_that_tells_them_apart(table, labels, rules):
+    assert init(table(labels=labels)) == 0
+    assert Experiment.read("benchmarks/evenings/experiment.toml").matrix.decision_rules == rules
 
 
 def test_files_that_are_there_are_named_and_left_alone(table, capsys):

@@ -79,10 +79,13 @@ class Choices:
 
     @property
     def decision_rules(self) -> list[str]:
-        """Both, where log-probabilities are known to be had and the labels' first words differ."""
-        told_apart = len({label.split()[0] for label in self.labels}) == len(self.labels)
-        both = told_apart and self.provider.logprobs
-        return ["text", "label_logprobs"] if both else ["text"]
+        """Both, where log-probabilities are known to tell these labels apart."""
+        labels = self.labels
+        apart = len({label.split()[0] for label in labels}) == len(labels)
+        # No label may begin another, or nothing tells where the shorter one ends.
+        whole = not any(a != b and b.startswith(a) for a in labels for b in labels)
+        both = apart or (whole and self.provider.whole_labels)
+        return ["text", "label_logprobs"] if both and self.provider.logprobs else ["text"]
 
     def experiment_file(self) -> str:
         """The text of ``experiment.toml``."""

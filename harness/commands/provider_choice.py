@@ -23,6 +23,7 @@ class ProviderChoice:
         key_hint: a variable that may hold its key, for a comment.
         trains: whether it is known to fine-tune.
         logprobs: whether it is known to give log-probabilities.
+        whole_labels: whether it is known to tell labels apart that begin with the same token.
         notes: what a user should know of it before recording, sentences.
     """
 
@@ -32,6 +33,7 @@ class ProviderChoice:
     key_hint: str = ""
     trains: bool = False
     logprobs: bool = False
+    whole_labels: bool = False
     notes: tuple[str, ...] = ()
 
     def check(self, train_sizes: list[int] | None) -> None:
@@ -56,7 +58,7 @@ def chosen_provider(given: str) -> ProviderChoice:
     """
     if given == "local":
         table: dict[str, str | list[str]] = {"base_url": "http://127.0.0.1:8017/v1"}
-        return ProviderChoice("local", table, trains=True, logprobs=True)
+        return ProviderChoice("local", table, trains=True, logprobs=True, whole_labels=True)
     if given.startswith(("http://", "https://")):
         known = ", ".join(f'"{name}"' for name in get_args(Capability))
         return ProviderChoice(
