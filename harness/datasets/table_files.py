@@ -128,14 +128,19 @@ def _values(count: int) -> str:
 
 
 def _delimiter(path: Path, content: str, columns: Sequence[str]) -> str:
-    """The delimiter that makes the first line hold both columns; the file's usual one if none."""
+    """The delimiter that makes the first line hold both columns.
+
+    If none does, the one that finds most columns there, of which the error then tells.
+    """
     usual = "\t" if path.suffix.lower() == ".tsv" else ","
+    found: dict[str, int] = {}
     for delimiter in (usual, *_DELIMITERS):
         begin = io.StringIO(content[:100_000], newline="")
         header = next(csv.reader(begin, delimiter=delimiter), [])
         if set(columns) <= set(header):
             return delimiter
-    return usual
+        found.setdefault(delimiter, len(header))
+    return max(found, key=lambda delimiter: found[delimiter])
 
 
 def _positions(

@@ -229,3 +229,11 @@ def test_a_missing_file_and_another_ending_are_sentences(tmp_path: Path, refused
     assert refused("x", "tickets.csv", "body", "body") == (
         "text_column and label_column are both 'body'; name two columns."
     )
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_misspelt_column_is_told_with_the_others_whatever_sets_them_apart(
+    delimiter: str, refused: Callable[..., str]
+) -> None:
+    said = refused(f"bodi{delimiter}queue\r\na{delimiter}b\r\n")
+    assert "there is no column 'body' among 'bodi', 'queue';" in said
