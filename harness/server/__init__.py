@@ -6,5 +6,5 @@ and shaped by ``responses``. Fine-tuning has modules of its own: ``file_routes``
 take what is asked, ``storage`` keeps it, ``job_queue`` starts a ``worker`` process a job. What a
 job makes is a LoRA adapter beside a base, which is one more name in ``models``.
 
-Needs the ``local`` extra: ``pip install -e '.[local]'``.
+Needs the ``local`` extra: ``pip install 'tunebench[local]'``.
 """

