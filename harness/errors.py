@@ -1,10 +1,18 @@
 """The one exception that users see."""
 
+from __future__ import annotations
+
+from harness.printable import printable
+
 
 class TunebenchError(Exception):
     """What went wrong, where (file, line, cell, item) and what to do, in one sentence.
 
-    Every error that a user can cause or mend is one of these. The plugin turns it into a
+    Every error that a user can cause or fix is one of these. The plugin turns it into a
     ``pytest.UsageError`` while tests are collected and into a failed case while they run;
-    the command line prints it and exits with 2.
+    the command line prints it and exits with 2. Whatever words of others the sentence quotes, as a
+    text it is one line that is safe to print, and holds no API key.
     """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())

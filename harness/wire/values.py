@@ -1,0 +1,117 @@
+"""Single values of a provider's JSON: lenient where providers differ, strict where it matters."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from harness.printable import printable
+
+_MAX_SHOWN = 60
+MAX_NAME = 256
+
+
+class Unusable(ValueError):  # noqa: N818 - an answer, not a failure of ours
+    """An answer that cannot be used, and why: the end of a sentence, without its full stop."""
+
+
+def shown(value: Any) -> str:
+    """A JSON value for a sentence: short, in one line."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (ValueError, TypeError, RecursionError):
+        text = type(value).__name__
+    text = printable(text[: 2 * _MAX_SHOWN])
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+
+
+def wrong(field: str, value: Any, wanted: str) -> Unusable:
+    """The value of a field is another than it must be."""
+    return Unusable(f"{field} is {shown(value)} and must be {wanted}")
+
+
+def parsed(content: bytes) -> Any:
+    """The JSON value of an answer.
+
+    Raises:
+        ValueError: it is not JSON, or nested too deeply to be an answer.
+    """
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def integer(value: Any, field: str) -> int:
+    """A whole number, which some providers write as a string or with a decimal point.
+
+    Raises:
+        Unusable: it is none.
+    """
+    number = _number(value)
+    if number is None or not number.is_integer():
+        raise wrong(field, value, "a whole number")
+    return int(value) if isinstance(value, int) else int(number)
+
+
+def number(value: Any, field: str) -> float:
+    """A finite number, which some providers write as a string.
+
+    Raises:
+        Unusable: it is none.
+    """
+    found = _number(value)
+    if found is None:
+        raise wrong(field, value, "a number")
+    return found
+
+
+def count(value: Any) -> int | None:
+    """A number of tokens or seconds that is there for information; None where it is none."""
+    found = _number(value)
+    if found is None or found < 0 or not found.is_integer():
+        return None
+    return int(found)
+
+
+def name(value: Any, field: str) -> str:
+    """A name or an id: a string that is not empty, shorter than any text, safe to print.
+
+    Raises:
+        Unusable: it is none.
+    """
+    if not isinstance(value, str) or not value or len(value) > MAX_NAME:
+        raise wrong(field, value, "a name")
+    return printable(value)
+
+
+def optional_name(value: Any) -> str:
+    """A name that is there for information; an empty string where it is none."""
+    if isinstance(value, str) and len(value) <= MAX_NAME:
+        return printable(value)
+    return ""
+
+
+def words(value: Any, limit: int = 300) -> str:
+    """What a provider says to people, in one short line; an empty string where it is no text."""
+    if isinstance(value, list):
+        value = next((part for part in value if isinstance(part, str | dict)), "")
+    if isinstance(value, dict):
+        value = next((value[key] for key in ("message", "detail") if value.get(key)), "")
+        return words(value, limit) if isinstance(value, dict | list) else words(str(value), limit)
+    if not isinstance(value, str):
+        return ""
+    return printable(" ".join(value[: 8 * limit].split()))[:limit]
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str) and len(value) > 40:  # longer than any number
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
