@@ -7,21 +7,29 @@ what they took. By the hour, what is not recorded is taken to go at 380 tokens a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from itertools import islice
+from typing import TYPE_CHECKING, NoReturn
 
-from harness.cassettes.fingerprint import prompt_text, text_sha256
-from harness.cell_prompts import is_chat, prompts_of
+from harness.cassettes.fingerprint import prompt_text
+from harness.cell_prompts import is_chat
 from harness.decision_rules import CHATTER_TOKENS
 from harness.errors import TunebenchError
 from harness.formatting.estimates import BYTES_PER_TOKEN, TOKENS_PER_SECOND, Estimate, Rates
 from harness.scoring import answers_cost, hourly_cost, training_cost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from harness.api import Prompt
     from harness.api.fine_tuning import JobSpec
+    from harness.cassettes import CassetteFile
+    from harness.cassettes.store import Row
     from harness.experiment import Cell
     from harness.experiment_tables import Prices
+
+
+# Rows that are looked at to tell what a prompt takes.
+_SAMPLE = 200
 
 
 class BudgetError(TunebenchError):
@@ -44,19 +52,20 @@ class Budget:
     currency: str = ""
     stopped: str = ""
 
-    def take_cell(self, cell: Cell, rows: Iterable[dict[str, Any]]) -> None:
-        """Take what the texts cost that a cell's cassette lacks.
+    def take_cell(self, cell: Cell, lacking: Sequence[Prompt], file: CassetteFile) -> None:
+        """Take what the prompts cost that a cell's cassette lacks.
 
         Args:
             cell: the cell.
-            rows: of its cassette.
+            lacking: the prompts to ask, of all rounds of its decision rule.
+            file: its cassette.
 
         Raises:
             BudgetError: it would pass the budget.
         """
-        lacking, answers = _lacking(cell, rows)
         if lacking:
-            self._take(str(cell), cost_of_answers(self._prices(cell), cell, lacking, answers))
+            prices = self._prices(cell)
+            self._take(str(cell), cost_of_answers(prices, cell, lacking, _answered(file)))
 
     def take_job(self, cell: Cell, spec: JobSpec) -> None:
         """Take what a fine-tuned cell's job costs.
@@ -102,23 +111,19 @@ class Budget:
         raise BudgetError(sentence)
 
 
-def announcement(cell: Cell, rows: Iterable[dict[str, Any]]) -> str | None:
-    """What the texts that a cell's cassette lacks will cost; None where no price or text is."""
+def announcement(cell: Cell, lacking: Sequence[Prompt], file: CassetteFile) -> str | None:
+    """What the prompts that a cell's cassette lacks will cost; None where no price or prompt is."""
     prices = cell.experiment.models[cell.model].prices
-    lacking, answers = _lacking(cell, rows)
-    cost = cost_of_answers(prices, cell, lacking, answers) if prices and lacking else None
+    cost = cost_of_answers(prices, cell, lacking, _answered(file)) if prices and lacking else None
     if prices is None or cost is None:
         return None
-    return f"{cell}: {len(lacking)} texts to ask, about {cost:.4g} {prices.currency}"
+    return f"{cell}: {len(lacking)} prompts to ask, about {cost:.4g} {prices.currency}"
 
 
-def _lacking(cell: Cell, rows: Iterable[dict[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
-    """The prompts that have no answer among a cassette's rows, and the rows of answers."""
-    endpoint = "POST chat/completions" if is_chat(cell) else "POST completions"
-    answers = [row for row in rows if row["endpoint"] == endpoint]
-    answered = {sha for row in answers for sha in row["prompt_sha256"]}
-    prompts = map(prompt_text, prompts_of(cell).values())
-    return [p for p in prompts if text_sha256(p) not in answered], answers
+def _answered(file: CassetteFile) -> list[Row]:
+    """Some answers of a cassette, to tell from what others will take."""
+    answers = (stored for stored in file.rows() if stored.request.endpoint.endswith("completions"))
+    return [stored.row for stored in islice(answers, _SAMPLE)]
 
 
 def _needs(cell: Cell, which: str) -> str:
@@ -129,36 +134,36 @@ def _needs(cell: Cell, which: str) -> str:
 
 
 def cost_of_answers(
-    prices: Prices, cell: Cell, lacking: list[str], answers: list[dict[str, Any]]
+    prices: Prices, cell: Cell, lacking: Sequence[Prompt], answered: Iterable[Row]
 ) -> float | None:
-    """What the texts that a cell lacks cost.
+    """What the prompts that a cell lacks cost.
 
     Args:
         prices: of its model.
         cell: the cell.
         lacking: the prompts to send.
-        answers: rows of its cassette that hold answers, to tell how many tokens a prompt takes.
+        answered: rows of its cassette that hold answers, to tell how many tokens a prompt takes.
 
     Returns:
         The cost in the currency of the prices; None where they leave it open.
     """
-    asked = sum(len(row["prompt_sha256"]) for row in answers)
-    usage = [row["body"].get("usage") or {} for row in answers]
-    if asked and all("prompt_tokens" in one for one in usage):
-        told = sum(one["prompt_tokens"] for one in usage) / asked * len(lacking)
+    rows, n = list(answered), len(lacking)
+    told = [row.usage[0] / row.prompts for row in rows if row.usage[0] is not None]
+    if rows and len(told) == len(rows):
+        asked = sum(told) / len(rows) * n
     else:
-        told = sum(len(prompt.encode("utf-8", "replace")) for prompt in lacking) / BYTES_PER_TOKEN
+        texts = map(prompt_text, lacking)
+        asked = sum(len(text.encode("utf-8", "replace")) for text in texts) / BYTES_PER_TOKEN
     longest = max(len(label.encode()) for label in cell.experiment.task.labels)
     room = CHATTER_TOKENS if is_chat(cell) else 0
-    most = longest + room if cell.decision_rule == "text" else 1
-    said = len(lacking) * (cell.experiment.task.max_tokens or most)
+    most = cell.experiment.task.max_tokens or longest + room if cell.decision_rule == "text" else 1
+    said = n * most
     if prices.per_hour is not None:
-        seconds = (told + said) / TOKENS_PER_SECOND
-        if asked:
-            seconds = sum(row["latency_ms"] for row in answers) / 1000 / asked * len(lacking)
+        seconds = (asked + said) / TOKENS_PER_SECOND
+        if rows:
+            seconds = sum(row.latency_ms / row.prompts for row in rows) / 1000 / len(rows) * n
         return hourly_cost(seconds, prices.per_hour)
     if prices.input is None or prices.output is None:
         return None
-    n = len(lacking)
-    thousand = answers_cost(told, said, n, input_price=prices.input, output_price=prices.output)
+    thousand = answers_cost(asked, said, n, input_price=prices.input, output_price=prices.output)
     return thousand / 1000 * n

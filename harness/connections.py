@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.api import Client, Pacer
 from harness.api.local import LOCAL, LocalProvider
 from harness.errors import TunebenchError
+from harness.printable import keep_secret
 
 if TYPE_CHECKING:
     from harness.experiment import Experiment
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class KeyMissingError(TunebenchError):
-    """A provider whose key is not set."""
+    """A provider whose key is not set, or cannot be sent."""
 
 
 @dataclass
@@ -46,12 +47,9 @@ class Connections:
                 concurrency=provider.concurrency if recording else 1,
                 retries=provider.retries if recording else 0,
                 timeout=provider.timeout,
-                answers_as={
-                    model.provider_id: model.answers_as
-                    for model in experiment.models.values()
-                    if model.provider == name and model.answers_as is not None
-                },
+                answers_as=known_names(experiment, name),
                 pacer=_pacer(provider) if recording else None,
+                offline=not recording,
             )
         return self._clients[key]
 
@@ -83,6 +81,15 @@ class StartedProvider:
         self._local.stop()
 
 
+def known_names(experiment: Experiment, provider: str) -> dict[str, str]:
+    """The names that a provider's models answer with, by the names they are asked by."""
+    return {
+        model.provider_id: model.answers_as
+        for model in experiment.models.values()
+        if model.provider == provider and model.answers_as is not None
+    }
+
+
 def _pacer(provider: Provider) -> Pacer:
     return Pacer(
         provider.concurrency,
@@ -94,12 +101,35 @@ def _pacer(provider: Provider) -> Pacer:
 
 def _api_key(experiment: Experiment, provider: str) -> str:
     variable = experiment.providers[provider].api_key_env
+    # A proxy before several providers may echo one's key in another's answers.
+    for other in experiment.providers.values():
+        keep_secret(os.environ.get(other.api_key_env or "", "").strip())
+    return key_of(variable, f"{experiment.path}: [provider.{provider}]")
+
+
+def key_of(variable: str | None, whose: str) -> str:
+    """The key in an environment variable, without white space around it; hidden from now on.
+
+    Args:
+        variable: its name; None where no key is needed.
+        whose: whose key it is, for the beginning of an error's sentence.
+
+    Raises:
+        KeyMissingError: it is not set, or holds what no header can carry.
+    """
     if variable is None:
         return "none"
-    key = os.environ.get(variable)
+    key = os.environ.get(variable, "").strip()
     if not key:
         raise KeyMissingError(
-            f"{experiment.path}: [provider.{provider}] takes its key from the environment variable "
-            f"{variable}, which is not set; set it before recording."
+            f"{whose} takes its key from the environment variable {variable}, which is not set; "
+            "set it to the provider's key."
+        )
+    keep_secret(key)
+    if not (key.isascii() and key.isprintable()):
+        raise KeyMissingError(
+            f"{whose} takes its key from the environment variable {variable}, and the key there "
+            "holds a character that cannot be sent (a line break, a control character, or one that "
+            "is not ASCII); set it again."
         )
     return key

@@ -36,6 +36,11 @@ _BIAS = 100
 CHATTER_TOKENS = 16
 
 
+# What a model's `parameters` may say otherwise than the rule, which is then told with the results:
+# some models take one temperature only, some providers show few candidates.
+_OVERRIDABLE = ("temperature", "top_logprobs")
+
+
 class RuleError(TunebenchError):
     """A decision rule that cannot work with these labels at this provider."""
 
@@ -203,6 +208,36 @@ def _likeliest(seen: Mapping[int, float], known: bool) -> Decision:
 
 def _bias(ids: Sequence[int]) -> dict[str, int]:
     return {str(token): _BIAS for token in ids}
+
+
+def fields_of(asked: Round, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a request beside model and prompt.
+
+    Args:
+        asked: what the rule asks for, which holds but for what may be overridden.
+        parameters: of the model.
+    """
+    own = {name: value for name, value in parameters.items() if name not in _OVERRIDABLE}
+    return {**own, **asked.parameters, **_overriding(asked, parameters)}
+
+
+def overrides_of(rule: Rule, parameters: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What a model's `parameters` say otherwise than its rule: the rule's value and theirs."""
+    return {
+        name: (asked.parameters[name], value)
+        for asked in rule.rounds
+        for name, value in _overriding(asked, parameters).items()
+    }
+
+
+def _overriding(asked: Round, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: parameters[name]
+        for name in _OVERRIDABLE
+        if name in parameters
+        and name in asked.parameters
+        and parameters[name] != asked.parameters[name]
+    }
 
 
 def rule_of(cell: Cell, client: Client) -> Rule:

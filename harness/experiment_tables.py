@@ -27,15 +27,35 @@ _Price = Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)]
 
 # Other fields of a request would change what is asked, or what an answer looks like.
 _NO_PARAMETERS = {"model", "prompt", "messages", "n", "best_of", "stream", "echo"}
+# The decision rule sets them, and its reading of an answer rests on them.
+_OF_RULES = {"logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "stop"}
+# What the rule sets, too, and a model or provider may need otherwise: the greatest and least value.
+_OVERRIDABLE = {"temperature": (0, 100), "top_logprobs": (2, 20)}
 
 
 def _check_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
-    if wrong := sorted(_NO_PARAMETERS & parameters.keys()):
+    if wrong := sorted((_NO_PARAMETERS | _OF_RULES) & parameters.keys()):
+        limit = "; limit the tokens of an answer by max_tokens in [task]"
         raise PydanticCustomError(
             "parameters",
-            "{wrong} cannot be set, as answers are then read wrongly",
-            {"wrong": ", ".join(wrong)},
+            "{wrong} cannot be set, as answers are then read wrongly{more}",
+            {
+                "wrong": ", ".join(wrong),
+                "more": limit if any("max" in name for name in wrong) else "",
+            },
         )
+    for name, (least, most) in _OVERRIDABLE.items():
+        value = parameters.get(name, least)
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not (least <= value <= most)
+        ):
+            raise PydanticCustomError(
+                "parameters",
+                "{name} must be a number from {least} to {most}",
+                {"name": name, "least": least, "most": most},
+            )
     return parameters
 
 
@@ -159,8 +179,10 @@ class Model(_Table):
             other model is refused.
         label_token_ids: the first token's id of each label (behind a space, but not in a chat),
             for the decision rule ``label_logprobs`` where the provider has no ``/tokenize``.
-        parameters: further fields of each request, such as ``reasoning_effort``; they come before
-            what the decision rule asks for, as ``temperature``.
+        parameters: further fields of each request, such as ``reasoning_effort``. What the decision
+            rule sets cannot be set here, but for ``temperature``, which some models take one of
+            only, and ``top_logprobs``, of which some providers show no more than 5: a value that
+            differs from the rule's is shown with the results.
         prices: what it costs.
     """
 

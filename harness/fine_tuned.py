@@ -90,13 +90,14 @@ class FineTunedModels:
                 kind=JobCassette,
             ) as cassette,
         ):
-            if not cassette.holds_job(spec.metadata["tunebench_job"]):
+            assert isinstance(cassette, JobCassette)
+            if cassette.job(spec.metadata["tunebench_job"]) is None:
                 if self.budget is not None:
                     self.budget.take_job(cell, spec)
                 monitor.say(_announcement(cell, spec))
             client = self.connections.client(experiment, provider, recording=True)
             try:
-                fine_tune(client, spec, monitor)
+                fine_tune(client, spec, monitor, cassette)
             except JobError as error:  # how it ended is recorded, and counts
                 failure = error
         if failure is not None:
@@ -107,7 +108,7 @@ class FineTunedModels:
         provider = experiment.models[cell.model].provider
         client = self.connections.client(experiment, provider, recording=False)
         with _replay(cell, hint) as cassette:
-            made = fine_tune(client, spec, None)
+            made = fine_tune(client, spec, None, cassette)
             self.unplayed[cell.job_cassette] = cassette.unplayed
         return made
 

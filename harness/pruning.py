@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.cassettes import CassetteError
-from harness.cassettes.store import lock
+from harness.cassettes.store import lock, without_rows
 from harness.errors import TunebenchError
 from harness.experiment import Experiment
 from harness.formatting.whole_files import whole_files
@@ -96,18 +96,15 @@ def carry_out(plan: Pruned) -> Pruned:
     try:
         with path.open("rb") as file:
             try:
-                lock(file, path)
+                lock(file.fileno(), path)
             except CassetteError as error:
                 return Pruned(path, "leave", f"{error} It was left alone.")
             if plan.action == "remove":
                 path.unlink()
                 return plan
-            starts = {f'{{"key":"{key}"'.encode() for key in plan.keys}
-            length = max(map(len, starts), default=0)
-            # Read behind the lock: what another process recorded in between is kept.
-            kept = [line for line in file if line.endswith(b"\n") and line[:length] not in starts]
             with whole_files([path], overwrite=True) as (new,):
-                new.writelines(kept)
+                # Read behind the lock: what another process recorded in between is kept.
+                new.writelines(without_rows(file, plan.keys))
     except OSError as error:
         raise PruneError(
             f"{path}: the cassette cannot be changed ({error.strerror}) and is as it was; make "

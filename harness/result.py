@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,8 @@ class Result:
             the rule ``label_logprobs`` saw them; None where they are not known.
         answered_as: the names of other models than the one asked that answers came from, as the
             provider says; mostly the same one with a date.
+        overrides: fields of the request that the model's `parameters` set instead of the decision
+            rule, with both values: the rule's and the one that was asked with.
     """
 
     cell: Cell
@@ -58,6 +60,7 @@ class Result:
     server: str = ""
     label_logprobs: tuple[Mapping[int, float] | None, ...] = ()
     answered_as: str = ""
+    overrides: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -99,7 +102,14 @@ class Result:
     @property
     def remarks(self) -> list[str]:
         """What to know of the answers beside how many are right, a sentence each."""
-        return [f"{self.cell}: {self.unread_sentence}."] if self.unread else []
+        remarks = [f"{self.cell}: {self.unread_sentence}."] if self.unread else []
+        remarks += [
+            f"{self.cell}: asked with {name} = {asked!r}, as the model's `parameters` say, and not "
+            f"with its decision rule's {of_rule!r}"
+            + (": the answers are drawn by chance." if name == "temperature" and asked else ".")
+            for name, (of_rule, asked) in self.overrides.items()
+        ]
+        return remarks
 
     @property
     def predictions(self) -> list[int | None]:
@@ -227,6 +237,7 @@ class Result:
             "training_seconds": made.seconds if made else None,
             "server": self.server or None,
             "answered_as": self.answered_as or None,
+            "overrides": {name: asked for name, (_, asked) in self.overrides.items()},
             "cost_per_1000": self.cost_per_1000,
             "training_cost": self.training_cost,
             "currency": self.prices.currency if self.prices else None,

@@ -6,15 +6,15 @@ evaluated by replay. So a recording and every later replay give the same result.
 
 from __future__ import annotations
 
-import statistics
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from harness.api.answers import endpoint_of
 from harness.cassettes import CassetteFile, blocked_network, item_index, use_cassette
 from harness.cell_prompts import prompts_of, test_rows, texts_of
-from harness.connections import Connections
-from harness.decision_rules import rule_of
+from harness.connections import Connections, known_names
+from harness.decision_rules import fields_of, overrides_of, rule_of
 from harness.errors import TunebenchError
 from harness.fine_tuned import FineTunedModels
 from harness.recordings import NoProgress, Progress, RecordMode, recorded_file
@@ -22,13 +22,13 @@ from harness.result import Result
 from harness.scoring import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from harness.api import Answer, Client, Reply
+    from harness.api import Prompt
     from harness.api.fine_tuning import FineTuned
     from harness.budget import Budget
-    from harness.decision_rules import Decision
+    from harness.decision_rules import Rule
     from harness.experiment import Cell, Experiment
 
 
@@ -112,7 +112,7 @@ class Runner:
 
     def _record(self, cell: Cell, made: FineTuned | None, hint: str, progress: Progress) -> None:
         provider = cell.experiment.models[cell.model].provider
-        items = item_index(prompts_of(cell))
+        items: dict[str, str] = {}
         with (
             recorded_file(_open, cell, cell.cassette, self.record) as file,
             use_cassette(
@@ -121,27 +121,53 @@ class Runner:
                 items=items,
                 texts=texts_of(cell),
                 hint=hint,
-            ),
+                answers_as=known_names(cell.experiment, provider),
+            ) as cassette,
         ):
             client = self._connections.client(cell.experiment, provider, recording=True)
+            model = _asked(cell, made)
+            requests = _requests(cell, rule_of(cell, client))
+            lacking = []
+            for asked in requests:
+                items |= item_index(asked.prompts)
+                prompts = list(asked.prompts.values())
+                endpoint = f"POST {endpoint_of(prompts[0])[1:]}"
+                fields = {"model": model, **asked.fields}
+                lacking.append(cassette.lacking(endpoint, fields, prompts))
             from harness.budget import announcement  # late: only recordings cost anything
 
-            rows = list(file.rows())
-            if (line := announcement(cell, rows)) is not None:
+            to_ask = [prompt for prompts in lacking for prompt in prompts]
+            if (line := announcement(cell, to_ask, file)) is not None:
                 progress.say(line)
             if self.budget is not None:
-                self.budget.take_cell(cell, rows)
-            _ask(cell, made, client, items, progress)
+                self.budget.take_cell(cell, to_ask, file)
+            progress.answered(len(requests[-1].prompts) - len(lacking[-1]))
+            for number, (asked, prompts) in enumerate(zip(requests, lacking, strict=True), 1):
+                client.complete(
+                    model,
+                    prompts,
+                    asked.fields,
+                    done=progress.answered if number == len(requests) else lambda _: None,
+                    say=lambda line: progress.say(f"{cell}: {line}"),
+                )
 
     def _replay(self, cell: Cell, made: FineTuned | None, hint: str) -> Result:
         provider = cell.experiment.models[cell.model].provider
         client = self._connections.client(cell.experiment, provider, recording=False)
         file = _open(cell, cell.cassette)
-        items = item_index(prompts_of(cell))
+        items: dict[str, str] = {}
         try:
             with use_cassette(file, before_send=None, items=items, hint=hint) as cassette:
-                replies, decisions = _ask(cell, made, client, items, NoProgress())
+                rule = rule_of(cell, client)
+                answers = []
+                for asked in _requests(cell, rule):
+                    items |= item_index(asked.prompts)
+                    prompts = list(asked.prompts.values())
+                    replies = client.complete(_asked(cell, made), prompts, asked.fields)
+                    answers.append([answer for reply in replies for answer in reply.answers])
+                decisions = [rule.read(*of_text) for of_text in zip(*answers, strict=True)]
                 unplayed = self.unplayed[cell.cassette] = cassette.unplayed
+                told = cassette.told()
         finally:
             file.close()
         rows = test_rows(cell.experiment)
@@ -153,48 +179,42 @@ class Runner:
                 [decision.label for decision in decisions],
                 [decision.reading for decision in decisions],
             ),
-            prompt_tokens=sum(reply.prompt_tokens for reply in replies),
-            completion_tokens=sum(reply.completion_tokens for reply in replies),
-            latency_ms_median=statistics.median(reply.latency_ms for reply in replies),
-            recorded_at=max(reply.recorded_at or "" for reply in replies),
+            prompt_tokens=told.prompt_tokens,
+            completion_tokens=told.completion_tokens,
+            latency_ms_median=told.latency_ms_median,
+            recorded_at=told.recorded_at,
             unplayed=len(unplayed),
             fine_tuned=made,
-            seconds=sum(reply.latency_ms for reply in replies) / 1000,
-            server=", ".join(sorted({reply.server for reply in replies if reply.server})),
+            seconds=told.seconds,
+            server=", ".join(told.servers),
             label_logprobs=tuple(decision.logprobs for decision in decisions),
-            answered_as=", ".join(
-                sorted({r.model for r in replies if r.model} - {_asked(cell, made)})
-            ),
+            answered_as=", ".join(name for name in told.models if name != _asked(cell, made)),
+            overrides=overrides_of(rule, cell.experiment.models[cell.model].parameters),
         )
 
 
-def _ask(
-    cell: Cell, made: FineTuned | None, client: Client, items: dict[str, str], progress: Progress
-) -> tuple[list[Reply], list[Decision]]:
-    """Ask for every test text; all replies, and what was read of the answers for each text.
+@dataclass(frozen=True)
+class _Request:
+    """What each text of a cell is asked once: the request's fields, and the prompts by item id."""
 
-    The prompts of further rounds are added to `items`, the item ids by prompt SHA-256.
-    """
-    rule, prompts = rule_of(cell, client), prompts_of(cell)
+    fields: dict[str, Any]
+    prompts: dict[str, Prompt]
+
+
+def _requests(cell: Cell, rule: Rule) -> Sequence[_Request]:
+    """What a cell asks, a request for each round of its rule."""
+    prompts = dict(prompts_of(cell))
     parameters = cell.experiment.models[cell.model].parameters
-    replies: list[Reply] = []
-    answers: list[list[Answer]] = []
-    for number, asked in enumerate(rule.rounds, 1):
-        texts = prompts
-        if asked.suffix:  # of completions only: a chat cannot be continued
-            texts = {item: f"{prompt}{asked.suffix}" for item, prompt in prompts.items()}
-            items |= item_index(texts)
-        done = progress.answered if number == len(rule.rounds) else lambda _: None
-        told = client.complete(
-            _asked(cell, made),
-            list(texts.values()),
-            asked.parameters | parameters,
-            done=done,
-            say=lambda line: progress.say(f"{cell}: {line}"),
+    return [
+        _Request(
+            fields_of(asked, parameters),
+            # Of completions only: a chat cannot be continued.
+            {item: f"{prompt}{asked.suffix}" for item, prompt in prompts.items()}
+            if asked.suffix
+            else prompts,
         )
-        replies += told
-        answers.append([answer for reply in told for answer in reply.answers])
-    return replies, [rule.read(*of_text) for of_text in zip(*answers, strict=True)]
+        for asked in rule.rounds
+    ]
 
 
 def _asked(cell: Cell, made: FineTuned | None) -> str:

@@ -1,13 +1,11 @@
 """Ask a provider for completions or chats.
 
 The `openai` package does the talking: connections, retries, time-outs and error classes are its
-own. What is asked and what is read of an answer stands in `harness.api.answers`.
+own. What is asked stands in `harness.api.answers`, what is read of an answer in `harness.wire`.
 """
 
 from __future__ import annotations
 
-import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,18 +13,19 @@ from urllib.parse import urlsplit
 
 import openai
 
-from harness.api.answers import Answer, Prompt, RequestError, answers_of, request_of
-from harness.api.failures import other_model, reason, unreadable
+from harness.api.answers import Answer, Prompt, RequestError, request_of
+from harness.api.failures import reason, unreadable
 from harness.api.pacing import Pacer, estimated_tokens
 from harness.api.uploads import meter_upload
 from harness.errors import TunebenchError
+from harness.wire import Asked, Unusable, parsed, read_answers, read_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-# Written by the cassette: what was measured when the answer was recorded.
-_LATENCY_HEADER = "tunebench-latency-ms"
-_RECORDED_AT_HEADER = "tunebench-recorded-at"
+    import httpx2
+
+_KEEPS_METHOD = (307, 308)
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,8 @@ class Reply:
 
     Attributes:
         answers: one for each prompt, in their order.
-        prompt_tokens: tokens of all prompts.
-        completion_tokens: tokens of all completions.
-        latency_ms: from the request to the whole answer, milliseconds; on replay as recorded.
-        recorded_at: when the answer was recorded, ISO 8601, or None if it came from the provider.
+        prompt_tokens: tokens of all prompts; 0 where the provider does not tell.
+        completion_tokens: tokens of all completions; 0 where the provider does not tell.
         server: what the server says of itself (``system_fingerprint``), or an empty string.
         model: the model that the provider says has answered, or an empty string.
     """
@@ -46,8 +43,6 @@ class Reply:
     answers: tuple[Answer, ...]
     prompt_tokens: int
     completion_tokens: int
-    latency_ms: float
-    recorded_at: str | None
     server: str = ""
     model: str = ""
 
@@ -67,6 +62,8 @@ class Client:
         answers_as: the names that models answer with, by the names they are asked by, where a
             provider gives a model another.
         pacer: lets completions leave no faster than the provider allows; None on replay.
+        offline: whether nothing is ever sent, so that nothing of the machine's network set-up, such
+            as proxies and certificates, is looked at.
     """
 
     def __init__(
@@ -80,6 +77,7 @@ class Client:
         timeout: float = 600.0,
         answers_as: Mapping[str, str] | None = None,
         pacer: Pacer | None = None,
+        offline: bool = False,
     ) -> None:
         self.base_url = base_url
         self._answers_as = answers_as or {}
@@ -94,10 +92,13 @@ class Client:
             max_retries=retries,
             timeout=timeout,
             http_client=openai.DefaultHttpxClient(
-                trust_env=not local,
+                trust_env=not (local or offline),
+                verify=not offline,
+                # Compressed answers can be read, too, but are no use to anybody here.
+                headers={"accept-encoding": "identity"},
                 event_hooks={
                     "request": [meter_upload],
-                    "response": [pacer.hear] if pacer else [],
+                    "response": [_check_redirect, *([pacer.hear] if pacer else [])],
                 },
             ),
         )
@@ -188,44 +189,31 @@ class Client:
         """
         url = self.base_url.removesuffix("/").removesuffix("/v1") + "/tokenize"
         body = {"model": model, "prompt": text, "add_special_tokens": False}
-        reply = self.call_json(f"/tokenize at {url}", lambda _: self._post(url, body).content)
-        tokens = reply.get("tokens")
-        if not (
-            isinstance(tokens, list) and tokens and all(isinstance(id_, int) for id_ in tokens)
-        ):
-            raise RequestError(f"/tokenize at {url}: the answer holds no list `tokens` of ids.")
-        return tokens
+        what = f"/tokenize at {url}"
+        reply = self.call_json(what, lambda _: self._post(url, body).content)
+        try:
+            return read_tokens(reply)
+        except Unusable as problem:
+            raise RequestError(f"{what}: {problem}.") from None
 
     def _ask(
         self, model: str, prompts: Sequence[Prompt], parameters: Mapping[str, Any], where: str
     ) -> Reply:
         what = f"model {model!r} at {self.base_url}, {where}"
         path, asking = request_of(prompts, lists=self._prompts_per_request > 1)
-        headers: dict[str, str] = {}
-        started = time.perf_counter()
-
-        def send(_: openai.OpenAI) -> bytes:
-            response = self._post(path, {"model": model, **asking, **parameters})
-            headers.update(response.response.headers)
-            return response.content
-
-        body = self.call_json(what, send)
-        if (
-            wrong := other_model(model, body.get("model"), self._answers_as.get(model))
-        ) is not None:
-            raise RequestError(f"{what}: {wrong}")
-        measured = (time.perf_counter() - started) * 1000
-        usage = body.get("usage")
-        if not isinstance(usage, dict):
-            usage = {}
+        fields = {"model": model, **asking, **parameters}
+        body = self.call_json(what, lambda _: self._post(path, fields).content)
+        asked = Asked.of(path, fields, len(prompts), self._answers_as.get(model))
+        try:
+            read = read_answers(body, asked)
+        except Unusable as problem:
+            raise RequestError(f"{what}: {problem}.") from None
         return Reply(
-            answers=answers_of(body, prompts, what),
-            prompt_tokens=usage.get("prompt_tokens") or 0,
-            completion_tokens=usage.get("completion_tokens") or 0,
-            latency_ms=float(headers.get(_LATENCY_HEADER, measured)),
-            recorded_at=headers.get(_RECORDED_AT_HEADER),
-            server=str(body.get("system_fingerprint") or ""),
-            model=str(body.get("model") or ""),
+            answers=read.answers,
+            prompt_tokens=read.usage.prompt_tokens or 0,
+            completion_tokens=read.usage.completion_tokens or 0,
+            server=read.server,
+            model=read.model,
         )
 
     def _post(self, url: str, body: dict[str, Any]) -> openai.HttpxBinaryResponseContent:
@@ -262,9 +250,29 @@ class Client:
         """
         content = self.call(what, send)
         try:
-            body = json.loads(content)
+            body = parsed(content)
         except ValueError:
             body = None
         if not isinstance(body, dict):
             raise RequestError(f"{what}: {unreadable(content, self.base_url)}")
         return body
+
+
+def _check_redirect(response: httpx2.Response) -> None:
+    """An httpx2 event hook: follow a redirect within one origin, with the same request, only.
+
+    Raises:
+        RequestError: the texts would be sent to another host, or not at all.
+    """
+    if not response.has_redirect_location:
+        return
+    here = response.request.url
+    there = here.join(response.headers["location"])
+    same = (there.scheme, there.host, there.port) == (here.scheme, here.host, here.port)
+    keeps_method = response.request.method == "GET" or response.status_code in _KEEPS_METHOD
+    if same and keeps_method:
+        return
+    raise RequestError(
+        f"{here}: the provider redirects to {there}, which is not followed; if that is the right "
+        "address, make it the provider's base_url."
+    )

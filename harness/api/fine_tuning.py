@@ -111,19 +111,27 @@ class Monitor(Protocol):
         """The job of that name has taken a step, of so many if the provider says how many."""
 
 
-def fine_tune(client: Client, spec: JobSpec, monitor: Monitor | None) -> FineTuned:
+def fine_tune(client: Client, spec: JobSpec, monitor: Monitor | None, journal: Any) -> FineTuned:
     """Fine-tune, or go on with the job that does.
 
     Args:
         client: a connection to the provider.
         spec: the job.
         monitor: told of uploads and events; None on replay, where nothing is waited for.
+        journal: knows which job was created.
 
     Raises:
         JobError: the job failed or was cancelled, in the provider's words.
         RequestError: a request failed for good. The job, if there is one, goes on.
     """
-    job = _find(client, spec) or _create(client, spec, monitor)
+    mark = spec.metadata["tunebench_job"]
+    known = journal.job(mark)
+    if known is not None:
+        job = {"id": known}
+    elif monitor is None:
+        raise journal.no_job()
+    else:
+        job = _find(client, spec) or _create(client, spec, monitor)
     job = _follow(client, spec, job, monitor)
     if job["status"] != "succeeded":
         raise JobError(f"the fine-tuning job {_end_of(job)}; mend that and record it anew.")

@@ -33,8 +33,6 @@ class _Reply(Protocol):
     def prompt_tokens(self) -> int: ...
     @property
     def completion_tokens(self) -> int: ...
-    @property
-    def recorded_at(self) -> str | None: ...
 
 
 _R = TypeVar("_R", bound=_Reply)
@@ -235,15 +233,12 @@ class Pacer:
 
     def _answered(self, reply: _Reply, cost: Mapping[str, float], left_at: float) -> None:
         with self._changed:
-            if reply.recorded_at is not None:  # a cassette had it, so nothing left this machine
-                taken = {"requests": 0.0, "tokens": 0.0}
-            else:
-                used = reply.prompt_tokens + reply.completion_tokens
-                taken = {"requests": 1.0, "tokens": float(used or cost["tokens"])}
-                self._refused_in_a_row = 0
-                self._answered_since += 1
-                if left_at > self._slowed_at:
-                    self._speed_up()
+            used = reply.prompt_tokens + reply.completion_tokens
+            taken = {"requests": 1.0, "tokens": float(used or cost["tokens"])}
+            self._refused_in_a_row = 0
+            self._answered_since += 1
+            if left_at > self._slowed_at:
+                self._speed_up()
             for spacing in self._spacings:
                 spacing.correct(taken[spacing.kind] - cost[spacing.kind])
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from harness.api.answers import RequestError
-from harness.api.failures import other_model
 from harness.api.probe_requests import Chat, Completions, Finding, at, send
 from harness.errors import TunebenchError
 from harness.providers import Capability, Endpoint, MaxTokensField
+from harness.wire import other_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,7 +1,6 @@
 """What two recordings of one thing answer differently.
 
-Answers to texts are compared by item, also where they came in other requests; all others by the
-key of their request. Where a cassette holds several answers to one, its last counts. Times do not.
+Answers to texts are compared by item; all others by the key of their row. Times do not count.
 """
 
 from __future__ import annotations
@@ -9,17 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+
+    from harness.cassettes.inspection import InspectedRow
 
 
-def differences(
-    old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]
-) -> dict[str, Any]:
+def differences(old: Iterable[InspectedRow], new: Iterable[InspectedRow]) -> dict[str, Any]:
     """Compare the rows of two cassettes.
-
-    Args:
-        old: rows, as JSON.
-        new: the others.
 
     Returns:
         ``only_old`` and ``only_new``: what one has alone, item ids or requests. ``changed``: of
@@ -41,20 +36,26 @@ def differences(
     }
 
 
-def _answers(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What is compared, by item id or request."""
+def _answers(rows: Iterable[InspectedRow]) -> dict[str, dict[str, Any]]:
+    """What is compared, by item id or request; each round of an item on its own."""
     found: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        common = {name: row[name] for name in ("model", "server", "parameters")}
-        body, items = row["body"], row["items"]
-        choices = body.get("choices") if isinstance(body, dict) else None
-        if isinstance(choices, list) and len(choices) == len(items) == len(row["prompt_sha256"]):
-            ordered = sorted(choices, key=lambda choice: choice.get("index", 0))
-            for item, sha, choice in zip(items, row["prompt_sha256"], ordered, strict=True):
-                found[item] = {"text": _text(choice), "logprobs": _logprobs(choice), **common}
-                found[item]["prompt_sha256"] = sha
-        else:
-            found[f"{row['endpoint']} ({row['key'][:8]})"] = {**common, "answer": body}
+    for one in rows:
+        row, request = one.row, one.request
+        common = {
+            "model": request.model,
+            "server": request.server,
+            "parameters": dict(request.parameters or {}),
+        }
+        if row.item is None:
+            name = f"{request.endpoint} ({row.key[:8]})"
+            found[name] = {**common, "answer": row.answer}
+            continue
+        name, number = row.item, 1
+        while name in found:  # labels that begin alike are asked for in rounds
+            number += 1
+            name = f"{row.item} (round {number})"
+        answer = {"text": _text(row.answer), "logprobs": _logprobs(row.answer)}
+        found[name] = {**answer, **common, "prompt_sha256": row.prompt}
     return found
 
 
@@ -62,15 +63,11 @@ def _shown(what: str, value: Any) -> Any:
     return None if what == "answer" else value
 
 
-def _text(choice: Mapping[str, Any]) -> Any:
+def _text(choice: Any) -> Any:
     return choice["text"] if "text" in choice else (choice.get("message") or {}).get("content")
 
 
-def _logprobs(choice: Mapping[str, Any]) -> Any:
+def _logprobs(choice: Any) -> Any:
     """The first token's candidates by their text."""
-    logprobs = choice.get("logprobs") or {}
-    if tops := logprobs.get("top_logprobs"):
-        return tops[0]
-    if tokens := logprobs.get("content"):  # as chat completions have them
-        return {one["token"]: one["logprob"] for one in tokens[0].get("top_logprobs") or ()}
-    return None
+    tops = (choice.get("logprobs") or {}).get("top_logprobs")
+    return tops[0] if tops else None

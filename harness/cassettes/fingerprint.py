@@ -1,8 +1,9 @@
 """From a request to its key: what changes the answer, and nothing that does not.
 
-The key covers the endpoint, the model and the whole body in a canonical form. Host, port, API
-key, headers, the order of JSON keys and the boundary of a multipart body are left out; an
-uploaded file counts by its name and the hash of its content.
+A request's digest covers the endpoint, the model and the whole body but for the prompts, in a
+canonical form; a prompt's key is that digest and the prompt itself, so that it is the same whatever
+else the request holds. Host, port, API key, headers, the order of JSON keys and the boundary of a
+multipart body are left out; an uploaded file counts by its name and the hash of its content.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import json
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.errors import TunebenchError
+from harness.cassettes.store import CassetteError, RequestLine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Body fields that carry the user's texts. They are stored as hashes alone.
 TEXT_FIELDS = ("prompt", "messages", "input")
@@ -32,6 +36,7 @@ STORED_PARAMETERS = frozenset(
         "logprobs",
         "max_completion_tokens",
         "max_tokens",
+        "metadata",
         "method",
         "n",
         "presence_penalty",
@@ -50,32 +55,43 @@ _DISPOSITION = re.compile(rb'\b(name|filename)="((?:[^"\\]|\\.)*)"')
 _API_ROOT = re.compile(r"^https?://[^/]*(?:/v\d+(?:beta\d*)?(?=/)|/.*?/v\d+(?:beta\d*)?(?=/))?/?")
 
 
-class CassetteError(TunebenchError):
-    """A cassette that cannot be read, written or asked."""
-
-
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
     """A request as a cassette knows it.
 
     Attributes:
-        key: SHA-256 (hex) over endpoint and canonical body.
         endpoint: method and path below the API root, as ``POST completions``.
-        model: the model asked, or an empty string where the body names none.
-        parameters: the stored parameters of the body.
-        texts: the prompts in the order of the request; kept in memory only.
+        digest: SHA-256 (hex) over endpoint and canonical body, but for the prompts.
+        fields: the body's fields but for the prompts.
+        prompts: the prompts in the order of the request, a chat's messages as JSON; one empty text
+            where it holds none. Kept in memory only.
     """
 
-    key: str
     endpoint: str
-    model: str
-    parameters: dict[str, Any] = field(repr=False)
-    texts: tuple[str, ...] = field(repr=False)
+    digest: str
+    fields: dict[str, Any] = field(repr=False)
+    prompts: tuple[str, ...] = field(repr=False)
+
+    @property
+    def model(self) -> str:
+        """The model asked, or an empty string where the body names none."""
+        return str(self.fields.get("model", ""))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters that a cassette stores."""
+        return {name: self.fields[name] for name in sorted(STORED_PARAMETERS & self.fields.keys())}
 
     @property
     def prompt_sha256(self) -> list[str]:
         """SHA-256 (hex) of each prompt, in the order of the request."""
-        return [text_sha256(text) for text in self.texts]
+        return [text_sha256(text) for text in self.prompts]
+
+    def line(self, server: str = "", answered_by: str = "") -> RequestLine:
+        """What its rows have in common, as a cassette stores it."""
+        return RequestLine(
+            self.digest, self.endpoint, self.model, self.parameters, server, answered_by
+        )
 
 
 def text_sha256(text: str) -> str:
@@ -99,30 +115,22 @@ def endpoint_of(method: str, uri: str) -> str:
     return f"{method} {_API_ROOT.sub('', uri, count=1)}"
 
 
-def request_key(endpoint: str, body: bytes) -> str:
-    """The key alone: what a replay needs of a request that it has recorded.
-
-    Raises:
-        CassetteError: the body is neither empty, a JSON object nor a multipart form.
-    """
-    return _key(endpoint, _parse(endpoint, body))
-
-
 def fingerprint(method: str, uri: str, body: bytes) -> Fingerprint:
-    """All that a cassette needs to know of a request.
+    """What a cassette needs to know of a request.
 
     Raises:
         CassetteError: the body is neither empty, a JSON object nor a multipart form.
     """
     endpoint = endpoint_of(method, uri)
     fields = _parse(endpoint, body)
-    return Fingerprint(
-        key=_key(endpoint, fields),
-        endpoint=endpoint,
-        model=str(fields.get("model", "")),
-        parameters={name: fields[name] for name in sorted(STORED_PARAMETERS & fields.keys())},
-        texts=tuple(_texts(fields)),
-    )
+    prompts = tuple(_take_prompts(fields)) or ("",)
+    return Fingerprint(endpoint, digest_of(endpoint, fields), fields, prompts)
+
+
+def digest_of(endpoint: str, fields: Mapping[str, Any]) -> str:
+    """The digest of a request from the fields of its body without the prompts."""
+    canonical = json.dumps([endpoint, fields], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _parse(endpoint: str, body: bytes) -> dict[str, Any]:
@@ -132,12 +140,14 @@ def _parse(endpoint: str, body: bytes) -> dict[str, Any]:
         return _form(endpoint, body)
     try:
         fields = json.loads(body, parse_float=_number)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CassetteError(
             f"the body of {endpoint!r} is not JSON ({error}): cassettes record JSON requests."
         ) from error
     if not isinstance(fields, dict):
-        raise CassetteError(f"the body of {endpoint!r} is no JSON object: it cannot be recorded.")
+        raise CassetteError(
+            f"the body of {endpoint!r} must be a JSON object: it cannot be recorded."
+        )
     return fields
 
 
@@ -171,18 +181,13 @@ def _number(digits: str) -> float:
     return int(number) if number.is_integer() else number
 
 
-def _key(endpoint: str, fields: dict[str, Any]) -> str:
-    canonical = json.dumps([endpoint, fields], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _texts(fields: dict[str, Any]) -> list[str]:
-    """The prompts of a body. A chat's messages, or token ids, count as one prompt."""
-    texts: list[str] = []
+def _take_prompts(fields: dict[str, Any]) -> list[str]:
+    """Take the prompts out of a body. A chat's messages, or token ids, are one prompt."""
+    prompts: list[str] = []
     for name in TEXT_FIELDS:
-        value = fields.get(name)
+        value = fields.pop(name, None)
         if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
-            texts.extend(value)
+            prompts.extend(value)
         elif value is not None:
-            texts.append(prompt_text(value))
-    return texts
+            prompts.append(prompt_text(value))
+    return prompts

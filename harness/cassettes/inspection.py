@@ -6,29 +6,31 @@ A replay refuses a damaged file at its first fault. This reads on and names them
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.cassettes.fingerprint import CassetteError
 from harness.cassettes.leaks import holds_secret, long_texts, repeats
-from harness.cassettes.store import VERSION, Row
+from harness.cassettes.store import (
+    CassetteError,
+    RequestLine,
+    Row,
+    checked_fields,
+    header_problem,
+    request_of,
+    row_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_FIELDS = [one.name for one in fields(Row)]
-_TYPES: dict[str, Any] = {
-    **dict.fromkeys(("key", "endpoint", "model", "recorded_at", "server"), str),
-    **dict.fromkeys(("items", "prompt_sha256"), list),
-    "parameters": dict,
-    "status": int,
-    "latency_ms": (int, float),
-}
-_KEY = re.compile(r"[0-9a-f]{64}")
-# The search for a job is asked again by each recording until there is one.
-_SEARCH = re.compile(r"GET fine_tuning/jobs(\?.*)?")
+
+@dataclass(frozen=True)
+class InspectedRow:
+    """A well-formed row and what it has in common with others."""
+
+    row: Row
+    request: RequestLine
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Inspected:
     path: Path
     size: int
     header: dict[str, Any]
-    rows: dict[int, dict[str, Any]] = field(repr=False)
+    rows: dict[int, InspectedRow] = field(repr=False)
     torn: bool
     problems: list[str]
 
@@ -59,7 +61,7 @@ class Inspected:
     def numbers(self, keys: Iterable[str]) -> list[int]:
         """The lines of rows by their keys."""
         wanted = set(keys)
-        return [number for number, row in self.rows.items() if row["key"] in wanted]
+        return [number for number, one in self.rows.items() if one.row.key in wanted]
 
     def leaks(self, texts: Iterable[str], keys: Iterable[str]) -> list[str]:
         """What it must not hold, a sentence each; a text or key itself is never told.
@@ -70,13 +72,14 @@ class Inspected:
         """
         texts, keys = long_texts(texts), list(keys)
         found = []
-        for number, row in self.rows.items():
-            if repeats(row, texts):
+        for number, one in self.rows.items():
+            content = [one.row.answer, one.row.item, one.request.fields]
+            if repeats(content, texts):
                 found.append(
                     f"{self.path}, line {number}: the row holds a text of the data set; turn that "
                     "off at the provider, delete the cassette and record again."
                 )
-            if holds_secret(json.dumps(row, ensure_ascii=False), keys):
+            if holds_secret(json.dumps(content, ensure_ascii=False), keys):
                 found.append(
                     f"{self.path}, line {number}: the row holds what looks like an API key; take "
                     "it back at its provider, delete the cassette and record again."
@@ -88,18 +91,21 @@ def inspect(path: Path) -> Inspected:
     """Read a cassette's file.
 
     Raises:
-        CassetteError: it cannot be read.
+        CassetteError: it cannot be read, or is no regular file.
     """
     header: dict[str, Any] = {}
-    rows: dict[int, dict[str, Any]] = {}
+    requests: dict[str, RequestLine] = {}
+    rows: dict[int, InspectedRow] = {}
     problems, torn = [], False
-    first_lines: dict[str, int] = {}
+    first_lines: dict[tuple[str, str], int] = {}
     try:
+        if not path.is_file():
+            raise CassetteError(f"{path}: the cassette is no regular file; move it away.")
         with path.open("rb") as file:
             lines = list(file)
     except OSError as error:
         raise CassetteError(
-            f"{path}: the cassette cannot be read ({error.strerror}); mend the path."
+            f"{path}: the cassette cannot be read ({error.strerror}); put a file there that can."
         ) from error
     for number, line in enumerate(lines, 1):
         try:
@@ -107,52 +113,29 @@ def inspect(path: Path) -> Inspected:
                 torn = True
                 raise ValueError("it has no end; record again, or prune it")
             if number == 1:
-                header = _header(line)
+                if (problem := header_problem(line)) is not None:
+                    raise ValueError(problem)
+                header = json.loads(line)
                 continue
-            row = _row(line)
-            earlier = first_lines.setdefault(row["key"], number)
-            rows[number] = row
-            if earlier != number and not _SEARCH.fullmatch(row["endpoint"]):
+            fields = checked_fields(line)
+            if isinstance(fields, dict) and "digest" in fields:
+                id_, request = request_of(fields)
+                requests[id_] = request
+                continue
+            row = row_of(fields)
+            if row.request not in requests:
+                raise ValueError("no line before it describes its request")
+            rows[number] = InspectedRow(row, requests[row.request])
+            key = (requests[row.request].digest, row.prompt)
+            earlier = first_lines.setdefault(key, number)
+            if earlier != number and lines[earlier - 1].rstrip() != line.rstrip():
                 raise ValueError(f"it has the key of line {earlier}; delete one of the two")
         except ValueError as error:
-            problems.append(f"{path}, line {number}: {error}.")
+            problems.append(f"{path}, line {number}: {error}{_fix(str(error))}.")
     if not lines:
         problems.append(f"{path}: the file is empty; delete it.")
     return Inspected(path, sum(map(len, lines)), header, rows, torn, problems)
 
 
-def _header(line: bytes) -> dict[str, Any]:
-    header = _object(line)
-    if not {"cassette", "experiment", "recording"} <= header.keys():
-        raise ValueError("this is no header of a cassette; restore it from version control")
-    if header["cassette"] != VERSION:
-        raise ValueError(
-            f"the cassette has format version {header['cassette']!r}, and this tunebench reads "
-            f"{VERSION}; install the version that wrote it"
-        )
-    return header
-
-
-def _row(line: bytes) -> dict[str, Any]:
-    row = _object(line)
-    mend = "restore the file from version control"
-    if list(row) != _FIELDS:
-        wrong = sorted(set(row) ^ set(_FIELDS))
-        named = f"the fields {', '.join(wrong)}" if wrong else "the order of its fields"
-        raise ValueError(f"a row of a cassette differs in {named}; {mend}")
-    for name, kind in _TYPES.items():
-        if not isinstance(row[name], kind) or isinstance(row[name], bool):
-            raise ValueError(f"the field {name} is not of its kind; {mend}")
-    if not _KEY.fullmatch(row["key"]):
-        raise ValueError(f"the key is no SHA-256 in hex; {mend}")
-    return row
-
-
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise ValueError("this is no JSON object; restore the file from version control")
-    return value
+def _fix(problem: str) -> str:
+    return "" if ";" in problem else "; restore the file from version control"

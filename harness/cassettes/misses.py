@@ -1,15 +1,16 @@
-"""Why a cassette cannot answer a request, in a sentence that leads to the mend."""
+"""Why a cassette cannot answer a request, in a sentence that says how to fix it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.cassettes.fingerprint import CassetteError, Fingerprint, text_sha256
+from harness.cassettes.store import CassetteError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from harness.cassettes.store import CassetteFile
+    from harness.cassettes.fingerprint import Fingerprint
+    from harness.cassettes.store import CassetteFile, StoredAnswer
 
 _MAX_ITEMS_NAMED = 3
 
@@ -19,7 +20,7 @@ class CassetteMissError(CassetteError):
 
 
 class MissExplainer:
-    """Finds the recorded request nearest to one that was missed and says where they differ."""
+    """Says which prompts a cassette does not answer, and how the nearest recorded ones differ."""
 
     def __init__(self, file: CassetteFile, items: Mapping[str, str], hint: str) -> None:
         self._file = file
@@ -27,78 +28,75 @@ class MissExplainer:
         self._hint = hint
 
     def miss(self, asked: Fingerprint) -> CassetteMissError:
-        """The error to raise: cassette, cell, item, nearest recorded request, difference, mend."""
+        """The error to raise: cassette, cell, items, nearest recorded row, difference, fix."""
         recording = self._file.header["recording"]
-        what = f"{recording}, {self._name_items(asked)}"
+        missing = [
+            sha256 for sha256 in asked.prompt_sha256 if not self._file.holds(asked.digest, sha256)
+        ]
+        named = [self._items[sha256] for sha256 in missing if sha256 in self._items]
+        what = f"{recording}, {f'item {_join(named)}' if named else f'request {asked.endpoint!r}'}"
         if not self._file.exists:
             return CassetteMissError(
                 f"{what}: there is no cassette {self._file.path}, and replay sends nothing to a "
                 f"provider; {self._hint}."
             )
-        row = self._nearest(asked)
-        if row is None:
+        nearest = self._nearest(asked, set(missing), set(named))
+        if nearest is None:
             return CassetteMissError(
                 f"{what}: {self._file.path} has no recorded request to {asked.endpoint!r}; "
                 f"{self._hint}."
             )
-        named = _join([*row["items"]]) or "no item"
         return CassetteMissError(
-            f"{what}: {self._file.path} has no answer to this request; the nearest recorded one "
-            f"({named}) differs in {self._differences(asked, row)}; undo that change, or "
-            f"{self._hint}."
+            f"{what}: {self._file.path} has no answer to this; "
+            f"{self._difference(asked, nearest, set(missing), set(named))}."
         )
 
-    def _name_items(self, asked: Fingerprint) -> str:
-        hashes = [text_sha256(text) for text in asked.texts]
-        named = [self._items[sha] for sha in hashes if sha in self._items]
-        return f"item {_join(named)}" if named else f"request {asked.endpoint!r}"
+    def _nearest(
+        self, asked: Fingerprint, missing: set[str], named: set[str]
+    ) -> StoredAnswer | None:
+        """The recorded row that is likest to what was missed."""
 
-    def _nearest(self, asked: Fingerprint) -> dict[str, Any] | None:
-        hashes = asked.prompt_sha256
-        items = {self._items.get(sha) for sha in hashes} - {None}
-
-        def likeness(row: dict[str, Any]) -> tuple[float, ...]:
-            same_parameters = sum(
-                row["parameters"].get(name) == value for name, value in asked.parameters.items()
-            )
+        def likeness(stored: StoredAnswer) -> tuple[bool, bool, bool, int]:
+            recorded = stored.request
             return (
-                len(set(hashes) & set(row["prompt_sha256"])),
-                len(items & set(row["items"])),
-                row["model"] == asked.model,
-                same_parameters,
+                stored.row.prompt in missing,
+                stored.row.item in named,
+                recorded.model == asked.model,
+                sum(
+                    (recorded.parameters or {}).get(name) == value
+                    for name, value in asked.parameters.items()
+                ),
             )
 
-        rows = (row for row in self._file.rows() if row["endpoint"] == asked.endpoint)
+        rows = (row for row in self._file.rows() if row.request.endpoint == asked.endpoint)
         return max(rows, key=likeness, default=None)
 
-    def _differences(self, asked: Fingerprint, row: dict[str, Any]) -> str:
-        """What differs, most telling first."""
-        found = _parameter_differences(asked, row)
-        hashes, recorded = asked.prompt_sha256, row["prompt_sha256"]
-        items = {self._items[sha] for sha in hashes if sha in self._items}
-        if items and row["items"] and items.isdisjoint(row["items"]):
-            found.append("the items it asks for, all of them")
-        elif len(recorded) != len(hashes):
-            found.append(
-                f"the number of prompts in the request (recorded {len(recorded)}, asked "
-                f"{len(hashes)})"
-            )
-        elif recorded != hashes:
-            changed = sum(a != b for a, b in zip(recorded, hashes, strict=True))
-            found.append(
-                f"the text of {changed} of {len(hashes)} prompts (prompt template, examples or "
-                "data changed)"
-            )
-        return ", ".join(found) or "a parameter that cassettes do not store"
+    def _difference(
+        self, asked: Fingerprint, nearest: StoredAnswer, missing: set[str], named: set[str]
+    ) -> str:
+        """How the nearest row differs, and what to do."""
+        recorded, item = nearest.request, nearest.row.item
+        differences = _parameter_differences(asked, nearest)
+        if not differences and recorded.digest != asked.digest:
+            differences.append("a parameter that cassettes do not store")
+        if nearest.row.prompt not in missing and item in named:
+            differences.append("the text of the prompt (prompt template, examples or data changed)")
+        if not differences:
+            return f"these texts are not recorded yet: {self._hint}"
+        return (
+            f"the nearest recorded row ({item or 'no item'}) differs in {', '.join(differences)}; "
+            f"undo that change, or {self._hint}"
+        )
 
 
-def _parameter_differences(asked: Fingerprint, row: dict[str, Any]) -> list[str]:
+def _parameter_differences(asked: Fingerprint, nearest: StoredAnswer) -> list[str]:
+    recorded = nearest.request
+    stored = recorded.parameters or {}
     found = []
-    if row["model"] != asked.model:
-        found.append(f"model (recorded {row['model']!r}, asked {asked.model!r})")
-    for name in sorted(asked.parameters.keys() | row["parameters"].keys()):
-        old = row["parameters"].get(name, "nothing")
-        new = asked.parameters.get(name, "nothing")
+    if recorded.model != asked.model:
+        found.append(f"model (recorded {recorded.model!r}, asked {asked.model!r})")
+    for name in sorted(asked.parameters.keys() | stored.keys()):
+        old, new = stored.get(name, "nothing"), asked.parameters.get(name, "nothing")
         if old != new:
             found.append(f"{name} (recorded {old!r}, asked {new!r})")
     return found

@@ -1,51 +1,111 @@
 """The cassette that vcrpy plays and records: vcrpy intercepts, our file answers.
 
 vcrpy patches the HTTP transports below the `openai` client. For each request it asks the
-cassette whether it can play a response; this one looks the request's key up in an indexed file
-(`harness.cassettes.store`) instead of comparing it with every recorded request, and appends each
-new answer at once instead of saving all of them at the end.
+cassette whether it can play a response; this one looks the keys of the request's prompts up in an
+indexed file (`harness.cassettes.store`) instead of comparing it with every recorded request, and
+puts the response together from their rows. A new answer is judged by `harness.wire` as soon as it
+comes, and what was read of it is appended at once; one that cannot be used is handed on unstored,
+and the client, which judges it by the same rules, says what is wrong with it.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import threading
 import time
+from collections import Counter
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from fractions import Fraction
+from sys import intern
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urljoin
 
 from vcr.cassette import Cassette
 from vcr.patch import PATCHER_NAMES
 from vcr.record_mode import RecordMode
 
-from harness.cassettes.fingerprint import (
-    CassetteError,
-    Fingerprint,
-    endpoint_of,
-    fingerprint,
-    prompt_text,
-    request_key,
-    text_sha256,
-)
+from harness.cassettes.fingerprint import Fingerprint, fingerprint, prompt_text, text_sha256
 from harness.cassettes.leaks import long_texts, repeats
 from harness.cassettes.misses import MissExplainer
-from harness.cassettes.store import CassetteFile, Row
+from harness.cassettes.store import CassetteError, CassetteFile, Row, is_note
+from harness.printable import hidden, without_secrets
+from harness.wire import (
+    Asked,
+    Unusable,
+    Usage,
+    composed,
+    decoded,
+    parsed,
+    read_answers,
+    read_tokens,
+    stored_choice,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from vcr.request import Request
 
-LATENCY_HEADER = "tunebench-latency-ms"
-RECORDED_AT_HEADER = "tunebench-recorded-at"
+    from harness.cassettes.store import RequestLine, StoredAnswer
 
+_ANSWERED = ("POST completions", "POST chat/completions")
+_TOKENIZE = "POST tokenize"
 _FILE_CONTENT = re.compile(r"GET files/[^/]+/content")
 
 # The openai client speaks through httpx2. Whatever else opens a connection while a cassette is in
 # use, such as the start of the local provider, is no traffic of the experiment.
 _OTHER_LIBRARIES = tuple(name for name in PATCHER_NAMES if name != "httpx2")
+
+
+class _Played(NamedTuple):
+    """What is told of a row that was played."""
+
+    request: RequestLine
+    recorded_at: str
+    latency_ms: float
+    prompts: int
+    usage: tuple[int | None, int | None]
+
+    @classmethod
+    def of(cls, stored: StoredAnswer) -> _Played:
+        row = stored.row
+        return cls(stored.request, intern(row.recorded_at), row.latency_ms, row.prompts, row.usage)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the rows say that were played, beside the answers themselves.
+
+    A row holds what its whole request took; of that a prompt has its share.
+
+    Attributes:
+        prompt_tokens: of all prompts; 0 where the provider did not tell.
+        completion_tokens: of all completions; 0 where the provider did not tell.
+        latency_ms_median: median over the requests, milliseconds.
+        seconds: sum over the requests.
+        recorded_at: when the last answer came, ISO 8601.
+        servers: what the servers said of themselves.
+        models: the names that the answers came from.
+    """
+
+    prompt_tokens: int
+    completion_tokens: int
+    latency_ms_median: float
+    seconds: float
+    recorded_at: str
+    servers: list[str]
+    models: list[str]
+
+
+@dataclass
+class _Sent:
+    """A request on its way, and where its answers are kept."""
+
+    asked: Fingerprint
+    started: float
 
 
 class RecordedCassette(Cassette):  # type: ignore[misc]
@@ -59,6 +119,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         items: item id by prompt SHA-256, to store with an answer and to name in a miss.
         texts: the data set's texts that are asked; an answer that repeats one is refused.
         hint: how to record what is missing, for the end of a miss's message.
+        answers_as: the names that models are known to answer with, by the names they are asked by.
     """
 
     def __init__(
@@ -70,6 +131,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         items: Mapping[str, str],
         texts: Iterable[str],
         hint: str,
+        answers_as: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(
             path,
@@ -77,123 +139,205 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
             skip_patchers=_OTHER_LIBRARIES,
         )
         self.file = file
-        self.played: set[str] = set()
+        self.played: dict[int, _Played] = {}
         self._items = items
         self._explainer = MissExplainer(file, items, hint)
         self._before_send = before_send
         self.recording = before_send is not None
         self.hint = hint
+        self._answers_as = answers_as or {}
         self._texts = long_texts(texts)
         self._refused: CassetteError | None = None
+        self._checked = False
+        # Of the request of each thread that was answered by a redirect.
+        self._redirected = threading.local()
 
     # What vcrpy's transport stubs ask, in their order.
 
     def can_play_response_for(self, request: Request) -> bool:
-        """Whether the file has the answer.
+        """Whether the file has the answers to all prompts of a request.
 
         Raises:
             CassetteMissError: it has not, and nothing is recorded.
+            CassetteError: a line of the file is damaged, so that it may be the answer.
         """
-        key = self._key(request)
-        if self._plays(key, endpoint_of(request.method, request.uri)):
-            request.tunebench_key = key
+        asked = self._redirect_of(request)
+        if asked is None:
+            asked = self._asked(fingerprint(request.method, request.uri, request.body or b""))
+        found = self._found(asked)
+        if found is not None:
+            request.tunebench_rows = asked, found
             return True
-        asked = fingerprint(request.method, request.uri, request.body or b"")
-        if asked.key != key:
-            asked = replace(asked, key=key)
+        if not self._checked:
+            self.file.check()
+            self._checked = True
         if self._before_send is None:
-            raise self._explainer.miss(asked)
+            raise self._miss(asked)
         if self._refused is not None:
             # The client takes a refused answer for a lost connection and would ask again.
             raise self._refused
-        if asked.parameters.get("echo"):
+        if asked.fields.get("echo"):
             raise CassetteError(
                 f"{self.file.path}: a request with `echo` is not recorded, since its answer would "
                 "carry the text of the data set; leave `echo` out."
             )
         self._before_send()
-        request.tunebench_asked = asked
-        request.tunebench_started = time.perf_counter()
+        request.tunebench_sent = _Sent(asked, time.perf_counter())
         return False
 
     def play_response(self, request: Request) -> dict[str, Any]:
-        """The recorded answer, with the recorded latency in a header."""
-        key: str = request.tunebench_key
-        self.played.add(key)
-        answer = self.file.answer(key)
-        fields, body = answer.metadata, answer.body
+        """The recorded answer."""
+        asked, positions = request.tunebench_rows
+        rows = [self.file.answer(position) for position in positions]
+        for row in rows:
+            self._play(row)
+        if asked.endpoint in _ANSWERED:
+            first = rows[0].request
+            usage = _shares((row.row.usage, row.row.prompts) for row in rows)
+            body = composed([row.answer for row in rows], first.answered_by, first.server, usage)
+        else:
+            body = rows[0].answer
         text = body.startswith(b'"')
         return {
-            "status": {"code": fields["status"], "message": None},
-            "headers": {
-                "content-type": ["text/plain" if text else "application/json"],
-                LATENCY_HEADER: [repr(fields["latency_ms"])],
-                RECORDED_AT_HEADER: [fields["recorded_at"]],
-            },
+            "status": {"code": 200, "message": None},
+            "headers": {"content-type": ["text/plain" if text else "application/json"]},
             "body": {"string": json.loads(body).encode() if text else body},
         }
 
     def append(self, request: Request, response: dict[str, Any]) -> None:
-        """Store an answer; what is no success, or no JSON, is passed on and not stored.
+        """Store what is read of an answer; what cannot be used is passed on and not stored.
 
         Raises:
             CassetteError: the answer repeats the text that was asked, or cannot be written.
         """
-        latency_ms = (time.perf_counter() - request.tunebench_started) * 1000
-        if not 200 <= response["status"]["code"] < 300:
+        sent: _Sent = request.tunebench_sent
+        latency_ms = (time.perf_counter() - sent.started) * 1000
+        status = response["status"]["code"]
+        if 300 <= status < 400:
+            locations = response["headers"].get("location") or [""]
+            self._redirected.to = urljoin(request.uri, locations[0]), sent.asked
+        if not 200 <= status < 300:
             return
-        asked: Fingerprint = request.tunebench_asked
         try:
-            row = self._row(asked, response, latency_ms)
-            if not self._keeps(row):
-                return
-            self.file.append(row)
+            content = decoded(response["body"]["string"], response["headers"])
+            self._store(sent.asked, content, latency_ms)
         except CassetteError as error:
             self._refused = error
             raise
-        except (json.JSONDecodeError, UnicodeDecodeError):
-            return  # a proxy's page, or half an answer: the client says what is wrong with it
-        self.played.add(asked.key)
+        except (Unusable, ValueError):
+            return  # the client reads it by the same rules and says what is wrong with it
 
-    def _row(self, asked: Fingerprint, response: dict[str, Any], latency_ms: float) -> Row:
-        body = self._stored(_body(response, self.file, asked.endpoint))
-        if repeats(body, long_texts(asked.texts) + self._texts):
+    def _store(self, asked: Fingerprint, content: bytes, latency_ms: float) -> None:
+        usage, server, model = Usage(), "", ""
+        if asked.endpoint in _ANSWERED:
+            known_as = self._answers_as.get(asked.model)
+            wanted = Asked.of(asked.endpoint, asked.fields, len(asked.prompts), known_as)
+            read = read_answers(parsed(content), wanted)
+            usage, server, model = read.usage, read.server, read.model
+            answers: list[Any] = [stored_choice(one, chat=wanted.chat) for one in read.answers]
+        elif asked.endpoint == _TOKENIZE:
+            answers = [{"tokens": read_tokens(parsed(content))}]
+        elif _FILE_CONTENT.fullmatch(asked.endpoint):
+            answers = [content.decode()]
+        else:
+            body = self._stored(asked, parsed(content))
+            if body is None:
+                return
+            answers = [body]
+        answers = [without_secrets(answer) for answer in answers]
+        texts = long_texts(asked.prompts) + self._texts
+        if repeats(answers, texts) or repeats([server, model], texts):
             raise CassetteError(
                 f"{self.file.path}: the answer of {asked.endpoint!r} repeats the prompt, or a text "
                 "in it, and a cassette must not hold the texts of the data set; turn that off at "
                 "the provider, or lower [task] max_tokens if the model quotes the text."
             )
-        hashes = asked.prompt_sha256
-        return Row(
-            key=asked.key,
-            endpoint=asked.endpoint,
-            model=asked.model,
-            items=[self._items[sha] for sha in hashes if sha in self._items],
-            parameters=asked.parameters,
-            prompt_sha256=hashes,
-            status=response["status"]["code"],
-            latency_ms=round(latency_ms, 3),
-            recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            server=str((isinstance(body, dict) and body.get("system_fingerprint")) or ""),
-            body=body,
+        line = asked.line(hidden(server), hidden(model))
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.file.append(
+            line,
+            [
+                Row(
+                    prompt=sha256,
+                    request=line.id,
+                    item=self._items.get(sha256),
+                    recorded_at=now,
+                    latency_ms=round(latency_ms, 3),
+                    prompts=len(asked.prompts),
+                    usage=(usage.prompt_tokens, usage.completion_tokens),
+                    answer=answer,
+                )
+                for sha256, answer in zip(asked.prompt_sha256, answers, strict=True)
+            ],
+            sync=self.sync,
+        )
+
+    def _play(self, row: StoredAnswer) -> None:
+        self.played[row.position] = _Played.of(row)
+
+    def _redirect_of(self, request: Request) -> Fingerprint | None:
+        """The request whose answer sent this thread's client to this address, if one did."""
+        address, asked = getattr(self._redirected, "to", ("", None))
+        self._redirected.to = "", None
+        return asked if address.partition("#")[0] == request.uri else None
+
+    def _found(self, asked: Fingerprint) -> list[int] | None:
+        """Where the answers to a request are, if all are there."""
+        hashes = [bytes.fromhex(sha256) for sha256 in asked.prompt_sha256]
+        return self.file.find(asked.digest, hashes)
+
+    def lacking(
+        self, endpoint: str, fields: Mapping[str, Any], prompts: Iterable[Any]
+    ) -> list[Any]:
+        """The prompts of which the file has no answer, in their order.
+
+        Args:
+            endpoint: as ``POST completions``.
+            fields: of the request's body but for the prompts.
+            prompts: texts, or the messages of chats.
+        """
+        body = json.dumps(fields).encode()
+        digest = fingerprint("POST", endpoint.removeprefix("POST "), body).digest
+        return [
+            prompt
+            for prompt in prompts
+            if not self.file.holds(digest, text_sha256(prompt_text(prompt)))
+        ]
+
+    def told(self) -> Told:
+        """What the rows say that were played, but for those of ``/tokenize``."""
+        rows = [row for row in self.played.values() if row.request.endpoint in _ANSWERED]
+        usage = _shares((row.usage, row.prompts) for row in rows)
+        latencies = Counter((row.latency_ms, row.prompts) for row in rows)
+        return Told(
+            prompt_tokens=usage.prompt_tokens or 0,
+            completion_tokens=usage.completion_tokens or 0,
+            latency_ms_median=_median(
+                {one: Fraction(count, one[1]) for one, count in latencies.items()}
+            ),
+            seconds=sum(
+                latency * count / prompts for (latency, prompts), count in latencies.items()
+            )
+            / 1000,
+            recorded_at=max((row.recorded_at for row in rows), default=""),
+            servers=sorted({row.request.server for row in rows} - {""}),
+            models=sorted({row.request.answered_by for row in rows} - {""}),
         )
 
     # What another kind of traffic decides otherwise.
 
-    def _key(self, request: Request) -> str:
-        """The key under which the answer to a request is, or will be, stored."""
-        return request_key(endpoint_of(request.method, request.uri), request.body or b"")
+    sync = False
 
-    def _plays(self, key: str, _endpoint: str) -> bool:
-        """Whether the stored answer, if there is one, is still the answer."""
-        return key in self.file
+    def _asked(self, asked: Fingerprint) -> Fingerprint:
+        """A request as the file knows it."""
+        return asked
 
-    def _keeps(self, _row: Row) -> bool:
-        """Whether a new answer is stored."""
-        return True
+    def _miss(self, asked: Fingerprint) -> CassetteError:
+        """The error of a request without an answer, while nothing is recorded."""
+        return self._explainer.miss(asked)
 
-    def _stored(self, body: Any) -> Any:
-        """An answer's body as it is stored."""
+    def _stored(self, _asked: Fingerprint, body: Any) -> Any:
+        """What is stored of an answer that is no text of a model; None where nothing is."""
         return body
 
     # What else vcrpy's base class reads from the list of interactions that we do not keep.
@@ -206,17 +350,18 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         return len(self.file)
 
     def __contains__(self, request: Request) -> bool:
-        return self._key(request) in self.file
+        asked = fingerprint(request.method, request.uri, request.body or b"")
+        return self._found(self._asked(asked)) is not None
 
     @property
-    def requests(self) -> list[dict[str, Any]]:
-        """The stored rows without their bodies."""
-        return [{k: v for k, v in row.items() if k != "body"} for row in self.file.rows()]
+    def requests(self) -> list[Any]:
+        """What the stored rows answer."""
+        return [row.request for row in self.file.rows()]
 
     @property
     def responses(self) -> list[Any]:
-        """The stored bodies."""
-        return [row["body"] for row in self.file.rows()]
+        """The stored answers."""
+        return [row.row.answer for row in self.file.rows()]
 
     @property
     def all_played(self) -> bool:
@@ -228,8 +373,8 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         """The keys of the rows that nothing asked for, in the order of the file."""
         if self.all_played:
             return []
-        stored = self.file.keys()
-        return [key for key in stored if key not in self.played]
+        rows = (self.file.answer(at) for at in self.file.positions() if at not in self.played)
+        return [row.row.key for row in rows if not is_note(row.request.endpoint)]
 
     def _load(self) -> None:
         self.rewound = True
@@ -246,6 +391,7 @@ def use_cassette(
     items: Mapping[str, str],
     hint: str,
     texts: Iterable[str] = (),
+    answers_as: Mapping[str, str] | None = None,
     kind: type[RecordedCassette] = RecordedCassette,
 ) -> Iterator[RecordedCassette]:
     """Answer the requests made inside from a cassette's file.
@@ -259,6 +405,7 @@ def use_cassette(
         hint: how to record what is missing.
         texts: the data set's texts that are asked, which no stored answer may repeat; those under
             40 characters may stand in any answer and are not looked for.
+        answers_as: the names that models are known to answer with, by the names they are asked by.
         kind: of traffic.
     """
     context = kind.use(
@@ -268,6 +415,7 @@ def use_cassette(
         items=items,
         texts=texts,
         hint=hint,
+        answers_as=answers_as,
     )
     with context as cassette:
         yield cassette
@@ -278,21 +426,30 @@ def item_index(prompts: Mapping[str, Any]) -> dict[str, str]:
     return {text_sha256(prompt_text(prompt)): item for item, prompt in prompts.items()}
 
 
-def _body(response: dict[str, Any], file: CassetteFile, endpoint: str) -> Any:
-    """An answer's JSON value; the content of a file is a string."""
-    if _FILE_CONTENT.fullmatch(endpoint):
-        try:
-            return response["body"]["string"].decode()
-        except UnicodeDecodeError as error:
-            raise CassetteError(
-                f"{file.path}: the answer of {endpoint!r} is no text, so it was not recorded; is "
-                "this a result file?"
-            ) from error
+def _shares(taken: Iterable[tuple[tuple[int | None, int | None], int]]) -> Usage:
+    """The tokens of some prompts: of each its share of what its request took."""
+    counts = Counter(taken)
+    totals: list[int | None] = []
+    for which in (0, 1):
+        known = [(usage[which], prompts, n) for (usage, prompts), n in counts.items()]
+        if any(tokens is None for tokens, _, _ in known):
+            totals.append(None)
+        else:
+            totals.append(round(sum((tokens or 0) * n / prompts for tokens, prompts, n in known)))
+    return Usage(totals[0], totals[1])
 
-    def refuse(constant: str) -> NoReturn:
-        raise CassetteError(
-            f"{file.path}: the answer of {endpoint!r} is not JSON (it holds {constant}), so it was "
-            "not recorded; see the provider's log or documentation."
-        )
 
-    return json.loads(response["body"]["string"], parse_constant=refuse)
+def _median(weights: Mapping[tuple[float, int], Fraction]) -> float:
+    """The median of latencies that weigh as much of a request as was played of it."""
+    half = sum(weights.values(), Fraction()) / 2
+    reached = Fraction()
+    lower: float | None = None
+    for (latency, _), weight in sorted(weights.items()):
+        if lower is not None:
+            return (lower + latency) / 2
+        reached += weight
+        if reached > half:
+            return latency
+        if reached == half:
+            lower = latency
+    return lower or 0.0

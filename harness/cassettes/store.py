@@ -1,45 +1,158 @@
 """The file of a cassette: JSON lines that are only ever appended to.
 
-The first line is a header: format version, experiment and what was recorded. Every further line
-is one answered request. A row starts with its key and ends with the response body, so that a
-replay finds and returns an answer without parsing the line::
+The first line is a header. Of the others, some describe a kind of request, and each of the rest is
+a row: one prompt's answer, whatever else its request held. A row's key is the pair of its request,
+without the prompt, and its prompt::
 
-    {"cassette": 1, "experiment": "imdb", "recording": "smollm2-135m-1shot"}
-    {"key":"<64 hex digits>","endpoint":"POST completions",...,"body":{...}}
+    {"cassette": 2, "experiment": "imdb", "recording": "smollm2-135m-1shot"}
+    {"request":"<16 hex digits>","digest":"<64>","endpoint":"POST completions",...,"crc32":"<8>"}
+    {"prompt":"<64 hex digits>","request":"<16>","item":"...",...,"answer":{...},"crc32":"<8>"}
 
 A line counts once its line break is written: a torn last line, as a killed process leaves it, is
-dropped. Anything else that is not as it should be is refused with its line number.
+dropped. Each line ends with a checksum over all that stands before it in the line. A line that is
+not as it was written is refused with its number: torn lines and two different rows of one key when
+the file is opened, all others when they are read, or when an answer is missed.
+
+A row is handed to the operating system before `append` returns, so a killed process loses none of
+the answers that came. It is forced to the disk at least once a second and when the file is closed:
+a power cut loses the answers of the last second at the most.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
+import stat
 import threading
-from dataclasses import asdict, dataclass
+import time
+import zlib
+from binascii import unhexlify
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from harness.cassettes.fingerprint import CassetteError
+from harness.errors import TunebenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from io import FileIO
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
-    from typing import IO, BinaryIO
 
 try:
     import fcntl
 except ImportError:  # Windows: two recordings of one cassette at once go unnoticed there.
     fcntl = None  # type: ignore[assignment]
 
-VERSION = 1
-_KEY_START = b'{"key":"'
-_KEY = slice(len(_KEY_START), len(_KEY_START) + 64)
-_BODY = b',"body":'
+VERSION = 2
+_ROW_START, _REQUEST_START = b'{"prompt":"', b'{"request":"'
+_PROMPT = slice(11, 75)
+_REQUEST_OF_ROW = slice(88, 104)
+_REQUEST_ID = slice(12, 28)
+_BEFORE_ANSWER, _BEFORE_CRC = b',"answer":', b',"crc32":"'
+_LENGTH_BITS = 32
+_LENGTH_MASK = (1 << _LENGTH_BITS) - 1
+_SECONDS_BETWEEN_SYNCS = 1.0
+_RESTORE = "restore the file from version control, or delete it and record again"
 
 
-def lock(file: IO[bytes], path: Path) -> None:
+class CassetteError(TunebenchError):
+    """A cassette that cannot be read, written or asked."""
+
+
+@dataclass(frozen=True)
+class RequestLine:
+    """What the rows of one kind of request have in common.
+
+    Attributes:
+        digest: SHA-256 (hex) over endpoint and body, but for the prompts.
+        endpoint: method and path below the API root.
+        model: the model asked.
+        parameters: the parameters of the request that quote no text.
+        server: what the server says of itself (``system_fingerprint``), or an empty string.
+        answered_by: the model that the provider says has answered, or an empty string.
+    """
+
+    digest: str
+    endpoint: str
+    model: str = ""
+    parameters: Mapping[str, Any] | None = None
+    server: str = ""
+    answered_by: str = ""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """As they are stored."""
+        return {
+            "digest": self.digest,
+            "endpoint": self.endpoint,
+            "model": self.model,
+            "parameters": dict(self.parameters or {}),
+            "server": self.server,
+            "answered_by": self.answered_by,
+        }
+
+    @property
+    def id(self) -> str:
+        """By which rows name it: 16 hex digits, which follow from its fields."""
+        canonical = json.dumps(self.fields, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prompt's answer; these fields and no others are stored.
+
+    Attributes:
+        prompt: SHA-256 (hex) of the prompt; of an empty text where the request holds none.
+        request: the id of its `RequestLine`.
+        item: the item id of the text asked, or None.
+        recorded_at: when the answer came, UTC, ISO 8601.
+        latency_ms: time from the request to the whole answer, milliseconds.
+        prompts: how many prompts the request held.
+        usage: prompt and completion tokens of the whole request, None where they were not told.
+        answer: what was read of the answer, see `harness.wire`.
+    """
+
+    prompt: str
+    request: str
+    item: str | None
+    recorded_at: str
+    latency_ms: float
+    prompts: int
+    usage: tuple[int | None, int | None]
+    answer: Any
+
+    @property
+    def key(self) -> str:
+        """What no other row of a file has: the digits with which its line begins."""
+        return f"{self.prompt}{self.request}"
+
+
+@dataclass(frozen=True)
+class StoredAnswer:
+    """A row as it stands in the file.
+
+    Attributes:
+        position: where, which no other row of the file has.
+        row: the row.
+        request: what it has in common with others.
+        answer: the JSON of the row's answer.
+    """
+
+    position: int
+    row: Row
+    request: RequestLine
+    answer: bytes
+
+
+def is_note(endpoint: str) -> bool:
+    """Whether a row holds what a recording noted for itself, and no answer."""
+    return not endpoint.startswith(("GET ", "POST "))
+
+
+def lock(file: int, path: Path) -> None:
     """Keep other recordings from an open cassette until it is closed.
 
     Raises:
@@ -54,55 +167,11 @@ def lock(file: IO[bytes], path: Path) -> None:
         ) from error
 
 
-@dataclass(frozen=True)
-class Row:
-    """One answered request; these fields and no others are stored.
-
-    Attributes:
-        key: see `harness.cassettes.fingerprint`.
-        endpoint: method and path below the API root.
-        model: the model asked.
-        items: the item ids of the texts asked, in the order of the request.
-        parameters: the parameters of the request that quote no text.
-        prompt_sha256: SHA-256 (hex) of each prompt.
-        status: HTTP status.
-        latency_ms: time from the request to the whole answer when it was recorded, milliseconds.
-        recorded_at: when, UTC, ISO 8601.
-        server: what the server says of itself (``system_fingerprint``), or an empty string.
-        body: the response's JSON value.
-    """
-
-    key: str
-    endpoint: str
-    model: str
-    items: list[str]
-    parameters: dict[str, Any]
-    prompt_sha256: list[str]
-    status: int
-    latency_ms: float
-    recorded_at: str
-    server: str
-    body: Any
-
-    def line(self) -> bytes:
-        """The row as a line of the file."""
-        text = json.dumps(asdict(self), separators=(",", ":"), allow_nan=False)
-        return text.encode() + b"\n"
-
-
-@dataclass(frozen=True)
-class StoredAnswer:
-    """A stored answer: the row's fields but for the body, and the body's bytes as they stand."""
-
-    metadata: dict[str, Any]
-    body: bytes
-
-
 class CassetteFile:
-    """One cassette's file with an index of its keys.
+    """One cassette's file with an index of its rows.
 
-    In memory are the keys and where their lines are, about 200 bytes a row; answers are read when
-    asked for. Safe for several threads; one process at a time can record.
+    In memory are the keys and where their lines are, about 150 bytes a row; answers are read when
+    asked for. Safe for several threads, and after a fork; one process at a time can record.
     """
 
     def __init__(self, path: Path, *, experiment: str, recording: str) -> None:
@@ -119,15 +188,24 @@ class CassetteFile:
         """
         self.path = path
         self.header = {"cassette": VERSION, "experiment": experiment, "recording": recording}
-        self._offsets: dict[bytes, tuple[int, int]] = {}
         self._lock = threading.Lock()
-        self._reader: BinaryIO | None = None
-        self._writer: FileIO | None = None
-        self._end = 0
+        self._reader = self._writer = -1
+        self._clear()
+        self._synced = 0.0
         self.exists = path.exists()
         if self.exists:
-            self._index()
-            self._reader = path.open("rb", buffering=0)
+            self._reader = _opened(path, os.O_RDONLY)
+            try:
+                self._index()
+            except BaseException:
+                self.close()
+                raise
+
+    def _clear(self) -> None:
+        # By request id: the line's position, and the rows of its digest by prompt.
+        self._requests: dict[bytes, tuple[RequestLine, dict[bytes, int]]] = {}
+        self._rows: dict[str, dict[bytes, int]] = {}
+        self._end = 0
 
     def start_recording(self) -> None:
         """Reopen for appending, behind an exclusive lock; drop a torn last line.
@@ -138,151 +216,262 @@ class CassetteFile:
         self.close()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Unbuffered: a row is in the file when `append` returns, and nothing of a failed write
-            # waits in a buffer to come out later.
-            writer = self.path.open("ab", buffering=0)
+            self._writer = self._locked()
+            # Only now: another process may have recorded until it gave the lock back.
+            self._reader = _opened(self.path, os.O_RDONLY)
+            self._index()
+            os.ftruncate(self._writer, self._end)
         except OSError as error:
+            self.close()
             raise CassetteError(
                 f"{self.path}: cannot be opened for recording ({error.strerror}); make that folder "
                 "one that can be written to."
             ) from error
-        try:
-            lock(writer, self.path)
-        except CassetteError:
-            writer.close()
+        except BaseException:
+            self.close()
             raise
-        # Only now: another process may have recorded until it gave the lock back.
-        self._index()
-        writer.truncate(self._end)
-        self._reader, self._writer = self.path.open("rb", buffering=0), writer
         self.exists = True
-        if self._end == 0:
-            self._write(writer, json.dumps(self.header).encode() + b"\n")
+        self._synced = time.monotonic()
 
-    def append(self, row: Row) -> None:
-        """Write one row and flush it; the row can be replayed at once.
+    def _locked(self) -> int:
+        """The file, open for appending and locked."""
+        while True:
+            writer = _opened(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            try:
+                lock(writer, self.path)
+                # A recording that got nothing takes its file away as it ends: it must be this one.
+                with suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(writer), os.stat(self.path)):
+                        return writer
+            except BaseException:
+                os.close(writer)
+                raise
+            os.close(writer)
+
+    def append(self, request: RequestLine, rows: Iterable[Row], *, sync: bool = False) -> int:
+        """Write rows of one request, but for those whose keys are there; they can be replayed.
+
+        Args:
+            request: what they have in common.
+            rows: of that request.
+            sync: whether they are forced to the disk at once.
+
+        Returns:
+            How many were written.
 
         Raises:
-            CassetteError: the cassette is not open for recording, or the disk refused the row.
+            CassetteError: the cassette is not open for recording, or the disk refused a row.
         """
-        line = row.line()
         with self._lock:
-            if self._writer is None:
+            if self._writer < 0:
                 raise CassetteError(f"{self.path}: the cassette is not open for recording.")
-            start = self._end
-            try:
-                self._write(self._writer, line)
-            except OSError as error:
-                raise CassetteError(
-                    f"{self.path}: the answer for {', '.join(row.items) or row.endpoint} could not "
-                    f"be written ({error.strerror}); make room and record again, what was "
-                    "recorded before is kept."
-                ) from error
-            self._offsets[bytes.fromhex(row.key)] = (start, len(line))
+            known = self._rows.setdefault(request.digest, {})
+            new = list({row.prompt: row for row in rows}.values())
+            new = [row for row in new if unhexlify(row.prompt) not in known]
+            id_ = request.id.encode()
+            lines = [] if self._end else [json.dumps(self.header).encode() + b"\n"]
+            if new and id_ not in self._requests:
+                lines.append(_checked({"request": request.id, **request.fields}))
+            places = []
+            at = self._end + sum(map(len, lines))
+            for row in new:
+                line = _checked(
+                    {
+                        "prompt": row.prompt,
+                        "request": row.request,
+                        "item": row.item,
+                        "recorded_at": row.recorded_at,
+                        "latency_ms": row.latency_ms,
+                        "prompts": row.prompts,
+                        "usage": row.usage,
+                        "answer": row.answer,
+                    }
+                )
+                places.append((unhexlify(row.prompt), at << _LENGTH_BITS | len(line)))
+                lines.append(line)
+                at += len(line)
+            if new:
+                self._write(b"".join(lines), new, sync)
+                self._requests.setdefault(id_, (request, known))
+                known.update(places)
+            return len(new)
 
-    def __contains__(self, key: str) -> bool:
-        return bytes.fromhex(key) in self._offsets
+    def holds(self, digest: str, prompt: str) -> bool:
+        """Whether there is an answer.
+
+        Args:
+            digest: of the request but for its prompts, SHA-256 (hex).
+            prompt: SHA-256 (hex) of the prompt.
+        """
+        return unhexlify(prompt) in self._rows.get(digest, ())
+
+    def find(self, digest: str, prompts: Iterable[bytes]) -> list[int] | None:
+        """Where the answers to a request's prompts are; None where one is missing.
+
+        Args:
+            digest: of the request but for its prompts, SHA-256 (hex).
+            prompts: SHA-256 of each prompt, in their order.
+        """
+        known = self._rows.get(digest)
+        if known is None:
+            return None
+        found = [known.get(prompt) for prompt in prompts]
+        return None if None in found else found  # type: ignore[return-value]
 
     def __len__(self) -> int:
-        return len(self._offsets)
+        return sum(map(len, self._rows.values()))
 
-    def keys(self) -> Iterator[str]:
-        """The keys of all rows, in the order of the file."""
-        return (key.hex() for key in self._offsets)
+    def positions(self) -> Iterator[int]:
+        """Where the rows are, in the order of the file."""
+        return iter(sorted(at for rows in self._rows.values() for at in rows.values()))
 
-    def answer(self, key: str) -> StoredAnswer:
-        """The answer stored under a key.
+    def answer(self, position: int) -> StoredAnswer:
+        """The row at a position that `find` or `positions` gave.
 
         Raises:
-            KeyError: there is none.
+            CassetteError: the row is not as it was when the file was opened, or is no row.
         """
-        head, _, rest = self._line(key).partition(_BODY)
-        body = rest[:-2]
+        if self._reader < 0:
+            raise CassetteError(f"{self.path}: the cassette is closed.")
+        line = _read(self._reader, position)
         try:
-            metadata = json.loads(head + b"}")
-            json.loads(body)
-        except ValueError:
-            start, _ = self._offsets[bytes.fromhex(key)]
-            with self.path.open("rb") as file:
-                number = file.read(start).count(b"\n") + 1
-            raise self._damaged(number) from None
-        return StoredAnswer(metadata, body)
+            row = row_of(checked_fields(line))
+            request, _ = self._requests[row.request.encode()]
+        except (ValueError, KeyError) as error:
+            raise self._damaged(self._line_number(position), str(error)) from None
+        start = line.index(_BEFORE_ANSWER) + len(_BEFORE_ANSWER)
+        return StoredAnswer(position, row, request, line[start : line.rindex(_BEFORE_CRC)])
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """All rows as parsed JSON, in the order of the file."""
-        for key in list(self._offsets):
-            yield json.loads(self._line(key.hex()))
+    def check(self) -> None:
+        """Look at each line, as before it is said that an answer is missing.
+
+        Raises:
+            CassetteError: a line is damaged.
+        """
+        if self._reader < 0:
+            return
+        with open(os.dup(self._reader), "rb") as file:
+            file.seek(0)
+            for number, line in enumerate(islice(file, 1, None), 2):
+                if line.endswith(b"\n") and not _is_sound(line):
+                    raise self._damaged(number)
+
+    def rows(self) -> Iterator[StoredAnswer]:
+        """All rows in the order of the file."""
+        return map(self.answer, self.positions())
 
     def close(self) -> None:
-        """Close the file and with it the lock."""
-        for file in (self._reader, self._writer):
-            if file is not None:
-                file.close()
-        self._reader = self._writer = None
+        """Force what was written to the disk, close the file, and with it give back the lock.
 
-    def _line(self, key: str) -> bytes:
-        start, length = self._offsets[bytes.fromhex(key)]
-        with self._lock:
-            if self._reader is None:
-                raise CassetteError(f"{self.path}: the cassette is closed.")
-            self._reader.seek(start)
-            return self._reader.read(length)
+        A file without any line, of a recording that got nothing, is taken away.
+        """
+        if self._writer >= 0:
+            with suppress(OSError):
+                if self._end:
+                    os.fsync(self._writer)
+                else:
+                    self.path.unlink()
+            os.close(self._writer)
+        if self._reader >= 0:
+            os.close(self._reader)
+        self._reader = self._writer = -1
 
-    def _write(self, writer: FileIO, line: bytes) -> None:
+    def _write(self, content: bytes, rows: list[Row], sync: bool) -> None:
         try:
-            if writer.write(line) != len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError:
-            # A disk that filled up half-way leaves a torn line, which must not end up between rows.
-            writer.truncate(self._end)
-            raise
-        self._end += len(line)
+            try:
+                written = os.write(self._writer, content)
+                if written != len(content):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                now = time.monotonic()
+                if sync or now - self._synced > _SECONDS_BETWEEN_SYNCS:
+                    os.fsync(self._writer)
+                    self._synced = now
+            except OSError:
+                # A disk that filled up half-way leaves a torn line, which must not end up between
+                # rows.
+                os.ftruncate(self._writer, self._end)
+                raise
+        except OSError as error:
+            named = ", ".join(row.item for row in rows if row.item is not None)
+            raise CassetteError(
+                f"{self.path}: the answer{f' for {named}' if named else ''} could not be written "
+                f"({error.strerror}); make room and record again, what was recorded before is kept."
+            ) from error
+        self._end += len(content)
 
     def _index(self) -> None:
-        self._offsets.clear()
+        self._clear()
         offset = 0
-        with self.path.open("rb") as file:
+        rows: dict[bytes, int] = {}
+        of_rows = b""
+        with open(self._reader, "rb", closefd=False) as file:
+            file.seek(0)
             for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
+                length = len(line)
+                # The ends of most rows tell that they are whole; their checksums are looked at
+                # when they are read, which keeps the opening of a million of them short.
+                if line.startswith(_ROW_START) and line.endswith((b'"}\n', b'"}\r\n')):
+                    if line[_REQUEST_OF_ROW] != of_rows:
+                        of_rows = line[_REQUEST_OF_ROW]
+                        rows = self._rows_of(of_rows, number)
+                    position = offset << _LENGTH_BITS | length
+                    try:
+                        earlier = rows.setdefault(unhexlify(line[_PROMPT]), position)
+                    except ValueError:
+                        raise self._damaged(number) from None
+                    if earlier != position:
+                        self._check_twin(earlier, line, number)
+                elif not line.endswith(b"\n"):
                     if number == 1 and not json.dumps(self.header).encode().startswith(line):
                         self._check_header(line)
                     break
-                if number == 1:
+                elif number == 1:
                     self._check_header(line)
                 else:
-                    self._offsets[self._key_of(line, number)] = (offset, len(line))
-                offset += len(line)
+                    self._index_request(line, number)
+                offset += length
         self._end = offset
 
-    def _key_of(self, line: bytes, number: int) -> bytes:
+    def _rows_of(self, request: bytes, number: int) -> dict[bytes, int]:
         try:
-            if not (line.startswith(_KEY_START) and line.endswith(b"}\n")):
-                raise ValueError
-            return bytes.fromhex(line[_KEY].decode())
-        except ValueError:
-            raise self._damaged(number) from None
+            return self._requests[request][1]
+        except KeyError:
+            raise self._damaged(number, "no line describes its request") from None
 
-    def _damaged(self, number: int) -> CassetteError:
+    def _check_twin(self, earlier: int, line: bytes, number: int) -> None:
+        """A row may stand in a file twice, as after a merge, but not with two contents."""
+        if _read(self._reader, earlier).rstrip(b"\r\n") != line.rstrip(b"\r\n"):
+            raise CassetteError(
+                f"{self.path}, line {number}: the row has the key of line "
+                f"{self._line_number(earlier)} and another content; delete one of the two."
+            )
+
+    def _index_request(self, line: bytes, number: int) -> None:
+        try:
+            id_, request = request_of(checked_fields(line))
+        except ValueError as error:
+            raise self._damaged(number, str(error)) from None
+        rows = self._rows.setdefault(request.digest, {})
+        self._requests[id_.encode()] = request, rows
+
+    def _line_number(self, position: int) -> int:
+        start = position >> _LENGTH_BITS
+        with self.path.open("rb") as file:
+            return sum(file.read(1 << 20).count(b"\n") for _ in range(start >> 20)) + (
+                file.read(start & ((1 << 20) - 1)).count(b"\n") + 1
+            )
+
+    def _damaged(self, number: int, why: str = "") -> CassetteError:
         return CassetteError(
-            f"{self.path}, line {number}: this is no row of a cassette; restore the file from "
-            "version control, or delete it and record again."
+            f"{self.path}, line {number}: the line is damaged{f' ({why})' if why else ''}; "
+            f"{_RESTORE}."
         )
 
     def _check_header(self, line: bytes) -> None:
-        try:
-            header = json.loads(line)
-            version = header["cassette"]
-        except (ValueError, TypeError, KeyError):
-            raise CassetteError(
-                f"{self.path}, line 1: this is no tunebench cassette; move it away and record "
-                "again."
-            ) from None
-        if version != VERSION:
-            raise CassetteError(
-                f"{self.path}, line 1: the cassette has format version {version!r} and this "
-                f"tunebench reads version {VERSION}; install the version that wrote it, or move "
-                "it away and record again."
-            )
+        problem = header_problem(line)
+        if problem is not None:
+            raise CassetteError(f"{self.path}, line 1: {problem}.")
+        header = json.loads(line)
         for name, expected in self.header.items():
             if header.get(name) != expected:
                 raise CassetteError(
@@ -290,3 +479,167 @@ class CassetteFile:
                     f"{header.get(name)!r}, not to {expected!r}; put the right file there, or "
                     "move it away and record again."
                 )
+
+
+def header_problem(line: bytes) -> str | None:
+    """What is wrong with a first line as the header of a cassette of this version, if anything."""
+    try:
+        header = json.loads(line)
+        version = header["cassette"]
+        if not {"experiment", "recording"} <= header.keys():
+            raise ValueError
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return "this is no tunebench cassette; move it away and record again"
+    if version == 1:
+        return (
+            "the cassette has format version 1; turn it into the current one with "
+            "`tunebench cassettes upgrade`"
+        )
+    if version != VERSION:
+        return (
+            f"the cassette has format version {version!r} and this tunebench reads version "
+            f"{VERSION}; install the version that wrote it, or move it away and record again"
+        )
+    return None
+
+
+def row_of(fields: Any) -> Row:
+    """A row from its parsed line.
+
+    Raises:
+        ValueError: a field is missing or of another kind.
+    """
+    fields = _fields(fields, _ROW_KINDS)
+    usage = fields["usage"]
+    if len(usage) != 2 or not all(one is None or _is_count(one) for one in usage):
+        raise ValueError("the field usage holds no two numbers")
+    if not (_is_count(fields["prompts"]) and fields["prompts"] and fields["latency_ms"] >= 0):
+        raise ValueError("the fields prompts and latency_ms hold no usable numbers")
+    _check_hex(fields["prompt"], 64)
+    return Row(**{**fields, "usage": (usage[0], usage[1])})
+
+
+def request_of(fields: Any) -> tuple[str, RequestLine]:
+    """The id and the description of a request from its parsed line.
+
+    Raises:
+        ValueError: a field is missing or of another kind.
+    """
+    fields = _fields(fields, _REQUEST_KINDS)
+    _check_hex(fields["digest"], 64)
+    id_ = fields.pop("request")
+    request = RequestLine(**fields)
+    if request.id != id_:
+        raise ValueError("its id does not follow from its fields")
+    return id_, request
+
+
+_ROW_KINDS: dict[str, Any] = {
+    "prompt": str,
+    "request": str,
+    "item": (str, type(None)),
+    "recorded_at": str,
+    "latency_ms": (int, float),
+    "prompts": int,
+    "usage": list,
+    "answer": object,
+}
+_REQUEST_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("request", "digest", "endpoint", "model"), str),
+    "parameters": dict,
+    "server": str,
+    "answered_by": str,
+}
+
+
+def without_rows(lines: Iterable[bytes], keys: Iterable[str]) -> list[bytes]:
+    """The lines of a cassette but for some rows, a torn line and what described nothing but these.
+
+    Args:
+        lines: of its file.
+        keys: of the rows to leave out, as `Row.key` has them.
+    """
+    gone = {(key[:64].encode(), key[64:].encode()) for key in keys}
+    whole = [line for line in lines if line.endswith(b"\n")]
+    kept = [
+        line
+        for line in whole
+        if not line.startswith(_ROW_START) or (line[_PROMPT], line[_REQUEST_OF_ROW]) not in gone
+    ]
+    used = {line[_REQUEST_OF_ROW] for line in kept if line.startswith(_ROW_START)}
+    return [
+        line for line in kept if not line.startswith(_REQUEST_START) or line[_REQUEST_ID] in used
+    ]
+
+
+def checked_fields(line: bytes) -> Any:
+    """The JSON value of a line whose checksum is right, without the checksum.
+
+    Raises:
+        ValueError: the checksum is another's, or the line is no JSON object.
+    """
+    if not _is_sound(line):
+        raise ValueError("its checksum is not that of its content")
+    try:
+        return json.loads(line[: line.rindex(_BEFORE_CRC)] + b"}")
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _is_sound(line: bytes) -> bool:
+    content, _, digits = line.rpartition(_BEFORE_CRC)
+    return digits.rstrip(b"\r\n") == b'%08x"}' % zlib.crc32(content)
+
+
+def _fields(fields: Any, kinds: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(fields, dict) or list(fields) != [*kinds]:
+        raise ValueError("its fields are not those of such a line")
+    for name, kind in kinds.items():
+        value = fields[name]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not object):
+            raise ValueError(f"the field {name} is not of its kind")
+    return fields
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _check_hex(digits: str, length: int) -> None:
+    if len(digits) != length or len(unhexlify(digits)) * 2 != length:
+        raise ValueError("a digest is no SHA-256 in hex")
+
+
+def _checked(fields: Mapping[str, Any]) -> bytes:
+    """Fields as a line of the file, with its checksum."""
+    text = json.dumps(fields, separators=(",", ":"), allow_nan=False)[:-1].encode()
+    return b'%b%b%08x"}\n' % (text, _BEFORE_CRC, zlib.crc32(text))
+
+
+def _read(file: int, position: int) -> bytes:
+    return os.pread(file, position & _LENGTH_MASK, position >> _LENGTH_BITS)
+
+
+def _opened(path: Path, flags: int) -> int:
+    """Open a regular file. A pipe or a device would keep its opener waiting, or never end.
+
+    Raises:
+        CassetteError: it is none, or cannot be read.
+        OSError: it cannot be opened for writing.
+    """
+    try:
+        # Not to wait where it is a pipe that nobody writes to.
+        file = os.open(
+            path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0), 0o666
+        )
+    except OSError as error:
+        if flags & os.O_CREAT and error.errno not in (errno.ENXIO, errno.EISDIR):
+            raise
+        raise CassetteError(
+            f"{path}: the cassette cannot be read ({error.strerror}); put a regular file there "
+            "that can be read, or record again elsewhere."
+        ) from error
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise CassetteError(f"{path}: the cassette is no regular file; move it away.")
+    return file

@@ -1,4 +1,4 @@
-"""``tunebench cassettes``: list, verify, prune and compare cassettes.
+"""``tunebench cassettes``: list, verify, prune, compare and upgrade cassettes.
 
 ``--json`` prints one object. ``ls``: ``cassettes``, with ``experiment``, ``cassette`` (path),
 ``recording``, ``state``, ``rows``, ``first_recorded_at``, ``last_recorded_at``, ``models`` and
@@ -7,6 +7,8 @@
 their number. ``prune``: ``cassettes``, with ``cassette``, ``action`` (``remove``, ``rewrite``,
 ``leave``) and ``sentence``. ``diff``: ``old``, ``new``, ``same`` and ``cassettes``, with
 ``cassette``, ``only_old``, ``only_new`` and ``changed``, see `harness.cassettes.differences`.
+``upgrade``: ``cassettes``, with ``cassette``, ``requests`` (of format 1), ``rows`` (of the current
+format) and ``problem`` (a sentence, or an empty string).
 """
 
 from __future__ import annotations
@@ -39,8 +41,8 @@ def add_cassettes(
     """Add the command and its own commands to a parser's subcommands."""
     parser = subparsers.add_parser(
         "cassettes",
-        help="list, verify, prune and compare cassettes",
-        description="List, verify, prune and compare the cassettes of experiments.",
+        help="list, verify, prune, compare and upgrade cassettes",
+        description="List, verify, prune, compare and upgrade the cassettes of experiments.",
     )
     own = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -93,6 +95,13 @@ def add_cassettes(
         "compare two recordings",
         "Shows which items or requests only one has, and which answers changed. Ends with 1 "
         "where they differ.",
+    )
+    add(
+        "upgrade",
+        _upgrade,
+        "turn cassettes of format 1 into the current format",
+        "Nothing is asked of any provider. Each answer is read back and must read as it did, "
+        "and each cell is replayed. Ends with 1 where one does not replay.",
     )
     return parser
 
@@ -195,6 +204,36 @@ def _diff(args: argparse.Namespace) -> int:
                 print(line)
         print(f"{len(found) - len(differing)} of {len(found)} cassettes are the same.")
     return int(not same)
+
+
+def _upgrade(args: argparse.Namespace) -> int:
+    from harness.upgrading import upgraded
+
+    done = []
+    for experiment in _experiments(args):
+        for one in upgraded(experiment):
+            done.append(one)
+            if not args.json:
+                print(
+                    f"{one.path}: {one.requests} requests of format 1 are {one.rows} rows now, and "
+                    "every answer reads as it did."
+                )
+                if one.problem:
+                    print(f"- it does not replay: {one.problem}")
+    if args.json:
+        shown = [
+            {
+                "cassette": str(one.path),
+                "requests": one.requests,
+                "rows": one.rows,
+                "problem": one.problem,
+            }
+            for one in done
+        ]
+        print(json.dumps({"cassettes": shown}, ensure_ascii=False))
+    elif not done:
+        print("There is no cassette of format 1.")
+    return int(any(one.problem for one in done))
 
 
 def _pairs(old: Path, new: Path) -> Iterator[tuple[str, Path, Path]]:

@@ -46,7 +46,7 @@ def _state(path: Path, cell: Cell, file: Inspected | None) -> str:
     if path == cell.job_cassette:
         states = states_of(path)
         return _JOB_STATES.get(states[-1]["status"] if states else "", "partial")
-    answered = {item for row in file.rows.values() for item in row["items"]}
+    answered = {one.row.item for one in file.rows.values()} - {None}
     return "complete" if len(answered) >= cell.experiment.task.test_size else "partial"
 
 
@@ -54,7 +54,7 @@ def _row(
     experiment: Experiment, path: Path, recording: str, file: Inspected | None, state: str
 ) -> dict[str, Any]:
     rows = list(file.rows.values()) if file else []
-    times = [row["recorded_at"] for row in rows]
+    times = [one.row.recorded_at for one in rows]
     return {
         "experiment": experiment.name,
         "cassette": str(path),
@@ -63,6 +63,6 @@ def _row(
         "rows": len(rows),
         "first_recorded_at": min(times, default=None),
         "last_recorded_at": max(times, default=None),
-        "models": sorted({row["model"] for row in rows if row["model"]}),
+        "models": sorted({one.request.model for one in rows if one.request.model}),
         "bytes": file.size if file else 0,
     }

@@ -145,29 +145,23 @@ def _told(job: dict[str, Any]) -> dict[str, Any]:
 
 def _answers(path: Path) -> list[tuple[str, Any]]:
     """Endpoint and body of the answers in a cassette, in the order of the file."""
-    from harness.cassettes.store import CassetteFile
+    from harness.cassettes.store import CassetteError, CassetteFile, header_problem
 
+    hint = "name the cassette of a job, or a job's id, which begins with ftjob-"
     try:
         with path.open("rb") as lines:
-            header = json.loads(lines.readline())
-        names = {name: header[name] for name in ("experiment", "recording")}
+            first = lines.readline()
     except OSError as error:
         raise JobSourceError(
-            f"{path}: the cassette cannot be read ({error.strerror}); name the cassette of a job, "
-            "or a job's id, which begins with ftjob-."
+            f"{path}: the cassette cannot be read ({error.strerror}); {hint}."
         ) from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise JobSourceError(
-            f"{path}, line 1: this is no cassette; name the cassette of a job, or a job's id, "
-            "which begins with ftjob-."
-        ) from error
-    cassette = CassetteFile(path, **names)
+    if (problem := header_problem(first)) is not None:
+        raise JobSourceError(f"{path}, line 1: {problem}, or {hint}.")
+    header = json.loads(first)
+    cassette = CassetteFile(path, experiment=header["experiment"], recording=header["recording"])
     try:
-        rows = list(cassette.rows())
-        return [(str(row["endpoint"]), row["body"]) for row in rows if row["status"] == 200]
-    except (ValueError, KeyError) as error:
-        raise JobSourceError(
-            f"{path}: a row of the cassette is damaged; restore the file from version control."
-        ) from error
+        return [(stored.request.endpoint, stored.row.answer) for stored in cassette.rows()]
+    except CassetteError as error:
+        raise JobSourceError(str(error)) from error
     finally:
         cassette.close()

@@ -164,11 +164,11 @@ def _show_sizes(args: argparse.Namespace, say: Callable[[str], None]) -> None:
 
 def _read_job(args: argparse.Namespace) -> JobCurve:
     from harness.commands.curve_jobs import from_cassette, from_provider
-    from harness.commands.keys import key_of
+    from harness.connections import key_of
 
     if not _JOB_ID.fullmatch(args.job) or Path(args.job).exists():
         return from_cassette(Path(args.job))
-    return from_provider(args.job, args.base_url, key_of(args.api_key_env))
+    return from_provider(args.job, args.base_url, key_of(args.api_key_env, args.base_url))
 
 
 def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:

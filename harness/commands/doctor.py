@@ -90,13 +90,16 @@ def run(args: argparse.Namespace) -> int:
     """
     from harness.api import Client
     from harness.api.probe import probe
-    from harness.commands.keys import key_of
+    from harness.connections import key_of
     from harness.reports.examined import complaints_of, document_of, lines_of
 
     documents, complaints = [], []
     for target in _targets(args):
         with Client(
-            target.base_url, key_of(target.api_key_env), retries=1, timeout=_TIMEOUT
+            target.base_url,
+            key_of(target.api_key_env, target.base_url),
+            retries=1,
+            timeout=_TIMEOUT,
         ) as client:
             findings = probe(client, target.model)
         table = _table(target, findings)

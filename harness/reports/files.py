@@ -14,6 +14,7 @@
   answers by the rule that read them (``exact``, ``casefolded``, ``mentioned``, ``likeliest``) or
   by why none did (``refusal``, ``empty``, ``several``, ``cut off``, ``chatter``, ``unseen``);
   ``answered_as`` is the model that the provider says has answered, if another name than asked.
+  ``overrides`` holds fields of the request that the model's ``parameters`` set instead of the rule.
   ``probabilities``, of cells
   by the rule ``label_logprobs``, a row an item over the label ids, or null. ``brier`` and
   ``calibration_error`` are over the items that have probabilities. ``confusion`` has a row a true
@@ -50,7 +51,15 @@ Judgements = dict[str, tuple[int, int | None]]
 
 VERSION = 2
 READABLE = (1, 2)
-_LISTS = ("readings", "gates", "confusion", "predictions", "probabilities", "prompt_sha256")
+_LISTS = (
+    "readings",
+    "overrides",
+    "gates",
+    "confusion",
+    "predictions",
+    "probabilities",
+    "prompt_sha256",
+)
 
 
 class ResultsError(TunebenchError):

@@ -82,12 +82,14 @@ class Asked:
     known_as: str | None = None
 
     @classmethod
-    def of(cls, fields: Mapping[str, Any], prompts: int, known_as: str | None = None) -> Asked:
-        """From the fields of a request's body."""
+    def of(
+        cls, endpoint: str, fields: Mapping[str, Any], prompts: int, known_as: str | None = None
+    ) -> Asked:
+        """From a request's endpoint and the fields of its body."""
         return cls(
             model=str(fields.get("model", "")),
             prompts=prompts,
-            chat="messages" in fields,
+            chat=endpoint.endswith("chat/completions"),
             logprobs=bool(fields.get("logprobs")),
             known_as=known_as,
         )
@@ -354,8 +356,12 @@ def stored_choice(answer: Answer, *, chat: bool) -> dict[str, Any]:
     return choice
 
 
-def composed(choices: Sequence[bytes], model: str, server: str) -> bytes:
+def composed(choices: Sequence[bytes], model: str, server: str, usage: Usage) -> bytes:
     """The body of an answer, put together from stored choices (JSON objects) in their order."""
-    head = json.dumps({"model": model, "system_fingerprint": server})[:-1].encode()
+    head: dict[str, Any] = {"model": model, "system_fingerprint": server}
+    head["usage"] = {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+    }
     listed = b",".join(b'{"index":%d,%b' % (i, one[1:]) for i, one in enumerate(choices))
-    return b'%b, "choices": [%b]}' % (head, listed)
+    return b'%b, "choices": [%b]}' % (json.dumps(head)[:-1].encode(), listed)

@@ -1,0 +1,176 @@
+"""Cassettes of format 1, in which a row was a whole request: read, to be turned into format 2.
+
+A row began with its key and ended with the body of the answer::
+
+    {"cassette": 1, "experiment": "imdb", "recording": "smollm2-135m-1shot"}
+    {"key":"...","endpoint":"POST completions","model":"...","items":[...],"parameters":{...},
+     "prompt_sha256":[...],"status":200,"latency_ms":...,"recorded_at":"...","server":"","body":{}}
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from harness.cassettes.fingerprint import digest_of, text_sha256
+from harness.cassettes.store import CassetteError, RequestLine, Row
+from harness.printable import hidden, without_secrets
+from harness.wire import Answer, Asked, Unusable, Usage, read_answers, read_tokens, stored_choice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_FIELDS: dict[str, Any] = {
+    "key": str, "endpoint": str, "model": str, "items": list, "parameters": dict,
+    "prompt_sha256": list, "status": int, "latency_ms": (int, float), "recorded_at": str,
+    "server": str, "body": object,
+}  # fmt: skip
+_ANSWERED = ("POST completions", "POST chat/completions")
+_SEARCH = re.compile(r"GET fine_tuning/jobs(\?.*)?")
+_STATE = re.compile(r"GET fine_tuning/jobs/[^/?]+")
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A request of format 1 in rows of format 2.
+
+    Attributes:
+        number: the line it stood in.
+        line: what its rows have in common.
+        rows: one for each prompt.
+        answers: what was read of the request's own answer, by prompt; empty where it was no
+            model's.
+    """
+
+    number: int
+    line: RequestLine
+    rows: list[Row]
+    answers: dict[str, Answer]
+
+
+def first_format_header(path: Path) -> dict[str, Any] | None:
+    """The header of a cassette of format 1; None for any other file.
+
+    Raises:
+        CassetteError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            header = json.loads(file.readline())
+    except OSError as error:
+        raise CassetteError(
+            f"{path}: the cassette cannot be read ({error.strerror}); put a file there that can."
+        ) from error
+    except (ValueError, RecursionError):
+        return None
+    is_first = isinstance(header, dict) and header.get("cassette") == 1
+    return header if is_first and {"experiment", "recording"} <= header.keys() else None
+
+
+def converted(path: Path, fields: Mapping[str, Any]) -> Iterator[Converted]:
+    """The rows of a cassette of format 1, request by request; what counts for nothing is left out.
+
+    Args:
+        path: the file.
+        fields: of the model's requests that format 1 did not store, by name: its `parameters`.
+
+    Raises:
+        CassetteError: a line is damaged, or holds an answer that cannot be used.
+    """
+    turns: dict[str, int] = {}
+    mark = ""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if number == 1 or not line.endswith(b"\n"):  # a torn last line counts for nothing
+                continue
+            old = _row(line, f"{path}, line {number}")
+            if _SEARCH.fullmatch(old["endpoint"]):
+                # Not stored any more: it says whose the job is that follows.
+                mark = _mark_of(old["endpoint"]) or mark
+                continue
+            try:
+                yield _converted(number, old, fields, turns, mark)
+            except Unusable as problem:
+                raise CassetteError(
+                    f"{path}, line {number}: {problem}; take the line out and record it again."
+                ) from None
+
+
+def _row(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        old: dict[str, Any] = json.loads(line)
+        if list(old) != list(_FIELDS) or not all(
+            isinstance(old[name], kind) for name, kind in _FIELDS.items()
+        ):
+            raise ValueError
+    except (ValueError, TypeError, RecursionError):
+        raise CassetteError(
+            f"{where}: this is no row of a cassette; restore the file from version control, or "
+            "delete it and record again."
+        ) from None
+    return old
+
+
+def _converted(
+    number: int, old: dict[str, Any], more: Mapping[str, Any], turns: dict[str, int], mark: str
+) -> Converted:
+    endpoint, body, parameters = old["endpoint"], old["body"], dict(old["parameters"])
+    prompts: list[str] = old["prompt_sha256"] or [text_sha256("")]
+    usage, server, answered_by = Usage(), "", ""
+    read: dict[str, Answer] = {}
+    model = {"model": old["model"]} if old["model"] else {}
+    if endpoint in _ANSWERED:
+        fields = {**more, **model, **parameters}
+        asked = Asked.of(endpoint, fields, len(prompts), _told(body, "model"))
+        whole = read_answers(body, asked)
+        usage, server, answered_by = whole.usage, whole.server, whole.model
+        answers: list[Any] = [stored_choice(one, chat=asked.chat) for one in whole.answers]
+        read = dict(zip(prompts, whole.answers, strict=True))
+    elif endpoint == "POST tokenize":
+        fields = {**model, **parameters}
+        answers = [{"tokens": read_tokens(body)}]
+    else:
+        fields = {**model, **parameters}
+        answers = [body]
+        if _STATE.fullmatch(endpoint):
+            turn = turns[endpoint] = turns.get(endpoint, -1) + 1
+            prompts = [text_sha256(str(turn))]
+        elif endpoint == "POST fine_tuning/jobs":
+            parameters.setdefault("metadata", {"tunebench_job": mark})
+    line = RequestLine(
+        digest_of(endpoint, fields),
+        endpoint,
+        old["model"],
+        parameters,
+        hidden(server),
+        hidden(answered_by),
+    )
+    items = old["items"] if len(old["items"]) == len(prompts) else [None] * len(prompts)
+    rows = [
+        Row(
+            prompt=prompt,
+            request=line.id,
+            item=item,
+            recorded_at=old["recorded_at"],
+            latency_ms=old["latency_ms"],
+            prompts=len(prompts),
+            usage=(usage.prompt_tokens, usage.completion_tokens),
+            answer=without_secrets(answer),
+        )
+        for prompt, item, answer in zip(prompts, items, answers, strict=True)
+    ]
+    return Converted(number, line, rows, read)
+
+
+def _told(body: Any, name: str) -> str | None:
+    value = body.get(name) if isinstance(body, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def _mark_of(endpoint: str) -> str:
+    query = parse_qs(endpoint.partition("?")[2])
+    return next(iter(query.get("metadata[tunebench_job]", [])), "")
