@@ -19,8 +19,17 @@ import httpcore2  # noqa: F401 isort: skip
 import openai  # noqa: F401 isort: skip
 import vcr  # noqa: F401 isort: skip
 
+from hypothesis import HealthCheck, settings
+
 from .film_project import FilmProject
 from .jobs_provider import JobsProvider
+
+# A slow machine is not a fault in the code. Everything else comes from the profile that Hypothesis
+# picks: random examples here, the same ones every time in CI.
+settings.register_profile(
+    "tunebench", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("tunebench")
 
 
 def pytest_report_header() -> str | None:
