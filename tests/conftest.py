@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, settings
 
 from .film_project import FilmProject
 from .jobs_provider import JobsProvider
+from .virtual_time import VirtualTime
 
 # A slow machine is not a fault in the code. Everything else comes from the profile that Hypothesis
 # picks: random examples here, the same ones every time in CI.
@@ -202,6 +203,17 @@ def jobs(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> JobsProvider:
     clock = types.SimpleNamespace(sleep=lambda seconds: jobs.sleep(seconds))
     monkeypatch.setattr(harness.api.fine_tuning, "time", clock)
     return jobs
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
+    """The time that paces requests, without the waiting."""
+    from harness.api import pacing
+
+    clock = VirtualTime()
+    monkeypatch.setattr(pacing, "threading", types.SimpleNamespace(Condition=lambda: clock))
+    monkeypatch.setitem(pacing.Pacer.__init__.__kwdefaults__, "clock", clock)
+    return clock
 
 
 @pytest.fixture
