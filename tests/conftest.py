@@ -19,8 +19,18 @@ import httpcore2  # noqa: F401 isort: skip
 import openai  # noqa: F401 isort: skip
 import vcr  # noqa: F401 isort: skip
 
+from hypothesis import HealthCheck, settings
+
 from .film_project import FilmProject
 from .jobs_provider import JobsProvider
+from .virtual_time import VirtualTime
+
+# A slow machine is not a fault in the code. Everything else comes from the profile that Hypothesis
+# picks: random examples here, the same ones every time in CI.
+settings.register_profile(
+    "tunebench", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("tunebench")
 
 
 def pytest_report_header() -> str | None:
@@ -193,6 +203,17 @@ def jobs(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> JobsProvider:
     clock = types.SimpleNamespace(sleep=lambda seconds: jobs.sleep(seconds))
     monkeypatch.setattr(harness.api.fine_tuning, "time", clock)
     return jobs
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
+    """The time that paces requests, without the waiting."""
+    from harness.api import pacing
+
+    clock = VirtualTime()
+    monkeypatch.setattr(pacing, "threading", types.SimpleNamespace(Condition=lambda: clock))
+    monkeypatch.setitem(pacing.Pacer.__init__.__kwdefaults__, "clock", clock)
+    return clock
 
 
 @pytest.fixture

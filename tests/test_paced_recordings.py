@@ -1,8 +1,6 @@
 """Limits of an experiment file, as a user meets them."""
 
-import time
-
-from harness.api import pacing
+import pytest
 
 CELLS = """
 @pytest.mark.parametrize("cell", experiment.cells, ids=str)
@@ -11,32 +9,25 @@ def test_accuracy(cell, evaluate):
 """
 
 
-def test_a_declared_limit_holds_for_all_cells_of_a_recording_and_not_for_replays(two_rules) -> None:
-    arrived: list[float] = []
-    answer = two_rules.loopback.answer
-
-    def noted(asked):
-        if asked.path.endswith("/completions"):
-            arrived.append(time.monotonic())
-        return answer(asked)
-
-    two_rules.loopback.answer = noted
-    limits = 'concurrency = 4\nrequests_per_minute = 600\nbase_url = "'
+def test_a_declared_limit_holds_for_all_cells_of_a_recording_and_not_for_replays(
+    two_rules, clock
+) -> None:
+    limits = 'requests_per_minute = 600\nbase_url = "'
     two_rules.edit('base_url = "', limits)
     two_rules.write_test(CELLS)
     two_rules.run("--record=missing").assert_outcomes(passed=8)
-    assert len(arrived) == 8 * 3  # 45 texts, 20 a request
-    assert arrived[-1] - arrived[0] >= 0.9 * 23 * 60 / 600
-    two_rules.edit("requests_per_minute = 600", "requests_per_minute = 1")
+    asked = len(two_rules.loopback.asked)
+    assert clock.now == pytest.approx(23 * 60 / 600)  # eight cells of 45 texts, 20 a request
+    two_rules.edit(limits, limits.replace("= 600", "= 1"))
     two_rules.run().assert_outcomes(passed=8)
     two_rules.run("--record=missing").assert_outcomes(passed=8)
-    assert len(arrived) == 8 * 3
+    assert len(two_rules.loopback.asked) == asked
+    assert clock.now == pytest.approx(23 * 60 / 600)
 
 
-def test_a_long_wait_is_told_while_recording(two_rules, said, monkeypatch) -> None:
-    monkeypatch.setattr(pacing, "_WORTH_TELLING", 0.5)
+def test_a_long_wait_is_told_while_recording(two_rules, said, clock) -> None:
     answer = two_rules.loopback.answer
-    refusals = iter([said({}, 429, {"retry-after": "1"})])
+    refusals = iter([said({}, 429, {"retry-after": "32"})])
 
     def refuse_once(asked):
         refusal = next(refusals, None) if asked.path.endswith("/completions") else None
@@ -45,4 +36,4 @@ def test_a_long_wait_is_told_while_recording(two_rules, said, monkeypatch) -> No
     two_rules.loopback.answer = refuse_once
     two_rules.write_test(CELLS)
     stderr = two_rules.run("--record=missing", "-k", "one-0shot and not logprobs").stderr.str()
-    assert "one-0shot: the provider asks to wait 1 s" in stderr
+    assert "one-0shot: the provider asks to wait 32 s" in stderr

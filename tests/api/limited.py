@@ -1,9 +1,10 @@
 """A provider with a limit that it enforces: what comes too early is refused."""
 
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import Any
+
+from ..virtual_time import VirtualTime
 
 
 @dataclass
@@ -13,6 +14,7 @@ class Limited:
     Attributes:
         loopback: gives the answers, and knows what was asked.
         said: the class of its answers.
+        clock: what it measures time by.
         burst: how many requests may come at once when nothing came for a while.
         per_second: how fast that allowance is renewed.
         tells: writes what is left and when it is renewed into each answer's head.
@@ -22,6 +24,7 @@ class Limited:
 
     loopback: Any
     said: Any
+    clock: VirtualTime
     burst: float = 10
     per_second: float = 50
     tells: bool = False
@@ -31,13 +34,13 @@ class Limited:
     answered_at: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._left, self._renewed = self.burst, time.monotonic()
+        self._left, self._renewed = self.burst, self.clock()
         self._lock = threading.Lock()
         self.loopback.answer = self.answer
 
     def answer(self, asked: Any) -> Any:
         with self._lock:
-            now = time.monotonic()
+            now = self.clock()
             gained = (now - self._renewed) * self.per_second
             self._left, self._renewed = min(self.burst, self._left + gained), now
             allowed = self._left >= 1
@@ -46,7 +49,7 @@ class Limited:
             headers = self._headers(allowed)
         if not allowed:
             return self.said({"error": {"message": "slow down"}}, 429, headers)
-        time.sleep(self.seconds)
+        self.clock.sleep(self.seconds)
         said = self.loopback.complete(asked)
         said.headers = headers
         return said

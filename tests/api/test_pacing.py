@@ -1,12 +1,13 @@
+import functools
 import threading
-import time
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.api import Client, Pacer, RequestError
+from harness.api import Client, Pacer, RequestError, pacing
 from harness.cassettes import CassetteFile, use_cassette
 
 from .limited import Limited
@@ -15,7 +16,7 @@ PROMPTS = [f"prompt {i}" for i in range(60)]
 
 
 @pytest.fixture
-def connect(loopback) -> Iterator[Callable[..., Client]]:
+def connect(loopback, clock) -> Iterator[Callable[..., Client]]:
     """A client of one prompt a request, paced as the options say."""
     clients = []
 
@@ -34,126 +35,135 @@ def texts(replies) -> list[str]:
     return [answer.text for reply in replies for answer in reply.answers]
 
 
-def timed(client: Client, prompts: list[str] = PROMPTS) -> tuple[list[str], float]:
-    started = time.monotonic()
-    replies = client.complete("m", prompts, {"max_tokens": 1})
-    return texts(replies), time.monotonic() - started
+@pytest.fixture
+def limited(loopback, said, clock) -> Callable[..., Limited]:
+    """Let the provider enforce a limit."""
+    return functools.partial(Limited, loopback, said, clock)
 
 
-def test_within_a_limit_that_the_provider_tells_little_is_refused(loopback, connect, said) -> None:
-    server = Limited(loopback, said, tells=True)
-    got, seconds = timed(connect(16))
+@pytest.fixture
+def timed(connect, clock) -> Callable[..., tuple[list[str], float]]:
+    """The answers to prompts, asked in some threads within limits, and how long they took."""
+
+    def timed(threads: int, prompts: list[str] = PROMPTS, **limits: Any) -> tuple[list[str], float]:
+        started = clock()
+        replies = clock.complete(connect(threads, **limits), prompts, threads)
+        return texts(replies), clock() - started
+
+    return timed
+
+
+def test_within_a_limit_that_the_provider_tells_little_is_refused(loopback, limited, timed) -> None:
+    server = limited(tells=True)
+    got, seconds = timed(16)
     assert got == [loopback.text_of(prompt) for prompt in PROMPTS]
     assert len(server.refused_at) <= len(PROMPTS) / 5
     fastest = (len(PROMPTS) - server.burst) / server.per_second
-    assert 0.9 * fastest <= seconds <= 4 * fastest + 1
+    assert fastest <= seconds <= 2 * fastest
 
 
-def test_a_limit_that_shows_in_refusals_alone_is_kept_to_as_well(loopback, connect, said) -> None:
-    server = Limited(loopback, said)
-    got, seconds = timed(connect(16))
+def test_a_limit_that_shows_in_refusals_alone_is_kept_to_as_well(loopback, limited, timed) -> None:
+    server = limited()
+    got, seconds = timed(16)
     assert got == [loopback.text_of(prompt) for prompt in PROMPTS]
     assert 0 < len(server.refused_at) <= len(PROMPTS) / 2
     fastest = (len(PROMPTS) - server.burst) / server.per_second
-    assert 0.9 * fastest <= seconds <= 5 * fastest + 1
+    assert fastest <= seconds <= 2 * fastest
 
 
-def test_a_refusal_without_a_word_of_when_is_waited_out(loopback, connect, said) -> None:
-    server = Limited(loopback, said, burst=5, per_second=10, hint="")
-    got, _ = timed(connect(8), PROMPTS[:20])
+def test_a_refusal_without_a_word_of_when_is_waited_out(loopback, limited, timed) -> None:
+    server = limited(burst=5, per_second=10, hint="")
+    got, _ = timed(8, PROMPTS[:20])
     assert got == [loopback.text_of(prompt) for prompt in PROMPTS[:20]]
     assert 0 < len(server.refused_at) <= 20
 
 
-def test_a_declared_limit_of_requests_is_never_exceeded(loopback, connect, said) -> None:
-    # A provider that lets two come at once forgives what the network delays.
-    server = Limited(loopback, said, burst=2, per_second=20, seconds=0.1)
-    got, seconds = timed(connect(8, requests_per_minute=60 * 20), PROMPTS[:30])
+def test_a_declared_limit_of_requests_is_never_exceeded(loopback, limited, timed) -> None:
+    server = limited(burst=2, per_second=20, seconds=0.1)
+    got, seconds = timed(8, PROMPTS[:30], requests_per_minute=60 * 20)
     assert got == [loopback.text_of(prompt) for prompt in PROMPTS[:30]]
     assert server.refused_at == []
-    assert 29 / 20 <= seconds <= 2 * 29 / 20 + 1
+    assert seconds == pytest.approx(29 / 20 + 0.1)
 
 
-def test_a_declared_limit_of_tokens_counts_what_the_answers_took(loopback, connect) -> None:
+def test_a_declared_limit_of_tokens_counts_what_the_answers_took(loopback, timed) -> None:
     # An answer takes 11 tokens by the provider's count, and 4 by the estimate before it.
-    got, seconds = timed(connect(1, tokens_per_minute=60 * 110), PROMPTS[:12])
+    got, seconds = timed(1, PROMPTS[:12], tokens_per_minute=60 * 110)
     assert got == [loopback.text_of(prompt) for prompt in PROMPTS[:12]]
-    assert 11 * 11 / 110 <= seconds <= 3 * 11 * 11 / 110 + 1
+    assert seconds == pytest.approx(11 * 11 / 110)
 
 
-def test_one_refusal_holds_all_requests_back(loopback, connect, said) -> None:
+def test_one_refusal_holds_all_requests_back(loopback, timed, clock, said) -> None:
     arrived: list[float] = []
-    refused: list[float] = []
     lock = threading.Lock()
 
     def refuse_the_twentieth(asked):
         with lock:
-            arrived.append(time.monotonic())
+            arrived.append(clock())
             if len(arrived) == 20:
-                refused.append(arrived[-1])
                 return said({}, 429, {"retry-after": "0.5"})
-        time.sleep(0.02)
+        clock.sleep(0.02)
         return loopback.complete(asked)
 
     loopback.answer = refuse_the_twentieth
-    got, _ = timed(connect(8))
+    got, _ = timed(8)
     assert got == [loopback.text_of(prompt) for prompt in PROMPTS]
-    # What was about to leave at that moment may still arrive; then there is silence.
-    silent = [at for at in arrived if refused[0] + 0.1 < at < refused[0] + 0.45]
-    assert silent == []
+    # What left at that moment arrives at that moment; then there is silence.
+    refused = arrived[19]
+    assert [at for at in arrived if refused < at < refused + 0.5] == []
     assert len(arrived) == len(PROMPTS) + 1
 
 
-def test_requests_under_way_begin_at_two_and_grow_to_the_ceiling(loopback, connect) -> None:
+def test_requests_under_way_begin_at_two_and_grow_to_the_ceiling(loopback, timed, clock) -> None:
     at_once: list[int] = []
 
     def slowly(asked):
         at_once.append(loopback._at_once)
-        time.sleep(0.03)
+        clock.sleep(0.03)
         return loopback.complete(asked)
 
     loopback.answer = slowly
-    timed(connect(6))
+    timed(6)
     assert max(at_once[:2]) <= 2
     assert max(at_once[:4]) <= 4
     assert loopback.most_at_once == 6
 
 
-def test_a_refusal_halves_the_requests_under_way(loopback, connect, said) -> None:
+def test_a_refusal_halves_the_requests_under_way(loopback, timed, clock, said) -> None:
     seen: list[tuple[float, int]] = []
     lock = threading.Lock()
 
     def refuse_the_thirtieth(asked):
         with lock:
-            seen.append((time.monotonic(), loopback._at_once))
+            seen.append((clock(), loopback._at_once))
             if len(seen) == 30:
                 return said({}, 503, {"retry-after-ms": "300"})
-        time.sleep(0.03)
+        clock.sleep(0.03)
         return loopback.complete(asked)
 
     loopback.answer = refuse_the_thirtieth
-    timed(connect(8))
+    timed(8)
     assert max(at_once for _, at_once in seen[:30]) == 8
-    after = [at_once for at, at_once in seen if at > seen[29][0] + 0.25]
+    after = [at_once for at, at_once in seen if at > seen[29][0]]
     assert max(after[:6]) <= 4
     assert max(after) > 4
 
 
 def test_a_refusal_is_never_recorded_and_what_is_recorded_waits_for_no_limit(
-    loopback, connect, said, tmp_path: Path
+    loopback, limited, timed, tmp_path: Path
 ) -> None:
-    server = Limited(loopback, said)
+    server = limited()
     file = CassetteFile(tmp_path / "c.jsonl", experiment="e", recording="c")
     file.start_recording()
     with use_cassette(file, before_send=lambda: None, items={}, hint=""):
-        first, _ = timed(connect(16))
-        again, seconds = timed(connect(16, requests_per_minute=1))
+        first, _ = timed(16)
+        again, seconds = timed(16, requests_per_minute=1)
     rows = list(file.rows())
     file.close()
     assert server.refused_at
     assert [row["status"] for row in rows] == [200] * len(PROMPTS)
     assert first == again == [loopback.text_of(prompt) for prompt in PROMPTS]
-    assert seconds < 10  # and not an hour
+    assert seconds == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -185,21 +195,28 @@ def test_other_failures_are_repeated_as_before(loopback, connect, said) -> None:
 
 
 def test_a_failure_is_told_at_once_though_an_earlier_prompt_still_waits(
-    loopback, connect, said
+    loopback, connect, said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    both_left = threading.Event()
+    both_left, waiting = threading.Event(), threading.Event()
+    naps: list[float] = []
+
+    class Condition(threading.Condition):
+        def wait(self, timeout: float) -> bool:
+            naps.append(timeout)
+            waiting.set()
+            return super().wait(timeout)
 
     def refuse_or_fail(asked):
         if asked.fields["prompt"] == PROMPTS[0]:
-            assert both_left.wait(30)
+            assert both_left.wait(120)
             return said({"error": {"message": "later"}}, 429, {"retry-after": "60"})
         both_left.set()
-        time.sleep(0.2)
+        assert waiting.wait(120)
         return said({"error": {"message": "no such model"}}, 404)
 
     loopback.answer = refuse_or_fail
-    started = time.monotonic()
+    monkeypatch.setattr(pacing, "threading", types.SimpleNamespace(Condition=Condition))
     with pytest.raises(RequestError, match="404 \\(no such model\\)"):
         connect(2).complete("m", PROMPTS, {})
-    assert time.monotonic() - started < 10
+    assert max(naps) <= 1  # it looks for a failure at least every second
     assert len(loopback.asked) == 2

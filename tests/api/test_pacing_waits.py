@@ -1,41 +1,13 @@
 """What is told of long waits, and how long a provider that refuses everything is waited for."""
 
-import threading
-import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from harness.api import Client, Pacer, RequestError, pacing
+from harness.api import Client, Pacer, RequestError
 
 PROMPTS = [f"prompt {i}" for i in range(6)]
-
-
-class Clock:
-    """Stands still but for waits of a `Pacer`, which it makes short."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def condition(self) -> threading.Condition:
-        condition = threading.Condition()
-
-        def wait(seconds: float) -> None:
-            self.now += seconds
-
-        condition.wait = wait  # type: ignore[assignment]
-        return condition
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(pacing, "threading", types.SimpleNamespace(Condition=clock.condition))
-    return clock
 
 
 @pytest.fixture
@@ -44,7 +16,7 @@ def told(loopback, clock) -> Iterator[Callable[..., list[str]]]:
 
     def told(**limits: Any) -> list[str]:
         lines: list[str] = []
-        options = {"prompts_per_request": 1, "pacer": Pacer(clock=clock, **limits)}
+        options = {"prompts_per_request": 1, "pacer": Pacer(**limits)}
         with Client(loopback.url, "sk-any", retries=2, **options) as client:
             client.complete("m", PROMPTS, {"max_tokens": 1}, say=lines.append)
         return lines
@@ -101,22 +73,20 @@ def test_a_declared_limit_is_told_once(told, clock) -> None:
     assert clock.now == pytest.approx(15 * 5)
 
 
-def test_requests_that_wait_together_are_told_of_once(
-    loopback, said, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pacing, "_WORTH_TELLING", 0.3)
-
+def test_requests_that_wait_together_are_told_of_once(loopback, said, clock) -> None:
     def refuse_the_second(asked: Any) -> Any:
-        if len(loopback.asked) == 2:
-            return said({}, 429, {"retry-after": "0.8"})
+        number = len(loopback.asked)
+        clock.sleep(0.01)
+        if number == 2:
+            return said({}, 429, {"retry-after": "32"})
         return loopback.complete(asked)
 
     loopback.answer = refuse_the_second
     lines: list[str] = []
     options = {"prompts_per_request": 1, "concurrency": 4, "pacer": Pacer(4)}
     with Client(loopback.url, "sk-any", **options) as client:
-        client.complete("m", PROMPTS, {}, say=lines.append)
-    assert lines == ["the provider asks to wait 1 s"]
+        clock.complete(client, PROMPTS, 4, say=lines.append)
+    assert lines == ["the provider asks to wait 32 s"]
 
 
 def test_a_provider_that_refuses_everything_is_given_up_after_a_minute(refuse, told, clock) -> None:

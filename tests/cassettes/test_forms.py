@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.cassettes import CassetteError
@@ -83,7 +83,6 @@ pieces = st.sampled_from(
 contents = st.binary(max_size=40) | st.lists(pieces, max_size=8).map(b"".join)
 
 
-@settings(deadline=None)
 @given(left=contents, right=contents)
 @example(left=b"\r\n--", right=b"\r\n--\r\n")
 @example(left=b"", right=b"\r\n")
@@ -93,7 +92,6 @@ def test_files_have_the_same_key_if_and_only_if_they_hold_the_same(
     assert (key(encoded(form(left))) == key(encoded(form(right)))) == (left == right)
 
 
-@settings(deadline=None)
 @given(left=contents, right=contents)
 @example(left=b"\xff", right=b"\xfe")
 def test_plain_fields_have_the_same_key_if_and_only_if_they_hold_the_same(
@@ -106,7 +104,6 @@ def test_plain_fields_have_the_same_key_if_and_only_if_they_hold_the_same(
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 
 
-@settings(deadline=None)
 @given(left=names, right=names)
 @example(left='a"; name="purpose', right="a")
 @example(left="a\\", right="a")
@@ -115,7 +112,6 @@ def test_files_of_different_names_have_different_keys(left: str, right: str) -> 
     assert (key(bodies[0]) == key(bodies[1])) == (bodies[0] == bodies[1])
 
 
-@settings(deadline=None)
 @given(end=st.integers(1, len(encoded(form(), "boundary")) - 1))
 def test_a_torn_form_is_refused(end: int) -> None:
     with pytest.raises(CassetteError, match=r"^the (form|body) of 'POST files' is "):

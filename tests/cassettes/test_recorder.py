@@ -163,9 +163,7 @@ def test_the_recorded_latency_and_time_come_with_the_answer(recording, replaying
 foreign = st.text(st.characters(min_codepoint=0x100, exclude_categories=["Cs"]), min_size=1)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(prompts=st.lists(foreign, min_size=1, max_size=3, unique=True), other=foreign)
 def test_no_text_that_was_sent_stands_in_the_file(
     loopback, recording, tmp_path_factory, prompts: list[str], other: str

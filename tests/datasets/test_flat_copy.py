@@ -1,7 +1,7 @@
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.datasets import flat
@@ -16,7 +16,6 @@ reviews = st.lists(st.tuples(st.text(), st.text(), st.integers(0, 9)), max_size=
 )
 
 
-@settings(deadline=None)
 @given(splits=st.dictionaries(st.text(), reviews, max_size=3))
 def test_any_texts_are_read_as_they_were_written(splits: dict[str, Columns]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -26,14 +25,12 @@ def test_any_texts_are_read_as_they_were_written(splits: dict[str, Columns]) -> 
         assert [file.name for file in Path(folder).iterdir()] == ["flat.json"]
 
 
-@settings(deadline=None)
 @given(columns=reviews)
 def test_any_texts_stay_themselves_in_a_frame(columns: Columns) -> None:
     frame = to_frame(columns)
     assert {name: frame[name].tolist() for name in frame} == columns
 
 
-@settings(deadline=None)
 @given(data=st.data())
 def test_one_changed_byte_is_noticed(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -45,7 +42,6 @@ def test_one_changed_byte_is_noticed(data: st.DataObject) -> None:
         assert flat.read(path) is None
 
 
-@settings(deadline=None)
 @given(length=st.integers(0, 100))
 def test_a_copy_cut_short_is_noticed(length: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -63,7 +63,7 @@ def test_frames_are_as_every_data_sets_and_share_no_item(tmp_path: Path) -> None
     assert not any("ticket" in item for item in items)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(count=st.integers(40, 200), more=st.integers(1, 200), test_size=st.integers(1, 60))
 def test_a_file_that_grows_keeps_its_first_test_and_training_rows(
     count: int, more: int, test_size: int, tmp_path_factory: pytest.TempPathFactory
@@ -77,7 +77,7 @@ def test_a_file_that_grows_keeps_its_first_test_and_training_rows(
         assert new.head(test_size).equals(new.head(2 * test_size).head(test_size))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 3), shuffle=st.randoms(), dropped=st.integers(0, 50))
 def test_no_row_changes_sides_when_others_move_or_go(
     seed: int, shuffle: random.Random, dropped: int, tmp_path_factory: pytest.TempPathFactory
@@ -91,7 +91,7 @@ def test_no_row_changes_sides_when_others_move_or_go(
     assert not set(before.test["item"]) & set(after.train["item"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 3), shuffle=st.randoms())
 def test_by_hash_the_order_of_the_file_does_not_matter(
     seed: int, shuffle: random.Random, tmp_path_factory: pytest.TempPathFactory
@@ -105,7 +105,7 @@ def test_by_hash_the_order_of_the_file_does_not_matter(
     assert after.test.equals(before.test)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(count=st.integers(40, 200), more=st.integers(1, 200))
 def test_by_hash_no_row_of_a_file_that_grows_changes_sides(
     count: int, more: int, tmp_path_factory: pytest.TempPathFactory

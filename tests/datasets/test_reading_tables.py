@@ -93,7 +93,7 @@ def test_repeated_texts_are_counted_and_the_first_is_kept(refused, tmp_path: Pat
     assert (found.rows, found.repeated, found.texts) == (3, 1, ["x  y", "z"])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     texts=st.lists(
         st.text(st.characters(codec="utf-8"), min_size=1), min_size=2, unique_by=normalised

@@ -128,7 +128,7 @@ def test_the_archive_is_the_one_that_tfds_knows() -> None:
     )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(texts=st.lists(st.text(), min_size=1, max_size=20))
 def test_any_text_comes_out_of_the_records_as_it_went_in(texts: list[str]) -> None:
     files = {

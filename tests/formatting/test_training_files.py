@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.formatting.training_files import (
@@ -46,7 +46,6 @@ def test_a_chat_record_is_the_text_and_the_label_after_the_instruction(tmp_path)
 
 
 @pytest.mark.parametrize("style", ["completions", "chat"])
-@settings(deadline=None)
 @given(rows=st.lists(st.tuples(st.text(), st.integers(0, 1)), max_size=5))
 def test_any_texts_are_read_as_they_were_written(style, rows):
     with tempfile.TemporaryDirectory() as folder:

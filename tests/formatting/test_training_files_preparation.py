@@ -43,7 +43,7 @@ classes = st.lists(texts, min_size=1, max_size=3).flatmap(st.sampled_from)
 files = st.lists(st.tuples(texts, classes | texts), min_size=1, max_size=12)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(pairs=files | st.lists(st.tuples(texts, st.sampled_from(["a", " a", "B"])), min_size=4))
 @example(pairs=[("a", "x.y."), ("b", ".")])
 @example(pairs=[("x" * 9998 + str(i), "ab"[i % 2]) for i in range(8)])
@@ -55,7 +55,6 @@ def test_preparing_twice_changes_nothing_the_second_time(pairs):
     assert prepared(once) == (once, [])
 
 
-@settings(deadline=None)
 @given(pairs=files, declined=st.sets(st.integers(0, 12)))
 def test_no_answers_keep_it_from_ending(pairs, declined):
     asked = []
@@ -199,7 +198,6 @@ def test_the_stop_is_what_all_labels_end_with():
     assert analysis.classes_of(rows_of([("a", " x"), ("b", " y")])).stop == "\n"
 
 
-@settings(deadline=None)
 @given(texts=st.lists(st.text(st.sampled_from("aéêж漢🙂")), min_size=1))
 def test_common_ends_are_whole_characters(texts):
     encoded = [text.encode() for text in texts]
@@ -213,7 +211,6 @@ def test_common_ends_are_whole_characters(texts):
         assert len(longer) > 1 or texts[0] == end or min(map(len, texts)) == len(end)
 
 
-@settings(deadline=None)
 @given(pairs=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy"))))
 def test_firsts_are_those_of_pandas(pairs):
     flags = analysis.firsts(rows_of(pairs))
@@ -221,7 +218,6 @@ def test_firsts_are_those_of_pandas(pairs):
     assert [not flag for flag in flags] == frame.duplicated().tolist()
 
 
-@settings(deadline=None)
 @given(texts=st.lists(st.text()))
 def test_capitals_are_counted_as_python_knows_them(texts):
     joined = "".join(texts)

@@ -3,7 +3,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.calibration import calibration_curve
@@ -33,7 +33,6 @@ def test_the_brier_score_is_the_mean_squared_distance(case):
 
 
 @given(case=forecasts(n_labels=2))
-@settings(deadline=None)
 def test_of_two_labels_it_is_twice_scikit_learns(case):
     rows, labels = case
     with warnings.catch_warnings():
@@ -50,7 +49,6 @@ def test_the_ends_of_the_brier_score():
 
 
 @given(case=forecasts(), bins=st.integers(1, 20))
-@settings(deadline=None)
 def test_the_calibration_error_is_that_of_scikit_learns_curve(case, bins):
     rows, labels = case
     confidence = np.array([min(1.0, max(row)) for row in rows])

@@ -2,7 +2,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn import metrics
 
@@ -34,7 +34,6 @@ labels_that_never_occur = ([3, 3], [3, 1], 5)
 @given(case=answered())
 @example(case=n_is_1)
 @example(case=no_label_at_all)
-@settings(deadline=None)
 def test_the_matrix_is_that_of_scikit_learn(case):
     labels, predictions, n_labels = case
     expected = metrics.confusion_matrix(
@@ -44,7 +43,6 @@ def test_the_matrix_is_that_of_scikit_learn(case):
 
 
 @given(case=answered())
-@settings(deadline=None)
 def test_the_columns_of_the_judgements_give_the_same_matrix(case):
     labels, predictions, n_labels = case
     frame = judge([str(i) for i in range(len(labels))], labels, predictions)
@@ -67,7 +65,6 @@ def test_nan_is_no_label_either():
 @example(case=all_wrong)
 @example(case=no_label_at_all)
 @example(case=labels_that_never_occur)
-@settings(deadline=None)
 def test_the_values_are_those_of_scikit_learn(case):
     labels, predictions, n_labels = case
     matrix, read = confusion_matrix(*case), mapped(predictions, n_labels)
@@ -84,7 +81,6 @@ def test_the_values_are_those_of_scikit_learn(case):
 
 
 @given(case=answered())
-@settings(deadline=None)
 def test_the_values_do_not_depend_on_the_order_of_labels_or_texts(case):
     labels, predictions, n_labels = case
     turned = {label: (label + 1) % n_labels for label in range(n_labels)} | {None: None}
@@ -97,7 +93,6 @@ def test_the_values_do_not_depend_on_the_order_of_labels_or_texts(case):
 
 
 @given(case=answered())
-@settings(deadline=None)
 def test_the_values_stay_in_their_ranges(case):
     matrix = confusion_matrix(*case)
     assert 0 <= balanced_accuracy(matrix) <= 1

@@ -2,7 +2,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import curve_fit
 
@@ -120,7 +120,6 @@ def counted(draw):
 
 
 @given(case=counted())
-@settings(deadline=None)
 def test_whatever_was_counted_gives_a_forecast_or_a_reason(case):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

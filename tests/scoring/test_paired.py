@@ -33,7 +33,6 @@ def test_mid_p_is_twice_the_one_sided_mid_p(a: int, b: int) -> None:
 
 
 @given(a=st.integers(0, 10**6), b=st.integers(0, 10**6))
-@settings(deadline=None)
 def test_mid_p_is_a_probability_that_does_not_depend_on_the_order(a: int, b: int) -> None:
     assert 0 <= mcnemar_mid_p(a, b) <= 1
     assert mcnemar_mid_p(a, b) == mcnemar_mid_p(b, a)
@@ -83,7 +82,6 @@ def test_the_interval_is_that_of_scipys_paired_bootstrap(n: int, gained: int, lo
 
 
 @given(answers=pairs, seed=st.integers(0, 2**32))
-@settings(deadline=None)
 def test_the_same_seed_gives_the_same_interval(answers: list[tuple[bool, bool]], seed: int) -> None:
     first, second = zip(*answers, strict=True)
     interval = paired_bootstrap(first, second, seed=seed)
@@ -92,7 +90,6 @@ def test_the_same_seed_gives_the_same_interval(answers: list[tuple[bool, bool]],
 
 
 @given(answers=pairs)
-@settings(deadline=None)
 def test_swapping_the_two_mirrors_the_interval(answers: list[tuple[bool, bool]]) -> None:
     first, second = zip(*answers, strict=True)
     low, high = paired_bootstrap(first, second, seed=0)
@@ -102,7 +99,6 @@ def test_swapping_the_two_mirrors_the_interval(answers: list[tuple[bool, bool]])
 
 
 @given(answers=st.lists(st.booleans(), min_size=1), seed=st.integers(0, 2**32))
-@settings(deadline=None)
 def test_equal_answers_differ_by_nothing(answers: list[bool], seed: int) -> None:
     assert paired_bootstrap(answers, answers, seed=seed) == (0, 0)
 
@@ -130,7 +126,6 @@ def test_exact_p_is_that_of_statsmodels(a: int, b: int) -> None:
 
 @given(a=st.integers(0, 10**6), b=st.integers(0, 10**6))
 @example(a=8_000, b=8_000)
-@settings(deadline=None)
 def test_exact_p_is_no_smaller_than_mid_p(a: int, b: int) -> None:
     assert mcnemar_mid_p(a, b) <= mcnemar_exact(a, b) == mcnemar_exact(b, a) <= 1
     assert a != b or mcnemar_exact(a, b) == 1
@@ -150,7 +145,7 @@ def test_negative_counts_have_no_exact_p() -> None:
 p_values = st.lists(st.floats(0, 1) | st.sampled_from([0.0, 0.01, 0.02, 1.0]), max_size=30)
 
 
-@settings(deadline=None, max_examples=30)  # statsmodels takes a tenth of a second each
+@settings(max_examples=30)  # statsmodels takes a tenth of a second each
 @given(values=p_values)
 def test_holm_is_that_of_statsmodels(values: list[float]) -> None:
     expected = multipletests(values, method="holm")[1].tolist() if values else []

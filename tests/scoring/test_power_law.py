@@ -54,7 +54,7 @@ def counted(draw):
 
 
 @given(case=counted())
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_no_other_curve_is_likelier(case):
     sizes, wrong, n = case
     # With the trace, without which not every sample has a best curve.

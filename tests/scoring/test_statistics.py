@@ -1,7 +1,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
@@ -77,7 +77,6 @@ def beta_quantiles(correct: int, n: int, confidence: float) -> tuple[float, floa
 @example(proportion=(0, 1), confidence=0.95)
 @example(proportion=(1, 1), confidence=0.95)
 @example(proportion=(1, 2), confidence=0.01)
-@settings(deadline=None)
 def test_the_exact_interval_is_that_of_the_beta_distribution(
     proportion: tuple[int, int], confidence: float
 ) -> None:
@@ -94,7 +93,6 @@ def test_the_exact_interval_of_many_texts(correct: int) -> None:
 
 
 @given(proportion=proportions)
-@settings(deadline=None)
 def test_the_exact_interval_lies_around_the_accuracy(proportion: tuple[int, int]) -> None:
     correct, n = proportion
     low, high = clopper_pearson(correct, n)

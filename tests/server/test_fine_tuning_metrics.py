@@ -13,7 +13,7 @@ sklearn_metrics = pytest.importorskip("sklearn.metrics", reason="needs scikit-le
 ROWS = st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=40)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows=ROWS.filter(lambda rows: len({flag for _, flag in rows}) == 2))
 def test_areas_are_scikit_learns_with_ties_and_all(rows):
     scores, positive = (np.array(column) for column in zip(*rows, strict=True))
