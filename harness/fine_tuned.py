@@ -13,6 +13,7 @@ from harness.cell_training import job_of
 from harness.errors import TunebenchError
 from harness.formatting.estimates import Estimate, Rates
 from harness.recordings import RecordMode, recorded_file
+from harness.scoring import hourly_cost, training_cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,13 +137,20 @@ def _file(cell: Cell, path: object) -> CassetteFile:
 def _announcement(cell: Cell, spec: JobSpec) -> str:
     """What the job will take, before it starts."""
     model = cell.experiment.models[cell.model]
-    epochs = cell.experiment.fine_tuning.n_epochs
-    price = model.prices.training if model.prices else None
-    estimate = Estimate.of(
-        len(spec.train.content), Rates(epochs=epochs, price_per_million=price or 0.0)
-    )
-    cost = "no price is set" if price is None else f"about {estimate.cost:.2f} at {price} a million"
+    epochs, prices = cell.experiment.fine_tuning.n_epochs, model.prices
+    estimate = Estimate.of(len(spec.train.content), Rates(epochs=epochs))
+    tokens = estimate.tokens * epochs
+    if prices is None or not prices.model_fields_set - {"currency"}:
+        cost = "no price is set"
+    elif prices.per_hour is not None:
+        hourly = hourly_cost(estimate.seconds, prices.per_hour)
+        cost = f"about {hourly:.2f} {prices.currency} at {prices.per_hour:g} an hour"
+    elif prices.training is not None:
+        trained = training_cost(tokens, prices.training)
+        cost = f"about {trained:.2f} {prices.currency} at {prices.training:g} a million"
+    else:
+        cost = "its prices do not say what training costs"
     return (
         f"{spec.name}: fine-tuning {model.provider_id} on {spec.train.rows} rows, validating on "
-        f"{spec.valid.rows}: about {estimate.tokens * epochs:,} tokens in {epochs} epochs; {cost}"
+        f"{spec.valid.rows}: about {tokens:,} tokens in {epochs} epochs; {cost}"
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 configuration_key: pytest.StashKey[Configuration] = pytest.StashKey()
 session_key: pytest.StashKey[Session] = pytest.StashKey()
+# Of the whole run, not of a test: a fixture of a wider scope may evaluate cells, too.
 reports_key = pytest.StashKey[list[dict[str, Any]]]()
 
 
@@ -32,7 +33,7 @@ def evaluate(request: pytest.FixtureRequest) -> Callable[[Cell], Result]:
     result, because an answer is not recorded or a request failed, fails the test in a sentence.
     """
     session = _session(request.config)
-    reports = request.node.stash.setdefault(reports_key, [])
+    reports = request.config.stash.setdefault(reports_key, [])
 
     def run(cell: Cell) -> Result:
         __tracebackhide__ = True
@@ -61,7 +62,7 @@ def compare(
     The fixture is a function from two cells to what the first gains over the second, a
     `harness.uplift.Uplift`. Cells without a result fail the test as with `evaluate`.
     """
-    reports = request.node.stash.setdefault(reports_key, [])
+    reports = request.config.stash.setdefault(reports_key, [])
 
     def run(cell: Cell, other: Cell) -> Uplift:
         __tracebackhide__ = True
@@ -90,7 +91,7 @@ def gate(
     passes. Cells without a result fail the test as with `evaluate`.
     """
     session = _session(request.config)
-    reports = request.node.stash.setdefault(reports_key, [])
+    reports = request.config.stash.setdefault(reports_key, [])
     strict = request.config.stash[configuration_key].strict_verdicts
     failing = {"fail", "inconclusive"} if strict else {"fail"}
 

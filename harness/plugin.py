@@ -26,6 +26,7 @@ __all__ = ["compare", "evaluate", "gate"]
 # By its entry point, and by the module's name as in `pytest_plugins = ["harness.plugin"]`.
 _NAMES = ("tunebench", "harness.plugin")
 _summary_key: pytest.StashKey[Summary] = pytest.StashKey()
+_parts_key = pytest.StashKey[list[dict[str, Any]]]()  # what a test and its fixtures evaluated
 _PROPERTIES = ("accuracy", "ci_low", "ci_high", "n", "majority_rate", "verdict", "cassette")
 
 
@@ -95,13 +96,24 @@ def pytest_make_collect_report(
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Send what a test evaluated along with its report, which also crosses from xdist's workers."""
-    parts = item.stash.get(reports_key, []) if call.when == "call" else []
+    """Send what was evaluated since the last report, be it by the test or by a fixture.
+
+    It travels with the report, which also crosses from xdist's workers.
+    """
+    waiting = item.config.stash.get(reports_key, [])
+    parts, own = list(waiting), item.stash.setdefault(_parts_key, [])
+    waiting.clear()
+    before = _properties(item, own)
+    own += parts
     # Before the report is made, which takes them from the item.
-    item.user_properties.extend(_properties(item, parts))
+    item.user_properties[:] = [
+        *(one for one in item.user_properties if one not in before),
+        *_properties(item, own),
+    ]
+    if call.when == "call" and any("inconclusive" in part for part in own):
+        parts.append({"inconclusive": True})  # also where the gate is a fixture's
     report = yield
-    if call.when == "call":
-        report.tunebench = parts  # type: ignore[attr-defined]
+    report.tunebench = parts  # type: ignore[attr-defined]
     return report
 
 

@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, settings
 
 from .film_project import FilmProject
 from .jobs_provider import JobsProvider
+from .pets_project import Pets
 from .virtual_time import VirtualTime
 
 # A slow machine is not a fault in the code. Everything else comes from the profile that Hypothesis
@@ -240,6 +241,17 @@ def recorded_films(film_project: FilmProject) -> FilmProject:
     film_project.loopback.asked.clear()
     film_project.jobs.requests.clear()
     return film_project
+
+
+@pytest.fixture
+def pets(pytester: pytest.Pytester, loopback: Loopback) -> Pets:
+    """A user's repository for small experiments, still without one."""
+    # An inner run forgets what it imports, and numpy cannot be imported twice.
+    import pyarrow.parquet  # noqa: F401
+
+    import harness.session  # noqa: F401
+
+    return Pets(pytester, loopback)
 
 
 @pytest.fixture(autouse=True)

@@ -237,7 +237,11 @@ def test_no_training_text_gets_into_a_cassette(recorded) -> None:
     [
         ("", "no price is set"),
         ("prices = {}\n", "no price is set"),
-        ("prices = { training = 1e6 }\n", "about 252.00 at 1000000.0 a million"),
+        ("prices = { training = 1e6 }\n", "about 252.00 USD at 1e+06 a million"),
+        ('prices = { training = 0, currency = "EUR" }\n', "about 0.00 EUR at 0 a million"),
+        # 126 tokens in 2 epochs at 380 tokens a second.
+        ("prices = { per_hour = 36000 }\n", "about 6.63 USD at 36000 an hour"),
+        ("prices = { input = 1, output = 2 }\n", "its prices do not say what training costs"),
     ],
 )
 def test_what_a_job_will_take_is_said_before_it_starts(project, prices: str, cost: str) -> None:
