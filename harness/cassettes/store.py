@@ -35,6 +35,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import TunebenchError
+from harness.printable import holds_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -527,6 +528,10 @@ def request_of(fields: Any) -> tuple[str, RequestLine]:
     """
     fields = _fields(fields, _REQUEST_KINDS)
     _check_hex(fields["digest"], 64)
+    for name in ("endpoint", "server", "answered_by"):
+        # A provider's words, which are shown in a terminal and in reports.
+        if holds_control(fields[name]):
+            raise ValueError(f"the field {name} holds a control character")
     id_ = fields.pop("request")
     request = RequestLine(**fields)
     if request.id != id_:

@@ -12,7 +12,7 @@ from harness.wire.answers import (
     stored_choice,
 )
 from harness.wire.decoding import decoded
-from harness.wire.values import Unusable, parsed, words
+from harness.wire.values import Unusable, optional_name, parsed, words
 
 __all__ = [
     "Answer",
@@ -22,6 +22,7 @@ __all__ = [
     "Usage",
     "composed",
     "decoded",
+    "optional_name",
     "other_model",
     "parsed",
     "read_answers",
