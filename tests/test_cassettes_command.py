@@ -170,9 +170,9 @@ def test_a_line_that_is_not_as_it_should_be_is_told_with_its_number(cassettes, o
     ("field", "value", "said"),
     [
         ("latency_ms", "fast", "the field latency_ms is not of its kind"),
-        ("usage", [1], "the field usage holds no two numbers"),
-        ("prompts", 0, "the fields prompts and latency_ms hold no usable numbers"),
-        ("prompt", "0" * 63, "a digest is no SHA-256 in hex"),
+        ("usage", [1], "the field usage is not of its kind"),
+        ("prompts", 0, "the field prompts is not of its kind"),
+        ("prompt", "0" * 63, "the field prompt is not of its kind"),
         ("request", "0" * 16, "no line before it describes its request"),
     ],
 )
