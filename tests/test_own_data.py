@@ -85,8 +85,8 @@ def test_given_test_rows_are_the_ones_asked(project: OwnFilms) -> None:
          "'Positive'."),
         ([*films(80), ("", "Negative")], "1 row has no text (line 82); fill it in, or take the row "
          "out."),
-        ([*films(80), ("what a film", "positive")], "differ by case or spaces alone; write them "
-         "alike."),
+        ([*films(80), ("what a film", "positive")], "differ only by case, spaces, invisible "
+         "characters or how a letter is encoded; write them alike."),
         (films(1), "the file holds one row only, and a benchmark needs some to ask and others to "
          "learn from; add rows."),
         ([*films(80), ("one", "Negative"), ("one", "Positive")], "1 text has two different labels "
