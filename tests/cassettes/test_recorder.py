@@ -317,7 +317,7 @@ def test_a_killed_recording_asks_only_for_what_is_missing_when_run_again(
             child.kill()
             killed.set()
         if killed.is_set():
-            child.wait(10)
+            child.wait(120)
         return first.complete(asked)
 
     first.answer = kill_at_a_request
