@@ -29,7 +29,7 @@ def test_a_completion(loopback, connect, said, provider, finish, candidates, ser
 
 
 @pytest.mark.parametrize(
-    ("provider", "name", "mend"),
+    ("provider", "name", "fix"),
     [
         ("openai", "not_a_completions_model", 'set endpoint = "chat" for this provider.'),
         ("azure", "filtered", "its content filter refused a text: change that filter, or leave the "
@@ -40,12 +40,12 @@ def test_a_completion(loopback, connect, said, provider, finish, candidates, ser
          "there are."),
     ],
 )  # fmt: skip
-def test_a_refusal_names_the_mend(loopback, connect, said, provider, name, mend) -> None:
+def test_a_refusal_names_the_fix(loopback, connect, said, provider, name, fix) -> None:
     refusal = shape(provider, name)
     loopback.answer = lambda _: said(refusal["body"], refusal["status"])
     with pytest.raises(RequestError) as raised:
         connect().complete("m", ["a text"], {})
-    assert str(raised.value).endswith(f"; {mend}")
+    assert str(raised.value).endswith(f"; {fix}")
 
 
 @pytest.mark.parametrize("path", ["/tokenize", "/fine_tuning/jobs"])

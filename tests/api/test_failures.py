@@ -1,7 +1,9 @@
 """What is said where a provider gives no answer, or one that cannot be used."""
 
 import functools
+import gzip
 import time
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,10 @@ import pytest
 from harness.api import RequestError
 
 CHOICE = {"index": 0, "text": " a", "finish_reason": "stop"}
+COMPRESSED = (
+    " and could not be decoded; turn compression off at the provider, or at the proxy before it"
+)
+PAY = "the account's quota is used up: raise it at the provider"
 ROOT = "check that base_url {url} is the API root"
 LOG = "see the provider's log or documentation"
 WHY = "the provider may have filtered the text: see its log"
@@ -47,6 +53,16 @@ def sentence(loopback, connect, said) -> Callable[..., str]:
         (b'{"choices"}', f"the answer is not JSON; {ROOT}."),
         (b'{"choices": [{"text": " a', f"the answer is cut off after 25 bytes{CUT}."),
         ([1], f"the answer is no JSON object; {ROOT}."),
+        (b"<title>" * 28_000, f"the answer is a web page; {ROOT}, and that no proxy wants a "
+         "login."),
+        (b"\n<TITLE lang='en'>Log\nin</TITLE>", f"the answer is a web page, 'Log in'; {ROOT}, and "
+         "that no proxy wants a login."),
+        (gzip.compress(b"{}"), f"the answer is compressed (gzip){COMPRESSED}."),
+        (zlib.compress(b"{}"), f"the answer is compressed (deflate){COMPRESSED}."),
+        (b"\x28\xb5\x2f\xfd\x00", f"the answer is compressed (zstd){COMPRESSED}."),
+        (b"\x0b\x00\x80{}\xff", "the answer is no text in UTF-8; if it is compressed, turn that "
+         "off at the provider, or at the proxy before it."),
+        (b"[" * 100_000, f"the answer is not JSON; {ROOT}."),
         ({}, "1 prompts were asked and no list of choices came back; is this the endpoint for "
          "completions?"),
         ({"choices": []}, f"one prompt was asked and 0 choices came back; {WHY}."),
@@ -85,6 +101,21 @@ def error(message: str, **more: Any) -> dict[str, Any]:
          "provider's `supports`."),
         (400, error("unknown", param="top_logprobs"), "(unknown); leave 'logprobs' out of the "
          "provider's `supports`."),
+        (400, error("expected a value <= 20, but got 25", param="top_logprobs"), "(expected a "
+         "value <= 20, but got 25); write parameters = {{ logprobs = 20 }} in its [[model]]."),
+        (400, error("too many", param="top_logprobs"), "(too many); write parameters = {{ logprobs "
+         "= 5 }} in its [[model]]."),
+        (400, error("20 logprobs are greater than max allowed: 7"), "(20 logprobs are greater than "
+         "max allowed: 7); write parameters = {{ logprobs = 7 }} in its [[model]]."),
+        (400, error("logprobs do not exist here"), "(logprobs do not exist here); leave 'logprobs' "
+         "out of the provider's `supports`."),
+        (400, {"error": "plain"}, f"(plain); {LOG}."),
+        (400, {"message": "bare", "error": None}, f"(bare); {LOG}."),
+        (400, [{"error": {"message": "in a list"}}], f"(in a list); {LOG}."),
+        (422, {"detail": [{"loc": ["body", "n"], "msg": "must be a number"}]},
+         f"(must be a number); {LOG}."),
+        (400, {"error": {"error": {"message": "deep"}}}, f"(deep); {LOG}."),
+        (400, {"error": [[[[[[[[[[1]]]]]]]]]]}, f"(Bad Request); {LOG}."),
         (401, error("Incorrect API key"), "(Incorrect API key); set the key in the variable that "
          "the provider's `api_key_env` names."),
         (403, error("not yours"), "(not yours); ask for access, or use another key."),
@@ -106,6 +137,13 @@ def error(message: str, **more: Any) -> dict[str, Any]:
         (429, error("slow down"), "(slow down); wait, or lower the provider's `concurrency`."),
         (429, error("paid up", code="insufficient_quota"), "(paid up); the account's quota is used "
          "up: raise it at the provider."),
+        (429, error("paid up", type="insufficient_quota", code=None), f"(paid up); {PAY}."),
+        (429, {"error": {"error": {"message": "paid up", "code": "billing_hard_limit_reached"}}},
+         f"(paid up); {PAY}."),
+        (429, [{"error": {"message": "paid up", "type": "insufficient_quota"}}],
+         f"(paid up); {PAY}."),
+        (402, error("Insufficient Balance"), f"(Insufficient Balance); {PAY}."),
+        (403, error("paid up", code="insufficient_quota"), f"(paid up); {PAY}."),
         (500, {"error": "oops"}, "(oops); see the provider's log, or run the same command again "
          "later."),
         (503, b"", "(Service Unavailable); see the provider's log, or run the same command again "
@@ -129,6 +167,33 @@ def test_an_address_without_its_version_is_named(loopback, sentence, status: int
 def test_the_wait_that_a_provider_asks_for_is_told(sentence) -> None:
     said = sentence(429, error("slow down"), {"Retry-After": "20"})
     assert said.endswith("(slow down); wait 20 s, or lower the provider's `concurrency`.")
+
+
+def test_a_wait_that_is_no_time_is_not_told(sentence) -> None:
+    said = sentence(429, error("slow down"), {"Retry-After": "soon"})
+    assert said.endswith("(slow down); wait, or lower the provider's `concurrency`.")
+
+
+@pytest.mark.parametrize(
+    ("words", "limit"),
+    [
+        ("Invalid value for 'top_logprobs': must be less than or equal to 5.", 5),
+        ("Expected a value <= 20, but got 25 instead: top_logprobs.", 20),
+        ("the valid range of top_logprobs is [0, 8]", 8),
+        ("top_logprobs must be between 0 and 10", 10),
+        ("top_logprobs cannot exceed 4.", 4),
+        ("top_logprobs is too large", 5),
+    ],
+)
+def test_fewer_candidates_are_asked_for_before_a_rule_is_given_up(
+    loopback, connect, said, words: str, limit: int
+) -> None:
+    loopback.answer = lambda _: said(error(words, param="top_logprobs"), 400)
+    with pytest.raises(RequestError) as raised:
+        connect().complete("m", [[{"role": "user", "content": "a"}]], {})
+    assert str(raised.value).endswith(
+        f"; write parameters = {{ top_logprobs = {limit} }} in its [[model]]."
+    )
 
 
 def test_words_of_several_lines_become_one_and_stay_short(sentence) -> None:
