@@ -80,6 +80,7 @@ class Client:
         offline: bool = False,
     ) -> None:
         self.base_url = base_url
+        self.timeout = timeout
         self._answers_as = answers_as or {}
         self._pacer = pacer
         self._prompts_per_request = prompts_per_request

@@ -58,9 +58,9 @@ def reason(error: openai.APIError, api: openai.OpenAI) -> str:
         cause = error.__cause__ or error
         return f"no connection ({cause}); is the provider running, and its base_url right?"
     if isinstance(error, openai.APIStatusError):
-        said = _said(error)
-        fix = _fix(error, said, str(api.base_url))
-        return f"the provider answered {error.status_code} ({said}); {fix}."
+        words_ = said(error)
+        fix = _fix(error, words_, str(api.base_url))
+        return f"the provider answered {error.status_code} ({words_}); {fix}."
     return f"the answer could not be read ({error.message})."
 
 
@@ -156,7 +156,7 @@ def _base(name: str) -> str:
     return name.rsplit("/", 1)[-1].lower()
 
 
-def _said(error: openai.APIStatusError) -> str:
+def said(error: openai.APIStatusError) -> str:
     """The provider's words, in one line."""
     body = _body(error)
     page = _page(body) if isinstance(body, str) else None
@@ -177,8 +177,8 @@ def _page(text: str) -> str | None:
     if not text.startswith("<"):
         return None
     title = _TITLE.search(text)
-    said = words(title[1], 60) if title else ""
-    return f"a web page, {said!r}" if said else "a web page"
+    name = words(title[1], 60) if title else ""
+    return f"a web page, {name!r}" if name else "a web page"
 
 
 def _root(base_url: str) -> str:
@@ -188,12 +188,12 @@ def _root(base_url: str) -> str:
     return f"base_url {base_url.rstrip('/')} has no /v1: add it, and check that it is the API root"
 
 
-def _fix(error: openai.APIStatusError, said: str, base_url: str) -> str:
+def _fix(error: openai.APIStatusError, told: str, base_url: str) -> str:
     status, path = error.status_code, error.request.url.path
     if status == 402 or used_up(_body(error)):
         return "the account's quota is used up: raise it at the provider"
     if status == 404:
-        return _fix_missing(f"{said} {error.code}".lower(), path, base_url)
+        return _fix_missing(f"{told} {error.code}".lower(), path, base_url)
     if status == 405:
         return f"{_root(base_url)}, with https where it wants that"
     if status == 413 and path.endswith("/files"):
@@ -203,7 +203,7 @@ def _fix(error: openai.APIStatusError, said: str, base_url: str) -> str:
         wait = "wait" if after is None else f"wait {after:.0f} s"
         return f"{wait}, or lower the provider's `concurrency`"
     if status in (400, 422):
-        return _fix_refused(said, str(error.code), error.param, path)
+        return _fix_refused(told, str(error.code), error.param, path)
     if status >= 500:
         return "see the provider's log, or run the same command again later"
     return {
@@ -213,10 +213,10 @@ def _fix(error: openai.APIStatusError, said: str, base_url: str) -> str:
     }.get(status, "see the provider's log or documentation")
 
 
-def _fix_missing(said: str, path: str, base_url: str) -> str:
-    if path.endswith("/completions") and "chat model" in said:
+def _fix_missing(told: str, path: str, base_url: str) -> str:
+    if path.endswith("/completions") and "chat model" in told:
         return 'set endpoint = "chat" for this provider'
-    if "model" in said or "deployment" in said:
+    if "model" in told or "deployment" in told:
         return "check the model's `id`; `tunebench doctor` shows which models there are"
     capabilities = {"/tokenize": "tokenize", "/jobs": "fine_tuning", "/files": "fine_tuning"}
     for end, capability in capabilities.items():
@@ -225,25 +225,25 @@ def _fix_missing(said: str, path: str, base_url: str) -> str:
     return _root(base_url)
 
 
-def _fix_refused(said: str, code: str, param: str | None, path: str) -> str:
+def _fix_refused(told: str, code: str, param: str | None, path: str) -> str:
     if code == "content_filter":
         return "its content filter refused a text: change that filter, or leave the text out"
-    if code == "context_length_exceeded" or "context length" in said:
+    if code == "context_length_exceeded" or "context length" in told:
         return "show fewer examples, or take a model of a longer context"
-    if "max_tokens" in said and "max_completion_tokens" in said:
+    if "max_tokens" in told and "max_completion_tokens" in told:
         return 'set max_tokens_field = "max_completion_tokens" for this provider'
-    if param in ("logprobs", "top_logprobs") or (param is None and "logprobs" in said):
-        return _fix_logprobs(said, "top_logprobs" in (param or said), path)
+    if param in ("logprobs", "top_logprobs") or (param is None and "logprobs" in told):
+        return _fix_logprobs(told, "top_logprobs" in (param or told), path)
     if param == "logit_bias":
         return "leave 'logit_bias' out of the provider's `supports`"
     return "see the provider's log or documentation"
 
 
-def _fix_logprobs(said: str, about_candidates: bool, path: str) -> str:
+def _fix_logprobs(told: str, about_candidates: bool, path: str) -> str:
     """Fewer candidates will often do; without any, a decision rule is given up."""
-    limit = _AT_MOST.search(said)
+    limit = _AT_MOST.search(told)
     most = int(limit[1]) if limit else _USUAL_LIMIT
-    unknown = any(word in said.lower() for word in _UNKNOWN)
+    unknown = any(word in told.lower() for word in _UNKNOWN)
     if most and (limit or (about_candidates and not unknown)):
         name = "top_logprobs" if path.endswith("/chat/completions") else "logprobs"
         return f"write parameters = {{ {name} = {most} }} in its [[model]]"

@@ -332,6 +332,8 @@ def read_result(content: bytes) -> bytes:
         content.decode()
     except UnicodeDecodeError:
         raise Unusable("the file is no text, so it is no CSV") from None
+    if content.strip() == b"null":
+        raise Unusable("the provider has none")
     if content.lstrip()[:1] in (b"<", b"{"):
         raise Unusable("the file is a web page or JSON, and no CSV")
     return content
@@ -394,6 +396,8 @@ def _page(body: Any, read: Callable[[dict[str, Any]], _T]) -> Page[_T]:
 
 def _entries(body: Any) -> tuple[list[dict[str, Any]], str | None]:
     """The entries of a page, and what the next page comes after."""
+    if body is None:
+        raise Unusable("the provider has none")
     fields = {"data": body} if isinstance(body, list) else _object(body, _API, but="data")
     entries = fields.get("data")
     # Some libraries write an empty list as null, or leave it out.

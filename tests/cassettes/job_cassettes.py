@@ -45,16 +45,16 @@ class RecordedJob:
             file.close()
 
     def record(self, **spec: Any) -> FineTuned:
-        with self.cassette(record=True) as (client, _):
-            return fine_tune(client, job_spec(**spec), self.teller)
+        with self.cassette(record=True) as (client, cassette):
+            return fine_tune(client, job_spec(**spec), self.teller, cassette)
 
     def replay(self, **spec: Any) -> FineTuned:
         """Replay, as from a machine from which the provider cannot be reached."""
         self.jobs.requests.clear()
         self.jobs.naps.clear()
-        with self.cassette(record=False) as (client, _):
+        with self.cassette(record=False) as (client, cassette):
             try:
-                return fine_tune(client, job_spec(**spec), None)
+                return fine_tune(client, job_spec(**spec), None, cassette)
             finally:
                 assert (self.jobs.requests, self.jobs.naps) == ([], [])
 
