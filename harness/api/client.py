@@ -195,7 +195,7 @@ class Client:
         try:
             return read_tokens(reply)
         except Unusable as problem:
-            raise RequestError(f"{what}: {problem}.") from None
+            raise RequestError(f"{what}: {problem.end}") from None
 
     def _ask(
         self, model: str, prompts: Sequence[Prompt], parameters: Mapping[str, Any], where: str
@@ -208,7 +208,7 @@ class Client:
         try:
             read = read_answers(body, asked)
         except Unusable as problem:
-            raise RequestError(f"{what}: {problem}.") from None
+            raise RequestError(f"{what}: {problem.end}") from None
         return Reply(
             answers=read.answers,
             prompt_tokens=read.usage.prompt_tokens or 0,

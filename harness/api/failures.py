@@ -16,9 +16,6 @@ from harness.wire import parsed, words
 # that does not grow with the page.
 _TITLE = re.compile(r"<title[^>]{0,100}>(.{0,300}?)</title", re.IGNORECASE | re.DOTALL)
 _LOOKED_AT = 20_000
-# What a provider adds to a model's name: a date, the tag that goes without saying, or a hub's
-# revision, as transformers does (``NAME@main``).
-_ADDED = re.compile(r"(-\d{4}[\d-]*|:latest|@[\w.-]+)$")
 _VERSION = re.compile(r"/v\d\w*/?$")
 # How compressed answers begin. Brotli has no such mark.
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x78\x9c": "deflate"}
@@ -111,49 +108,6 @@ def unreadable(content: bytes, base_url: str) -> str:
     except ValueError:
         return f"the answer is not JSON; {_root(base_url)}."
     return f"the answer is no JSON object; {_root(base_url)}."
-
-
-def wrong_count(expected: int, choices: Any) -> str:
-    """An answer with another number of choices than prompts were asked."""
-    if not isinstance(choices, list):
-        return (
-            f"{expected} prompts were asked and no list of choices came back; is this the endpoint "
-            "for completions?"
-        )
-    if expected == 1:
-        return (
-            f"one prompt was asked and {len(choices)} choices came back; the provider may have "
-            "filtered the text: see its log."
-        )
-    return (
-        f"{expected} prompts were asked and {len(choices)} choices came back; if the provider "
-        "takes no lists of prompts, leave 'lists' out of its `supports`."
-    )
-
-
-def other_model(asked: str, answered: Any, known: str | None) -> str | None:
-    """Another model answered than was asked; None if it is the same.
-
-    A provider may answer with a version of the name that was asked, as ``gpt-4.1`` is answered by
-    ``gpt-4.1-2025-04-14``, and with or without the folders before it.
-
-    Args:
-        asked: the model's name in the request.
-        answered: the model's name in the answer.
-        known: the name that the answer is known to have, if it is another.
-    """
-    if not isinstance(answered, str) or not answered or answered in (asked, known):
-        return None
-    if known is None and _ADDED.sub("", _base(answered)) == _ADDED.sub("", _base(asked)):
-        return None
-    return (
-        f"the model {answered!r} answered instead; if that is the one you mean, write its name as "
-        "the model's `id`, or as `answers_as` if it is only another name of it, and record anew."
-    )
-
-
-def _base(name: str) -> str:
-    return name.rsplit("/", 1)[-1].lower()
 
 
 def said(error: openai.APIStatusError) -> str:

@@ -164,9 +164,6 @@ class JobCreation:
             is_uploaded = uploaded.status.lower() == _UPLOADED
             if _now() - started >= (_UPLOADED_PATIENCE if is_uploaded else _FILE_PATIENCE):
                 return
-            if uploaded.status != told_of:
-                told_of = uploaded.status
-                self._say(f"{file.name} is {told_of}; waiting for the provider to process it")
             time.sleep(pause)
             try:
                 uploaded = self._requests.file(uploaded.id, file.name)
@@ -174,6 +171,9 @@ class JobCreation:
                 if not is_missing(error):
                     raise
                 return
+            if uploaded.state == "processing" and uploaded.status != told_of:
+                told_of = uploaded.status
+                self._say(f"{file.name} is {told_of}; waiting for the provider to process it")
         if uploaded.state == "failed":
             why = f": {uploaded.details.rstrip('.')}" if uploaded.details else ""
             raise RequestError(

@@ -113,7 +113,7 @@ class JobRequests:
         try:
             return read_result(content)
         except Unusable as why:
-            raise RequestError(f"{what}: {why}.") from why
+            raise RequestError(f"{what}: {why.end}") from why
 
     def _pages(
         self,
@@ -164,7 +164,7 @@ class JobRequests:
         try:
             return read(parsed(content))
         except Unusable as why:
-            raise RequestError(f"{what}: {why}.") from why
+            raise RequestError(f"{what}: {why.end}") from why
         except ValueError as why:
             raise RequestError(f"{what}: {unreadable(content, self._client.base_url)}") from why
 

@@ -18,6 +18,11 @@ _MAX_DEPTH = 8
 class Unusable(ValueError):  # noqa: N818 - an answer, not a failure of ours
     """An answer that cannot be used, and why: the end of a sentence, without its full stop."""
 
+    @property
+    def end(self) -> str:
+        """With its full stop, unless it is a question."""
+        return str(self) if str(self).endswith("?") else f"{self}."
+
 
 def shown(value: Any) -> str:
     """A JSON value for a sentence: short, in one line."""

@@ -11,7 +11,8 @@ import pytest
 
 from harness.api import RequestError
 
-CHOICE = {"index": 0, "text": " a", "finish_reason": "stop"}
+STOPPED = {"index": 0, "finish_reason": "stop"}
+CHOICE = STOPPED | {"text": " a"}
 COMPRESSED = (
     " and could not be decoded; turn compression off at the provider, or at the proxy before it"
 )
@@ -63,16 +64,17 @@ def sentence(loopback, connect, said) -> Callable[..., str]:
         (b"\x0b\x00\x80{}\xff", "the answer is no text in UTF-8; if it is compressed, turn that "
          "off at the provider, or at the proxy before it."),
         (b"[" * 100_000, f"the answer is not JSON; {ROOT}."),
-        ({}, "1 prompts were asked and no list of choices came back; is this the endpoint for "
+        ({}, "one prompt was asked and no list of choices came back; is this the endpoint for "
          "completions?"),
         ({"choices": []}, f"one prompt was asked and 0 choices came back; {WHY}."),
         ({"choices": [CHOICE, CHOICE]}, f"one prompt was asked and 2 choices came back; {WHY}."),
-        ({"choices": [{}]}, "a choice has no `text`; is this the endpoint for completions?"),
-        ({"choices": [{"index": 0, "message": {"content": " a"}}]},
-         "a choice has no `text`; is this the endpoint for completions?"),
-        ({"choices": [{"index": 0, "text": None}]},
-         "a choice has no `text`; is this the endpoint for completions?"),
-        ({"choices": ["a"]}, "a choice has no `text`; is this the endpoint for completions?"),
+        ({"choices": [{}]}, "choices[0].finish_reason is null, so the model did not come to the "
+         "end of its answer; see the provider's log, and record again."),
+        ({"choices": [STOPPED | {"message": {"content": " a"}}]}, "choices[0].text is null and "
+         "must be a text; is this the endpoint for completions?"),
+        ({"choices": [STOPPED | {"text": 3}]}, "choices[0].text is 3 and must be a text; is this "
+         "the endpoint for completions?"),
+        ({"choices": ["a"]}, 'choices[0] is "a" and must be an object.'),
     ],
 )  # fmt: skip
 def test_an_answer_that_is_none(loopback, sentence, body: Any, expected: str) -> None:
@@ -255,9 +257,9 @@ def test_a_version_of_the_name_that_was_asked_is_taken(
 )
 def test_another_model_is_refused(loopback, connect, said, asked: str, answered: str) -> None:
     assert model_of(loopback, connect, said, asked, answered) == (
-        f"model {asked!r} at {loopback.url}, prompts 1-1 of 1: the model {answered!r} answered "
-        "instead; if that is the one you mean, write its name as the model's `id`, or as "
-        "`answers_as` if it is only another name of it, and record anew."
+        f'model {asked!r} at {loopback.url}, prompts 1-1 of 1: the model "{answered}" '
+        "answered instead; if that is the one you mean, write its name as the model's `id`, or as "
+        "`answers_as` if it is only another name of it, and record again."
     )
 
 
@@ -268,7 +270,7 @@ def test_the_name_that_a_model_is_known_to_answer_with_is_the_only_one(
     model = functools.partial(model_of, loopback, connect, said, "deployed", answers_as=known)
     assert model(answered="gpt-4o-2024-08-06") is None
     assert model(answered="deployed") is None
-    assert "the model 'gpt-4o-2024-11-20' answered instead" in model(answered="gpt-4o-2024-11-20")
+    assert 'the model "gpt-4o-2024-11-20" answered instead' in model(answered="gpt-4o-2024-11-20")
 
 
 def test_a_provider_that_does_not_run(connect, unused_port: int) -> None:
@@ -297,7 +299,8 @@ def test_no_answer_in_time(loopback, connect) -> None:
          "login."),
         (200, {}, "the answer holds no list `tokens` of ids."),
         (200, {"tokens": []}, "the answer holds no list `tokens` of ids."),
-        (200, {"tokens": ["Posi", "tive"]}, "the answer holds no list `tokens` of ids."),
+        (200, {"tokens": ["Posi", "tive"]}, 'an id in `tokens` is "Posi" and must be a whole '
+         "number."),
         (200, {"tokens": 3}, "the answer holds no list `tokens` of ids."),
     ],
 )  # fmt: skip

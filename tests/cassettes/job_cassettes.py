@@ -1,6 +1,5 @@
 """A fine-tuning job, recorded in a cassette and replayed from it."""
 
-import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from harness.api import Client
 from harness.api.fine_tuning import FineTuned, fine_tune
 from harness.cassettes import CassetteFile, JobCassette, use_cassette
 
+from .. import cassette_lines
 from ..job_specs import TEXT, Teller, job_spec
 from ..jobs_provider import JobsProvider
 
@@ -60,8 +60,9 @@ class RecordedJob:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        lines = self.path.read_text().splitlines()
-        return [json.loads(line) for line in lines[1:]]
+        """What is stored: each row's request and answer."""
+        by_id = {request["request"]: request for request in cassette_lines.requests(self.path)}
+        return [by_id[row["request"]] | row for row in cassette_lines.rows(self.path)]
 
     @property
     def endpoints(self) -> list[str]:
