@@ -5,6 +5,7 @@ import http.server
 import importlib.util
 import json
 import threading
+import time
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -198,12 +199,15 @@ def said() -> type[Said]:
 @pytest.fixture
 def jobs(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> JobsProvider:
     """A provider that fine-tunes, in as many steps as its jobs are polled."""
-    import harness.api.fine_tuning
+    from harness.api import fine_tuning, job_creation
 
     jobs = JobsProvider(Said, loopback.complete)
     loopback.answer = jobs.answer
-    clock = types.SimpleNamespace(sleep=lambda seconds: jobs.sleep(seconds))
-    monkeypatch.setattr(harness.api.fine_tuning, "time", clock)
+    clock = types.SimpleNamespace(
+        sleep=lambda seconds: jobs.sleep(seconds), time=lambda: time.time() + sum(jobs.naps)
+    )
+    for module in (fine_tuning, job_creation):
+        monkeypatch.setattr(module, "time", clock)
     return jobs
 
 

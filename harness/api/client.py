@@ -80,6 +80,7 @@ class Client:
         offline: bool = False,
     ) -> None:
         self.base_url = base_url
+        self.timeout = timeout
         self._answers_as = answers_as or {}
         self._pacer = pacer
         self._prompts_per_request = prompts_per_request
@@ -194,7 +195,7 @@ class Client:
         try:
             return read_tokens(reply)
         except Unusable as problem:
-            raise RequestError(f"{what}: {problem}.") from None
+            raise RequestError(f"{what}: {problem.end}") from None
 
     def _ask(
         self, model: str, prompts: Sequence[Prompt], parameters: Mapping[str, Any], where: str
@@ -207,7 +208,7 @@ class Client:
         try:
             read = read_answers(body, asked)
         except Unusable as problem:
-            raise RequestError(f"{what}: {problem}.") from None
+            raise RequestError(f"{what}: {problem.end}") from None
         return Reply(
             answers=read.answers,
             prompt_tokens=read.usage.prompt_tokens or 0,

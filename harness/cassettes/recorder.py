@@ -40,6 +40,7 @@ from harness.wire import (
     decoded,
     parsed,
     read_answers,
+    read_result,
     read_tokens,
     stored_choice,
 )
@@ -238,6 +239,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         elif asked.endpoint == _TOKENIZE:
             answers = [{"tokens": read_tokens(parsed(content))}]
         elif _FILE_CONTENT.fullmatch(asked.endpoint):
+            read_result(content)
             answers = [content.decode()]
         else:
             body = self._stored(asked, parsed(content))

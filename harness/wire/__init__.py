@@ -12,13 +12,34 @@ from harness.wire.answers import (
     stored_choice,
 )
 from harness.wire.decoding import decoded
-from harness.wire.values import Unusable, optional_name, parsed, words
+from harness.wire.jobs import (
+    MARK,
+    Checkpoint,
+    Event,
+    Job,
+    Page,
+    UploadedFile,
+    read_checkpoints,
+    read_created_job,
+    read_events,
+    read_file,
+    read_job,
+    read_jobs,
+    read_result,
+)
+from harness.wire.values import Unusable, optional_name, parsed, reported, words
 
 __all__ = [
+    "MARK",
     "Answer",
     "Answers",
     "Asked",
+    "Checkpoint",
+    "Event",
+    "Job",
+    "Page",
     "Unusable",
+    "UploadedFile",
     "Usage",
     "composed",
     "decoded",
@@ -26,7 +47,15 @@ __all__ = [
     "other_model",
     "parsed",
     "read_answers",
+    "read_checkpoints",
+    "read_created_job",
+    "read_events",
+    "read_file",
+    "read_job",
+    "read_jobs",
+    "read_result",
     "read_tokens",
+    "reported",
     "stored_choice",
     "words",
 ]
