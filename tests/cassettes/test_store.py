@@ -167,7 +167,9 @@ def test_a_file_of_either_kind_of_line_end_is_read_and_goes_on(path: Path, open_
 def test_two_equal_rows_are_one(path: Path, open_file) -> None:
     path.parent.mkdir()
     once = written_file(range(2))
-    path.write_bytes(once + written_line() + written_row(1) + written_row(0).replace(b"\n", b"\r\n"))
+    path.write_bytes(
+        once + written_line() + written_row(1) + written_row(0).replace(b"\n", b"\r\n")
+    )
     file = open_file()
     assert (len(file), numbers(file)) == (2, [0, 1])
     assert open_file(record=True).append(LINE, [row(0), row(1)]) == 0
