@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.printable import printable
+from harness.printable import hidden, printable, without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _MAX_SHOWN = 60
+_MAX_DEPTH_PARSED = 100
+_MAX_COUNT = 1 << 53
 MAX_NAME = 256
 
 
@@ -19,7 +24,8 @@ class Unusable(ValueError):  # noqa: N818 - an answer, not a failure of ours
 def shown(value: Any) -> str:
     """A JSON value for a sentence: short, in one line."""
     try:
-        text = json.dumps(value, ensure_ascii=False)
+        # Keys are hidden before a part is cut off, which could leave the half of one.
+        text = json.dumps(without_secrets(value), ensure_ascii=False)
     except (ValueError, TypeError, RecursionError):
         text = type(value).__name__
     text = printable(text[: 2 * _MAX_SHOWN])
@@ -38,9 +44,23 @@ def parsed(content: bytes) -> Any:
         ValueError: it is not JSON, or nested too deeply to be an answer.
     """
     try:
-        return json.loads(content)
+        value = json.loads(content)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    # Whoever walks through the value later on may have less room for it than the parser had.
+    if content.count(b"[") + content.count(b"{") > _MAX_DEPTH_PARSED:
+        level = [value]
+        for _ in range(_MAX_DEPTH_PARSED):
+            level = [part for one in level for part in _parts(one)]
+        if level:
+            raise ValueError("nested too deeply")
+    return value
+
+
+def _parts(value: Any) -> Collection[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def integer(value: Any, field: str) -> int:
@@ -70,7 +90,7 @@ def number(value: Any, field: str) -> float:
 def count(value: Any) -> int | None:
     """A number of tokens or seconds that is there for information; None where it is none."""
     found = _number(value)
-    if found is None or found < 0 or not found.is_integer():
+    if found is None or not 0 <= found < _MAX_COUNT or not found.is_integer():
         return None
     return int(found)
 
@@ -102,7 +122,7 @@ def words(value: Any, limit: int = 300) -> str:
         return words(value, limit) if isinstance(value, dict | list) else words(str(value), limit)
     if not isinstance(value, str):
         return ""
-    return printable(" ".join(value[: 8 * limit].split()))[:limit]
+    return printable(" ".join(hidden(value)[: 8 * limit].split()))[:limit]
 
 
 def _number(value: Any) -> float | None:
