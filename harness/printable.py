@@ -8,9 +8,9 @@ import re
 # programs take for a line break, and lone surrogates, which no file in UTF-8 can hold.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _BREAKS = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
-# At the start of a line (GitHub), and anywhere in one (GitHub's older form, Azure Pipelines).
+# At the start of a line (GitHub), and anywhere in one (GitHub's older form, Azure, TeamCity).
 _COMMAND = re.compile(r"^(\s*):(?=:)")
-_OLD_COMMAND = re.compile(r"#(?=#(?:\[|vso\[))")
+_OLD_COMMAND = re.compile(r"#(?=#(?:vso|teamcity)?\[)", re.IGNORECASE)
 
 # A shorter key is a placeholder, such as "none" or "x", that may stand in any text.
 _SHORTEST_SECRET = 8
@@ -28,7 +28,8 @@ def keep_secret(value: str) -> None:
 
 def hidden(text: str) -> str:
     """A text with three asterisks in place of each known key."""
-    for secret in _secrets:
+    # A key may begin with another one.
+    for secret in sorted(_secrets, key=len, reverse=True):
         if secret in text:
             text = text.replace(secret, "***")
     return text

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import httpx2
 import openai
 
 from harness.api.answers import Answer, Prompt, RequestError, request_of
@@ -18,14 +19,20 @@ from harness.api.failures import reason, unreadable
 from harness.api.pacing import Pacer, estimated_tokens
 from harness.api.uploads import meter_upload
 from harness.errors import TunebenchError
-from harness.wire import Asked, Unusable, parsed, read_answers, read_tokens
+from harness.wire import Asked, Unusable, parsed, read_answers, read_tokens, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import httpx2
-
 _KEEPS_METHOD = (307, 308)
+# One adds a slash to a path, or takes it away.
+_MAX_REDIRECTS = 5
+_FAILED: dict[type[BaseException], str] = {
+    httpx2.DecodingError: "the answer is compressed and cannot be decoded ({}); turn compression "
+    "off at the provider, or at a proxy before it.",
+    httpx2.TooManyRedirects: "the provider redirects from one address to the next and never "
+    "answers; check that base_url is the API root.",
+}
 
 
 @dataclass(frozen=True)
@@ -97,8 +104,9 @@ class Client:
                 verify=not offline,
                 # Compressed answers can be read, too, but are no use to anybody here.
                 headers={"accept-encoding": "identity"},
+                max_redirects=_MAX_REDIRECTS,
                 event_hooks={
-                    "request": [meter_upload],
+                    "request": [meter_upload, self._check_origin],
                     "response": [_check_redirect, *([pacer.hear] if pacer else [])],
                 },
             ),
@@ -234,13 +242,16 @@ class Client:
             return send(self._openai)
         except openai.APIError as error:
             # What a cassette or the network guard raises below the client arrives wrapped.
-            if isinstance(error.__cause__, TunebenchError):
-                raise error.__cause__ from None
+            cause = error.__cause__
+            if isinstance(cause, TunebenchError):
+                raise cause from None
+            if cause is not None and (said := _FAILED.get(type(cause))) is not None:
+                raise RequestError(f"{what}: {said.format(cause)}") from error
             raise RequestError(f"{what}: {reason(error, self._openai)}") from error
         except UnicodeEncodeError as error:
             raise RequestError(
                 f"{what}: a text holds a lone surrogate ({error.object[error.start]!r}), which "
-                "JSON in UTF-8 cannot carry; mend that text in the data."
+                "JSON in UTF-8 cannot carry; fix that text in the data."
             ) from error
 
     def call_json(self, what: str, send: Callable[[openai.OpenAI], bytes]) -> dict[str, Any]:
@@ -254,26 +265,39 @@ class Client:
             body = parsed(content)
         except ValueError:
             body = None
-        if not isinstance(body, dict):
-            raise RequestError(f"{what}: {unreadable(content, self.base_url)}")
-        return body
+        if isinstance(body, dict):
+            return body
+        if said := words(body).rstrip("."):
+            raise RequestError(f"{what}: the provider answered with an error: {said}.")
+        raise RequestError(f"{what}: {unreadable(content, self.base_url)}")
+
+    def _check_origin(self, request: httpx2.Request) -> None:
+        """An httpx2 event hook: whatever a redirect says, nothing is sent to another origin.
+
+        Raises:
+            RequestError: the texts, and the key, would be sent to another host.
+        """
+        if _origin(request.url) != _origin(httpx2.URL(self.base_url)):
+            raise _refused(self.base_url, request.url)
 
 
 def _check_redirect(response: httpx2.Response) -> None:
-    """An httpx2 event hook: follow a redirect within one origin, with the same request, only.
+    """An httpx2 event hook: a redirect that loses what is asked on its way is not followed.
 
     Raises:
-        RequestError: the texts would be sent to another host, or not at all.
+        RequestError: the texts would not be sent again.
     """
-    if not response.has_redirect_location:
-        return
-    here = response.request.url
-    there = here.join(response.headers["location"])
-    same = (there.scheme, there.host, there.port) == (here.scheme, here.host, here.port)
     keeps_method = response.request.method == "GET" or response.status_code in _KEEPS_METHOD
-    if same and keeps_method:
-        return
-    raise RequestError(
+    if response.has_redirect_location and not keeps_method:
+        raise _refused(response.request.url, response.headers["location"])
+
+
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _refused(here: httpx2.URL | str, there: httpx2.URL | str) -> RequestError:
+    return RequestError(
         f"{here}: the provider redirects to {there}, which is not followed; if that is the right "
         "address, make it the provider's base_url."
     )

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import stat
@@ -31,6 +32,7 @@ import zlib
 from binascii import unhexlify
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,7 +40,7 @@ from harness.errors import TunebenchError
 from harness.printable import holds_control
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 try:
@@ -56,6 +58,9 @@ _HEX_LENGTH = 64
 _LENGTH_BITS = 32
 _LENGTH_MASK = (1 << _LENGTH_BITS) - 1
 _SECONDS_BETWEEN_SYNCS = 1.0
+_BLOCK = 1 << 20
+# No provider counts as many tokens, and no answer takes as many milliseconds.
+_MAX_NUMBER = 1 << 53
 _RESTORE = "restore the file from version control, or delete it and record again"
 
 
@@ -192,14 +197,17 @@ class CassetteFile:
         self._reader = self._writer = -1
         self._clear()
         self._synced = 0.0
-        self.exists = path.exists()
-        if self.exists:
+        try:
             self._reader = _opened(path, os.O_RDONLY)
-            try:
-                self._index()
-            except BaseException:
-                self.close()
-                raise
+        except (FileNotFoundError, NotADirectoryError):
+            self.exists = False
+            return
+        self.exists = True
+        try:
+            self._index()
+        except BaseException:
+            self.close()
+            raise
 
     def _clear(self) -> None:
         # By request id: the line's position, and the rows of its digest by prompt.
@@ -333,12 +341,17 @@ class CassetteFile:
         """
         if self._reader < 0:
             raise CassetteError(f"{self.path}: the cassette is closed.")
-        line = _read(self._reader, position)
+        line = self._line(position)
         try:
             row = row_of(checked_fields(line))
-            request, _ = self._requests[row.request.encode()]
-        except (ValueError, KeyError) as error:
-            raise self._damaged(self._line_number(position), str(error)) from None
+            if (row.prompt.encode(), row.request.encode()) != (
+                line[_PROMPT],
+                line[_REQUEST_OF_ROW],
+            ):
+                raise ValueError("its key is not the one that it begins with")
+        except ValueError as error:
+            raise self.damaged(position, str(error)) from None
+        request, _ = self._requests[row.request.encode()]
         start = line.index(_BEFORE_ANSWER) + len(_BEFORE_ANSWER)
         return StoredAnswer(position, row, request, line[start : line.rindex(_BEFORE_CRC)])
 
@@ -350,11 +363,9 @@ class CassetteFile:
         """
         if self._reader < 0:
             return
-        with open(os.dup(self._reader), "rb") as file:
-            file.seek(0)
-            for number, line in enumerate(islice(file, 1, None), 2):
-                if line.endswith(b"\n") and not _is_sound(line):
-                    raise self._damaged(number)
+        for number, line in enumerate(islice(self._lines(), 1, None), 2):
+            if line.endswith(b"\n") and not _is_sound(line):
+                raise self._damaged(number)
 
     def rows(self) -> Iterator[StoredAnswer]:
         """All rows in the order of the file."""
@@ -364,17 +375,29 @@ class CassetteFile:
         """Force what was written to the disk, close the file, and with it give back the lock.
 
         A file without any line, of a recording that got nothing, is taken away.
+
+        Raises:
+            CassetteError: the disk refused what was written.
         """
-        if self._writer >= 0:
-            with suppress(OSError):
-                if self._end:
-                    os.fsync(self._writer)
-                else:
-                    self.path.unlink()
-            os.close(self._writer)
-        if self._reader >= 0:
-            os.close(self._reader)
+        reader, writer = self._reader, self._writer
         self._reader = self._writer = -1
+        if reader >= 0:
+            os.close(reader)
+        if writer < 0:
+            return
+        try:
+            if os.fstat(writer).st_size:
+                os.fsync(writer)
+            else:
+                with suppress(OSError):
+                    self.path.unlink()
+        except OSError as error:
+            raise CassetteError(
+                f"{self.path}: what was recorded last may not have reached the disk "
+                f"({error.strerror}); make room and record again, which asks for what is missing."
+            ) from error
+        finally:
+            os.close(writer)
 
     def _write(self, content: bytes, rows: list[Row], sync: bool) -> None:
         try:
@@ -404,33 +427,43 @@ class CassetteFile:
         offset = 0
         rows: dict[bytes, int] = {}
         of_rows = b""
-        with open(self._reader, "rb", closefd=False) as file:
-            file.seek(0)
-            for number, line in enumerate(file, 1):
-                length = len(line)
-                # The ends of most rows tell that they are whole; their checksums are looked at
-                # when they are read, which keeps the opening of a million of them short.
-                if line.startswith(_ROW_START) and line.endswith((b'"}\n', b'"}\r\n')):
-                    if line[_REQUEST_OF_ROW] != of_rows:
-                        of_rows = line[_REQUEST_OF_ROW]
-                        rows = self._rows_of(of_rows, number)
-                    position = offset << _LENGTH_BITS | length
-                    try:
-                        earlier = rows.setdefault(unhexlify(line[_PROMPT]), position)
-                    except ValueError:
-                        raise self._damaged(number) from None
-                    if earlier != position:
-                        self._check_twin(earlier, line, number)
-                elif not line.endswith(b"\n"):
-                    if number == 1 and not json.dumps(self.header).encode().startswith(line):
-                        self._check_header(line)
-                    break
-                elif number == 1:
+        for number, line in enumerate(self._lines(), 1):
+            length = len(line)
+            # The ends of most rows tell that they are whole; their checksums are looked at when
+            # they are read, which keeps the opening of a million of them short.
+            if line.startswith(_ROW_START) and line.endswith((b'"}\n', b'"}\r\n')):
+                if line[_REQUEST_OF_ROW] != of_rows:
+                    of_rows = line[_REQUEST_OF_ROW]
+                    rows = self._rows_of(of_rows, number)
+                position = offset << _LENGTH_BITS | length
+                try:
+                    earlier = rows.setdefault(unhexlify(line[_PROMPT]), position)
+                except ValueError:
+                    raise self._damaged(number) from None
+                if earlier != position:
+                    self._check_twin(earlier, line, number)
+            elif not line.endswith(b"\n"):
+                if number == 1 and not json.dumps(self.header).encode().startswith(line):
                     self._check_header(line)
-                else:
-                    self._index_request(line, number)
-                offset += length
+                break
+            elif number == 1:
+                self._check_header(line)
+            else:
+                self._index_request(line, number)
+            offset += length
         self._end = offset
+
+    def _lines(self) -> Iterator[bytes]:
+        return io.BufferedReader(_Positioned(self._pread), _BLOCK)
+
+    def _line(self, position: int) -> bytes:
+        return self._pread(position & _LENGTH_MASK, position >> _LENGTH_BITS)
+
+    def _pread(self, length: int, offset: int) -> bytes:
+        try:
+            return os.pread(self._reader, length, offset)
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
 
     def _rows_of(self, request: bytes, number: int) -> dict[bytes, int]:
         try:
@@ -440,7 +473,7 @@ class CassetteFile:
 
     def _check_twin(self, earlier: int, line: bytes, number: int) -> None:
         """A row may stand in a file twice, as after a merge, but not with two contents."""
-        if _read(self._reader, earlier).rstrip(b"\r\n") != line.rstrip(b"\r\n"):
+        if self._line(earlier).rstrip(b"\r\n") != line.rstrip(b"\r\n"):
             raise CassetteError(
                 f"{self.path}, line {number}: the row has the key of line "
                 f"{self._line_number(earlier)} and another content; delete one of the two."
@@ -456,10 +489,17 @@ class CassetteFile:
 
     def _line_number(self, position: int) -> int:
         start = position >> _LENGTH_BITS
-        with self.path.open("rb") as file:
-            return sum(file.read(1 << 20).count(b"\n") for _ in range(start >> 20)) + (
-                file.read(start & ((1 << 20) - 1)).count(b"\n") + 1
-            )
+        blocks = (self._pread(min(_BLOCK, start - at), at) for at in range(0, start, _BLOCK))
+        return 1 + sum(block.count(b"\n") for block in blocks)
+
+    def damaged(self, position: int, why: str) -> CassetteError:
+        """The error of a row that cannot be used.
+
+        Args:
+            position: where it is.
+            why: what is wrong with it.
+        """
+        return self._damaged(self._line_number(position), why)
 
     def _damaged(self, number: int, why: str = "") -> CassetteError:
         return CassetteError(
@@ -518,13 +558,14 @@ def row_of(fields: Any) -> Row:
         "request": type(row.request) is str,
         "item": row.item is None or type(row.item) is str,
         "recorded_at": type(row.recorded_at) is str,
-        "latency_ms": type(row.latency_ms) in (int, float) and row.latency_ms >= 0,
-        "prompts": type(row.prompts) is int and row.prompts > 0,
+        "latency_ms": type(row.latency_ms) in (int, float) and 0 <= row.latency_ms < _MAX_NUMBER,
+        "prompts": _is_count(row.prompts) and bool(row.prompts),
         "usage": type(usage) is list and len(usage) == 2 and all(map(_is_count, usage)),
     }
     if not all(right.values()):
         wrong = next(name for name, one in right.items() if not one)
         raise ValueError(f"the field {wrong} is not of its kind")
+    datetime.fromisoformat(row.recorded_at)
     return row._replace(usage=(usage[0], usage[1]))
 
 
@@ -601,7 +642,7 @@ def _is_sound(line: bytes) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return value is None or (type(value) is int and value >= 0)
+    return value is None or (type(value) is int and 0 <= value < _MAX_NUMBER)
 
 
 def _checked(fields: Mapping[str, Any]) -> bytes:
@@ -610,8 +651,28 @@ def _checked(fields: Mapping[str, Any]) -> bytes:
     return b'%b%b%08x"}\n' % (text, _BEFORE_CRC, zlib.crc32(text))
 
 
-def _read(file: int, position: int) -> bytes:
-    return os.pread(file, position & _LENGTH_MASK, position >> _LENGTH_BITS)
+class _Positioned(io.RawIOBase):
+    """A file read from its beginning, wherever other threads and forks read it meanwhile."""
+
+    def __init__(self, pread: Callable[[int, int], bytes]) -> None:
+        self._pread = pread
+        self._offset = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._pread(len(buffer), self._offset)
+        buffer[: len(content)] = content
+        self._offset += len(content)
+        return len(content)
+
+
+def _unreadable(path: Path, error: OSError) -> CassetteError:
+    return CassetteError(
+        f"{path}: the cassette cannot be read ({error.strerror}); put a regular file there that "
+        "can be read, or record again elsewhere."
+    )
 
 
 def _opened(path: Path, flags: int) -> int:
@@ -619,7 +680,7 @@ def _opened(path: Path, flags: int) -> int:
 
     Raises:
         CassetteError: it is none, or cannot be read.
-        OSError: it cannot be opened for writing.
+        OSError: there is no such file, or it cannot be opened for writing.
     """
     try:
         # Not to wait where it is a pipe that nobody writes to.
@@ -627,12 +688,11 @@ def _opened(path: Path, flags: int) -> int:
             path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0), 0o666
         )
     except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            raise
         if flags & os.O_CREAT and error.errno not in (errno.ENXIO, errno.EISDIR):
             raise
-        raise CassetteError(
-            f"{path}: the cassette cannot be read ({error.strerror}); put a regular file there "
-            "that can be read, or record again elsewhere."
-        ) from error
+        raise _unreadable(path, error) from error
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
         raise CassetteError(f"{path}: the cassette is no regular file; move it away.")

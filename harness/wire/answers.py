@@ -7,10 +7,20 @@ and nothing else, so what cannot be used is never stored.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.wire.values import Unusable, count, number, optional_name, reported, shown, wrong
+from harness.wire.values import (
+    Unusable,
+    count,
+    number,
+    optional_name,
+    reported,
+    shown,
+    words,
+    wrong,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +43,7 @@ _FINISHED = {
 }  # fmt: skip
 _REASONS = {word: reason for reason, words_ in _FINISHED.items() for word in words_}
 _TEXT_PARTS = ("text", "output_text")
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 _THOUGHT_PARTS = ("thinking", "reasoning", "redacted_thinking", "thought")
 
 
@@ -132,7 +143,7 @@ def read_answers(body: Any, asked: Asked) -> Answers:
         raise Unusable(problem)
     answers = tuple(
         _answer(choice, f"choices[{position}]", asked)
-        for position, choice in enumerate(_in_order(body.get("choices"), asked))
+        for position, choice in enumerate(_in_order(body, asked))
     )
     usage = body.get("usage")
     usage = usage if isinstance(usage, dict) else {}
@@ -200,9 +211,12 @@ def _base(name: str) -> str:
     return name if start is None else bare + tail[:start]
 
 
-def _in_order(choices: Any, asked: Asked) -> list[dict[str, Any]]:
+def _in_order(body: dict[str, Any], asked: Asked) -> list[dict[str, Any]]:
     """The choices in the order of the prompts."""
-    expected = asked.prompts
+    choices, expected = body.get("choices"), asked.prompts
+    # Not everybody writes an error under `error`.
+    if not choices and (said := words(body) or words(body.get("errors"))):
+        raise Unusable(reported(said))
     if not isinstance(choices, list):
         raise Unusable(
             f"{_prompts(expected)} asked and no list of choices came back; is this the endpoint "
@@ -271,7 +285,16 @@ def _text(value: Any, at: str) -> str:
         raise Unusable(
             f"{at} is {shown(value)} and must be a text; is this the endpoint for completions?"
         )
-    return value
+    return _whole(value, at)
+
+
+def _whole(text: str, at: str) -> str:
+    if (half := _HALF_A_CHARACTER.search(text)) is not None:
+        raise Unusable(
+            f"{at} holds half a surrogate pair ({shown(half[0])}), which is no character; see the "
+            "provider's log, and record again"
+        )
+    return text
 
 
 def _content(message: Any, at: str, reason: str) -> tuple[str, bool]:
@@ -289,7 +312,9 @@ def _content(message: Any, at: str, reason: str) -> tuple[str, bool]:
         content = ""
     if not isinstance(content, str):
         raise wrong(f"{at}.content", content, "a text")
-    return content, reason == "content_filter" or bool(refusal and not content)
+    return _whole(content, f"{at}.content"), reason == "content_filter" or bool(
+        refusal and not content
+    )
 
 
 def _part(part: Any, at: str) -> str:
@@ -308,13 +333,19 @@ def _candidates(logprobs: Any, at: str) -> dict[str, float]:
     if not isinstance(logprobs, dict):
         raise wrong(at, logprobs, "an object")
     found: dict[str, float] = {}
+
+    def keep(token: str, value: float) -> None:
+        # Of two tokens with one spelling the likelier stays. Half a character has none.
+        token = _HALF_A_CHARACTER.sub("\ufffd", token)
+        found[token] = max(value, found.get(token, value))
+
     tops = logprobs.get("top_logprobs")
     if isinstance(tops, list) and tops:
         first = tops[0]
         if not isinstance(first, dict):
             raise wrong(f"{at}.top_logprobs[0]", first, "an object")
         for token, value in first.items():
-            found[token] = number(value, f"{at}.top_logprobs[0][{shown(token)}]")
+            keep(token, number(value, f"{at}.top_logprobs[0][{shown(token)}]"))
         return found
     tokens = logprobs.get("content")
     if tops not in (None, []) or not isinstance(tokens, list | None):
@@ -329,8 +360,7 @@ def _candidates(logprobs: Any, at: str) -> dict[str, float]:
         token = candidate.get("token") if isinstance(candidate, dict) else None
         if not isinstance(candidate, dict) or not isinstance(token, str):
             raise wrong(where, candidate, "an object with a `token`")
-        # Of two tokens with one spelling the likelier, which stands first, stays.
-        found.setdefault(token, number(candidate.get("logprob"), f"{where}.logprob"))
+        keep(token, number(candidate.get("logprob"), f"{where}.logprob"))
     return found
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_CODINGS = ("gzip", "deflate", "br", "zstd")
+
 
 def decoded(content: bytes, headers: Mapping[str, Sequence[str]]) -> bytes:
     """An answer's body without its content coding.
@@ -25,7 +27,8 @@ def decoded(content: bytes, headers: Mapping[str, Sequence[str]]) -> bytes:
         for value in values
         for coding in value.split(",")
     ]
-    codings = [coding for coding in codings if coding not in ("", "identity")]
+    # Whatever else stands there, such as "utf-8", the HTTP library ignores.
+    codings = [coding for coding in codings if coding in _CODINGS]
     if not codings:
         return content
     import httpx2  # late: a replay decodes nothing

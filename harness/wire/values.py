@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.printable import printable
+from harness.printable import hidden, printable, without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _MAX_SHOWN = 60
+_MAX_DEPTH_PARSED = 100
+_MAX_COUNT = 1 << 53
 MAX_NAME = 256
 # Where the words of an error stand, by the habits of several frameworks, and how deep at the most.
 _SAID_IN = ("message", "msg", "detail", "error", "error_description")
@@ -27,7 +32,8 @@ class Unusable(ValueError):  # noqa: N818 - an answer, not a failure of ours
 def shown(value: Any) -> str:
     """A JSON value for a sentence: short, in one line."""
     try:
-        text = json.dumps(value, ensure_ascii=False)
+        # Keys are hidden before a part is cut off, which could leave the half of one.
+        text = json.dumps(without_secrets(value), ensure_ascii=False)
     except (ValueError, TypeError, RecursionError):
         text = type(value).__name__
     text = printable(text[: 2 * _MAX_SHOWN])
@@ -46,9 +52,23 @@ def parsed(content: bytes) -> Any:
         ValueError: it is not JSON, or nested too deeply to be an answer.
     """
     try:
-        return json.loads(content)
+        value = json.loads(content)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    # Whoever walks through the value later on may have less room for it than the parser had.
+    if content.count(b"[") + content.count(b"{") > _MAX_DEPTH_PARSED:
+        level = [value]
+        for _ in range(_MAX_DEPTH_PARSED):
+            level = [part for one in level for part in _parts(one)]
+        if level:
+            raise ValueError("nested too deeply")
+    return value
+
+
+def _parts(value: Any) -> Collection[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def integer(value: Any, field: str) -> int:
@@ -87,8 +107,8 @@ def numeric(value: Any) -> float | None:
 
 def count(value: Any) -> int | None:
     """A number of tokens or seconds that is there for information; None where it is none."""
-    found = numeric(value)
-    if found is None or found < 0 or found != int(found):
+    found = _number(value)
+    if found is None or not 0 <= found < _MAX_COUNT or not found.is_integer():
         return None
     return int(found)
 
@@ -123,12 +143,12 @@ def words(value: Any, limit: int = 300) -> str:
             break
     if not isinstance(value, str):
         return ""
-    return printable(" ".join(value[: 8 * limit].split()))[:limit]
+    return printable(" ".join(hidden(value)[: 8 * limit].split()))[:limit]
 
 
 def reported(error: Any) -> str:
     """The end of a sentence about an error that stands in an answer with a good status."""
-    said = words(error)
+    said = words(error).rstrip(".")
     return "the provider answered with an error" + (f": {said}" if said else f" ({shown(error)})")
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from harness.api import Client
 from harness.cassettes import CassetteFile, RecordedCassette, item_index, use_cassette
-from harness.cassettes.store import Row
 
 from .job_cassettes import RecordedJob
 
@@ -32,29 +31,6 @@ def open_file(path: Path) -> Iterator[Callable[..., CassetteFile]]:
     yield open_file
     for file in files:
         file.close()
-
-
-@pytest.fixture
-def row() -> Callable[..., Row]:
-    """A row whose key and body follow from a number."""
-
-    def row(number: int, **other: Any) -> Row:
-        fields: dict[str, Any] = {
-            "key": f"{number:064x}",
-            "endpoint": "POST completions",
-            "model": "m",
-            "items": [f"item-{number}"],
-            "parameters": {"max_tokens": 1},
-            "prompt_sha256": [f"{number + 1:064x}"],
-            "status": 200,
-            "latency_ms": 1.5,
-            "recorded_at": "2026-11-22T12:00:00+00:00",
-            "server": "",
-            "body": {"number": number},
-        }
-        return Row(**(fields | other))
-
-    return row
 
 
 @pytest.fixture

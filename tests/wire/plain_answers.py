@@ -1,0 +1,34 @@
+"""Requests and answers to begin with."""
+
+from typing import Any
+
+import pytest
+
+from harness.wire import Asked, Unusable, read_answers
+
+
+def asked(prompts: int = 1, **other: Any) -> Asked:
+    return Asked(**({"model": "m", "prompts": prompts, "chat": False, "logprobs": False} | other))
+
+
+CHAT = asked(chat=True)
+
+
+def choice(index: Any = 0, text: Any = " Positive", **other: Any) -> dict[str, Any]:
+    return {"index": index, "text": text, "finish_reason": "stop", **other}
+
+
+def message(content: Any = "Positive", reason: Any = "stop", **other: Any) -> dict[str, Any]:
+    return {"index": 0, "message": {"content": content, **other}, "finish_reason": reason}
+
+
+def body(*choices: Any, **other: Any) -> dict[str, Any]:
+    return {"model": "m", "choices": list(choices), **other}
+
+
+def refused(body: Any, asked: Asked = asked()) -> str:  # noqa: B008
+    with pytest.raises(Unusable) as raised:
+        read_answers(body, asked)
+    said = str(raised.value)
+    assert not said.endswith(".")
+    return said
