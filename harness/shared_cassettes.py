@@ -58,9 +58,9 @@ def _root(experiment: Experiment) -> Path:
         return cassettes.parent.parent
     if root is None or not cassettes.resolve().is_relative_to(root.resolve()):
         raise PruneError(
-            f"{experiment.path}: its cassettes lie in {cassettes}, outside of its repository, where "
-            f"experiments of other repositories may use them, {_NOTHING}; remove by hand what "
-            "`tunebench cassettes verify` names."
+            f"{experiment.path}: its cassettes lie in {cassettes}, outside of its repository, "
+            f"where experiments of other repositories may use them, {_NOTHING}; remove by hand "
+            "what `tunebench cassettes verify` names."
         )
     return root
 

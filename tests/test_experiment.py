@@ -247,14 +247,10 @@ def test_reading_an_experiment_loads_no_data(read) -> None:
     ("marks", "folder", "cassettes"),
     [
         # A clone below a folder that happens to be called benchmarks.
-        (["benchmarks/repo/.git/"], "benchmarks/repo/films", "benchmarks/repo/films/cassettes/imdb"),
-        (["benchmarks/repo/.git/"], "benchmarks/repo/benchmarks/films", "benchmarks/repo/cassettes/imdb"),
-        (["benchmarks/repo/.git"], "benchmarks/repo/films", "benchmarks/repo/films/cassettes/imdb"),
-        (
-            ["benchmarks/repo/pyproject.toml"],
-            "benchmarks/repo/films",
-            "benchmarks/repo/films/cassettes/imdb",
-        ),
+        (["benchmarks/r/.git/"], "benchmarks/r/films", "benchmarks/r/films/cassettes/imdb"),
+        (["benchmarks/r/.git/"], "benchmarks/r/benchmarks/films", "benchmarks/r/cassettes/imdb"),
+        (["benchmarks/r/.git"], "benchmarks/r/films", "benchmarks/r/films/cassettes/imdb"),
+        (["benchmarks/r/pyproject.toml"], "benchmarks/r/films", "benchmarks/r/films/cassettes/imdb"),
         # A repository that is called so itself: cassettes do not lie outside of it.
         (["benchmarks/.git/"], "benchmarks/films", "benchmarks/films/cassettes/imdb"),
         # Projects within a repository.
