@@ -27,6 +27,7 @@ __all__ = ["compare", "evaluate", "gate"]
 # By its entry point, and by the module's name as in `pytest_plugins = ["harness.plugin"]`.
 _NAMES = ("tunebench", "harness.plugin")
 _summary_key: pytest.StashKey[Summary] = pytest.StashKey()
+_broken_key = pytest.StashKey[int]()  # how many test files have a wrong experiment
 _parts_key = pytest.StashKey[list[dict[str, Any]]]()  # what a test and its fixtures evaluated
 _PROPERTIES = ("accuracy", "ci_low", "ci_high", "n", "majority_rate", "verdict", "cassette")
 
@@ -86,18 +87,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(
-    collector: pytest.Collector,
-) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Say what is wrong with an experiment file in a sentence instead of a traceback."""
     report = yield
     call = getattr(report, "call", None)
     error = call.excinfo.value if call is not None and call.excinfo is not None else None
+    error = getattr(error, "cause", error)  # what a conftest.py raised is within pytest's own error
     if isinstance(error, TunebenchError):
-        if not hasattr(collector.config, "workerinput"):
-            raise pytest.UsageError(str(error))
         report.longrepr = str(error)
+        report.tunebench_error = True  # type: ignore[attr-defined]
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Run the other tests where all that went wrong with collecting are experiment files.
+
+    They are errors, and the run fails; but one experiment must not stop the others. pytest-xdist
+    runs the others anyway.
+    """
+    option, broken = session.config.option, session.config.stash.get(_broken_key, 0)
+    if broken and broken == session.testsfailed and not option.collectonly:
+        option.continue_on_collection_errors = True
 
 
 @pytest.hookimpl(wrapper=True)
@@ -143,10 +154,14 @@ def pytest_report_teststatus(report: pytest.TestReport) -> Any:
 
 
 class _Gatherer:
-    """Gathers the cells' reports in the process that prints the summary."""
+    """Gathers reports in the process that prints the summary."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config, self._stash = config, config.stash
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if getattr(report, "tunebench_error", False):
+            self._stash[_broken_key] = self._stash.get(_broken_key, 0) + 1
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for part in getattr(report, "tunebench", ()):

@@ -153,16 +153,18 @@ def test_a_file_sorted_by_label_serves_in_the_order_of_a_hash(project: OwnFilms)
         ("text_colum = 1", "[[]task] text_colum is not known here; did you mean 'text_column'?"),
     ],
 )  # fmt: skip
-def test_a_mistake_in_the_task_stops_the_collection(line, sentence, project: OwnFilms) -> None:
+def test_a_mistake_in_the_task_is_an_error_of_its_test_file(
+    line, sentence, project: OwnFilms
+) -> None:
     project.edit("test_size = 10", f"test_size = 10\n{line}")
     result = project.run()
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"*{sentence}"])
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{sentence}"])
 
 
-def test_more_than_200_labels_stop_the_collection(project: OwnFilms) -> None:
+def test_more_than_200_labels_are_an_error_of_its_test_file(project: OwnFilms) -> None:
     labels = ", ".join(f'"label {i}"' for i in range(201))
     project.edit('labels = ["Negative", "Positive"]', f"labels = [{labels}]")
     result = project.run()
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*[[]task] labels: list should have at most 200 items*mend it."])
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*[[]task] labels: list should have at most 200 items*mend it."])
