@@ -13,6 +13,7 @@ from harness.api.answers import RequestError
 from harness.api.job_creation import JobCreation
 from harness.api.job_requests import JobRequests, is_missing, why_missing
 from harness.api.job_spec import JobError, JobSpec, Journal, Monitor, Sent, Upload
+from harness.wire import oldest_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -100,7 +101,7 @@ def events_of(client: Client, job: str) -> tuple[Event, ...]:
     Raises:
         RequestError: the provider gives none.
     """
-    return _in_order(event for page in JobRequests(client).events(job) for event in page.entries)
+    return oldest_first(event for page in JobRequests(client).events(job) for event in page.entries)
 
 
 class _Following:
@@ -159,7 +160,7 @@ class _Following:
         """Tell the events that have not been told; whether there were any."""
         new = self._read("events", self._new_events, _NONE)
         for event in new:
-            self._seen.add(_name(event))
+            self._seen.add(event.key)
             step = event.metrics.get("step")
             if step is None:
                 if event.message:
@@ -174,11 +175,11 @@ class _Following:
     def _new_events(self) -> tuple[Event, ...]:
         new: list[Event] = []
         for page in self._requests.events(self._job):
-            unseen = [event for event in page.entries if _name(event) not in self._seen]
+            unseen = [event for event in page.entries if event.key not in self._seen]
             new += unseen
             if len(unseen) < len(page.entries):
                 break
-        return _in_order(new)
+        return oldest_first(new)
 
     def _result(self, job: Job) -> FineTuned:
         events = self._read("events", lambda: _all(self._requests.events(self._job)), _NONE)
@@ -190,7 +191,7 @@ class _Following:
             metrics = self._read(
                 "result file", lambda: self._requests.result(job.result_files[0]), b""
             )
-        events = _in_order(events)
+        events = oldest_first(events)
         started = next((e.created_at for e in events if "job started" in e.message.lower()), None)
         started = job.created_at if started is None else started
         seconds = None
@@ -244,16 +245,3 @@ def _end_of(job: Job) -> str:
 
 def _all(pages: Iterable[Page[Any]]) -> tuple[Any, ...]:
     return tuple(entry for page in pages for entry in page.entries)
-
-
-def _in_order(events: Iterable[Event]) -> tuple[Event, ...]:
-    """Events of a list that begins with the newest, the oldest first; each one once."""
-    oldest_first = list({_name(event): event for event in events}.values())[::-1]
-    if any(event.created_at is None for event in oldest_first):
-        return tuple(oldest_first)
-    return tuple(sorted(oldest_first, key=lambda event: event.created_at or 0))
-
-
-def _name(event: Event) -> str:
-    """What no other event of the job is called; not every provider gives events an id."""
-    return event.id or f"{event.created_at} {event.message}"

@@ -28,7 +28,7 @@ from harness.wire.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 # What a job's metadata hold of ours.
 MARK = "tunebench_job"
@@ -176,6 +176,11 @@ class Event:
     created_at: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def key(self) -> str:
+        """What no other event of the job has; not every provider gives events an id."""
+        return self.id or f"{self.created_at} {self.message}"
+
     def stored(self) -> dict[str, Any]:
         """What a cassette keeps of it."""
         return _present(
@@ -301,6 +306,15 @@ def read_events(body: Any) -> Page[Event]:
         Unusable: it is no list.
     """
     return _page(body, _event)
+
+
+def oldest_first(events: Iterable[Event]) -> tuple[Event, ...]:
+    """Events of a list that begins with the newest, each one once."""
+    found = list({event.key: event for event in events}.values())[::-1]
+    if any(event.created_at is None for event in found):
+        return tuple(found)
+    # Not every provider begins with the newest.
+    return tuple(sorted(found, key=lambda event: event.created_at or 0))
 
 
 def read_checkpoints(body: Any) -> Page[Checkpoint]:
