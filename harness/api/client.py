@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _KEEPS_METHOD = (307, 308)
 # One adds a slash to a path, or takes it away.
 _MAX_REDIRECTS = 5
-_FAILED = {
+_FAILED: dict[type, str] = {
     httpx2.DecodingError: "the answer is compressed and cannot be decoded ({}); turn compression "
     "off at the provider, or at a proxy before it.",
     httpx2.TooManyRedirects: "the provider redirects from one address to the next and never "
@@ -87,6 +87,7 @@ class Client:
         offline: bool = False,
     ) -> None:
         self.base_url = base_url
+        self._origin = _origin(httpx2.URL(base_url))
         self._answers_as = answers_as or {}
         self._pacer = pacer
         self._prompts_per_request = prompts_per_request
@@ -276,7 +277,7 @@ class Client:
         Raises:
             RequestError: the texts, and the key, would be sent to another host.
         """
-        if _origin(request.url) != _origin(httpx2.URL(self.base_url)):
+        if _origin(request.url) != self._origin:
             raise _refused(self.base_url, request.url)
 
 
