@@ -1,6 +1,7 @@
 """Any JSON value at any place of another."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -59,13 +60,18 @@ def paths(value: Any) -> list[tuple[Any, ...]]:
     return found
 
 
+def value_at(value: Any, path: Sequence[Any]) -> Any:
+    """What stands at a place."""
+    for name in path:
+        value = value[name]
+    return value
+
+
 def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     """A copy with another value at a place, or without that place."""
     value = copy.deepcopy(value)
     *way, last = path
-    holder = value
-    for name in way:
-        holder = holder[name]
+    holder = value_at(value, way)
     if new is NOTHING:
         del holder[last]
     else:

@@ -88,6 +88,7 @@ class Client:
     ) -> None:
         self.base_url = base_url
         self.timeout = timeout
+        self._origin = _origin(httpx2.URL(base_url))
         self._answers_as = answers_as or {}
         self._pacer = pacer
         self._prompts_per_request = prompts_per_request
@@ -277,7 +278,7 @@ class Client:
         Raises:
             RequestError: the texts, and the key, would be sent to another host.
         """
-        if _origin(request.url) != _origin(httpx2.URL(self.base_url)):
+        if _origin(request.url) != self._origin:
             raise _refused(self.base_url, request.url)
 
 

@@ -52,7 +52,10 @@ STORED_PARAMETERS = frozenset(
 )
 
 _DISPOSITION = re.compile(rb'\b(name|filename)="((?:[^"\\]|\\.)*)"')
-_API_ROOT = re.compile(r"^https?://[^/]*(?:/v\d+(?:beta\d*)?(?=/)|/.*?/v\d+(?:beta\d*)?(?=/))?/?")
+# It ends with a version, as most do, or where an endpoint begins.
+_VERSION = r"/v\d+(?:beta\d*)?(?=/)"
+_ENDPOINT = r"(?=/(?:chat/completions|completions|tokenize|files|fine_tuning)(?:[/?]|$))"
+_API_ROOT = re.compile(rf"^https?://[^/]*(?:{_VERSION}|/.*?{_VERSION}|/.*?{_ENDPOINT})?/?")
 
 
 @dataclass(frozen=True, slots=True)

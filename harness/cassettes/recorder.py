@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from sys import intern
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urljoin
 
 from vcr.cassette import Cassette
 from vcr.patch import PATCHER_NAMES
@@ -38,6 +37,7 @@ from harness.wire import (
     Usage,
     composed,
     decoded,
+    other_model,
     parsed,
     read_answers,
     read_result,
@@ -107,6 +107,23 @@ class _Sent:
 
     asked: Fingerprint
     started: float
+
+
+class _Read(NamedTuple):
+    """What is read of an answer: one part for each prompt, and what they have in common."""
+
+    answers: list[Any]
+    usage: Usage = Usage()
+    server: str = ""
+    model: str = ""
+
+
+class _Redirect(NamedTuple):
+    """Where a request was sent to instead, and what it asked."""
+
+    address: str
+    body: bytes
+    asked: Fingerprint
 
 
 class RecordedCassette(Cassette):  # type: ignore[misc]
@@ -182,6 +199,12 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
                 f"{self.file.path}: a request with `echo` is not recorded, since its answer would "
                 "carry the text of the data set; leave `echo` out."
             )
+        if len(asked.prompts) > 1 and asked.endpoint not in _ANSWERED:
+            raise CassetteError(
+                f"{self.file.path}: a request of several prompts to {asked.endpoint!r} is not "
+                "recorded, since it is not known which part of the answer is whose; send them one "
+                "by one."
+            )
         self._before_send()
         request.tunebench_sent = _Sent(asked, time.perf_counter())
         return False
@@ -191,19 +214,49 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         asked, positions = request.tunebench_rows
         rows = [self.file.answer(position) for position in positions]
         for row in rows:
+            try:
+                self._check(asked, row.row.answer)
+            except ValueError as problem:
+                raise self.file.damaged(row.position, str(problem)) from None
             self._play(row)
+        answer = rows[0].row.answer
         if asked.endpoint in _ANSWERED:
-            first = rows[0].request
             usage = _shares((row.row.usage, row.row.prompts) for row in rows)
-            body = composed([row.answer for row in rows], first.answered_by, first.server, usage)
+            model = self._answered_by(asked, rows)
+            body = composed([row.answer for row in rows], model, rows[0].request.server, usage)
         else:
-            body = rows[0].answer
-        text = body.startswith(b'"')
+            body = answer.encode() if isinstance(answer, str) else rows[0].answer
+        kind = "text/plain" if isinstance(answer, str) else "application/json"
         return {
             "status": {"code": 200, "message": None},
-            "headers": {"content-type": ["text/plain" if text else "application/json"]},
-            "body": {"string": json.loads(body).encode() if text else body},
+            "headers": {"content-type": [kind]},
+            "body": {"string": body},
         }
+
+    def _check(self, asked: Fingerprint, answer: Any) -> None:
+        """Compare a stored answer with what would be stored of it.
+
+        Raises:
+            ValueError: it is another.
+        """
+        read = answer
+        if asked.endpoint in _ANSWERED:
+            wanted = Asked.of(asked.endpoint, asked.fields, 1)
+            (one,) = read_answers({"choices": [answer]}, wanted).answers
+            read = stored_choice(one, chat=wanted.chat)
+        elif asked.endpoint == _TOKENIZE:
+            read = {"tokens": read_tokens(answer)}
+        elif isinstance(answer, str):
+            answer.encode()
+        if read != answer:
+            raise Unusable("its answer holds more than is read of one")
+
+    def _answered_by(self, asked: Fingerprint, rows: list[StoredAnswer]) -> str:
+        """The model that has answered; where there are several, the first that was not asked."""
+        names = [row.request.answered_by for row in rows]
+        known_as = self._answers_as.get(asked.model)
+        others = (name for name in names if other_model(asked.model, name, known_as))
+        return next(others, names[0])
 
     def append(self, request: Request, response: dict[str, Any]) -> None:
         """Store what is read of an answer; what cannot be used is passed on and not stored.
@@ -215,46 +268,52 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         latency_ms = (time.perf_counter() - sent.started) * 1000
         status = response["status"]["code"]
         if 300 <= status < 400:
-            locations = response["headers"].get("location") or [""]
-            self._redirected.to = urljoin(request.uri, locations[0]), sent.asked
+            self._redirected.to = _redirect(request, response, sent.asked)
         if not 200 <= status < 300:
             return
         try:
             content = decoded(response["body"]["string"], response["headers"])
-            self._store(sent.asked, content, latency_ms)
+            read = self._read(sent.asked, content)
+        except (Unusable, ValueError):
+            return  # the client reads it by the same rules and says what is wrong with it
+        if read is None:
+            return
+        try:
+            self._store(sent.asked, read, latency_ms)
         except CassetteError as error:
             self._refused = error
             raise
-        except (Unusable, ValueError):
-            return  # the client reads it by the same rules and says what is wrong with it
 
-    def _store(self, asked: Fingerprint, content: bytes, latency_ms: float) -> None:
-        usage, server, model = Usage(), "", ""
+    def _read(self, asked: Fingerprint, content: bytes) -> _Read | None:
+        """What is stored of an answer; None where nothing is.
+
+        Raises:
+            ValueError: it cannot be used.
+        """
         if asked.endpoint in _ANSWERED:
             known_as = self._answers_as.get(asked.model)
             wanted = Asked.of(asked.endpoint, asked.fields, len(asked.prompts), known_as)
             read = read_answers(parsed(content), wanted)
-            usage, server, model = read.usage, read.server, read.model
-            answers: list[Any] = [stored_choice(one, chat=wanted.chat) for one in read.answers]
-        elif asked.endpoint == _TOKENIZE:
-            answers = [{"tokens": read_tokens(parsed(content))}]
-        elif _FILE_CONTENT.fullmatch(asked.endpoint):
+            choices = [stored_choice(one, chat=wanted.chat) for one in read.answers]
+            return _Read(choices, read.usage, read.server, read.model)
+        if asked.endpoint == _TOKENIZE:
+            return _Read([{"tokens": read_tokens(parsed(content))}])
+        if _FILE_CONTENT.fullmatch(asked.endpoint):
             read_result(content)
-            answers = [content.decode()]
-        else:
-            body = self._stored(asked, parsed(content))
-            if body is None:
-                return
-            answers = [body]
-        answers = [without_secrets(answer) for answer in answers]
+            return _Read([content.decode()])
+        body = self._stored(asked, parsed(content))
+        return None if body is None else _Read([body])
+
+    def _store(self, asked: Fingerprint, read: _Read, latency_ms: float) -> None:
+        answers = [without_secrets(answer) for answer in read.answers]
         texts = long_texts(asked.prompts) + self._texts
-        if repeats(answers, texts) or repeats([server, model], texts):
+        if repeats(answers, texts) or repeats([read.server, read.model], texts):
             raise CassetteError(
                 f"{self.file.path}: the answer of {asked.endpoint!r} repeats the prompt, or a text "
                 "in it, and a cassette must not hold the texts of the data set; turn that off at "
                 "the provider, or lower [task] max_tokens if the model quotes the text."
             )
-        line = asked.line(hidden(server), hidden(model))
+        line = asked.line(hidden(read.server), hidden(read.model))
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self.file.append(
             line,
@@ -266,7 +325,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
                     recorded_at=now,
                     latency_ms=round(latency_ms, 3),
                     prompts=len(asked.prompts),
-                    usage=(usage.prompt_tokens, usage.completion_tokens),
+                    usage=(read.usage.prompt_tokens, read.usage.completion_tokens),
                     answer=answer,
                 )
                 for sha256, answer in zip(asked.prompt_sha256, answers, strict=True)
@@ -279,9 +338,12 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
 
     def _redirect_of(self, request: Request) -> Fingerprint | None:
         """The request whose answer sent this thread's client to this address, if one did."""
-        address, asked = getattr(self._redirected, "to", ("", None))
-        self._redirected.to = "", None
-        return asked if address.partition("#")[0] == request.uri else None
+        to: _Redirect | None = getattr(self._redirected, "to", None)
+        self._redirected.to = None
+        # The client may not have followed it, and now ask something else at that very address.
+        if to is None or (to.address, to.body) != (_address(request.uri), request.body or b""):
+            return None
+        return to.asked
 
     def _found(self, asked: Fingerprint) -> list[int] | None:
         """Where the answers to a request are, if all are there."""
@@ -426,6 +488,23 @@ def use_cassette(
 def item_index(prompts: Mapping[str, Any]) -> dict[str, str]:
     """Item id by prompt SHA-256, from prompts (texts, or a chat's messages) by item id."""
     return {text_sha256(prompt_text(prompt)): item for item, prompt in prompts.items()}
+
+
+def _redirect(
+    request: Request, response: Mapping[str, Any], asked: Fingerprint
+) -> _Redirect | None:
+    """Where an answer sends a request to, in the words of the client, which goes there."""
+    import httpx2  # late: a replay is never sent elsewhere
+
+    try:
+        location = httpx2.URL(request.uri).join(response["headers"]["location"][0])
+    except (KeyError, httpx2.InvalidURL):
+        return None
+    return _Redirect(_address(str(location)), request.body or b"", asked)
+
+
+def _address(url: str) -> str:
+    return url.partition("#")[0]
 
 
 def _shares(taken: Iterable[tuple[tuple[int | None, int | None], int]]) -> Usage:

@@ -1,5 +1,6 @@
 """The key of a multipart form, as an upload is sent in."""
 
+import hashlib
 from typing import Any
 
 import httpx2
@@ -25,7 +26,9 @@ def form(content: bytes = CONTENT, name: str = "train.jsonl", purpose: str = "fi
 
 
 def key(body: bytes) -> str:
-    return fingerprint("POST", URI, body).key
+    asked = fingerprint("POST", URI, body)
+    assert asked.prompts == ("",)
+    return asked.digest
 
 
 def test_the_boundary_does_not_matter() -> None:
@@ -68,12 +71,11 @@ def test_each_of_several_parts_of_one_name_counts() -> None:
     assert len({tagged("a", "b"), tagged("c", "b"), tagged("b"), tagged("b", "a")}) == 4
 
 
-def test_the_purpose_is_stored_and_the_file_is_not() -> None:
+def test_the_purpose_is_stored_and_of_the_file_its_name_and_hash() -> None:
     asked = fingerprint("POST", URI, encoded(form()))
-    file = asked.parameters.pop("file", {})
-    assert asked.parameters == {"purpose": "fine-tune"}
-    assert sorted(file) in ([], ["filename", "sha256"])
-    assert asked.texts == ()
+    file = {"filename": "train.jsonl", "sha256": hashlib.sha256(CONTENT).hexdigest()}
+    assert asked.parameters == {"purpose": "fine-tune", "file": file}
+    assert asked.prompts == ("",)
 
 
 # What a form is made of, so that contents look like parts and ends of forms.

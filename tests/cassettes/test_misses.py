@@ -32,11 +32,11 @@ def missed(recording, replaying):
     return missed
 
 
-def test_it_names_cell_item_file_nearest_request_difference_and_mend(missed, path: Path) -> None:
+def test_it_names_cell_item_file_nearest_request_difference_and_fix(missed, path: Path) -> None:
     assert missed(TEXTS[:1], RULE | {"max_tokens": 2}) == (
-        f"m-1shot, item film-0: {path} has no answer to this request; the nearest recorded one "
-        "(film-0) differs in max_tokens (recorded 1, asked 2); undo that change, or record it "
-        "with `pytest --record=missing`."
+        f"m-1shot, item film-0: {path} has no answer to this; the nearest recorded row (film-0) "
+        "differs in max_tokens (recorded 1, asked 2); undo that change, or record it with "
+        "`pytest --record=missing`."
     )
 
 
@@ -74,26 +74,36 @@ def test_a_changed_prompt_is_told_from_a_changed_parameter(missed) -> None:
     )
     assert said.startswith("m-1shot, item film-0, film-1: ")
     assert (
-        "the nearest recorded one (film-0, film-1) differs in the text of 2 of 2 prompts "
-        "(prompt template, examples or data changed);"
+        "the nearest recorded row (film-0) differs in the text of the prompt (prompt template, "
+        "examples or data changed); undo that change, or record it"
     ) in said
 
 
-def test_prompts_in_other_batches_are_counted(missed) -> None:
-    assert (
-        "(film-0) differs in the number of prompts in the request (recorded 1, asked 4);"
-    ) in missed(TEXTS[:4])
+def test_texts_that_were_never_asked_are_said_to_be_new(missed, path: Path) -> None:
+    assert missed(TEXTS[:4]) == (
+        f"m-1shot, item film-1, film-2, film-3: {path} has no answer to this; these texts are not "
+        "recorded yet: record it with `pytest --record=missing`."
+    )
+
+
+def test_what_is_recorded_of_a_request_is_not_named_as_missing(missed) -> None:
+    said = missed(TEXTS, recorded=[TEXTS[:2], TEXTS[3:]])
+    assert said.startswith("m-1shot, item film-2: ")
 
 
 def test_of_many_items_three_are_named(missed) -> None:
     assert missed(TEXTS[1:]).startswith("m-1shot, item film-1, film-2, film-3 and 2 more: ")
 
 
-@pytest.mark.parametrize("items", [PROMPTS, {}])
-def test_the_nearest_request_shares_most_prompts(missed, items: dict[str, str]) -> None:
-    recorded = [TEXTS[:2], TEXTS[2:6], TEXTS[5:]]
-    said = missed([*TEXTS[2:5], TEXTS[0]], items=items, recorded=recorded)
-    assert "(film-2, film-3, film-4 and 1 more) differs in the text of 1 of 4 prompts" in said
+def test_the_nearest_row_is_of_the_same_text_or_else_the_same_item(missed) -> None:
+    said = missed([TEXTS[3]], RULE | {"max_tokens": 2}, recorded=[TEXTS])
+    assert "the nearest recorded row (film-3) differs in max_tokens (" in said
+
+
+def test_of_no_item_the_nearest_row_is_of_the_same_text(missed) -> None:
+    said = missed([TEXTS[3]], RULE | {"max_tokens": 2}, recorded=[TEXTS], items={})
+    assert said.startswith("m-1shot, request 'POST completions': ")
+    assert "(film-3) differs in max_tokens" in said
 
 
 def test_among_equals_the_nearest_has_most_parameters_in_common(recording, replaying) -> None:
@@ -116,11 +126,8 @@ def test_without_a_cassette_it_says_so(replaying, path: Path) -> None:
     )
 
 
-def test_in_an_empty_cassette_nothing_is_near(missed, path: Path) -> None:
-    assert missed(TEXTS[:1], recorded=[]) == (
-        f"m-1shot, item film-0: {path} has no recorded request to 'POST completions'; record it "
-        "with `pytest --record=missing`."
-    )
+def test_after_a_recording_that_got_nothing_there_is_none(missed, path: Path) -> None:
+    assert f"there is no cassette {path}, and replay sends" in missed(TEXTS[:1], recorded=[])
 
 
 def test_a_request_for_no_item_is_named_by_its_endpoint(recording, replaying) -> None:
@@ -129,7 +136,7 @@ def test_a_request_for_no_item_is_named_by_its_endpoint(recording, replaying) ->
     with replaying(PROMPTS) as (client, _), pytest.raises(CassetteMissError) as raised:
         client.tokenize("m", " Negative")
     assert str(raised.value).startswith("m-1shot, request 'POST tokenize': ")
-    assert "(no item) differs in the text of 1 of 1 prompts" in str(raised.value)
+    assert "these texts are not recorded yet" in str(raised.value)
 
 
 def test_no_text_stands_in_the_message(missed) -> None:
@@ -138,6 +145,22 @@ def test_no_text_stands_in_the_message(missed) -> None:
 
 
 def test_a_request_for_other_items_is_not_called_a_changed_text(missed) -> None:
-    said = missed(TEXTS[2:4], items=PROMPTS, recorded=[TEXTS[:2]])
-    assert "differs in the items it asks for, all of them" in said
-    assert "the text of" not in said
+    assert "the text of" not in missed(TEXTS[2:4], items=PROMPTS, recorded=[TEXTS[:2]])
+
+
+def test_what_a_cassette_says_does_nothing_to_a_terminal(missed) -> None:
+    items = {"\x1b[31m\n::error::": TEXTS[0]}
+    said = missed(TEXTS[:1], {"max_tokens": 2}, items=items)
+    assert said.startswith("m-1shot, item \\x1b[31m ::error::: ")
+    assert said.isprintable()
+
+
+def test_a_cassette_without_a_row_of_that_endpoint_says_so(recording, replaying, path) -> None:
+    with recording(PROMPTS) as (client, _):
+        client.tokenize("m", " Positive")
+    with replaying(PROMPTS) as (client, _), pytest.raises(CassetteMissError) as raised:
+        client.complete("m", TEXTS[:1], RULE)
+    assert str(raised.value) == (
+        f"m-1shot, item film-0: {path} has no recorded request to 'POST completions'; record it "
+        "with `pytest --record=missing`."
+    )

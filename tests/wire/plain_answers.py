@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.wire import Asked, Unusable, read_answers
+from harness.wire import Answers, Asked, Unusable, read_answers
 
 
 def asked(prompts: int = 1, **other: Any) -> Asked:
@@ -31,4 +31,14 @@ def refused(body: Any, asked: Asked = asked()) -> str:  # noqa: B008
         read_answers(body, asked)
     said = str(raised.value)
     assert not said.endswith(".")
+    return said
+
+
+def reading(body: Any, asked: Asked) -> Answers | str:
+    """What is read of an answer, or why it is refused, in words that any file can hold."""
+    try:
+        return read_answers(body, asked)
+    except Unusable as problem:
+        said = str(problem)
+    said.encode()
     return said
