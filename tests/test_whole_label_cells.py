@@ -70,7 +70,7 @@ def test_a_missing_round_is_named_by_its_items(project) -> None:
 
 def test_a_budget_counts_the_prompts_of_every_round(project) -> None:
     project.edit('id = "base"', 'id = "base"\nprices = { input = 1000, output = 0 }')
-    prompts = [text for text in project.texts[1]["text"][:10]]
+    prompts = list(project.texts[1]["text"][:10])
     instruction = "Classify following sentence as Positive or Negative"
     once = sum(len(f"{instruction}\n\n{text} ->") for text in prompts) / 4 / 1000
     result = project.record("--budget", str(1.5 * once))
