@@ -145,7 +145,7 @@ def test_recording_again_asks_only_for_what_is_missing(recorded):
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:-1]))
     recorded.run("--record=missing").assert_outcomes(passed=8)
-    assert [len(asked.prompts) for asked in recorded.completions_asked] == [5]
+    assert [len(asked.prompts) for asked in recorded.completions_asked] == [1]
     assert len(path.read_bytes().splitlines()) == len(lines)
 
 
