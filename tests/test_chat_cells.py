@@ -150,6 +150,19 @@ def test_how_answers_were_read_is_counted(project) -> None:
     )  # fmt: skip
 
 
+def test_thoughts_are_left_out_and_objects_are_read(project) -> None:
+    project.chat.says = {
+        0: "<think>Positive? No.</think>\n\nNegative",
+        1: '<think>Negative?</think>```json\n{"label": "Positive", "why": "not negative"}\n```',
+        2: "<think>It is Negative, but",
+        3: '{"label": "Negative"} {"label": "Positive"}',
+    }
+    project.record("--results", "out", "-k", "0shot and not logprobs")
+    (cell,) = project.results("out")
+    assert cell["readings"] == {"exact": 7, "json": 1, "cut off": 1, "several": 1}
+    assert cell["unread"] == 2
+
+
 def test_a_missed_threshold_says_why_answers_were_not_read(project) -> None:
     project.chat.says = {0: "Well", 2: "I cannot help."}
     with project.toml.open("a") as file:
