@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -187,7 +187,10 @@ def pytester(
     run = pytester.inline_run
 
     def is_library(module: types.ModuleType) -> bool:
-        places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
+        places = [getattr(module, "__file__", None)]
+        # Some of torch's modules have an attribute of any name.
+        if isinstance(folders := getattr(module, "__path__", ()), Iterable):
+            places += folders
         return any(places) and not any(str(place).startswith(made_by_tests) for place in places)
 
     class Keeper:
