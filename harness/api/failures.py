@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 import openai
+
+from harness.wire import parsed
 
 _LONGEST = 300
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
@@ -57,7 +58,7 @@ def unreadable(content: bytes, base_url: str) -> str:
             "for a time limit of the provider, or of a proxy before it."
         )
     try:
-        json.loads(text)
+        parsed(content)
     except ValueError:
         return f"the answer is not JSON; {_root(base_url)}."
     return f"the answer is no JSON object; {_root(base_url)}."
