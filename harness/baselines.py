@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness import unexpected
 from harness.cell_prompts import test_rows
 from harness.cell_training import rows_of
 from harness.errors import TunebenchError
@@ -17,21 +18,25 @@ from harness.scoring.baselines import TF_IDF, tf_idf_predictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 
-def baselines_of(paths: Iterable[Path]) -> tuple[list[dict[str, Any]], list[str]]:
+def baselines_of(paths: Iterable[str]) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
     """Make the yardsticks of experiments, one for each training size of the matrix.
 
     Args:
         paths: the experiments' files.
 
     Returns:
-        Entries of ``baselines`` in ``results.json``, and a sentence for each that was not made.
+        Entries of ``baselines`` in ``results.json``, each behind the path of its experiment, and
+        a sentence for each that was not made.
     """
     rows, complaints = [], []
     for path in paths:
-        experiment = Experiment.read(path)
+        try:
+            experiment = Experiment.read(path)
+        except TunebenchError as error:
+            complaints.append(str(error))
+            continue
         if not experiment.matrix.train_sizes:
             complaints.append(
                 f"{path}: --baselines makes one yardstick for each training size; name some in "
@@ -39,9 +44,10 @@ def baselines_of(paths: Iterable[Path]) -> tuple[list[dict[str, Any]], list[str]
             )
         for size in experiment.matrix.train_sizes:
             try:
-                rows.append(_row(experiment, size))
-            except TunebenchError as error:
-                said = str(error).removeprefix(f"{path}: ")
+                rows.append((path, _row(experiment, size)))
+            except Exception as error:  # libraries of others raise what they like
+                said = unexpected.sentence("it could not be trained", error)
+                said = said.removeprefix(f"{path}: ")
                 complaints.append(f"{path}: {TF_IDF} on {size} training rows: {said}")
     return rows, complaints
 

@@ -7,6 +7,7 @@ there, and only ``--record`` or ``TUNEBENCH_RECORD`` say otherwise.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,7 @@ def configuration(
 
     Args:
         folder: the nearest ``pyproject.toml`` with a table ``[tool.tunebench]`` is looked for here
-            and upwards; paths in it are relative to its folder.
+            and upwards, as far as the repository reaches; paths in it are relative to its folder.
         given: on the command line, by name; None is not given.
         environment: the environment variables.
 
@@ -110,9 +111,30 @@ def configuration(
     return replace(Configuration(), **found)
 
 
+def repository_of(folder: Path) -> Path | None:
+    """The repository that a folder lies in: what lies above it is not the repository's.
+
+    Args:
+        folder: an absolute path.
+
+    Returns:
+        The nearest folder here or upwards with ``.git`` in it; without one, as in an archive or a
+        container, the outermost with a ``pyproject.toml``, or None.
+    """
+    parents = (folder, *folder.parents)
+    for parent in parents:
+        if os.path.lexists(parent / ".git"):
+            return parent
+    projects = [parent for parent in parents if os.path.isfile(parent / "pyproject.toml")]
+    return projects[-1] if projects else None
+
+
 def _table(folder: Path) -> tuple[Path, dict[str, object]]:
     """The nearest file with the table, and the table; empty where there is none."""
+    root = repository_of(folder)
     for parent in (folder, *folder.parents):
+        if root is not None and not parent.is_relative_to(root):
+            break
         path = parent / "pyproject.toml"
         try:
             content = path.read_bytes()

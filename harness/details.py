@@ -83,7 +83,7 @@ def experiment_of(result: Result) -> dict[str, Any]:
 def job_of(result: Result, made: FineTuned) -> dict[str, Any]:
     """The job behind a fine-tuned cell as an entry of ``jobs`` in ``results.json``."""
     cell = result.cell
-    told = (str(event.get("message", "")) for event in made.events)
+    told = (event.message for event in made.events)
     return {
         "experiment": cell.experiment.name,
         "name": cell.job,
@@ -122,8 +122,8 @@ def _curve(made: FineTuned) -> list[dict[str, Any]]:
         if made.metrics:
             curve = read_curve(made.metrics)
         else:
-            told = (event.get("data") for event in made.events if event.get("type") == "metrics")
-            curve = curve_of_metrics((data for data in told if data), source=made.job)
+            told = (event.metrics for event in made.events if event.metrics)
+            curve = curve_of_metrics(told, source=made.job)
     except LearningCurveError:
         return []
     return [

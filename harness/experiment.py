@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import get_args
 
-from harness.configuration import configuration
+from harness.configuration import configuration, repository_of
 from harness.experiment_file import ExperimentError, read_file, unknown
 from harness.experiment_tables import (
     DecisionRule,
@@ -29,6 +29,30 @@ from harness.formatting.prompts import FormatError, check_labels
 from harness.formatting.reading import ReadingRule, check_readable
 from harness.provider_checks import check_providers
 from harness.thresholds import Limit, check_limits, limits_of, matches
+
+
+def cassettes_of(path: Path, name: str) -> Path:
+    """The folder of an experiment's cassettes.
+
+    ``<name>`` in the folder that `harness.configuration` names, or else ``cassettes/<name>`` beside
+    the folder ``benchmarks`` of the repository that the experiment lies in, or, where it lies
+    elsewhere, beside the file.
+
+    Args:
+        path: the experiment file.
+        name: the experiment's.
+    """
+    folder = Path(os.path.abspath(path)).parent
+    configured = configuration(folder, {}, os.environ).cassettes
+    if configured is not None:
+        return configured / name
+    root = repository_of(folder)
+    for parent in (folder, *folder.parents):
+        if parent == root:
+            break
+        if parent.name == "benchmarks":
+            return parent.parent / "cassettes" / name
+    return folder / "cassettes" / name
 
 
 @dataclass(frozen=True)
@@ -177,20 +201,8 @@ class Experiment:
 
     @cached_property
     def cassettes(self) -> Path:
-        """The folder of the experiment's cassettes.
-
-        ``<name>`` in the folder that `harness.configuration` names, or else ``cassettes/<name>``
-        beside the folder ``benchmarks`` that the experiment lies in, or, where it lies elsewhere,
-        beside the file.
-        """
-        folder = self.path.absolute().parent
-        configured = configuration(folder, {}, os.environ).cassettes
-        if configured is not None:
-            return configured / self.name
-        for parent in (folder, *folder.parents):
-            if parent.name == "benchmarks":
-                return parent.parent / "cassettes" / self.name
-        return folder / "cassettes" / self.name
+        """The folder of the experiment's cassettes; see `cassettes_of`."""
+        return cassettes_of(self.path, self.name)
 
     @property
     def baseline(self) -> Path:

@@ -46,7 +46,11 @@ def read_file(path: Path) -> ExperimentFile:
         raise ExperimentError(
             f"{path}: there is no such experiment file; write one, or mend the path."
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ExperimentError(
+            f"{path}: the experiment file cannot be read ({error.strerror}); name a file that can."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ExperimentError(f"{path}: this is not TOML ({error}); mend it.") from None
     except ValidationError as error:
         raise ExperimentError(f"{path}: {_sentence(error)}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,7 @@ def compare(
         except TunebenchError as error:
             sentence = str(error)
         else:
-            reports.append({"uplift": uplift.row()})
+            reports.append(_uplift_report(uplift))
             return uplift
         pytest.fail(sentence, pytrace=False)
 
@@ -104,7 +105,7 @@ def gate(
             sentences = [str(error)]
         else:
             reports.append(session.report_of(cell))
-            reports.extend({"uplift": uplift.row()} for uplift in uplifts)
+            reports.extend(map(_uplift_report, uplifts))
             sentences = [one.sentence for one in judged if one.verdict in failing]
             if any(one.verdict == "inconclusive" for one in judged):
                 reports.append({"inconclusive": True})
@@ -113,6 +114,10 @@ def gate(
         pytest.fail("\n".join(sentences), pytrace=False)
 
     return run
+
+
+def _uplift_report(uplift: Uplift) -> dict[str, Any]:
+    return {"uplift": uplift.row(), "path": os.path.abspath(uplift.cell.experiment.path)}
 
 
 def _session(config: pytest.Config) -> Session:

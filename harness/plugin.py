@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,6 +27,7 @@ __all__ = ["compare", "evaluate", "gate"]
 # By its entry point, and by the module's name as in `pytest_plugins = ["harness.plugin"]`.
 _NAMES = ("tunebench", "harness.plugin")
 _summary_key: pytest.StashKey[Summary] = pytest.StashKey()
+_broken_key = pytest.StashKey[int]()  # how many test files have a wrong experiment
 _parts_key = pytest.StashKey[list[dict[str, Any]]]()  # what a test and its fixtures evaluated
 _PROPERTIES = ("accuracy", "ci_low", "ci_high", "n", "majority_rate", "verdict", "cassette")
 
@@ -66,6 +68,13 @@ def pytest_configure(config: pytest.Config) -> None:
     except TunebenchError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[configuration_key] = chosen
+    if given["results"] is not None and not hasattr(config, "workerinput"):
+        from harness.reports.files import ResultsError, refuse_unwritable
+
+        try:
+            refuse_unwritable(Path(given["results"]))
+        except ResultsError as error:
+            raise pytest.UsageError(str(error)) from None
     if chosen.record != "none" and config.getoption("numprocesses", None):
         raise pytest.UsageError("--record works in one process: leave out -n.")
     if given["budget"] is not None and chosen.record == "none":
@@ -78,18 +87,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(
-    collector: pytest.Collector,
-) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Say what is wrong with an experiment file in a sentence instead of a traceback."""
     report = yield
     call = getattr(report, "call", None)
     error = call.excinfo.value if call is not None and call.excinfo is not None else None
+    error = getattr(error, "cause", error)  # what a conftest.py raised is within pytest's own error
     if isinstance(error, TunebenchError):
-        if not hasattr(collector.config, "workerinput"):
-            raise pytest.UsageError(str(error))
         report.longrepr = str(error)
+        report.tunebench_error = True  # type: ignore[attr-defined]
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Run the other tests where all that went wrong with collecting are experiment files.
+
+    They are errors, and the run fails; but one experiment must not stop the others. pytest-xdist
+    runs the others anyway.
+    """
+    option, broken = session.config.option, session.config.stash.get(_broken_key, 0)
+    if broken and broken == session.testsfailed and not option.collectonly:
+        option.continue_on_collection_errors = True
 
 
 @pytest.hookimpl(wrapper=True)
@@ -135,17 +154,19 @@ def pytest_report_teststatus(report: pytest.TestReport) -> Any:
 
 
 class _Gatherer:
-    """Gathers the cells' reports in the process that prints the summary."""
+    """Gathers reports in the process that prints the summary."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._stash = config.stash
+        self._config, self._stash = config, config.stash
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if getattr(report, "tunebench_error", False):
+            self._stash[_broken_key] = self._stash.get(_broken_key, 0) + 1
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for part in getattr(report, "tunebench", ()):
             if _summary_key not in self._stash:
-                from harness.summary import Summary
-
-                self._stash[_summary_key] = Summary()
+                self._stash[_summary_key] = _new_summary(self._config)
             self._stash[_summary_key].add(part)
 
 
@@ -156,35 +177,35 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         session.config.pluginmanager.register(_Gatherer(session.config), "tunebench-gatherer")
 
 
+def _new_summary(config: pytest.Config) -> Summary:
+    from harness.summary import Summary
+
+    return Summary(config.rootpath)
+
+
 @pytest.hookimpl
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Make the yardsticks asked for, write the result files, stop what was started."""
+    """Stop what was started, make the tables and the yardsticks, write the result files.
+
+    Whatever fails here must not keep pytest from showing the run: it is told at its end, and the
+    run fails.
+    """
     config = session.config
-    if session_key in config.stash:
-        config.stash[session_key].close()
     summary = config.stash.get(_summary_key, None)
-    chosen = config.stash[configuration_key]
-    if summary and chosen.baselines:
-        from harness.baselines import baselines_of
-
-        summary.baselines, summary.complaints = baselines_of(summary.experiments)
-        if summary.complaints and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    if summary and chosen.results is not None:
-        from harness.reports.files import write_results
-
+    if session_key in config.stash:
         try:
-            document = summary.document()
-            summary.answers = [
-                f"{answer['experiment']}: {answer['sentence']}"
-                if len(document["experiments"]) > 1
-                else answer["sentence"]
-                for answer in document["answers"]
-            ]
-            step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
-            summary.written = write_results(chosen.results, document, step_summary)
-        except TunebenchError as error:
-            raise pytest.UsageError(str(error)) from error
+            config.stash[session_key].close()
+        except Exception as error:
+            from harness import unexpected
+
+            summary = summary or config.stash.setdefault(_summary_key, _new_summary(config))
+            what = "the connections to providers could not be closed"
+            summary.complaints.append(unexpected.sentence(what, error))
+    if not summary:
+        return
+    summary.finish(config.stash[configuration_key], os.environ.get("GITHUB_STEP_SUMMARY"))
+    if summary.complaints and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(
@@ -194,17 +215,9 @@ def pytest_terminal_summary(
     summary = config.stash.get(_summary_key, None)
     if not summary:
         return
-    from harness.reports.table import job_table, table, uplift_table
-
     terminalreporter.section("tunebench", sep="=")
-    if summary.rows:
-        for line in table(summary.rows, summary.baselines):
-            terminalreporter.write_line(line)
-    if any(row["job"] for row in summary.rows):
-        for line in ("", *job_table(summary.rows)):
-            terminalreporter.write_line(line)
-    if uplifts := summary.uplifts:
-        for line in ("", *uplift_table(uplifts)):
+    for number, lines in enumerate(summary.tables):
+        for line in ("", *lines) if number else lines:
             terminalreporter.write_line(line)
     for complaint in summary.complaints:
         terminalreporter.write_line(complaint, red=True)

@@ -63,5 +63,10 @@ def printable(text: str) -> str:
     return _OLD_COMMAND.sub("# ", _COMMAND.sub(r"\1: ", text))
 
 
+def holds_control(text: str) -> bool:
+    """Whether a text does something to a terminal, or cannot be written in UTF-8."""
+    return _UNSAFE.search(text) is not None
+
+
 def _escaped(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode()

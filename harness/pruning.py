@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from harness.cassettes import CassetteError
 from harness.cassettes.store import lock, without_rows
 from harness.errors import TunebenchError
-from harness.experiment import Experiment
 from harness.formatting.whole_files import whole_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from harness.experiment import Experiment
     from harness.verification import Verified
 
 
@@ -37,25 +37,6 @@ class Pruned:
     action: str
     sentence: str
     keys: tuple[str, ...] = ()
-
-
-def refuse_shared_folders(experiments: Iterable[Experiment]) -> None:
-    """Refuse an experiment whose cassettes lie in one folder with another's of the same name.
-
-    Raises:
-        PruneError: what one of them does not ask may be the other's.
-        ExperimentError: another one below ``benchmarks`` cannot be read.
-    """
-    for experiment in experiments:
-        benchmarks = experiment.cassettes.parent.parent / "benchmarks"
-        for path in benchmarks.rglob("experiment.toml"):
-            if path.samefile(experiment.path):
-                continue
-            if Experiment.read(path).cassettes == experiment.cassettes:
-                raise PruneError(
-                    f"{experiment.path} and {path} both keep their cassettes in "
-                    f"{experiment.cassettes}, so nothing was pruned; give their tasks other names."
-                )
 
 
 def planned(experiment: Experiment, found: Iterable[Verified]) -> Iterator[Pruned]:

@@ -177,7 +177,7 @@ class Result:
         if prices is None or made is None:
             return None
         if prices.per_hour is not None:
-            return hourly_cost(made.seconds, prices.per_hour)
+            return None if made.seconds is None else hourly_cost(made.seconds, prices.per_hour)
         if prices.training is None or made.trained_tokens is None:
             return None
         return training_cost(made.trained_tokens, prices.training)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness import unexpected
 from harness.connections import StartedProvider
 from harness.errors import TunebenchError
 from harness.gates import regression_gate, uplift_gate
@@ -69,6 +71,10 @@ class Session:
             except CellError as error:
                 self._errors[cell] = str(error)
                 raise
+            except Exception as error:  # the test shows its traceback, the results this
+                what = f"{cell}: it could not be evaluated"
+                self._errors[cell] = unexpected.sentence(what, error)
+                raise
         return self._results[cell]
 
     def judge(
@@ -113,21 +119,35 @@ class Session:
         return tuple(judged), uplifts
 
     def report_of(self, cell: Cell) -> dict[str, Any]:
-        """What the table and the result files need of a cell, as plain JSON values."""
+        """What the table and the result files need of a cell, as plain JSON values.
+
+        It raises nothing: what cannot be had is told among its ``complaints``.
+        """
         experiment = cell.experiment
+        complaints: list[str] = []
         report: dict[str, Any] = {
             "experiment": experiment.name,
-            "path": str(experiment.path.absolute()),
+            "path": os.path.abspath(experiment.path),
             "cell": str(cell),
             "position": experiment.cells.index(cell) if cell in experiment.cells else -1,
             "cells": len(experiment.cells),
-            "orphans": self._orphans_of(experiment),
+            "folder": "/".join(experiment.cassettes.parts[-2:]),
+            "orphans": [],
+            "complaints": complaints,
         }
-        if cell in self._results:
-            report |= self._report_of(self._results[cell])
-        else:
-            report["error"] = self._errors.get(cell, "")
-        return report
+        try:
+            report["orphans"] = self._orphans_of(experiment)
+        except Exception as error:
+            what = f"{experiment.cassettes}: its cassettes could not be listed"
+            complaints.append(unexpected.sentence(what, error))
+        if cell not in self._results:
+            return report | {"error": self._errors.get(cell, "")}
+        try:
+            return report | self._report_of(self._results[cell], complaints)
+        except Exception as error:
+            what = f"{cell}: its row of the results could not be made"
+            complaints.append(unexpected.sentence(what, error))
+            return report | {"error": complaints[-1]}
 
     def _orphans_of(self, experiment: Experiment) -> list[str]:
         if experiment not in self._orphans:  # what a session records belongs to a cell
@@ -141,26 +161,37 @@ class Session:
         self._runner.close()
         self._provider.stop()
 
-    def _report_of(self, result: Result) -> dict[str, Any]:
+    def _report_of(self, result: Result, complaints: list[str]) -> dict[str, Any]:
         gates = self._gates.get(result.cell)
         report: dict[str, Any] = {
             "row": result.row(gates),
             "gated": gates is not None,
             "unplayed": result.unplayed,
             "remarks": result.remarks,
+            "flips": [],
         }
         try:
             regression = _regression(result)
             report["flips"] = regression.lines() if regression else []
         except TunebenchError as error:
             report["flips"] = [str(error)]
+        except Exception as error:
+            what = f"{result.cell}: it could not be compared with its baseline"
+            complaints.append(unexpected.sentence(what, error))
         if self.details:
-            if result.cell not in self._details:
-                from harness.details import reported
-
-                self._details[result.cell] = reported(result)
-            report |= self._details[result.cell]
+            try:
+                report |= self._details_of(result)
+            except Exception as error:
+                what = f"{result.cell}: its details for the results could not be made"
+                complaints.append(unexpected.sentence(what, error))
         return report
+
+    def _details_of(self, result: Result) -> dict[str, Any]:
+        if result.cell not in self._details:
+            from harness.details import reported
+
+            self._details[result.cell] = reported(result)
+        return self._details[result.cell]
 
 
 def _regression(result: Result) -> Regression | None:

@@ -5,6 +5,7 @@ import http.server
 import importlib.util
 import json
 import threading
+import time
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import pytest
 # An inner pytest run forgets what it was the first to import, and a second copy of these would have
 # error classes of its own, which the first one's `except` does not know.
 import httpcore2  # noqa: F401 isort: skip
+import hypothesis  # noqa: F401 isort: skip
 import openai  # noqa: F401 isort: skip
 import vcr  # noqa: F401 isort: skip
 
@@ -197,12 +199,15 @@ def said() -> type[Said]:
 @pytest.fixture
 def jobs(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> JobsProvider:
     """A provider that fine-tunes, in as many steps as its jobs are polled."""
-    import harness.api.fine_tuning
+    from harness.api import fine_tuning, job_creation
 
     jobs = JobsProvider(Said, loopback.complete)
     loopback.answer = jobs.answer
-    clock = types.SimpleNamespace(sleep=lambda seconds: jobs.sleep(seconds))
-    monkeypatch.setattr(harness.api.fine_tuning, "time", clock)
+    clock = types.SimpleNamespace(
+        sleep=lambda seconds: jobs.sleep(seconds), time=lambda: time.time() + sum(jobs.naps)
+    )
+    for module in (fine_tuning, job_creation):
+        monkeypatch.setattr(module, "time", clock)
     return jobs
 
 
@@ -244,13 +249,10 @@ def recorded_films(film_project: FilmProject) -> FilmProject:
 
 
 @pytest.fixture
-def pets(pytester: pytest.Pytester, loopback: Loopback) -> Pets:
-    """A user's repository for small experiments, still without one."""
-    # An inner run forgets what it imports, and numpy cannot be imported twice.
-    import pyarrow.parquet  # noqa: F401
-
-    import harness.session  # noqa: F401
-
+def pets(pytester: pytest.Pytester, loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> Pets:
+    """A user's repository for small experiments, still without one; its pages have no charts."""
+    _import_for_inner_runs()
+    monkeypatch.setattr("harness.reports.page.rendering._drawings", lambda: None)
     return Pets(pytester, loopback)
 
 
@@ -260,25 +262,34 @@ def no_step_summary(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
 
 
-@pytest.fixture(scope="session")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data, prepared once: pytester gives every inner run a home of its own."""
-    # Imported before the inner runs: pytester forgets what they import, and numpy cannot be
-    # imported twice.
+def _import_for_inner_runs() -> None:
+    """Import before the inner runs what they import, for pytester forgets it after each."""
+    # numpy cannot be imported twice.
     import pyarrow.parquet  # noqa: F401
 
+    import harness.answer
+    import harness.baselines
     import harness.break_evens
     import harness.budget
+    import harness.data_needs
     import harness.datasets.imdb
     import harness.details
     import harness.regression
     import harness.reports.files
     import harness.reports.markdown
+    import harness.reports.page.sections
     import harness.reports.parquet
     import harness.reports.progress
     import harness.reports.table
     import harness.session
-    import harness.summary
+    import harness.summary  # noqa: F401
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data, prepared once: pytester gives every inner run a home of its own."""
+    _import_for_inner_runs()
+    import harness.datasets
 
     folder = tmp_path_factory.mktemp("data")
     harness.datasets.load("imdb_reviews", data_dir=folder)

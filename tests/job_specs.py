@@ -1,9 +1,12 @@
 """A job to ask for, and who is told how it gets on."""
 
 import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from harness.api.fine_tuning import JobSpec, Upload
+from harness.cassettes import CassetteMissError
 
 # Long enough not to stand in an answer by chance.
 TEXT = "a review that is long enough to be looked for in answers"
@@ -26,6 +29,39 @@ def upload(name: str, content: bytes) -> Upload:
 def job_spec(train: bytes = TRAIN, metadata: dict[str, str] = METADATA) -> JobSpec:
     files = upload("films_train.jsonl", train), upload("films_valid.jsonl", VALID)
     return JobSpec("m-ft10", *files, REQUEST, metadata)
+
+
+@dataclass(frozen=True)
+class SentOnce:
+    """A creation that was sent and not answered."""
+
+    idempotency_key: str
+    sent_at: datetime
+
+
+class MemoryJournal:
+    """A journal that keeps what it is told, by mark."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, str] = {}
+        self.open: dict[str, SentOnce] = {}
+        self.keys: list[str] = []
+
+    def job(self, mark: str) -> str | None:
+        return self.known.get(mark)
+
+    def no_job(self) -> CassetteMissError:
+        return CassetteMissError("there is no job.")
+
+    def unanswered(self, mark: str) -> SentOnce | None:
+        return self.open.get(mark)
+
+    def sent(self, mark: str, idempotency_key: str) -> None:
+        self.keys.append(idempotency_key)
+        self.open[mark] = SentOnce(idempotency_key, datetime.now(UTC))
+
+    def refused(self, mark: str) -> None:
+        del self.open[mark]
 
 
 class Teller:

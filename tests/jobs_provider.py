@@ -36,6 +36,7 @@ class JobsProvider:
         makes_a_model: what has succeeded names a model.
         result: the content of the result file; None for no such file.
         extra: further fields of every job.
+        file_states: of an upload, from its creation on; each nap takes it one further.
     """
 
     said: Any
@@ -51,12 +52,15 @@ class JobsProvider:
     makes_a_model: bool = True
     result: bytes | None = CSV
     extra: dict[str, Any] = field(default_factory=dict)
+    file_states: list[str] = field(default_factory=lambda: ["processed"])
     forms: dict[str, Form] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
     jobs: list[dict[str, Any]] = field(default_factory=list)
     events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     checkpoints: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
     naps: list[float] = field(default_factory=list)
 
     def count(self, request: str) -> int:
@@ -67,6 +71,7 @@ class JobsProvider:
         self.naps.append(seconds)
         for job in self.jobs:
             self._advance(job)
+        self.files = {name: step + 1 for name, step in self.files.items()}
 
     def finish(self, job: dict[str, Any]) -> None:
         """Take a job to its end."""
@@ -99,6 +104,7 @@ class JobsProvider:
         return job
 
     def answer(self, asked: Any) -> Any:
+        self.headers.append(asked.headers)
         url = urlsplit(asked.path)
         path = url.path.removeprefix("/v1")
         request = f"{'POST' if asked.body else 'GET'} {path}"
@@ -116,6 +122,8 @@ class JobsProvider:
                 kept = self.events if part == "/events" else self.checkpoints
                 return self._listing(kept[name], query)
             return self.said(next(job for job in self.jobs if job["id"] == name))
+        if match := re.fullmatch(r"GET /files/([^/]+)", request):
+            return self.said(self._file(match[1]))
         if path.endswith("/content"):
             return self.said(self.result or b"", headers={"Content-Type": "application/octet"})
         return self.complete(asked)
@@ -132,7 +140,13 @@ class JobsProvider:
                 file_name = found[1].decode()
         name = f"file-{len(self.forms) + 1}"
         self.forms[name] = Form(parts, fields, file_name)
-        return self.said({"id": name, "object": "file", "purpose": fields["purpose"].decode()})
+        self.files[name] = 0
+        return self.said(self._file(name))
+
+    def _file(self, name: str) -> dict[str, Any]:
+        status = self.file_states[min(self.files[name], len(self.file_states) - 1)]
+        details = "line 3 is no JSON." if status == "error" else None
+        return {"id": name, "object": "file", "status": status, "status_details": details}
 
     def _create(self, body: dict[str, Any]) -> Any:
         self.bodies.append(body)

@@ -56,9 +56,9 @@ def test_another_model_stops_the_recording_until_it_is_known(project) -> None:
 
     project.loopback.answer = renamed
     assert said_of(project) == (
-        PROMPTS + "the model 'whatever-is-loaded' answered instead; if that is the one you mean, "
+        PROMPTS + 'the model "whatever-is-loaded" answered instead; if that is the one you mean, '
         "write its name as the model's `id`, or as `answers_as` if it is only another name of it, "
-        "and record anew."
+        "and record again."
     )
     assert len(project.loopback.asked) == 1
     project.edit('name = "one"', 'name = "one"\nanswers_as = "whatever-is-loaded"')

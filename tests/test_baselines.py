@@ -138,9 +138,9 @@ def test_repeated_training_rows_count_once_as_in_fine_tuning(recorded, monkeypat
         "tf_idf_predictions",
         lambda texts, labels, asked: seen.append(len(texts)) or [0] * len(asked),
     )
-    rows, complaints = harness.baselines.baselines_of([recorded.toml])
+    rows, complaints = harness.baselines.baselines_of([str(recorded.toml)])
     assert seen == [30]
-    assert [(row["train_size"], row["correct"]) for row in rows] == [(40, 27)]
+    assert [(row["train_size"], row["correct"]) for _, row in rows] == [(40, 27)]
     assert len(complaints) == 1
 
 

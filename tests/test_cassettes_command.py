@@ -6,6 +6,8 @@ import pytest
 
 from harness.cli import main
 
+from .cassette_lines import change_lines, change_requests, line_of, rows
+
 TEXT = "a fine film, number 3 of the held-out ones"
 
 
@@ -26,8 +28,8 @@ def cassettes(recorded_films, monkeypatch, capfd):
 
 
 def states(cassettes):
-    rows = json.loads(cassettes("ls", "--json")[1])["cassettes"]
-    return {row["recording"]: row["state"] for row in rows}
+    found = json.loads(cassettes("ls", "--json")[1])["cassettes"]
+    return {row["recording"]: row["state"] for row in found}
 
 
 def problems(cassettes, *arguments):
@@ -58,9 +60,9 @@ def test_each_cassette_is_a_line_and_a_recorded_one_is_complete(cassettes):
 
 
 def test_scripts_read_what_a_cassette_holds(cassettes):
-    rows = json.loads(cassettes("ls", "--json", "benchmarks/films")[1])["cassettes"]
-    (row,) = (row for row in rows if row["recording"] == "m-0shot")
-    stored = [json.loads(line) for line in cassettes.cell.read_text().splitlines()[1:]]
+    found = json.loads(cassettes("ls", "--json", "benchmarks/films")[1])["cassettes"]
+    (row,) = (row for row in found if row["recording"] == "m-0shot")
+    stored = rows(cassettes.cell)
     assert row == {
         "experiment": "films",
         "cassette": str(cassettes.cell),
@@ -78,12 +80,17 @@ def test_each_state_has_its_name(cassettes):
     films = cassettes.films
     films.edit("test_size = 10", "test_size = 12")
     (films.cassettes / "m-0shot-label_logprobs.jsonl").unlink()
-    change(films.cassettes / "m-ft8-label_logprobs.jsonl", '"status":200', '"status":"200"')
-    change(cassettes.job, '"status":"succeeded"', '"status":"failed"')
+    change(films.cassettes / "m-ft8-label_logprobs.jsonl", '"usage":[', '"usage":[7,')
+
+    def fail(fields):
+        if isinstance(fields.get("answer"), dict) and fields["answer"].get("status") == "succeeded":
+            fields["answer"]["status"] = "failed"
+
+    change_lines(cassettes.job, fail)
     (films.cassettes / "m-9shot.jsonl").write_bytes(cassettes.cell.read_bytes())
     cassettes.cell.with_name("m-0shot.jsonl.part").write_bytes(cassettes.cell.read_bytes())
-    rows = json.loads(cassettes("ls", "--json")[1])["cassettes"]
-    assert [(row["recording"], row["state"]) for row in rows] == [
+    found = json.loads(cassettes("ls", "--json")[1])["cassettes"]
+    assert [(row["recording"], row["state"]) for row in found] == [
         ("m-ft8 (job)", "failed"),
         ("m-0shot", "partial"),
         ("m-0shot", "unfinished"),
@@ -106,18 +113,18 @@ def test_a_cell_that_would_ask_something_else_now_is_told(cassettes):
     assert len(prompted) == 2
     for cell, problem in zip(("m-0shot", "m-0shot-label_logprobs"), prompted, strict=True):
         assert problem.startswith(f"{cell}, item held-out/0, ")
-        assert "the text of 10 of 10 prompts" in problem
+        assert "differs in the text of the prompt (prompt template, examples or data" in problem
         assert "record it with `tunebench record`" in problem
 
 
 def test_rows_that_nothing_asks_for_are_told_with_their_lines(cassettes):
-    lines = cassettes.cell.read_text().splitlines(keepends=True)
-    row = json.loads(lines[-1])
-    other = json.dumps(row | {"key": "0" * 64}, separators=(",", ":"))
-    cassettes.cell.write_text("".join([lines[0], other + "\n", *lines[1:]]))
+    last = rows(cassettes.cell)[-1]
+    with cassettes.cell.open("ab") as file:
+        file.write(line_of(last | {"prompt": "0" * 64}))
     (problem,) = problems(cassettes)
+    line = cassettes.cell.read_bytes().count(b"\n")
     assert problem == (
-        f"{cassettes.cell}: nothing asks for 1 rows (line 2); remove them with `tunebench "
+        f"{cassettes.cell}: nothing asks for 1 rows (line {line}); remove them with `tunebench "
         "cassettes prune`."
     )
 
@@ -134,7 +141,7 @@ def test_a_recording_that_was_stopped_is_told(cassettes):
 
 def test_a_torn_last_line_is_told_although_a_replay_drops_it(cassettes):
     with cassettes.cell.open("a") as file:
-        file.write('{"key":"00')
+        file.write('{"prompt":"00')
     (problem,) = problems(cassettes)
     assert problem.startswith(f"{cassettes.cell}, line ")
     assert problem.endswith("it has no end; record again, or prune it.")
@@ -144,14 +151,12 @@ def test_a_torn_last_line_is_told_although_a_replay_drops_it(cassettes):
     ("old", "new", "said"),
     [
         ('"experiment": "films"', '"experiment": "plays"', "belongs to the experiment 'plays'"),
-        ('"cassette": 1', '"cassette": 2', "has format version 2"),
-        ('{"cassette"', '{"tape"', "this is no header of a cassette"),
-        ('"latency_ms":', '"latency":', "differs in the fields latency, latency_ms"),
-        ('"items":[', '"items":["x"],"body":[', "differs in"),
-        ('"parameters":{', '"parameters":3,"p":{', "differs in the fields p"),
-        ('"status":200', '"status":"ok"', "the field status is not of its kind"),
-        ('{"key":"', '{"key":"G', "the key is no SHA-256 in hex"),
-        ('{"key"', '["key"', "this is no JSON object"),
+        ('"cassette": 2', '"cassette": 3', "has format version 3"),
+        ('"cassette": 2', '"cassette": 1', "with `tunebench cassettes upgrade`"),
+        ('{"cassette"', '{"tape"', "this is no tunebench cassette"),
+        ('"latency_ms":', '"latency":', "its checksum is not that of its content"),
+        ('{"prompt":"', '{"prompt":"G', "its checksum is not that of its content"),
+        ('{"request":"', '["request":"', "its checksum is not that of its content"),
     ],
 )
 def test_a_line_that_is_not_as_it_should_be_is_told_with_its_number(cassettes, old, new, said):
@@ -161,18 +166,41 @@ def test_a_line_that_is_not_as_it_should_be_is_told_with_its_number(cassettes, o
     assert all(problem.startswith((str(cassettes.cell), "m-0shot")) for problem in told)
 
 
-def test_a_key_that_stands_twice_is_told(cassettes):
-    last = cassettes.cell.read_text().splitlines()[-1]
-    with cassettes.cell.open("a") as file:
-        file.write(last + "\n")
-    (problem,) = problems(cassettes)
-    assert "it has the key of line" in problem
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("latency_ms", "fast", "the field latency_ms is not of its kind"),
+        ("usage", [1], "the field usage is not of its kind"),
+        ("prompts", 0, "the field prompts is not of its kind"),
+        ("prompt", "0" * 63, "the field prompt is not of its kind"),
+        ("request", "0" * 16, "no line before it describes its request"),
+    ],
+)
+def test_a_row_of_another_form_is_told_although_its_checksum_is_right(
+    cassettes, field, value, said
+):
+    last = rows(cassettes.cell)[-1]
+    with cassettes.cell.open("ab") as file:
+        file.write(line_of(last | {field: value}))
+    told = problems(cassettes)
+    line = cassettes.cell.read_bytes().count(b"\n")
+    assert any(f"line {line}: {said}; restore" in problem for problem in told), told
+
+
+def test_a_key_that_stands_twice_is_told_where_the_rows_differ(cassettes):
+    last = rows(cassettes.cell)[-1]
+    with cassettes.cell.open("ab") as file:
+        file.write(line_of(last))
+    assert problems(cassettes) == []
+    with cassettes.cell.open("ab") as file:
+        file.write(line_of(last | {"latency_ms": 9.0}))
+    assert any("it has the key of line" in problem for problem in problems(cassettes))
 
 
 @pytest.mark.parametrize("where", ["cell", "job"])
 def test_a_text_of_the_data_set_is_found_and_not_shown(cassettes, where):
     path = getattr(cassettes, where)
-    change(path, '"server":"', f'"server":"said {TEXT}')
+    change_requests(path, lambda fields: fields.update(server=f"said {TEXT}"))
     told = problems(cassettes)
     assert any("the row holds a text of the data set" in problem for problem in told)
     assert not any(TEXT in problem for problem in told)
@@ -184,7 +212,7 @@ def test_a_text_of_the_data_set_is_found_and_not_shown(cassettes, where):
 def test_what_looks_like_a_key_is_found_and_not_shown(cassettes, monkeypatch, secret):
     cassettes.films.edit("retries = 0", 'retries = 0\napi_key_env = "TUNEBENCH_TEST_KEY"')
     monkeypatch.setenv("TUNEBENCH_TEST_KEY", "the-key-of-this-house")
-    change(cassettes.cell, '"server":"loopback"', f'"server":"{secret}"')
+    change_requests(cassettes.cell, lambda fields: fields.update(server=secret))
     told = problems(cassettes)
     assert all("the row holds what looks like an API key" in problem for problem in told)
     assert told
@@ -192,7 +220,8 @@ def test_what_looks_like_a_key_is_found_and_not_shown(cassettes, monkeypatch, se
 
 
 def test_a_name_with_sk_in_it_is_no_key(cassettes):
-    change(cassettes.cell, '"server":"loopback"', '"server":"ft:task-of-many-long-words-here"')
+    server = "ft:task-of-many-long-words-here"
+    change_requests(cassettes.cell, lambda fields: fields.update(server=server))
     assert problems(cassettes) == []
 
 

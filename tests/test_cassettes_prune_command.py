@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from harness.cli import main
 from harness.pruning import Pruned, carry_out
 
+from .cassette_lines import line_of, rows
+
 
 @pytest.fixture
 def prune(recorded_films, monkeypatch, capfd):
@@ -31,11 +33,10 @@ def files(prune):
 
 
 def add_unasked(path, *, torn=b""):
-    """Put a row that nothing asks for after the header."""
-    header, *rows = path.read_bytes().splitlines(keepends=True)
-    other = json.loads(rows[-1]) | {"key": "0" * 64}
-    line = json.dumps(other, separators=(",", ":")).encode() + b"\n"
-    path.write_bytes(b"".join([header, line, *rows, torn]))
+    """Put a row that nothing asks for among the others."""
+    *lines, last = path.read_bytes().splitlines(keepends=True)
+    line = line_of(rows(path)[-1] | {"prompt": "0" * 64})
+    path.write_bytes(b"".join([*lines, line, last, torn]))
 
 
 def test_there_is_nothing_to_prune_in_what_was_just_recorded(prune):
@@ -44,7 +45,7 @@ def test_there_is_nothing_to_prune_in_what_was_just_recorded(prune):
     assert files(prune) == before
 
 
-@pytest.mark.parametrize("torn", [b"", b'{"key":"00'])
+@pytest.mark.parametrize("torn", [b"", b'{"prompt":"00'])
 def test_rows_that_nothing_asks_for_go_and_the_rest_stays_byte_for_byte(prune, torn):
     before = files(prune)
     add_unasked(prune.cell, torn=torn)
@@ -128,7 +129,7 @@ def test_the_rows_of_a_recording_that_is_not_complete_stay(prune, end):
 
 def test_a_damaged_cassette_stays(prune):
     add_unasked(prune.cell)
-    prune.cell.write_bytes(prune.cell.read_bytes().replace(b'"status":200', b'"status":2oo', 1))
+    prune.cell.write_bytes(prune.cell.read_bytes().replace(b'"prompts":', b'"prompt_":', 1))
     before = files(prune)
     assert prune()[0] == 0
     assert files(prune) == before
@@ -162,19 +163,20 @@ LINES = st.lists(
 )
 
 
-@given(lines=LINES, gone=st.sets(st.integers(0, 5)), torn=st.sampled_from([b"", b'{"key":"']))
+@given(lines=LINES, gone=st.sets(st.integers(0, 5)), torn=st.sampled_from([b"", b'{"prompt":"']))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_stays_is_the_other_lines_in_their_order(tmp_path, lines, gone, torn):
     """Whatever else a row holds, line breaks of Unicode among it."""
     path = tmp_path / "made.jsonl"
-    compact = {"separators": (",", ":"), "ensure_ascii": False}
-    header = b'{"cassette": 1, "experiment": "films", "recording": "m"}\n'
-    rows = [
-        (key, json.dumps({"key": f"{key:064x}", "body": text}, **compact).encode())
+    header = b'{"cassette": 2, "experiment": "films", "recording": "m"}\n'
+    request = line_of({"request": "a" * 16, "digest": "0" * 64})
+    made = [
+        (key, line_of({"prompt": f"{key:064x}", "request": "a" * 16, "answer": text}))
         for key, text in lines
     ]
-    path.write_bytes(header + b"".join(row + b"\n" for _, row in rows) + torn)
-    carry_out(Pruned(path, "rewrite", "", tuple(f"{key:064x}" for key in gone)))
-    kept = [row + b"\n" for key, row in rows if key not in gone]
-    assert path.read_bytes() == header + b"".join(kept)
+    path.write_bytes(header + request + b"".join(line for _, line in made) + torn)
+    carry_out(Pruned(path, "rewrite", "", tuple(f"{key:064x}{'a' * 16}" for key in gone)))
+    kept = [line for key, line in made if key not in gone]
+    # What describes no row any more goes, too.
+    assert path.read_bytes() == header + (request if kept else b"") + b"".join(kept)
     assert [other.name for other in tmp_path.iterdir()] == ["made.jsonl"]

@@ -221,8 +221,8 @@ def test_a_models_own_parameters_come_before_the_rules(project) -> None:
 def test_labels_that_a_chats_reading_confuses_are_refused(project) -> None:
     project.edit('"Negative", "Positive"', '"Yes", "yes"')
     result = project.run()
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*the labels 'Yes' and 'yes' are the same to the reading rule*"])
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*the labels 'Yes' and 'yes' are the same to the reading rule*"])
     project.edit("test_size = 10", 'test_size = 10\nreading = ["exact"]')
     assert project.run("--co").ret == pytest.ExitCode.OK
 

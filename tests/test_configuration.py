@@ -69,6 +69,16 @@ def test_the_nearest_file_with_the_table_counts(write):
     assert configuration(inner, {}, {}).budget == 1
 
 
+def test_a_file_above_the_repository_does_not_count(write):
+    outer = write("budget = 1")
+    inner = outer / "repository" / "package"
+    inner.mkdir(parents=True)
+    (outer / "repository" / ".git").mkdir()
+    assert configuration(inner, {}, {}).budget is None
+    (outer / "repository" / "pyproject.toml").write_text("[tool.tunebench]\nbudget = 2\n")
+    assert configuration(inner, {}, {}).budget == 2
+
+
 @pytest.mark.parametrize(
     ("table", "said"),
     [

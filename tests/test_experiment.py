@@ -241,3 +241,32 @@ def test_a_model_is_asked_by_its_id_where_it_has_one(read) -> None:
 
 def test_reading_an_experiment_loads_no_data(read) -> None:
     assert read(('"imdb_reviews"', '"no such data"')).task.dataset == "no such data"
+
+
+@pytest.mark.parametrize(
+    ("marks", "folder", "cassettes"),
+    [
+        # A clone below a folder that happens to be called benchmarks.
+        (["benchmarks/r/.git/"], "benchmarks/r/films", "benchmarks/r/films/cassettes/imdb"),
+        (["benchmarks/r/.git/"], "benchmarks/r/benchmarks/films", "benchmarks/r/cassettes/imdb"),
+        (["benchmarks/r/.git"], "benchmarks/r/films", "benchmarks/r/films/cassettes/imdb"),
+        (["benchmarks/r/pyproject.toml"], "benchmarks/r/films", "benchmarks/r/films/cassettes/imdb"),
+        # A repository that is called so itself: cassettes do not lie outside of it.
+        (["benchmarks/.git/"], "benchmarks/films", "benchmarks/films/cassettes/imdb"),
+        # Projects within a repository.
+        ([".git/", "benchmarks/pyproject.toml"], "benchmarks/films", "cassettes/imdb"),
+        (["pyproject.toml", "benchmarks/pyproject.toml"], "benchmarks/films", "cassettes/imdb"),
+        ([".git/", "service/pyproject.toml"], "service/benchmarks/films", "service/cassettes/imdb"),
+        ([".git/"], "benchmarks/films/../../other", "other/cassettes/imdb"),
+    ],
+)  # fmt: skip
+def test_cassettes_are_not_looked_for_above_the_repository(
+    tmp_path: Path, marks: list[str], folder: str, cassettes: str
+) -> None:
+    for mark in marks:
+        path = tmp_path / mark
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir() if mark.endswith("/") else path.touch()
+    for part in (tmp_path / folder, (tmp_path / folder).resolve()):
+        part.mkdir(parents=True, exist_ok=True)
+    assert read_example(tmp_path / folder).cassettes == tmp_path / cassettes

@@ -88,7 +88,7 @@ SKIP = 'shots = [0, 1, 4]\nskip = [{ model = "gemma3-270m", shots = 4, reason = 
          "[provider.local] max_tokens_field is for the endpoint chat; take it out, or set that "
          "endpoint."),
         ("test_size = 100", 'test_size = 100\nreading = ["loosely"]', "[task] reading.1: input "
-         "should be 'exact', 'casefolded' or 'mentioned' (given: 'loosely'); mend it."),
+         "should be 'exact', 'casefolded', 'json' or 'mentioned' (given: 'loosely'); mend it."),
         ("test_size = 100", "test_size = 100\nreading = []", "[task] reading: list should have at "
          "least 1 item after validation, not 0; mend it."),
         ('name = "gemma3-270m"', 'name = "gemma3-270m"\nparameters = { n = 2, stream = true }',
@@ -153,6 +153,9 @@ SKIP = 'shots = [0, 1, 4]\nskip = [{ model = "gemma3-270m", shots = 4, reason = 
         ('["Negative", "Positive"]', '["Negative", " Positive"]', "[task] the label ' Positive' "
          "cannot be used: a label is not empty, has no white space around it, no line break, no "
          "tab and no '->' in it."),
+        ('["Negative", "Positive"]', '["Positive", "Posi\\u00adtive"]', "[task] the labels "
+         "'Positive' and 'Posi\\xadtive' differ only by spaces, invisible characters or how a "
+         "letter is encoded: rename one of them."),
         ('"Classify following sentence as Positive or Negative"', '"a\\n#####"', "[task] the "
          "instruction holds a line '#####', which sets the parts of a prompt apart: take it out."),
         ('name = "gemma3-270m"', 'name = "gemma3-270m"\nlabel_token_ids = [1]', "[[model]] 2: "

@@ -22,7 +22,7 @@ options:
   --model NAME          only of this model; may be repeated
   --train-size N [N ...]
                         only of these sizes
-  --all                 run also the jobs that are recorded, anew
+  --all                 run also the jobs that are recorded, again
   --json                print one JSON object
 """
 LINE = (
@@ -114,7 +114,7 @@ def test_only_the_sizes_and_models_that_are_named(film_project, fine_tune):
     assert [body["model"] for body in film_project.jobs.bodies] == ["n", "n"]
 
 
-def test_a_failed_job_is_an_error_in_the_providers_words_until_it_is_run_anew(
+def test_a_failed_job_is_an_error_in_the_providers_words_until_it_is_run_again(
     film_project, fine_tune
 ):
     states = film_project.jobs.states

@@ -214,8 +214,8 @@ def test_a_training_text_that_is_also_asked_is_refused_unless_it_is_allowed(proj
 def test_a_mistake_in_the_options_is_one_sentence(project, key: str, said: str) -> None:
     project.edit("n_epochs = 2", key)
     result = project.run()
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: {said}"])
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([said])
 
 
 def test_a_jobs_cassette_that_no_cell_needs_is_named(recorded) -> None:

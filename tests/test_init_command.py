@@ -1,6 +1,8 @@
 """``tunebench init``: from a table to an experiment that can be recorded."""
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,7 @@ def table(tmp_path, monkeypatch):
 def test_it_writes_an_experiment_its_cases_and_a_workflow(table, capsys):
     assert init(table(rows=600)) == 0
     assert tree() == [
+        ".gitattributes",
         ".github/workflows/tunebench.yml",
         "benchmarks/evenings/experiment.toml",
         "benchmarks/evenings/test_evenings.py",
@@ -159,6 +162,60 @@ def test_force_replaces_them_but_never_the_workflow(table):
     assert workflow.read_text() == "mine"
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
+@pytest.mark.parametrize("before", [None, "* text=auto eol=crlf\n"])
+def test_git_leaves_cassettes_and_data_as_they_are(table, tmp_path, before):
+    name = table(name="some [new] evenings.csv")
+    with Path(name).open("ab") as file:
+        file.write(b'"an evening\nof two lines",bad\r\n')
+    if before:
+        Path(".gitattributes").write_text(before)
+    assert init(name) == 0
+    cassette = Path("cassettes/some-new-evenings/jobs/m-ft100.jsonl")
+    cassette.parent.mkdir(parents=True)
+    cassette.write_bytes(b'{"a": 1}\n{"b": 2}\n')
+
+    def git(*arguments):
+        # As on Windows, whatever this machine is set to.
+        settings = ["user.name=a", "user.email=a@example.org", "core.autocrlf=true"]
+        options = [word for setting in settings for word in ("-c", setting)]
+        subprocess.run(["git", *options, *arguments], check=True, capture_output=True)
+
+    git("init", ".")
+    git("add", ".")
+    git("commit", "-m", "all")
+    git("clone", ".", "clone")
+    assert Path("clone", cassette).read_bytes() == cassette.read_bytes()
+    assert Path("clone", name).read_bytes() == Path(name).read_bytes()
+    assert b"\r\n" in Path("clone/benchmarks/some-new-evenings/experiment.toml").read_bytes()
+
+
+@pytest.mark.parametrize("before", [b"*.png binary", b"# \xe9\r\n*.png binary\r\n"])
+def test_lines_are_added_to_gitattributes_once(table, capsys, before):
+    name, path = table(), Path(".gitattributes")
+    path.write_bytes(before)
+    assert init(name) == 0
+    assert "wrote .gitattributes" in capsys.readouterr().out
+    after = path.read_bytes()
+    end = b"\r\n" if b"\r" in before else b"\n"
+    assert after.startswith(before)
+    assert after.split(end)[-3:] == [b"cassettes/** -text", b"/evenings.csv -text", b""]
+    assert init(name, "--force") == 0
+    assert "wrote .gitattributes" not in capsys.readouterr().out
+    assert init(name, "--name", "more") == 0
+    assert path.read_bytes() == after
+
+
+def test_gitattributes_that_cannot_be_read_are_one_sentence_and_nothing_is_written(table, capsys):
+    name = table()
+    Path(".gitattributes").mkdir()
+    assert init(name) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("tunebench: .gitattributes: the file cannot be read")
+    assert error.count("\n") == 1
+    assert tree() == [name]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -230,6 +287,7 @@ def test_into_another_folder_the_data_has_a_path_from_there(table):
     assert init(name, "--into", "repo") == 0
     experiment = Experiment.read("repo/benchmarks/some-evenings/experiment.toml")
     assert experiment.task.dataset == "../../../some evenings.csv"
+    assert Path("repo/.gitattributes").read_text() == "cassettes/** -text\n"
     assert len(dataset_of(experiment).train) > 0
 
 

@@ -85,8 +85,8 @@ def test_given_test_rows_are_the_ones_asked(project: OwnFilms) -> None:
          "'Positive'."),
         ([*films(80), ("", "Negative")], "1 row has no text (line 82); fill it in, or take the row "
          "out."),
-        ([*films(80), ("what a film", "positive")], "differ by case or spaces alone; write them "
-         "alike."),
+        ([*films(80), ("what a film", "positive")], "differ only by case, spaces, invisible "
+         "characters or how a letter is encoded; write them alike."),
         (films(1), "the file holds one row only, and a benchmark needs some to ask and others to "
          "learn from; add rows."),
         ([*films(80), ("one", "Negative"), ("one", "Positive")], "1 text has two different labels "
@@ -153,16 +153,18 @@ def test_a_file_sorted_by_label_serves_in_the_order_of_a_hash(project: OwnFilms)
         ("text_colum = 1", "[[]task] text_colum is not known here; did you mean 'text_column'?"),
     ],
 )  # fmt: skip
-def test_a_mistake_in_the_task_stops_the_collection(line, sentence, project: OwnFilms) -> None:
+def test_a_mistake_in_the_task_is_an_error_of_its_test_file(
+    line, sentence, project: OwnFilms
+) -> None:
     project.edit("test_size = 10", f"test_size = 10\n{line}")
     result = project.run()
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"*{sentence}"])
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{sentence}"])
 
 
-def test_more_than_200_labels_stop_the_collection(project: OwnFilms) -> None:
+def test_more_than_200_labels_are_an_error_of_its_test_file(project: OwnFilms) -> None:
     labels = ", ".join(f'"label {i}"' for i in range(201))
     project.edit('labels = ["Negative", "Positive"]', f"labels = [{labels}]")
     result = project.run()
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*[[]task] labels: list should have at most 200 items*mend it."])
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*[[]task] labels: list should have at most 200 items*mend it."])

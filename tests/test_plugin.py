@@ -366,10 +366,10 @@ def test_recording_in_several_processes_is_refused(project):
 def test_a_wrong_experiment_file_is_one_sentence(project, old, new, said):
     project.edit(old, new)
     result = project.pytester.runpytest_subprocess("benchmarks")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    errors = [line for line in result.errlines if line.strip()]
+    result.assert_outcomes(errors=1)
+    errors = [line for line in result.outlines if "experiment.toml: " in line]
     assert len(errors) == 1
-    result.stderr.fnmatch_lines([f"ERROR: {said}"])
+    result.stdout.fnmatch_lines([said])
 
 
 def test_a_missing_experiment_file_is_one_sentence_also_in_a_worker(project):

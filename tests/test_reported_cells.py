@@ -9,7 +9,7 @@ from harness import Experiment
 experiment = Experiment.read({toml!r})
 (first, second) = experiment.cells
 """
-IN_SETUP = HEAD + """
+IN_SETUP = """
 @pytest.fixture
 def result(evaluate):
     return evaluate(first)
@@ -17,7 +17,7 @@ def result(evaluate):
 def test_it(result):
     assert result.accuracy == 1
 """
-IN_TEARDOWN = HEAD + """
+IN_TEARDOWN = """
 @pytest.fixture
 def later(evaluate):
     yield
@@ -26,7 +26,7 @@ def later(evaluate):
 def test_it(later):
     pass
 """
-IN_BOTH = HEAD + """
+IN_BOTH = """
 @pytest.fixture
 def result(evaluate):
     yield evaluate(first)
@@ -36,7 +36,7 @@ def result(evaluate):
 def test_it(result, cell, evaluate):
     assert evaluate(cell).accuracy == evaluate(first).accuracy == 1
 """
-OF_THE_MODULE = HEAD + """
+OF_THE_MODULE = """
 kept = []
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_one(evaluate, results):
 def test_other(results):
     results[0] = kept[0](first)
 """
-GATE_IN_SETUP = HEAD + """
+GATE_IN_SETUP = """
 @pytest.fixture
 def gated(gate):
     return gate(first)
@@ -69,7 +69,7 @@ def project(pets):
         pets.toml = pets.add(shots="[0, 1]", more=more)
         pets.record().assert_outcomes(passed=2)
         (pets.toml.parent / "test_benchmarks_pets_experiment.py").unlink()
-        (pets.toml.parent / "test_own.py").write_text(test.format(toml=str(pets.toml)))
+        (pets.toml.parent / "test_own.py").write_text((HEAD + test).format(toml=str(pets.toml)))
         return pets
 
     return write
@@ -89,9 +89,7 @@ def cells(results):
     ],
     ids=["setup", "teardown", "both", "module"],
 )
-def test_a_cell_evaluated_in_a_fixture_is_in_the_table_and_the_results_once(
-    project, test, found
-):
+def test_a_cell_evaluated_in_a_fixture_is_in_the_table_and_the_results_once(project, test, found):
     pets = project(test)
     done = pets.run("--results", "out")
     assert done.ret == 0

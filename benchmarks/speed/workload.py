@@ -1,7 +1,7 @@
-"""The requests that the replay cases answer, and the yardsticks that answer them too.
+"""The requests that the replay cases answer, and the references that answer them too.
 
 Prompts are made up, as long as a one-shot prompt of a short review; answers have the shape of the
-completions API's. Every yardstick goes through the same `openai` client.
+completions API's. Every reference goes through the same `openai` client.
 """
 
 import json
@@ -64,7 +64,7 @@ class Workload:
         self.lists = size > 1
         self.prompts = prompts(n)
         self.batches = [self.prompts[i : i + size] for i in range(0, n, size)]
-        self.client = Client(BASE_URL, "none", prompts_per_request=size)
+        self.client = Client(BASE_URL, "none", prompts_per_request=size, offline=True)
         self.path = folder / "cassette.jsonl"
         self.answers = {self.wire(batch): answer_to(batch) for batch in self.batches}
         transport = httpx2.MockTransport(self.look_up)
@@ -94,20 +94,22 @@ class Workload:
         for batch in self.batches:
             body = json.dumps(body_of(batch, lists=self.lists)).encode()
             asked = fingerprint("POST", f"{BASE_URL}/completions", body)
+            line = asked.line("tunebench-0.1.0-b179c9523d0e-bfloat16-torch2.13.0", "m")
             file.append(
-                Row(
-                    key=asked.key,
-                    endpoint=asked.endpoint,
-                    model=asked.model,
-                    items=[prompt.split()[0] for prompt in batch],
-                    parameters=asked.parameters,
-                    prompt_sha256=asked.prompt_sha256,
-                    status=200,
-                    latency_ms=123.456,
-                    recorded_at="2026-01-01T00:00:00+00:00",
-                    server="tunebench-0.1.0-b179c9523d0e-bfloat16-torch2.13.0",
-                    body=json.loads(answer_to(batch)),
-                )
+                line,
+                [
+                    Row(
+                        prompt=sha256,
+                        request=line.id,
+                        item=prompt.split()[0],
+                        recorded_at="2026-01-01T00:00:00+00:00",
+                        latency_ms=123.456,
+                        prompts=len(batch),
+                        usage=(300 * len(batch), len(batch)),
+                        answer={"text": " Posi", "finish_reason": "stop"},
+                    )
+                    for sha256, prompt in zip(asked.prompt_sha256, batch, strict=True)
+                ],
             )
         file.close()
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _KEEPS_METHOD = (307, 308)
 # One adds a slash to a path, or takes it away.
 _MAX_REDIRECTS = 5
-_FAILED: dict[type, str] = {
+_FAILED: dict[type[BaseException], str] = {
     httpx2.DecodingError: "the answer is compressed and cannot be decoded ({}); turn compression "
     "off at the provider, or at a proxy before it.",
     httpx2.TooManyRedirects: "the provider redirects from one address to the next and never "
@@ -87,6 +87,7 @@ class Client:
         offline: bool = False,
     ) -> None:
         self.base_url = base_url
+        self.timeout = timeout
         self._origin = _origin(httpx2.URL(base_url))
         self._answers_as = answers_as or {}
         self._pacer = pacer
@@ -203,7 +204,7 @@ class Client:
         try:
             return read_tokens(reply)
         except Unusable as problem:
-            raise RequestError(f"{what}: {problem}.") from None
+            raise RequestError(f"{what}: {problem.end}") from None
 
     def _ask(
         self, model: str, prompts: Sequence[Prompt], parameters: Mapping[str, Any], where: str
@@ -216,7 +217,7 @@ class Client:
         try:
             read = read_answers(body, asked)
         except Unusable as problem:
-            raise RequestError(f"{what}: {problem}.") from None
+            raise RequestError(f"{what}: {problem.end}") from None
         return Reply(
             answers=read.answers,
             prompt_tokens=read.usage.prompt_tokens or 0,
@@ -245,7 +246,7 @@ class Client:
             cause = error.__cause__
             if isinstance(cause, TunebenchError):
                 raise cause from None
-            if (said := _FAILED.get(type(cause))) is not None:
+            if cause is not None and (said := _FAILED.get(type(cause))) is not None:
                 raise RequestError(f"{what}: {said.format(cause)}") from error
             raise RequestError(f"{what}: {reason(error, self._openai)}") from error
         except UnicodeEncodeError as error:

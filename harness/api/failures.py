@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import openai
 
-from harness.wire import parsed
+from harness.api.rate_headers import retry_after
+from harness.printable import keep_secret
+from harness.wire import parsed, words
 
-_LONGEST = 300
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-# What a provider adds to a model's name: a date, the tag that goes without saying, or a hub's
-# revision, as transformers does (``NAME@main``).
-_ADDED = re.compile(r"(-\d{4}[\d-]*|:latest|@[\w.-]+)$")
+# A page's title stands in its first part. Short parts of it, looked for in a short text, take time
+# that does not grow with the page.
+_TITLE = re.compile(r"<title[^>]{0,100}>(.{0,300}?)</title", re.IGNORECASE | re.DOTALL)
+_LOOKED_AT = 20_000
 _VERSION = re.compile(r"/v\d\w*/?$")
-# A shorter one may stand in any text: a local server's key is often "none" or "x".
-_SHORTEST_KEY = 8
+# How compressed answers begin. Brotli has no such mark.
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x78\x9c": "deflate"}
+# What providers call it when no money is left: codes and types of errors. A limit of pace, which
+# ends by itself, is called otherwise.
+_USED_UP = frozenset(
+    {
+        "account_balance_insufficient", "arrearage", "billing_hard_limit_reached",
+        "billing_limit_reached", "billing_not_active", "exceeded_current_quota_error",
+        "insufficient_balance", "insufficient_credits", "insufficient_funds", "insufficient_quota",
+        "out_of_credits", "payment_required",
+    }
+)  # fmt: skip
+_MAX_DEPTH = 4
+# The most candidates that a provider shows, in its words.
+_AT_MOST = re.compile(
+    r"(?:<=|≤|at most|no more than|up to|less than or equal to|(?:between|from) [01] (?:and|to)|"
+    r"range of [01] to|max(?:imum)?(?: allowed| value| supported)?(?: is| of)?:?|exceed|\[[01],) ?"
+    r"(\d{1,2})\b",
+    re.IGNORECASE,
+)
+_USUAL_LIMIT = 5
+_UNKNOWN = ("unknown", "unsupported", "unrecognized", "not support", "not permitted", "extra ")
 
 
 def reason(error: openai.APIError, api: openai.OpenAI) -> str:
@@ -24,20 +46,33 @@ def reason(error: openai.APIError, api: openai.OpenAI) -> str:
 
     Args:
         error: what it raised.
-        api: the client that did, for its address; its key is taken out of the provider's words.
+        api: the client that did, for its address; its key is hidden in the provider's words.
     """
+    keep_secret(api.api_key)
     if isinstance(error, openai.APITimeoutError):
         return "no answer in time; is the provider overloaded, or `timeout` too short?"
     if isinstance(error, openai.APIConnectionError):
         cause = error.__cause__ or error
         return f"no connection ({cause}); is the provider running, and its base_url right?"
     if isinstance(error, openai.APIStatusError):
-        said = _said(error)
-        if len(api.api_key) >= _SHORTEST_KEY:
-            said = said.replace(api.api_key, "***")
-        mend = _mend(error, said, str(api.base_url))
-        return f"the provider answered {error.status_code} ({said}); {mend}."
+        words_ = said(error)
+        fix = _fix(error, words_, str(api.base_url))
+        return f"the provider answered {error.status_code} ({words_}); {fix}."
     return f"the answer could not be read ({error.message})."
+
+
+def used_up(body: Any) -> bool:
+    """Whether a refusal's JSON says that no money is left, so that waiting does not help."""
+    for _ in range(_MAX_DEPTH):
+        if isinstance(body, list) and body:
+            body = body[0]
+        if not isinstance(body, dict):
+            return False
+        names = (body.get("code"), body.get("type"))
+        if any(isinstance(name, str) and name.lower() in _USED_UP for name in names):
+            return True
+        body = body.get("error")
+    return False
 
 
 def unreadable(content: bytes, base_url: str) -> str:
@@ -47,6 +82,12 @@ def unreadable(content: bytes, base_url: str) -> str:
         content: the answer.
         base_url: the provider's API root.
     """
+    for start, coding in _COMPRESSED.items():
+        if content.startswith(start):
+            return (
+                f"the answer is compressed ({coding}) and could not be decoded; turn compression "
+                "off at the provider, or at the proxy before it."
+            )
     text = content.decode(errors="replace").strip()
     if not text:
         return "the answer is empty; ask again, and if it stays so see the provider's log."
@@ -57,6 +98,11 @@ def unreadable(content: bytes, base_url: str) -> str:
             f"the answer is cut off after {len(content)} bytes; ask again, and if it stays so look "
             "for a time limit of the provider, or of a proxy before it."
         )
+    if "\ufffd" in text[:_LOOKED_AT]:
+        return (
+            "the answer is no text in UTF-8; if it is compressed, turn that off at the provider, "
+            "or at the proxy before it."
+        )
     try:
         parsed(content)
     except ValueError:
@@ -64,66 +110,29 @@ def unreadable(content: bytes, base_url: str) -> str:
     return f"the answer is no JSON object; {_root(base_url)}."
 
 
-def wrong_count(expected: int, choices: Any) -> str:
-    """An answer with another number of choices than prompts were asked."""
-    if not isinstance(choices, list):
-        return (
-            f"{expected} prompts were asked and no list of choices came back; is this the endpoint "
-            "for completions?"
-        )
-    if expected == 1:
-        return (
-            f"one prompt was asked and {len(choices)} choices came back; the provider may have "
-            "filtered the text: see its log."
-        )
-    return (
-        f"{expected} prompts were asked and {len(choices)} choices came back; if the provider "
-        "takes no lists of prompts, leave 'lists' out of its `supports`."
-    )
-
-
-def other_model(asked: str, answered: Any, known: str | None) -> str | None:
-    """Another model answered than was asked; None if it is the same.
-
-    A provider may answer with a version of the name that was asked, as ``gpt-4.1`` is answered by
-    ``gpt-4.1-2025-04-14``, and with or without the folders before it.
-
-    Args:
-        asked: the model's name in the request.
-        answered: the model's name in the answer.
-        known: the name that the answer is known to have, if it is another.
-    """
-    if not isinstance(answered, str) or not answered or answered in (asked, known):
-        return None
-    if known is None and _ADDED.sub("", _base(answered)) == _ADDED.sub("", _base(asked)):
-        return None
-    return (
-        f"the model {answered!r} answered instead; if that is the one you mean, write its name as "
-        "the model's `id`, or as `answers_as` if it is only another name of it, and record anew."
-    )
-
-
-def _base(name: str) -> str:
-    return name.rsplit("/", 1)[-1].lower()
-
-
-def _said(error: openai.APIStatusError) -> str:
+def said(error: openai.APIStatusError) -> str:
     """The provider's words, in one line."""
-    body: Any = error.body
-    if isinstance(body, dict):
-        body = body.get("message") or body.get("detail")
-    if isinstance(body, str) and body.strip():
-        return _page(body) or " ".join(body.split())[:_LONGEST]
-    return error.response.reason_phrase
+    body = _body(error)
+    page = _page(body) if isinstance(body, str) else None
+    return page or words(body) or words(error.response.reason_phrase) or "without a word"
+
+
+def _body(error: openai.APIStatusError) -> Any:
+    """The refusal as the provider sent it: JSON, or else text."""
+    try:
+        return parsed(error.response.content)
+    except ValueError:
+        return error.response.text
 
 
 def _page(text: str) -> str | None:
     """A web page with its title; None if it is none."""
-    if not text.lstrip().startswith("<"):
+    text = text.lstrip()[:_LOOKED_AT]
+    if not text.startswith("<"):
         return None
     title = _TITLE.search(text)
-    words = " ".join(title[1].split())[:60] if title else ""
-    return f"a web page, {words!r}" if words else "a web page"
+    name = words(title[1], 60) if title else ""
+    return f"a web page, {name!r}" if name else "a web page"
 
 
 def _root(base_url: str) -> str:
@@ -133,19 +142,22 @@ def _root(base_url: str) -> str:
     return f"base_url {base_url.rstrip('/')} has no /v1: add it, and check that it is the API root"
 
 
-def _mend(error: openai.APIStatusError, said: str, base_url: str) -> str:
+def _fix(error: openai.APIStatusError, told: str, base_url: str) -> str:
     status, path = error.status_code, error.request.url.path
+    if status == 402 or used_up(_body(error)):
+        return "the account's quota is used up: raise it at the provider"
     if status == 404:
-        return _mend_missing(f"{said} {error.code}".lower(), path, base_url)
+        return _fix_missing(f"{told} {error.code}".lower(), path, base_url)
     if status == 405:
         return f"{_root(base_url)}, with https where it wants that"
-    if status == 429 and error.code == "insufficient_quota":
-        return "the account's quota is used up: raise it at the provider"
+    if status == 413 and path.endswith("/files"):
+        return "the provider takes no file as large as this: name a smaller one of train_sizes"
     if status == 429:
-        after = error.response.headers.get("retry-after")
-        return f"wait{f' {after} s' if after else ''}, or lower the provider's `concurrency`"
+        after = retry_after(error.response.headers, time.time())
+        wait = "wait" if after is None else f"wait {after:.0f} s"
+        return f"{wait}, or lower the provider's `concurrency`"
     if status in (400, 422):
-        return _mend_refused(said, str(error.code), error.param)
+        return _fix_refused(told, str(error.code), error.param, path)
     if status >= 500:
         return "see the provider's log, or run the same command again later"
     return {
@@ -155,25 +167,38 @@ def _mend(error: openai.APIStatusError, said: str, base_url: str) -> str:
     }.get(status, "see the provider's log or documentation")
 
 
-def _mend_missing(words: str, path: str, base_url: str) -> str:
-    if path.endswith("/completions") and "chat model" in words:
+def _fix_missing(told: str, path: str, base_url: str) -> str:
+    if path.endswith("/completions") and "chat model" in told:
         return 'set endpoint = "chat" for this provider'
-    if "model" in words or "deployment" in words:
+    if "model" in told or "deployment" in told:
         return "check the model's `id`; `tunebench doctor` shows which models there are"
-    for end, capability in (("/tokenize", "tokenize"), ("/jobs", "fine_tuning")):
+    capabilities = {"/tokenize": "tokenize", "/jobs": "fine_tuning", "/files": "fine_tuning"}
+    for end, capability in capabilities.items():
         if path.endswith(end) and _VERSION.search(base_url):
             return f"leave {capability!r} out of the provider's `supports`"
     return _root(base_url)
 
 
-def _mend_refused(said: str, code: str, param: str | None) -> str:
+def _fix_refused(told: str, code: str, param: str | None, path: str) -> str:
     if code == "content_filter":
         return "its content filter refused a text: change that filter, or leave the text out"
-    if code == "context_length_exceeded" or "context length" in said:
+    if code == "context_length_exceeded" or "context length" in told:
         return "show fewer examples, or take a model of a longer context"
-    if "max_tokens" in said and "max_completion_tokens" in said:
+    if "max_tokens" in told and "max_completion_tokens" in told:
         return 'set max_tokens_field = "max_completion_tokens" for this provider'
-    if param in ("logprobs", "top_logprobs", "logit_bias"):
-        capability = param.removeprefix("top_")
-        return f"leave {capability!r} out of the provider's `supports`"
+    if param in ("logprobs", "top_logprobs") or (param is None and "logprobs" in told):
+        return _fix_logprobs(told, "top_logprobs" in (param or told), path)
+    if param == "logit_bias":
+        return "leave 'logit_bias' out of the provider's `supports`"
     return "see the provider's log or documentation"
+
+
+def _fix_logprobs(told: str, about_candidates: bool, path: str) -> str:
+    """Fewer candidates will often do; without any, a decision rule is given up."""
+    limit = _AT_MOST.search(told)
+    most = int(limit[1]) if limit else _USUAL_LIMIT
+    unknown = any(word in told.lower() for word in _UNKNOWN)
+    if most and (limit or (about_candidates and not unknown)):
+        name = "top_logprobs" if path.endswith("/chat/completions") else "logprobs"
+        return f"write parameters = {{ {name} = {most} }} in its [[model]]"
+    return "leave 'logprobs' out of the provider's `supports`"

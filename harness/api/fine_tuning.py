@@ -1,74 +1,46 @@
 """Fine-tune a model at a provider: upload, create the job, follow it, read what came of it.
 
-A provider may start a second job when a request is sent again, and a job costs money. So a job is
-first looked for by its metadata, the request that creates it is never repeated, and when its
-answer was lost the job is looked for once more.
+How a job is created, and why never twice, see `harness.api.job_creation`.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
-
-import openai
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.api.answers import RequestError
-from harness.api.uploads import told
+from harness.api.job_creation import JobCreation
+from harness.api.job_requests import JobRequests, is_missing, why_missing
+from harness.api.job_spec import JobError, JobSpec, Journal, Monitor, Sent, Upload
+from harness.wire import oldest_first
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable
 
     from harness.api.client import Client
+    from harness.wire import Checkpoint, Event, Job, Page
 
-_ENDED = ("succeeded", "failed", "cancelled")
-_KNOWN = ("validating_files", "queued", "running", *_ENDED)
+__all__ = [
+    "FineTuned",
+    "JobError",
+    "JobSpec",
+    "Journal",
+    "Monitor",
+    "Sent",
+    "Upload",
+    "events_of",
+    "fine_tune",
+]
+
+_T = TypeVar("_T")
+
+_NONE: tuple[Any, ...] = ()
+# Of these states a job's events tell.
+_USUAL = ("validating_files", "queued", "running")
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0
-_PAGE = 100
-_JOBS = "/fine_tuning/jobs"
-
-
-class JobError(RequestError):
-    """A job that gave no model."""
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A file to upload.
-
-    Attributes:
-        name: its file name.
-        content: JSON lines.
-        sha256: of the content, hex.
-        rows: how many lines.
-    """
-
-    name: str
-    content: bytes = field(repr=False)
-    sha256: str
-    rows: int
-
-
-@dataclass(frozen=True)
-class JobSpec:
-    """What a job trains on and how.
-
-    Attributes:
-        name: of the job, for people.
-        train: the training file.
-        valid: the validation file.
-        request: fields of the request's body but for the files and the metadata; those in
-            ``extra_body`` are the provider's own.
-        metadata: of the job; no two different jobs have the same.
-    """
-
-    name: str
-    train: Upload
-    valid: Upload
-    request: dict[str, Any]
-    metadata: dict[str, str]
+# A job that has succeeded may get its model a moment later, and a proxy may answer for a provider.
+_UNUSABLE_PAUSES = (1.0, 2.0, 4.0, 8.0)
 
 
 @dataclass(frozen=True)
@@ -80,10 +52,11 @@ class FineTuned:
         model: the name by which the fine-tuned model is asked.
         base: the model that was fine-tuned.
         trained_tokens: as the provider counted them, or None.
-        seconds: from the event that it started, or else from its creation, to its end.
+        seconds: from the event that it started, or else from its creation, to its end; None where
+            the provider does not say.
         hyperparameters: as the provider states them.
-        events: from the first to the last.
-        checkpoints: in the order of their steps.
+        events: from the first to the last; none where the provider has no list of them.
+        checkpoints: in the order of their steps; likewise.
         metrics: the first result file, CSV; empty if there is none.
     """
 
@@ -91,27 +64,16 @@ class FineTuned:
     model: str
     base: str
     trained_tokens: int | None
-    seconds: int
+    seconds: int | None
     hyperparameters: dict[str, Any]
-    events: tuple[dict[str, Any], ...] = field(repr=False)
-    checkpoints: tuple[dict[str, Any], ...] = field(repr=False)
+    events: tuple[Event, ...] = field(repr=False)
+    checkpoints: tuple[Checkpoint, ...] = field(repr=False)
     metrics: bytes = field(repr=False)
 
 
-class Monitor(Protocol):
-    """Who is told how a job gets on."""
-
-    def say(self, message: str, /) -> None:
-        """A line of what happens."""
-
-    def uploading(self, name: str, size: int, /) -> Callable[[int], None]:
-        """A file of a size in bytes is being uploaded; the result is called with bytes sent."""
-
-    def trained(self, name: str, step: int, total: int | None, message: str, /) -> None:
-        """The job of that name has taken a step, of so many if the provider says how many."""
-
-
-def fine_tune(client: Client, spec: JobSpec, monitor: Monitor | None, journal: Any) -> FineTuned:
+def fine_tune(
+    client: Client, spec: JobSpec, monitor: Monitor | None, journal: Journal
+) -> FineTuned:
     """Fine-tune, or go on with the job that does.
 
     Args:
@@ -123,202 +85,163 @@ def fine_tune(client: Client, spec: JobSpec, monitor: Monitor | None, journal: A
     Raises:
         JobError: the job failed or was cancelled, in the provider's words.
         RequestError: a request failed for good. The job, if there is one, goes on.
+        CassetteMissError: on replay, the job is not recorded.
     """
-    mark = spec.metadata["tunebench_job"]
-    known = journal.job(mark)
-    if known is not None:
-        job = {"id": known}
-    elif monitor is None:
-        raise journal.no_job()
-    else:
-        job = _find(client, spec) or _create(client, spec, monitor)
-    job = _follow(client, spec, job, monitor)
-    if job["status"] != "succeeded":
-        raise JobError(f"the fine-tuning job {_end_of(job)}; mend that and record it anew.")
-    return _result(client, spec, job)
+    job = journal.job(spec.mark)
+    if job is None:
+        if monitor is None:
+            raise journal.no_job()
+        job = JobCreation(client, spec, monitor, journal).job()
+    return _Following(client, spec, job, monitor).to_the_end()
 
 
-def _end_of(job: dict[str, Any]) -> str:
-    said = (job.get("error") or {}).get("message")
-    what = "was cancelled" if job["status"] == "cancelled" else "failed"
-    return f"{job['id']} {what}" + (f": {str(said).rstrip('.')}" if said else "")
+def events_of(client: Client, job: str) -> tuple[Event, ...]:
+    """A job's events, from the first to the last.
+
+    Raises:
+        RequestError: the provider gives none.
+    """
+    return oldest_first(event for page in JobRequests(client).events(job) for event in page.entries)
 
 
-def _find(client: Client, spec: JobSpec) -> dict[str, Any] | None:
-    """The newest job of the same metadata that can still give, or gave, a model."""
-    known = {"metadata": {"tunebench_job": spec.metadata["tunebench_job"]}}
-    for job in _listed(client, f"the jobs at {client.base_url}", _JOBS, known):
-        # A provider that knows no such filter lists all its jobs.
-        usable = job.get("status") in _KNOWN and job["status"] not in ("failed", "cancelled")
-        if usable and job.get("metadata") == spec.metadata:
-            return job
-    return None
+class _Following:
+    """Follows a job, and reads what came of it."""
 
+    def __init__(self, client: Client, spec: JobSpec, job: str, monitor: Monitor | None) -> None:
+        self._requests = JobRequests(client)
+        self._spec, self._job, self._monitor = spec, job, monitor
+        self._seen: set[str] = set()
+        self._lacks: set[str] = set()
 
-def _create(client: Client, spec: JobSpec, monitor: Monitor | None) -> dict[str, Any]:
-    ids = [_upload(client, file, monitor) for file in (spec.train, spec.valid)]
-    what = f"the fine-tuning job {spec.name} of {spec.request['model']!r} at {client.base_url}"
-
-    body = {"training_file": ids[0], "validation_file": ids[1], "metadata": spec.metadata}
-    body |= {name: value for name, value in spec.request.items() if name != "extra_body"}
-    body |= spec.request.get("extra_body", {})
-
-    def create(api: openai.OpenAI) -> bytes:
-        once = api.with_options(max_retries=0)
-        return once.post(_JOBS, body=body, cast_to=openai.HttpxBinaryResponseContent).content
-
-    try:
-        return _job(client.call_json(what, create), what)
-    except RequestError as error:
-        # It may have been created all the same, with the answer lost on the way.
-        if monitor is None or not _was_cut_off(error) or (job := _find(client, spec)) is None:
-            raise
-        return job
-
-
-def _was_cut_off(error: RequestError) -> bool:
-    return isinstance(error.__cause__, openai.APIConnectionError | openai.InternalServerError)
-
-
-def _upload(client: Client, file: Upload, monitor: Monitor | None) -> str:
-    what = f"the upload of {file.name} to {client.base_url}"
-
-    def send(api: openai.OpenAI) -> bytes:
-        upload = (file.name, file.content)
-        return api.files.with_raw_response.create(file=upload, purpose="fine-tune").content
-
-    with told(monitor.uploading(file.name, len(file.content)) if monitor else lambda _: None):
-        found = client.call_json(what, send)
-    if not isinstance(found.get("id"), str):
-        raise RequestError(f"{what}: the answer holds no file id; is base_url the API root?")
-    return str(found["id"])
-
-
-def _follow(
-    client: Client, spec: JobSpec, job: dict[str, Any], monitor: Monitor | None
-) -> dict[str, Any]:
-    """Poll a job until it has ended, and tell its events as they come."""
-    what = f"the job {job['id']} at {client.base_url}"
-    name: str = job["id"]
-    seen: set[str] = set()
-    pause = _FIRST_PAUSE
-    # What the list of jobs said may be older than what is recorded: the job itself is asked.
-    try:
-        while True:
-            job = _job(client.call_json(what, lambda api: _get(api, f"{_JOBS}/{name}")), what)
-            if monitor is not None and _tell(client, name, seen, monitor, spec.name):
-                pause = _FIRST_PAUSE
-            if job["status"] in _ENDED:
-                return job
-            if monitor is not None:
-                time.sleep(pause)
-                pause = min(pause * 1.5, _LONGEST_PAUSE)
-    except KeyboardInterrupt:
-        if monitor is not None:
-            monitor.say(
-                f"{spec.name}: no longer following the job {name}; the provider goes on with it, "
-                "and the same command finds it again."
+    def to_the_end(self) -> FineTuned:
+        """Poll the job until it has ended, and tell its events as they come."""
+        pause, status = _FIRST_PAUSE, ""
+        try:
+            while True:
+                job = self._state()
+                news = self._monitor is not None and self._tell()
+                if job.status != status:
+                    status = job.status
+                    self._tell_state(job)
+                    news = True
+                if job.end:
+                    break
+                pause = _FIRST_PAUSE if news else pause
+                if self._monitor is not None:
+                    time.sleep(pause)
+                    pause = min(pause * 1.5, _LONGEST_PAUSE)
+        except KeyboardInterrupt:
+            self._say(
+                f"no longer following the job {self._job}; the provider goes on with it, and the "
+                "same command finds it again."
             )
-        raise
+            raise
+        if job.end != "succeeded":
+            raise JobError(f"the fine-tuning job {_end_of(job)}; fix that and record it again.")
+        return self._result(job)
 
+    def _state(self) -> Job:
+        for pause in _UNUSABLE_PAUSES:
+            try:
+                return self._requests.job(self._job)
+            except RequestError as error:
+                if self._monitor is None or not isinstance(error.__cause__, ValueError):
+                    raise
+            time.sleep(pause)
+        return self._requests.job(self._job)
 
-def _get(api: openai.OpenAI, path: str, query: dict[str, Any] | None = None) -> bytes:
-    # The package's own methods for jobs import 150 types of answers, of which JSON is read here.
-    options: Any = {"params": query} if query else {}
-    raw = openai.HttpxBinaryResponseContent
-    return api.get(path, cast_to=raw, options=options).content
+    def _tell_state(self, job: Job) -> None:
+        """Tell of a state that no event tells of."""
+        usual = job.status in _USUAL or job.end
+        if "events" in self._lacks or not usual:
+            self._say(f"the job {self._job} is {job.status}")
 
+    def _tell(self) -> bool:
+        """Tell the events that have not been told; whether there were any."""
+        new = self._read("events", self._new_events, _NONE)
+        for event in new:
+            self._seen.add(event.key)
+            step = event.metrics.get("step")
+            if step is None:
+                if event.message:
+                    self._say(event.message)
+            elif self._monitor is not None:
+                total = event.metrics.get("total_steps")
+                self._monitor.trained(
+                    self._spec.name, int(step), None if total is None else int(total), event.message
+                )
+        return bool(new)
 
-def _tell(client: Client, name: str, seen: set[str], monitor: Monitor, title: str) -> bool:
-    """Tell the events that have not been told; whether there were any."""
-    new: list[dict[str, Any]] = []
-    for event in events_of(client, name):
-        if event["id"] in seen:
-            break
-        new.append(event)
-    for event in reversed(new):
-        seen.add(event["id"])
-        message, data = str(event.get("message", "")), event.get("data") or {}
-        if event.get("type") == "metrics" and isinstance(step := data.get("step"), int):
-            total = data.get("total_steps")
-            monitor.trained(title, step, total if isinstance(total, int) else None, message)
-        else:
-            monitor.say(f"{title}: {message}")
-    return bool(new)
+    def _new_events(self) -> tuple[Event, ...]:
+        new: list[Event] = []
+        for page in self._requests.events(self._job):
+            unseen = [event for event in page.entries if event.key not in self._seen]
+            new += unseen
+            if len(unseen) < len(page.entries):
+                break
+        return oldest_first(new)
 
-
-def _result(client: Client, spec: JobSpec, job: dict[str, Any]) -> FineTuned:
-    name, model = job["id"], job.get("fine_tuned_model")
-    if not isinstance(model, str):
-        raise JobError(f"the fine-tuning job {name} succeeded without a model; ask its provider.")
-
-    events = tuple(reversed(list(events_of(client, name))))
-    found = _listed(client, f"the checkpoints of {name}", f"{_JOBS}/{name}/checkpoints")
-    checkpoints = sorted(found, key=lambda checkpoint: checkpoint.get("step_number", 0))
-    metrics = b""
-    for file in (job.get("result_files") or [])[:1]:
-        metrics = _decoded(
-            client.call(f"the result file {file}", lambda api: api.files.content(file).content)  # noqa: B023
+    def _result(self, job: Job) -> FineTuned:
+        events = self._read("events", lambda: _all(self._requests.events(self._job)), _NONE)
+        checkpoints = self._read(
+            "checkpoints", lambda: _all(self._requests.checkpoints(self._job)), _NONE
         )
-    started = next(
-        (e["created_at"] for e in events if "job started" in e.get("message", "")),
-        job["created_at"],
-    )
-    return FineTuned(
-        job=name,
-        model=model,
-        base=job.get("model") or spec.request["model"],
-        trained_tokens=job.get("trained_tokens"),
-        seconds=int((job.get("finished_at") or started) - started),
-        hyperparameters=job.get("hyperparameters") or {},
-        events=events,
-        checkpoints=tuple(checkpoints),
-        metrics=metrics,
-    )
-
-
-def events_of(client: Client, name: str) -> Iterator[dict[str, Any]]:
-    """A job's events, the newest first."""
-    return _listed(client, f"the events of {name}", f"{_JOBS}/{name}/events")
-
-
-def _listed(
-    client: Client, what: str, path: str, known: dict[str, Any] | None = None
-) -> Iterator[dict[str, Any]]:
-    """All entries of a list, page by page.
-
-    Args:
-        client: the connection.
-        what: the list, for errors.
-        path: below the API root.
-        known: what its entries have, if the provider can filter.
-    """
-    after: dict[str, Any] = {}
-    while True:
-        query = {**after, "limit": _PAGE, **(known or {})}
-        body = client.call_json(what, lambda api: _get(api, path, query))  # noqa: B023
-        entries: Sequence[Any] = body.get("data") or []
-        for entry in entries:
-            if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
-                raise RequestError(f"{what}: an entry of the list has no id; is this such an API?")
-            yield entry
-        if not body.get("has_more") or not entries:
-            return
-        after = {"after": entries[-1]["id"]}
-
-
-def _job(body: dict[str, Any], what: str) -> dict[str, Any]:
-    if not isinstance(body.get("id"), str) or body.get("status") not in _KNOWN:
-        raise RequestError(
-            f"{what}: the answer is no job with an id and a known status; does the provider have "
-            "OpenAI's fine-tuning API?"
+        metrics = b""
+        if job.result_files:
+            metrics = self._read(
+                "result file", lambda: self._requests.result(job.result_files[0]), b""
+            )
+        events = oldest_first(events)
+        started = next((e.created_at for e in events if "job started" in e.message.lower()), None)
+        started = job.created_at if started is None else started
+        seconds = None
+        if started is not None and job.finished_at is not None and job.finished_at >= started:
+            seconds = job.finished_at - started
+        return FineTuned(
+            job=job.id,
+            model=job.fine_tuned_model,
+            base=job.model or self._spec.request["model"],
+            trained_tokens=job.trained_tokens,
+            seconds=seconds,
+            hyperparameters=dict(job.hyperparameters),
+            events=events,
+            checkpoints=tuple(sorted(checkpoints, key=lambda checkpoint: checkpoint.step)),
+            metrics=metrics,
         )
-    return body
+
+    def _read(self, what: str, read: Callable[[], _T], lacking: _T) -> _T:
+        """Read what a provider may have, and a recording need not hold.
+
+        Args:
+            what: that is.
+            read: reads it.
+            lacking: what it is where there is none.
+        """
+        from harness.cassettes import CassetteMissError  # late: it imports vcrpy
+
+        try:
+            return read()
+        except CassetteMissError:
+            if self._monitor is not None:
+                raise
+        except RequestError as error:
+            if not is_missing(error):
+                raise
+            if what not in self._lacks:
+                self._say(f"no {what} of {self._job}: {why_missing(error)}; going on without")
+            self._lacks.add(what)
+        return lacking
+
+    def _say(self, message: str) -> None:
+        if self._monitor is not None:
+            self._monitor.say(f"{self._spec.name}: {message}")
 
 
-def _decoded(content: bytes) -> bytes:
-    """A result file as CSV; OpenAI serves it in base64."""
-    try:
-        return base64.b64decode(content, validate=True)
-    except binascii.Error:
-        return content
+def _end_of(job: Job) -> str:
+    what = "was cancelled" if job.end == "cancelled" else "failed"
+    word = f" ({job.status})" if job.status.lower() not in ("failed", "cancelled") else ""
+    return f"{job.id} {what}{word}" + (f": {job.error.rstrip('.')}" if job.error else "")
+
+
+def _all(pages: Iterable[Page[Any]]) -> tuple[Any, ...]:
+    return tuple(entry for page in pages for entry in page.entries)

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import openai
 
+from harness.api.failures import used_up
 from harness.api.rate_headers import Window, retry_after, windows_of
 from harness.errors import TunebenchError
+from harness.wire import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -39,8 +41,6 @@ _R = TypeVar("_R", bound=_Reply)
 
 # "Too many requests" and "service unavailable".
 _SLOW_DOWN = (429, 503)
-# A limit of money rather than of pace: waiting does not help.
-_NEVER = "insufficient_quota"
 # So many times in a row, with no answer in between, all requests may be refused: about a minute,
 # which is the usual window, where the provider does not say how long to wait.
 _PATIENCE = 7
@@ -154,7 +154,7 @@ class Pacer:
                     if not (
                         isinstance(refusal, openai.APIStatusError)
                         and refusal.status_code in _SLOW_DOWN
-                        and refusal.code != _NEVER
+                        and not used_up(refusal.body)
                         and self._slow_down(refusal.response.headers, left_at)
                     ):
                         raise
@@ -166,12 +166,13 @@ class Pacer:
         """Learn from an answer's head; a hook of the HTTP client.
 
         A refusal is kept from the `openai` package, which would repeat it in one thread while the
-        others go on.
+        others go on. A limit of money, rather than of pace, is repeated by nobody.
         """
-        if not response.request.url.path.endswith("/completions"):
-            return
-        if response.status_code in _SLOW_DOWN:
+        completions = response.request.url.path.endswith("/completions")
+        if (completions and response.status_code in _SLOW_DOWN) or _is_used_up(response):
             response.headers["x-should-retry"] = "false"
+        if not completions:
+            return
         with self._changed:
             now = self._clock()
             for kind, window in windows_of(response.headers, time.time()).items():
@@ -272,6 +273,15 @@ class Pacer:
                 return False
             self._not_before = max(self._not_before, now + told)
             return True
+
+
+def _is_used_up(response: httpx2.Response) -> bool:
+    if response.status_code != 429 and response.status_code < 500:
+        return False
+    try:
+        return used_up(parsed(response.read()))
+    except ValueError:
+        return False
 
 
 def estimated_tokens(prompts: Iterable[Prompt], parameters: Mapping[str, Any]) -> int:

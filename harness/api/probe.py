@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, get_args
 from harness.api.answers import RequestError
 from harness.api.probe_requests import Chat, Completions, Finding, at, send
 from harness.errors import TunebenchError
+from harness.printable import printable
 from harness.providers import Capability, Endpoint, MaxTokensField
-from harness.wire import other_model
+from harness.wire import optional_name, other_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,7 +96,12 @@ def probe(client: Client, model: str | None) -> Findings:
         _tokenize(client, asked),
         _fine_tuning(client),
         Finding("model listed", None, asked in (models or ()), _listed(models)),
-        Finding("model as asked", None, other_model(asked, answered, None) is None, str(answered)),
+        Finding(
+            "model as asked",
+            None,
+            other_model(asked, answered, None) is None,
+            optional_name(answered) or "no name",
+        ),
         spoken.same_twice(),
         _rate_limits(spoken.first.headers),
     ]
@@ -115,7 +121,7 @@ def _models(client: Client) -> tuple[str, ...] | None:
     heard = send(client, "/models")
     entries = heard.body.get("data")
     if isinstance(entries, list):
-        return tuple(str(at(entry, "id")) for entry in entries)
+        return tuple(filter(None, (optional_name(at(entry, "id")) for entry in entries)))
     below = f"{client.base_url.rstrip('/')}/v1"
     if isinstance(send(client, f"{below}/models").body.get("data"), list):
         raise ProbeError(
@@ -141,4 +147,4 @@ def _fine_tuning(client: Client) -> Finding:
 def _rate_limits(headers: Mapping[str, str]) -> Finding:
     named = ((name.lower(), value) for name, value in headers.items())
     limits = [f"{n.partition('ratelimit-')[2]} {v}" for n, v in named if "ratelimit-" in n]
-    return Finding("rate-limit headers", None, bool(limits), ", ".join(limits))
+    return Finding("rate-limit headers", None, bool(limits), printable(", ".join(limits)))

@@ -7,6 +7,9 @@ not stored: which job is this one, its creation says, or its states do.
 
 Beside answers it holds notes: that the creation of a job was sent, before it is, and that it was
 refused. So a recording that was killed in between does not start a second job.
+
+What a provider may lack (events, checkpoints, a result file) is stored as null where it said so,
+so that a complete recording asks nobody again.
 """
 
 from __future__ import annotations
@@ -20,6 +23,14 @@ from harness.cassettes.fingerprint import digest_of, text_sha256
 from harness.cassettes.misses import CassetteMissError
 from harness.cassettes.recorder import RecordedCassette
 from harness.cassettes.store import RequestLine, Row
+from harness.wire import (
+    MARK,
+    read_checkpoints,
+    read_created_job,
+    read_events,
+    read_file,
+    read_job,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,13 +39,15 @@ if TYPE_CHECKING:
 
     from harness.cassettes.fingerprint import Fingerprint
     from harness.cassettes.store import CassetteError, StoredAnswer
+    from harness.wire import Job
 
 _CREATION, _UPLOAD = "POST fine_tuning/jobs", "POST files"
 _SENT, _REFUSED = "SENT fine_tuning/jobs", "REFUSED fine_tuning/jobs"
 _STATE = re.compile(r"GET fine_tuning/jobs/[^/?]+")
-_READ = re.compile(r"GET (fine_tuning/jobs/[^/?]+/.*|files/[^/?]+/content)")
-_ENDED = ("succeeded", "failed", "cancelled")
-_MARK = "tunebench_job"
+_FILE = re.compile(r"GET files/([^/?]+)")
+_READ = re.compile(r"GET (fine_tuning/jobs/[^/?]+/(events|checkpoints)\b.*|files/[^/?]+/content)")
+# That there is no such thing, today or ever.
+_NO_SUCH_THING = (404, 405, 410, 501)
 
 
 @dataclass(frozen=True)
@@ -58,17 +71,18 @@ class JobCassette(RecordedCassette):
     def __init__(self, path: str, **options: Any) -> None:
         super().__init__(path, **options)
         self._turn = 0
-        self._status = ""
+        self._state: Job | None = None
+        self._mark = ""
 
     # What fine-tuning asks of its cassette.
 
     def job(self, mark: str) -> str | None:
         """The id of the job of this ``tunebench_job``, if it was created or followed."""
+        self._mark = mark
         found = None
         for stored in self._of(mark):
-            endpoint, answer = stored.request.endpoint, stored.row.answer
-            if endpoint == _CREATION or _STATE.fullmatch(endpoint):
-                found = str(answer["id"])
+            if _is_of_job(stored.request.endpoint):
+                found = read_created_job(stored.row.answer).id
         if found is not None:
             self._count_as_played(mark)
         return found
@@ -100,7 +114,7 @@ class JobCassette(RecordedCassette):
                 f"{name}: there is no cassette {path}, and replay sends nothing to a provider; "
                 f"{self.hint}."
             )
-        if not any(row.request.endpoint == _CREATION for row in self.file.rows()):
+        if not any(_is_of_job(row.request.endpoint) for row in self.file.rows()):
             return CassetteMissError(f"{name}: {path} holds no job yet; {self.hint}.")
         return CassetteMissError(
             f"{name}: {path} holds another job than the one this is: the training rows, the model "
@@ -113,7 +127,7 @@ class JobCassette(RecordedCassette):
             asked = (stored.request.parameters or {}).get("metadata")
             answer = stored.row.answer
             told = answer.get("metadata") if isinstance(answer, dict) else None
-            if any(isinstance(one, dict) and one.get(_MARK) == mark for one in (asked, told)):
+            if any(isinstance(one, dict) and one.get(MARK) == mark for one in (asked, told)):
                 yield stored
 
     def _count_as_played(self, mark: str) -> None:
@@ -132,12 +146,15 @@ class JobCassette(RecordedCassette):
                 self._play(stored)
 
     def _note(self, endpoint: str, mark: str, content: dict[str, Any]) -> None:
-        metadata = {"metadata": {_MARK: mark}}
+        metadata = {"metadata": {MARK: mark}}
         line = RequestLine(digest_of(endpoint, metadata), endpoint, parameters=metadata)
         earlier = sum(stored.request.endpoint == endpoint for stored in self._of(mark))
+        self._append(line, str(earlier), content)
+
+    def _append(self, line: RequestLine, prompt: str, content: Any) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         row = Row(
-            prompt=text_sha256(str(earlier)),
+            prompt=text_sha256(prompt),
             request=line.id,
             item=None,
             recorded_at=now,
@@ -153,14 +170,22 @@ class JobCassette(RecordedCassette):
     def _asked(self, asked: Fingerprint) -> Fingerprint:
         if _STATE.fullmatch(asked.endpoint):
             return replace(asked, prompts=(str(self._turn),))
+        # A file that the provider could not process is uploaded again.
+        if asked.endpoint == _UPLOAD and (failed := self._failed_uploads(asked.digest)):
+            return replace(asked, prompts=(str(failed),))
         return asked
 
+    def _failed_uploads(self, digest: str) -> int:
+        rows = list(self.file.rows())
+        failed = {row.row.answer["id"] for row in rows if _FILE.fullmatch(row.request.endpoint)}
+        return sum(row.request.digest == digest and row.row.answer["id"] in failed for row in rows)
+
     def _miss(self, asked: Fingerprint) -> CassetteError:
-        if self._turn and _STATE.fullmatch(asked.endpoint):
+        if self._state is not None and self._turn and _STATE.fullmatch(asked.endpoint):
             name, path = self.file.header["recording"], self.file.path
             return CassetteMissError(
-                f"{name}: the recording in {path} was stopped while the job was {self._status}; "
-                f"{self.hint}, which goes on with it."
+                f"{name}: the recording in {path} was stopped while the job was "
+                f"{self._state.status}; {self.hint}, which goes on with it."
             )
         return super()._miss(asked)
 
@@ -168,30 +193,50 @@ class JobCassette(RecordedCassette):
         """The recorded answer; a job's states in turn, its end again and again."""
         asked, positions = request.tunebench_rows
         if _STATE.fullmatch(asked.endpoint):
-            self._status = self.file.answer(positions[0]).row.answer["status"]
-            self._turn += self._status not in _ENDED
+            self._pass(read_job(self.file.answer(positions[0]).row.answer))
         return super().play_response(request)
 
+    def append(self, request: Request, response: dict[str, Any]) -> None:
+        """As a cassette of a cell, and also that there is nothing, of what may be lacking."""
+        asked: Fingerprint = request.tunebench_sent.asked
+        if response["status"]["code"] in _NO_SUCH_THING and self._is_kept(asked.endpoint):
+            self._append(asked.line(), asked.prompts[0], None)
+        super().append(request, response)
+
+    def _is_kept(self, endpoint: str) -> bool:
+        """Whether a request reads what came of a job that has ended.
+
+        Until then its events are read to be shown, and there will be more.
+        """
+        ended = self._state is not None and self._state.end != ""
+        return ended and _READ.fullmatch(endpoint) is not None
+
     def _stored(self, asked: Fingerprint, body: Any) -> Any:
-        if _STATE.fullmatch(asked.endpoint):
-            if body["status"] == self._status:
+        endpoint = asked.endpoint
+        if endpoint == _UPLOAD:
+            return read_file(body).stored()
+        if endpoint == _CREATION:
+            return read_created_job(body).stored()
+        if _STATE.fullmatch(endpoint):
+            job, before = read_job(body), self._state
+            if before is not None and job.status == before.status:
                 return None
-            self._status = body["status"]
-            self._turn += self._status not in _ENDED
-        elif _READ.fullmatch(asked.endpoint):
-            # Until a job has ended its events are read to be shown, and there will be more.
-            if self._status not in _ENDED:
-                return None
-        elif asked.endpoint not in (_CREATION, _UPLOAD):
+            self._pass(job)
+            # Not every provider keeps the metadata by which the job is found here.
+            return {**job.stored(), "metadata": {MARK: self._mark, **job.metadata}}
+        if _FILE.fullmatch(endpoint):
+            file = read_file(body)
+            return file.stored() if file.state == "failed" else None
+        if not self._is_kept(endpoint):
             return None
-        return _without_organization(body)
+        return (read_events(body) if "/events" in endpoint else read_checkpoints(body)).stored()
+
+    def _pass(self, job: Job) -> None:
+        """A job was seen in a state; the next answer about it is its next state."""
+        self._state = job
+        self._turn += not job.end
 
 
-def _without_organization(body: Any) -> Any:
-    """Without the name of the organization that pays, which clients need to be there."""
-    if isinstance(body, dict):
-        if "organization_id" in body:
-            body = body | {"organization_id": ""}
-        if isinstance(body.get("data"), list):
-            body = body | {"data": [_without_organization(entry) for entry in body["data"]]}
-    return body
+def _is_of_job(endpoint: str) -> bool:
+    """Whether an answer is about one job: that it was created, or how it stands."""
+    return endpoint == _CREATION or _STATE.fullmatch(endpoint) is not None

@@ -40,6 +40,7 @@ from harness.wire import (
     other_model,
     parsed,
     read_answers,
+    read_result,
     read_tokens,
     stored_choice,
 )
@@ -298,6 +299,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         if asked.endpoint == _TOKENIZE:
             return _Read([{"tokens": read_tokens(parsed(content))}])
         if _FILE_CONTENT.fullmatch(asked.endpoint):
+            read_result(content)
             return _Read([content.decode()])
         body = self._stored(asked, parsed(content))
         return None if body is None else _Read([body])

@@ -34,9 +34,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.errors import TunebenchError
+from harness.printable import holds_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -53,6 +54,7 @@ _PROMPT = slice(11, 75)
 _REQUEST_OF_ROW = slice(88, 104)
 _REQUEST_ID = slice(12, 28)
 _BEFORE_ANSWER, _BEFORE_CRC = b',"answer":', b',"crc32":"'
+_HEX_LENGTH = 64
 _LENGTH_BITS = 32
 _LENGTH_MASK = (1 << _LENGTH_BITS) - 1
 _SECONDS_BETWEEN_SYNCS = 1.0
@@ -105,8 +107,7 @@ class RequestLine:
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One prompt's answer; these fields and no others are stored.
 
     Attributes:
@@ -135,8 +136,7 @@ class Row:
         return f"{self.prompt}{self.request}"
 
 
-@dataclass(frozen=True)
-class StoredAnswer:
+class StoredAnswer(NamedTuple):
     """A row as it stands in the file.
 
     Attributes:
@@ -549,16 +549,24 @@ def row_of(fields: Any) -> Row:
     Raises:
         ValueError: a field is missing or of another kind.
     """
-    fields = _fields(fields, _ROW_KINDS)
-    usage = fields["usage"]
-    if len(usage) != 2 or not all(one is None or _is_count(one) for one in usage):
-        raise ValueError("the field usage holds no two numbers")
-    latency = fields["latency_ms"]
-    if not (_is_count(fields["prompts"]) and fields["prompts"] and 0 <= latency < _MAX_NUMBER):
-        raise ValueError("the fields prompts and latency_ms hold no usable numbers")
-    datetime.fromisoformat(fields["recorded_at"])
-    _check_hex(fields["prompt"], 64)
-    return Row(**{**fields, "usage": (usage[0], usage[1])})
+    if type(fields) is not dict or tuple(fields) != Row._fields:
+        raise ValueError("its fields are not those of a row")
+    row = Row._make(fields.values())
+    usage: Any = row.usage
+    right = {
+        "prompt": type(row.prompt) is str and len(row.prompt) == _HEX_LENGTH,
+        "request": type(row.request) is str,
+        "item": row.item is None or type(row.item) is str,
+        "recorded_at": type(row.recorded_at) is str,
+        "latency_ms": type(row.latency_ms) in (int, float) and 0 <= row.latency_ms < _MAX_NUMBER,
+        "prompts": _is_count(row.prompts) and bool(row.prompts),
+        "usage": type(usage) is list and len(usage) == 2 and all(map(_is_count, usage)),
+    }
+    if not all(right.values()):
+        wrong = next(name for name, one in right.items() if not one)
+        raise ValueError(f"the field {wrong} is not of its kind")
+    datetime.fromisoformat(row.recorded_at)
+    return row._replace(usage=(usage[0], usage[1]))
 
 
 def request_of(fields: Any) -> tuple[str, RequestLine]:
@@ -567,8 +575,18 @@ def request_of(fields: Any) -> tuple[str, RequestLine]:
     Raises:
         ValueError: a field is missing or of another kind.
     """
-    fields = _fields(fields, _REQUEST_KINDS)
-    _check_hex(fields["digest"], 64)
+    kinds = _REQUEST_KINDS
+    if type(fields) is not dict or list(fields) != list(kinds):
+        raise ValueError("its fields are not those of a description of requests")
+    for name, kind in kinds.items():
+        if type(fields[name]) is not kind:
+            raise ValueError(f"the field {name} is not of its kind")
+    if len(fields["digest"]) != _HEX_LENGTH:
+        raise ValueError("the field digest is not of its kind")
+    for name in ("endpoint", "server", "answered_by"):
+        # A provider's words, which are shown in a terminal and in reports.
+        if holds_control(fields[name]):
+            raise ValueError(f"the field {name} holds a control character")
     id_ = fields.pop("request")
     request = RequestLine(**fields)
     if request.id != id_:
@@ -576,16 +594,6 @@ def request_of(fields: Any) -> tuple[str, RequestLine]:
     return id_, request
 
 
-_ROW_KINDS: dict[str, Any] = {
-    "prompt": str,
-    "request": str,
-    "item": (str, type(None)),
-    "recorded_at": str,
-    "latency_ms": (int, float),
-    "prompts": int,
-    "usage": list,
-    "answer": object,
-}
 _REQUEST_KINDS: dict[str, Any] = {
     **dict.fromkeys(("request", "digest", "endpoint", "model"), str),
     "parameters": dict,
@@ -633,23 +641,8 @@ def _is_sound(line: bytes) -> bool:
     return digits.rstrip(b"\r\n") == b'%08x"}' % zlib.crc32(content)
 
 
-def _fields(fields: Any, kinds: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(fields, dict) or list(fields) != [*kinds]:
-        raise ValueError("its fields are not those of such a line")
-    for name, kind in kinds.items():
-        value = fields[name]
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not object):
-            raise ValueError(f"the field {name} is not of its kind")
-    return fields
-
-
 def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < _MAX_NUMBER
-
-
-def _check_hex(digits: str, length: int) -> None:
-    if len(digits) != length or len(unhexlify(digits)) * 2 != length:
-        raise ValueError("a digest is no SHA-256 in hex")
+    return value is None or (type(value) is int and 0 <= value < _MAX_NUMBER)
 
 
 def _checked(fields: Mapping[str, Any]) -> bytes:

@@ -116,17 +116,27 @@ def _replayed(experiment: Experiment) -> tuple[dict[str, Any], list[str]]:
 
 
 def _from_results(experiment: Experiment, folder: Path) -> tuple[dict[str, Any], list[str]]:
-    from harness.reports.files import judgements_of, read_results
+    from harness.reports.files import is_of, judgements_of, read_results
 
     document = read_results(folder)
     judged = judgements_of(document, folder)
-    rows = {row["cell"]: row for row in document["cells"] if row["experiment"] == experiment.name}
-    about = next((one for one in document["experiments"] if one["name"] == experiment.name), None)
+    about = next((one for one in document["experiments"] if is_of(one, experiment)), None)
     if about is None:
+        files = [
+            one["file"]
+            for one in document["experiments"]
+            if "file" in one and one["name"].partition(" (")[0] == experiment.name
+        ]
+        if files:
+            raise BaselineCommandError(
+                f"{folder}: the results of {experiment.name!r} are those of {', '.join(files)}, "
+                f"not of {experiment.path}; name the folder of its results."
+            )
         raise BaselineCommandError(
             f"{folder}: the results hold no cell of the experiment {experiment.name!r} "
             f"({experiment.path}); name the folder of its results."
         )
+    rows = {row["cell"]: row for row in document["cells"] if row["experiment"] == about["name"]}
     if about["labels"] != experiment.task.labels:
         raise BaselineCommandError(
             f"{folder}: the results are of the labels {', '.join(about['labels'])}, and those of "
@@ -137,9 +147,7 @@ def _from_results(experiment: Experiment, folder: Path) -> tuple[dict[str, Any],
         name: {
             "accuracy": rows[name]["accuracy"],
             "recorded_at": rows[name]["recorded_at"],
-            "predictions": {
-                item: said for item, (_, said) in judged[experiment.name, name].items()
-            },
+            "predictions": {item: said for item, (_, said) in judged[about["name"], name].items()},
         }
         for name in known
         if name in rows

@@ -157,7 +157,8 @@ def _shown(experiment: str, one: Verified) -> dict[str, Any]:
 
 
 def _prune(args: argparse.Namespace) -> int:
-    from harness.pruning import carry_out, planned, refuse_shared_folders
+    from harness.pruning import carry_out, planned
+    from harness.shared_cassettes import refuse_shared_folders
 
     experiments = _experiments(args)
     refuse_shared_folders(experiments)

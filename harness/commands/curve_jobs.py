@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import TunebenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    import openai
     import pandas as pd
+
+    from harness.wire import Event, Job
 
 
 _JOB = re.compile(r"GET fine_tuning/jobs/[^/?]+")
@@ -48,26 +49,25 @@ def from_cassette(path: Path) -> JobCurve:
         TunebenchError: the file is no cassette, no job's, or holds no metrics.
     """
     from harness.scoring.learning_curves import curve_of_metrics, read_curve
+    from harness.wire import oldest_first, read_events
 
     answers = _answers(path)
-    states = _states(answers)
-    if not states or not isinstance(states[-1], dict):
+    states = _states(path, answers)
+    if not states:
         raise JobSourceError(
             f"{path}: the cassette holds no fine-tuning job; name one of the folder `jobs`, such "
             "as cassettes/imdb/jobs/smollm2-135m-ft300.jsonl."
         )
     job = states[-1]
     by_endpoint = dict(answers)
-    for name in job.get("result_files") or []:
+    for name in job.result_files:
         content = by_endpoint.get(f"GET files/{name}/content")
         if isinstance(content, str):
             curve = read_curve(content.encode(), source=f"{path}, result file {name}")
             return JobCurve(path.stem, _told(job), curve)
-    pages = [body for endpoint, body in answers if _EVENTS.fullmatch(endpoint)]
-    found = {event["id"]: event for page in pages for event in page["data"]}
-    newest_first = sorted(found.values(), key=lambda event: event["created_at"], reverse=True)
-    metrics = _metrics(reversed(newest_first))
-    curve = curve_of_metrics(metrics, source=_described(job, str(path)))
+    pages = [read_events(body) for end, body in answers if _EVENTS.fullmatch(end) and body]
+    events = oldest_first(event for page in pages for event in page.entries)
+    curve = curve_of_metrics(_metrics(events), source=_described(job, str(path)))
     return JobCurve(path.stem, _told(job), curve)
 
 
@@ -77,11 +77,16 @@ def states_of(path: Path) -> list[dict[str, Any]]:
     Raises:
         JobSourceError: the file is no cassette.
     """
-    return [_told(body) for body in _states(_answers(path))]
+    return [_told(job) for job in _states(path, _answers(path))]
 
 
-def _states(answers: list[tuple[str, Any]]) -> list[Any]:
-    return [body for endpoint, body in answers if _JOB.fullmatch(endpoint)]
+def _states(path: Path, answers: list[tuple[str, Any]]) -> list[Job]:
+    from harness.wire import Unusable, read_job
+
+    try:
+        return [read_job(body) for endpoint, body in answers if _JOB.fullmatch(endpoint)]
+    except Unusable as why:
+        raise JobSourceError(f"{path}: {why.end}") from why
 
 
 def from_provider(name: str, base_url: str, api_key: str) -> JobCurve:
@@ -97,49 +102,45 @@ def from_provider(name: str, base_url: str, api_key: str) -> JobCurve:
     """
     from harness.api.client import Client
     from harness.api.fine_tuning import events_of
+    from harness.api.job_requests import JobRequests
     from harness.scoring.learning_curves import curve_of_metrics, read_curve
 
     with Client(base_url, api_key, retries=2, timeout=60) as client:
-        what = f"the job {name} at {base_url}"
-
-        def retrieve(api: openai.OpenAI) -> bytes:
-            return api.fine_tuning.jobs.with_raw_response.retrieve(name).content
-
-        job = client.call_json(what, retrieve)
+        requests, what = JobRequests(client), f"the job {name} at {base_url}"
+        job = requests.job(name)
         # A job that runs, or ended before its time, has no file yet.
-        if files := job.get("result_files"):
-            content = client.call(
-                f"the result file {files[0]} at {base_url}",
-                lambda api: api.files.content(files[0]).content,
-            )
-            curve = read_curve(content, source=f"{what}, result file {files[0]}")
+        if job.result_files:
+            source = f"{what}, result file {job.result_files[0]}"
+            curve = read_curve(requests.result(job.result_files[0]), source=source)
         else:
-            events = reversed(list(events_of(client, name)))
-            curve = curve_of_metrics(_metrics(events), source=_described(job, what))
+            metrics = _metrics(events_of(client, name))
+            curve = curve_of_metrics(metrics, source=_described(job, what))
     return JobCurve(name, _told(job), curve)
 
 
-def _metrics(events: Any) -> Iterator[dict[str, Any]]:
-    told = (event.get("data") for event in events if event.get("type") == "metrics")
-    return (data for data in told if data)
+def _metrics(events: Iterable[Event]) -> Iterator[Mapping[str, Any]]:
+    return (event.metrics for event in events if event.metrics)
 
 
-def _described(job: dict[str, Any], what: str) -> str:
+def _described(job: Job, what: str) -> str:
     """The job and how it stands, for a message that it has no metrics."""
-    error = (job.get("error") or {}).get("message")
-    said = f": {str(error).rstrip('.')}" if error else ""
-    return f"{what} ({job.get('status')}{said})"
+    said = f": {job.error.rstrip('.')}" if job.error else ""
+    return f"{what} ({job.status}{said})"
 
 
-def _told(job: dict[str, Any]) -> dict[str, Any]:
-    created, finished = job.get("created_at"), job.get("finished_at")
-    method = job.get("method") or {}
-    current = (method.get(method.get("type") or "") or {}).get("hyperparameters")
+def _told(job: Job) -> dict[str, Any]:
+    created, finished = job.created_at, job.finished_at
+    minutes = None
+    if created is not None and finished is not None:
+        minutes = round((finished - created) / 60, 1)
     return {
-        **{name: job.get(name) for name in ("id", "model", "status", "fine_tuned_model")},
-        "trained_tokens": job.get("trained_tokens"),
-        "minutes": round((finished - created) / 60, 1) if created and finished else None,
-        "hyperparameters": current or job.get("hyperparameters") or {},
+        "id": job.id,
+        "model": job.model or None,
+        "status": job.status,
+        "fine_tuned_model": job.fine_tuned_model or None,
+        "trained_tokens": job.trained_tokens,
+        "minutes": minutes,
+        "hyperparameters": dict(job.hyperparameters),
     }
 
 

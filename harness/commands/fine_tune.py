@@ -46,7 +46,7 @@ def add_fine_tune(
     add("experiment", metavar="EXPERIMENT", type=Path, help="its file, or the folder that holds it")
     add("--model", metavar="NAME", action="append", help="only of this model; may be repeated")
     add("--train-size", metavar="N", type=int, nargs="+", help="only of these sizes")
-    add("--all", action="store_true", help="run also the jobs that are recorded, anew")
+    add("--all", action="store_true", help="run also the jobs that are recorded, again")
     add("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
     return parser

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.commands.new_experiment import (
+    ATTRIBUTES,
     WORKFLOW,
     Choices,
     NewExperimentError,
@@ -105,6 +106,10 @@ def run(args: argparse.Namespace) -> int:
     contents = {choices.toml: choices.experiment_file(), choices.test: choices.test_file()}
     if not (choices.root / WORKFLOW).exists():
         contents[choices.root / WORKFLOW] = workflow_file()
+    attributes = choices.root / ATTRIBUTES
+    lines = choices.git_attributes(experiment.cassettes.parent)
+    if (text := _with_lines(attributes, lines)) is not None:
+        contents[attributes] = text
     _write(contents, force=args.force)
     report = report_of(choices, summary, experiment, rows, list(contents))
     if args.json:
@@ -210,13 +215,31 @@ def _checked(choices: Choices) -> Experiment:
     return dataclasses.replace(read, path=choices.toml, task=task)
 
 
+def _with_lines(path: Path, lines: list[str]) -> str | None:
+    """A file's text with the lines that it lacks at its end; None if it has them all."""
+    try:
+        text = path.read_bytes().decode(errors="surrogateescape")
+    except FileNotFoundError:
+        text = ""
+    except OSError as error:
+        raise NewExperimentError(
+            f"{path}: the file cannot be read ({error.strerror}); nothing was written."
+        ) from None
+    end = "\r\n" if "\r\n" in text else "\n"
+    missing = "".join(line + end for line in lines if line not in text.splitlines())
+    if text and not text.endswith("\n"):
+        text += end
+    return text + missing if missing else None
+
+
 def _write(contents: dict[Path, str], *, force: bool) -> None:
     from harness.formatting.whole_files import whole_files
 
     taken = [path for path in contents if path.exists()]
-    if taken and not force:
+    replaced = [path for path in taken if path.name != ATTRIBUTES.name]
+    if replaced and not force:
         raise NewExperimentError(
-            f"{', '.join(map(str, taken))}: there already; nothing was written. Give another "
+            f"{', '.join(map(str, replaced))}: there already; nothing was written. Give another "
             "--name, or --force to replace what is there."
         )
     for path in contents:
@@ -239,4 +262,4 @@ def _write(contents: dict[Path, str], *, force: bool) -> None:
             if paths:
                 opened = stack.enter_context(whole_files(paths, overwrite=overwrite))
                 for path, file in zip(paths, opened, strict=True):
-                    file.write(contents[path].encode())
+                    file.write(contents[path].encode(errors="surrogateescape"))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 WORKFLOW = Path(".github/workflows/tunebench.yml")
+ATTRIBUTES = Path(".gitattributes")
 
 
 class NewExperimentError(TunebenchError):
@@ -113,6 +114,23 @@ class Choices:
     def test_file(self) -> str:
         """The text of the cases."""
         return _render("test.py.jinja", train_sizes=self.train_sizes)
+
+    def git_attributes(self, cassettes: Path) -> list[str]:
+        """Lines of ``.gitattributes`` that keep Git from changing the bytes of cassettes and data.
+
+        Git for Windows writes other line ends by default; a cassette is then taken for damaged,
+        and a text of several lines for another text.
+        """
+        lines = []
+        for path, pattern in ((cassettes, "{}/**"), (self.data, "/{}")):
+            relative = path_from(self.root.absolute(), path.absolute())
+            if not relative.startswith("../") and not PurePath(relative).is_absolute():
+                escaped = re.sub(r"[\\*?\[]", r"\\\g<0>", relative)
+                line = pattern.format(escaped)
+                # A pattern with spaces is quoted as in C, which JSON's strings are close to.
+                quoted = json.dumps(line, ensure_ascii=False) if re.search(r"\s", line) else line
+                lines.append(f"{quoted} -text")
+        return lines
 
 
 def workflow_file() -> str:

@@ -107,9 +107,10 @@ def _texts(path: Path, document: Mapping[str, Any]) -> dict[str, str]:
     from harness import datasets
     from harness.cell_prompts import dataset_of
     from harness.commands.experiments import found_experiments
+    from harness.reports.files import is_of
 
     found = any(Path("benchmarks").rglob("experiment.toml"))
-    known = {one.name: one for one in found_experiments(())} if found else {}
+    known = found_experiments(()) if found else []
     texts: dict[str, str] = {}
     for experiment in document.get("experiments") or ():
         name = experiment.get("dataset")
@@ -119,8 +120,8 @@ def _texts(path: Path, document: Mapping[str, Any]) -> dict[str, str]:
                 "its texts cannot be found; leave --texts out."
             )
         wanted = set(experiment.get("items") or ())
-        own = known.get(experiment.get("name"))
-        data = dataset_of(own) if own and own.task.dataset == name else datasets.load(name)
+        own = next((o for o in known if is_of(experiment, o) and o.task.dataset == name), None)
+        data = dataset_of(own) if own else datasets.load(name)
         for frame in (data.test, data.train):
             rows = frame[frame["item"].isin(wanted)]
             texts.update(zip(rows["item"].tolist(), rows["text"].tolist(), strict=True))

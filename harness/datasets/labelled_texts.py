@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.datasets.dataset import DatasetError, nearest
 from harness.datasets.table_files import read_table
+from harness.look_alikes import DIFFER_BY, look, shown, twins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,8 +125,8 @@ def check(table: Table, labels: Sequence[str] | None = None) -> LabelledTexts:
         labels: the only labels that may stand there; whatever stands there if None.
 
     Raises:
-        DatasetError: there are fewer than two rows, a text or label is missing, labels differ by
-            case or white space alone, there are too few or too many of them or one that is not
+        DatasetError: there are fewer than two rows, a text or label is missing, labels look alike
+            or differ by case alone, there are too few or too many of them or one that is not
             listed, or one text has two labels.
     """
     if len(table.texts) < 2:
@@ -143,7 +144,7 @@ def check(table: Table, labels: Sequence[str] | None = None) -> LabelledTexts:
 def _refuse_missing(table: Table, keys: Sequence[str]) -> None:
     for what, empty in (
         ("text", [i for i, key in enumerate(keys) if not key]),
-        ("label", [i for i, label in enumerate(table.labels) if not label.strip()]),
+        ("label", [i for i, label in enumerate(table.labels) if not look(label)]),
     ):
         if empty:
             count = (
@@ -156,19 +157,22 @@ def _refuse_missing(table: Table, keys: Sequence[str]) -> None:
 
 def _check_labels(table: Table, labels: Sequence[str] | None) -> None:
     found = Counter(table.labels)
-    alike: dict[str, str] = {}
-    for name in found:
-        other = alike.setdefault(" ".join(name.casefold().split()), name)
-        if other != name:
-            both = " and ".join(_where(table, one) for one in (other, name))
-            raise DatasetError(
-                f"{table.path}: the labels {both} differ by case or spaces alone; write them alike."
-            )
+    if alike := twins(list(found), lambda name: look(name).casefold()):
+        both = " and ".join(_where(table, *pair) for pair in (alike, alike[::-1]))
+        raise DatasetError(
+            f"{table.path}: the labels {both} differ only by case, {DIFFER_BY}; write them alike."
+        )
     if labels is not None and (unlisted := [name for name in found if name not in labels]):
-        near = nearest(unlisted[0], labels)
+        name = unlisted[0]
+        if (listed := next((one for one in labels if look(one) == look(name)), None)) is not None:
+            raise DatasetError(
+                f"{table.path}: the label {_where(table, name, listed)} and the label "
+                f"{shown(listed, name)} of [task] differ only by {DIFFER_BY}; write them alike."
+            )
+        near = nearest(name, labels)
         hint = f"did you mean {near!r}?" if near else f"listed are {_listed(labels)}."
         raise DatasetError(
-            f"{table.path}: the label {_where(table, unlisted[0])} is "
+            f"{table.path}: the label {_where(table, name)} is "
             f"not among the labels of [task]; mend the file or add it there; {hint}"
         )
     if not 2 <= len(labels or found) <= MOST_LABELS:
@@ -212,10 +216,10 @@ def at(table: Table, positions: Sequence[int]) -> str:
     return f"{table.unit}{'s' if len(positions) > 1 else ''} {shown}{more}"
 
 
-def _where(table: Table, label: str) -> str:
+def _where(table: Table, label: str, beside: str = "") -> str:
     positions = [i for i, other in enumerate(table.labels) if other == label]
     rows = "1 row" if len(positions) == 1 else f"{len(positions)} rows"
-    return f"{label!r} ({rows}, {at(table, positions)})"
+    return f"{shown(label, beside)} ({rows}, {at(table, positions)})"
 
 
 def _listed(labels: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from harness.datasets.labelled_texts import normalised
 from harness.datasets.options import DataReport, Options
 from harness.datasets.splitting import item_id, position
 from harness.datasets.tables import counted
+from harness.look_alikes import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -215,9 +216,10 @@ def _own_ids(name: str, found: Sequence[str], names: Sequence[str]) -> list[int]
     for label in found:
         if label not in names:
             near = nearest(label, names)
-            hint = f"did you mean {near!r}?" if near else "add it there."
+            hint = f"did you mean {shown(near, label)}?" if near else "add it there."
+            said = shown(label, near or "")
             raise DatasetError(
-                f"{name!r}: the label {label!r} is not among the labels of [task]; {hint}"
+                f"{name!r}: the label {said} is not among the labels of [task]; {hint}"
             )
     return [names.index(label) for label in found]
 

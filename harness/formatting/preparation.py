@@ -18,6 +18,7 @@ from harness.formatting import steps
 from harness.formatting.proposals import empty_rows
 from harness.formatting.training_files import record
 from harness.formatting.whole_files import TrainingFileError, whole_files
+from harness.look_alikes import DIFFER_BY, shown, twins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -62,7 +63,8 @@ def prepare(
         The proposals that were carried out, in order.
 
     Raises:
-        TrainingFileError: what is left teaches nothing: no rows, one class, one prompt.
+        TrainingFileError: what is left teaches nothing: no rows, one class, one prompt; or two
+            classes look alike.
     """
     taken = steps.COMPLETION_STEPS if rows.chat is None else steps.CHAT_STEPS
     done: list[Proposal] = []
@@ -84,6 +86,8 @@ def prepare(
             if step is empty_rows or not rows:
                 check(path, rows, settings)
     check(path, rows, settings)
+    if settings.task_of(rows) == "classification":
+        _refuse_look_alikes(path, rows)
     return done
 
 
@@ -109,6 +113,18 @@ def check(path: Path, rows: Rows, settings: Settings) -> None:
         raise TrainingFileError(
             f"{path}: all {len(rows)} rows have the same prompt: vary it, or leave the prompts "
             "empty if nothing is to be asked."
+        )
+
+
+def _refuse_look_alikes(path: Path, rows: Rows) -> None:
+    if alike := twins([completion.decode() for completion in dict.fromkeys(rows.completions)]):
+        both = " and ".join(
+            f"{shown(*pair)} (line {rows.lines[rows.completions.index(pair[0].encode())]})"
+            for pair in (alike, alike[::-1])
+        )
+        raise TrainingFileError(
+            f"{path}: the completions {both} differ only by {DIFFER_BY}: write them alike, or give "
+            "--task generation if they are no classes."
         )
 
 

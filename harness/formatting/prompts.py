@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import TunebenchError
+from harness.look_alikes import DIFFER_BY, look, shown, twins
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -41,6 +42,7 @@ Messages = list[dict[str, str]]
 ARROW = " ->"
 SEPARATOR = "#####"
 _SEPARATOR_LINE = re.compile(r"^(\\*#####)$", re.MULTILINE)
+_NO_ENDING = re.compile(r" |[^\w\s]?\d|.*\d\Z")
 
 
 class FormatError(TunebenchError):
@@ -93,26 +95,27 @@ def check_labels(labels: Sequence[str], instruction: str) -> None:
     """Refuse labels and instructions with which prompts or completions would be ambiguous.
 
     Raises:
-        FormatError: fewer than two labels, a repeated one, one that is empty, starts or ends
-            with white space, or holds a line break, a tab or ``->``; an instruction that holds or
-            ends with the separator line.
+        FormatError: fewer than two labels, a repeated one, one that shows nothing, starts or ends
+            with white space, or holds a line break, a tab or ``->``; two that look alike or differ
+            by spaces alone; an instruction that holds or ends with the separator line.
     """
     if len(labels) < 2:
         raise FormatError(f"a task needs two labels or more, not {len(labels)}: list them all.")
     for position, label in enumerate(labels):
         if label in labels[:position]:
             raise FormatError(f"the label {label!r} is listed twice: list each once.")
-        if not label or label != label.strip() or set("\n\r\t") & set(label) or "->" in label:
+        marks = set("\n\r\t") & set(label) or "->" in label
+        if not look(label) or label != label.strip() or marks:
             raise FormatError(
                 f"the label {label!r} cannot be used: a label is not empty, has no white space "
                 "around it, no line break, no tab and no '->' in it."
             )
-        bare = label.replace(" ", "")
-        if bare in [other.replace(" ", "") for other in labels[:position]]:
-            raise FormatError(
-                f"the label {label!r} differs from another one by spaces alone, which are dropped "
-                "when an answer is read: rename one of them."
-            )
+    if alike := twins(labels, lambda label: look(label).replace(" ", "")):
+        one, other = alike
+        raise FormatError(
+            f"the labels {shown(one, other)} and {shown(other, one)} differ only by {DIFFER_BY}: "
+            "rename one of them."
+        )
     if _SEPARATOR_LINE.search(instruction):
         raise FormatError(
             f"the instruction holds a line {SEPARATOR!r}, which sets the parts of a prompt apart: "
@@ -202,14 +205,16 @@ def _common_ending(labels: Sequence[str]) -> str:
 
     A stem must remain, or an empty answer would be read as a label, and the stem must not be
     another label. The ending must not occur earlier in a label, or the answer would be stopped
-    there; nor begin with a space, at which the answer would be stopped before its first word ends.
+    there; nor begin with a space, at which the answer would be stopped before its first word ends;
+    nor begin or end within a number, or "100" would be stopped at its first 0 and read as the label
+    10.
     """
     bare = {label.replace(" ", "") for label in labels}
     ending = min(labels, key=len)
     while not all(label.endswith(ending) for label in labels):
         ending = ending[1:]
     while ending and any(
-        ending.startswith(" ")
+        _NO_ENDING.match(ending)
         or label.removesuffix(ending).replace(" ", "") in {"", *bare}
         or f" {label}".index(ending) != len(label) + 1 - len(ending)
         for label in labels

@@ -5,33 +5,46 @@
 ``casefolded``
     It is the label but for case, white space, quotation or emphasis marks around it and
     punctuation at its end.
+``json``
+    It holds a JSON object with the key ``label``, whose value is the label, exactly or casefolded:
+    ``{"label": "Positive", "why": "…"}``. Text and code fences around it and other keys do not
+    matter. Objects within objects are not looked at, and several objects must state the same.
 ``mentioned``
-    It mentions exactly one of the labels as a whole word. Where one label lies within another that
-    is mentioned, as "positive" in "very positive", only the longer one is. What a sentence denies
-    ("not positive") is mentioned all the same.
+    It mentions exactly one of the labels as a whole word or number (`harness.formatting.mentions`).
+    Where one label lies within another that is mentioned, as "positive" in "very positive", only
+    the longer one is. What a sentence denies ("not positive") is mentioned all the same.
 
-An answer that begins by declining ("I'm sorry, but I can't …") is not searched for a label. One
-that none of the rules reads is counted as a ``refusal``, ``empty``, ``several`` (labels are
-mentioned), ``cut off`` (it was to be searched, and ended at the token limit) or ``chatter``.
+A model's thoughts are not read (`harness.formatting.thoughts`), only what stands behind them.
+
+An answer that begins by declining ("I'm sorry, but I can't …") is not searched for a label, nor one
+whose JSON object states what is none, where the rule ``json`` is in use. One that none of the rules
+reads is counted as a ``refusal``, ``empty``, ``several`` (labels are mentioned, or stated by
+objects), ``cut off`` (a thought was not finished, or it was to be searched and ended at the token
+limit) or ``chatter``.
 """
 
 from __future__ import annotations
 
+import json
 import re
-import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
+from harness.formatting.mentions import folded, mentioned
 from harness.formatting.prompts import AnswerFormat, FormatError
+from harness.formatting.thoughts import behind_thoughts
+from harness.look_alikes import twins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ReadingRule = Literal["exact", "casefolded", "mentioned"]
+ReadingRule = Literal["exact", "casefolded", "json", "mentioned"]
 
 _AROUND = " \t\r\n\"'`*_“”„‘’‚«»‹›「」『』()[]"
 _AT_THE_END = _AROUND + ".,;:!?…。！？，、；："
 
+# These match at the beginning only; what may be long in them stands once.
 _DECLINES = re.compile(
     r"(?:(?:i'm|i am|we're|we are)? ?(?:so|very|truly)? ?sorry|(?:my )?apologies|i apologi[sz]e"
     r"|unfortunately|as an? [^,.]{1,40})?[\s,.;:!–—-]*(?:but |however,? )?"
@@ -39,6 +52,13 @@ _DECLINES = re.compile(
     r"|(?:'m| am|'re| are) (?:unable|not able|not allowed|not permitted))\b"
 )
 _APOLOGIZES = re.compile(r"(?:(?:i'm|i am|we're|we are) )?sorry\b|i apologi[sz]e\b|as an? ai\b")
+
+# Numbers stay as they are written: 3.0 is not the label 3.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=tuple, parse_int=str, parse_float=str, parse_constant=str
+)
+_BRACE = re.compile("{")
+_STRING_OR_BRACE = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*+"?|[{}]')
 
 
 @dataclass(frozen=True)
@@ -65,104 +85,135 @@ class Reader:
         """
         if refused:
             return None, "refusal"
+        said = behind_thoughts(text)
+        if said is None:
+            return None, "cut off"
+        plain = folded(said)
+        stated = self._stated(said) if "json" in self.rules else set()
         for rule in self.rules:
-            label = self._by(rule, text)
+            label = self._by(rule, said, plain, stated)
             if label is not None:
                 return label, rule
-        return None, self._why_none(text, cut_off)
+        return None, self._why_none(plain, stated, cut_off)
 
-    def _by(self, rule: ReadingRule, text: str) -> int | None:
+    def _by(self, rule: ReadingRule, text: str, plain: str, stated: set[int | None]) -> int | None:
         if rule == "exact":
             return self.answers.read(text)
         if rule == "casefolded":
-            bare = [_bare(label) for label in self.answers.labels]
-            return bare.index(_bare(text)) if _bare(text) in bare else None
-        mentioned = self._mentioned(text)
-        return mentioned[0] if len(mentioned) == 1 and not _DECLINES.match(_bare(text)) else None
+            return self._casefolded(plain)
+        if rule == "json":
+            return next(iter(stated)) if len(stated) == 1 else None
+        if stated or _DECLINES.match(_bare(plain)):
+            return None
+        found = mentioned(plain, self._folded_labels)
+        return found[0] if len(found) == 1 else None
 
-    def _mentioned(self, text: str) -> list[int]:
-        return _mentioned(_folded(text), [_folded(label) for label in self.answers.labels])
+    @cached_property
+    def _folded_labels(self) -> list[str]:
+        return [folded(label) for label in self.answers.labels]
 
-    def _why_none(self, text: str, cut_off: bool) -> str:
-        bare = _bare(text)
+    @cached_property
+    def _bare_labels(self) -> list[str]:
+        return [_bare_label(label) for label in self.answers.labels]
+
+    def _casefolded(self, plain: str) -> int | None:
+        bare = _bare(plain)
+        return self._bare_labels.index(bare) if bare in self._bare_labels else None
+
+    def _stated(self, text: str) -> set[int | None]:
+        """The labels that JSON objects state, with None for what is no label."""
+        labels = self.answers.labels
+        return {
+            labels.index(value) if value in labels else self._casefolded(folded(value))
+            for value in _values(text)
+        }
+
+    def _why_none(self, plain: str, stated: set[int | None], cut_off: bool) -> str:
+        bare = _bare(plain)
         if _DECLINES.match(bare) or _APOLOGIZES.match(bare):
             return "refusal"
-        if len(self._mentioned(text)) > 1:
+        if len(stated - {None} if stated else mentioned(plain, self._folded_labels)) > 1:
             return "several"
         # An answer that must be the label and nothing else is none, wherever it was stopped.
-        if cut_off and "mentioned" in self.rules:
+        if cut_off and {"json", "mentioned"} & set(self.rules):
             return "cut off"
-        return "chatter" if text.strip() else "empty"
+        return "chatter" if plain else "empty"
 
 
 def check_readable(labels: Sequence[str], rules: Sequence[ReadingRule]) -> None:
-    """Refuse labels that the reading rules cannot tell apart.
+    """Refuse labels that the reading rules cannot find or tell apart.
 
     Raises:
-        FormatError: two labels are the same to a rule, or nothing is left of one.
+        FormatError: one holds the mark of a thought, two are the same to a rule, or nothing is left
+            of one.
     """
-    for rule, form in (("casefolded", _bare), ("mentioned", _folded)):
-        if rule not in rules:
+    for label in labels:
+        if behind_thoughts(label) != label:
+            raise FormatError(
+                f"the label {label!r} holds a mark with which a model's thoughts begin or end, and "
+                "those are not read: rename it."
+            )
+    for rule in rules:
+        if rule == "exact":
             continue
-        seen: dict[str, str] = {}
+        form = folded if rule == "mentioned" else _bare_label
         for label in labels:
-            plain = form(label)
-            if not plain:
+            if not form(label):
                 raise FormatError(
                     f"nothing is left of the label {label!r} without marks and punctuation, so "
                     f"the reading rule {rule!r} cannot find it: rename it, or take that rule out "
                     "of `reading`."
                 )
-            if plain in seen:
-                raise FormatError(
-                    f"the labels {seen[plain]!r} and {label!r} are the same to the reading rule "
-                    f"{rule!r}: rename one, or take that rule out of `reading`."
-                )
-            seen[plain] = label
+        if alike := twins(labels, form):
+            raise FormatError(
+                f"the labels {alike[0]!r} and {alike[1]!r} are the same to the reading rule "
+                f"{rule!r}: rename one, or take that rule out of `reading`."
+            )
 
 
-def _folded(text: str) -> str:
-    """Without differences of case, of form (as of full width) and of white space."""
-    plain = unicodedata.normalize("NFKC", text).replace("’", "'")
-    return " ".join(unicodedata.normalize("NFKC", plain.casefold()).split())
+def _bare(plain: str) -> str:
+    """A folded text without what stands around a label."""
+    return plain.lstrip(_AROUND).rstrip(_AT_THE_END)
 
 
-def _bare(text: str) -> str:
-    """Folded, and without what stands around a label."""
-    return _folded(text.lstrip(_AROUND).rstrip(_AT_THE_END)).lstrip(_AROUND).rstrip(_AT_THE_END)
+def _bare_label(label: str) -> str:
+    return _bare(folded(label))
 
 
-def _mentioned(text: str, labels: Sequence[str]) -> list[int]:
-    """The ids of the labels that stand in a text as whole words, none within a longer one."""
-    taken: list[tuple[int, int]] = []
-    found = []
-    for label in sorted(range(len(labels)), key=lambda i: -len(labels[i])):
-        spans = [
-            match.span()
-            for match in re.finditer(re.escape(labels[label]), text)
-            if _is_whole(text, *match.span())
-            and not any(start <= match.start() and match.end() <= end for start, end in taken)
-        ]
-        if spans:
-            found.append(label)
-            taken += spans
-    return sorted(found)
+def _values(text: str) -> list[str]:
+    """The values of the key ``label`` in the JSON objects of a text, in no object within another.
 
-
-def _is_whole(text: str, start: int, end: int) -> bool:
-    """Whether a part of a text is no part of a longer word, also of one with a hyphen."""
-    before, after = text[max(0, start - 2) : start][::-1], text[end : end + 2]
-    for edge, beyond in ((text[start], before), (text[end - 1], after)):
-        # Chinese and Japanese set no spaces between words.
-        if unicodedata.east_asian_width(edge) == "W":
+    What is neither a string, a number nor a boolean is "".
+    """
+    values: list[str] = []
+    for start, end in _braces(text):
+        try:
+            pairs = _DECODER.decode(text[start:end])
+        except (ValueError, RecursionError):
             continue
-        if beyond and _in_word(beyond[0]):
-            return False
-        if len(beyond) == 2 and beyond[0] in "-‐‑" and _in_word(beyond[1]):
-            return False
-    return True
+        values += [_written(value) for key, value in pairs if key == "label"]
+    return values
 
 
-def _in_word(character: str) -> bool:
-    # Marks belong to the letter before them: the vowel signs of Hindi, for one.
-    return character.isalnum() or character == "_" or unicodedata.category(character)[0] == "M"
+def _braces(text: str) -> list[tuple[int, int]]:
+    """Where braces open and close again, but for those within others."""
+    found: list[tuple[int, int]] = []
+    begun: list[int] = []
+    end = 0
+    # Outside braces a quotation mark begins no string of JSON.
+    while mark := (_STRING_OR_BRACE if begun else _BRACE).search(text, end):
+        end = mark.end()
+        if mark[0] == "{":
+            begun.append(mark.start())
+        elif mark[0] == "}":
+            start = begun.pop()
+            while found and found[-1][0] > start:
+                found.pop()
+            found.append((start, end))
+    return found
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) else ""

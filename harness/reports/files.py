@@ -5,7 +5,9 @@
 - ``answers``: of each experiment with prompted and fine-tuned cells its ``decision``
   (``fine-tune``, ``prompt`` or ``undecided``), the ``sentence`` that says so, and ``evidence``.
 - ``data_needs``: what more training rows can be expected to give, or why nothing can be said.
-- ``experiments``: ``name``, ``dataset``, ``labels``, ``n``, ``items`` (ids), ``label_ids`` (the
+- ``experiments``: ``name`` (which other entries call ``experiment``; the task's, and the file
+  behind it where several experiments of the run have one name), ``file`` (its path from pytest's
+  root folder), ``dataset``, ``labels``, ``n``, ``items`` (ids), ``label_ids`` (the
   true ones, in the order of the items), ``majority_rate``, ``train_sizes``, ``skipped`` (model,
   shots, train_size, decision_rule and reason of each combination that is no cell).
 - ``cells``: a row each. ``cell`` is its id. ``gates`` lists what was judged: ``gate``, ``value``,
@@ -33,18 +35,22 @@ Version 1 had only ``cells`` without lists, ``uplifts``, ``baselines`` and ``err
 from __future__ import annotations
 
 import csv
+import errno
 import importlib.util
 import io
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import unexpected
 from harness.errors import TunebenchError
+from harness.formatting.whole_files import whole_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from harness.experiment import Experiment
 
 # By item, in the order of the texts: its label id and the one that was answered, if any was.
 Judgements = dict[str, tuple[int, int | None]]
@@ -68,12 +74,13 @@ class ResultsError(TunebenchError):
 
 def write_results(
     folder: Path, document: Mapping[str, Any], step_summary: str | None = None
-) -> list[str]:
+) -> tuple[list[str], list[str]]:
     """Write ``results.json``, ``results.csv``, ``summary.md``, ``report.html`` and Parquet files.
 
     The last ones need pyarrow.
 
-    The files depend on the document alone, so that equal results give equal bytes.
+    The files depend on the document alone, so that equal results give equal bytes. What cannot be
+    made or written costs no other file, but for a folder that takes none.
 
     Args:
         folder: where; made if it is missing.
@@ -81,49 +88,116 @@ def write_results(
         step_summary: a file that ``summary.md`` is appended to, if any.
 
     Returns:
-        What was written, and what was not and why, a line each.
-
-    Raises:
-        ResultsError: the folder cannot be written to.
+        What was written, and what was left out for want of an extra, a line each; and what
+        failed, a sentence each.
     """
-    from harness.reports.markdown import summary_markdown
-    from harness.reports.page import write_report
-
     whole = {"version": VERSION, **document}
-    text = json.dumps(whole, indent=2, allow_nan=False, ensure_ascii=False)
-    files = {
-        "results.json": f"{text}\n".encode(),
-        "results.csv": _csv(document["cells"]).encode(),
-        "summary.md": summary_markdown(document).encode(),
-    }
-    notes = []
-    if importlib.util.find_spec("pyarrow") is not None:
-        from harness.reports.parquet import parquet_files
-
-        files |= parquet_files(document)
-    else:
-        notes.append(
-            "no Parquet files were written, as pyarrow is not installed: pip install "
-            "'tunebench[parquet]'."
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            _replace(folder / name, content)
-        write_report(whole, folder / "report.html")
-    except OSError as error:
-        raise ResultsError(
-            f"{folder}: the results could not be written ({error.strerror}); give --results a "
-            "folder that can be written to."
-        ) from error
-    if step_summary:
+    written: list[str] = []
+    notes: list[str] = []
+    failed: list[str] = []
+    summary, refused = b"", False
+    for what, make in _MAKERS.items():
+        if what == _PARQUET and importlib.util.find_spec("pyarrow") is None:
+            notes.append(
+                "no Parquet files were written, as pyarrow is not installed: pip install "
+                "'tunebench[parquet]'."
+            )
+            continue
+        try:
+            files = make(whole)
+        except Exception as error:
+            failed.append(unexpected.sentence(f"{folder}: {what} not made", error))
+            continue
+        summary = files.get(_SUMMARY, summary)
+        try:
+            if not refused:
+                written += _placed(folder, files)
+        except TunebenchError as error:
+            refused = True  # the next file would say the same
+            failed.append(str(error))
+    if step_summary and summary:
         try:
             with open(step_summary, "ab") as file:
-                file.write(files["summary.md"])
+                file.write(summary)
         except OSError as error:
-            notes.append(f"{step_summary}: the summary was not appended ({error.strerror}).")
-    first, *others = files
-    return [f"results: {folder / first}, {', '.join(others)}, report.html", *notes]
+            failed.append(f"{step_summary}: the summary was not appended ({error.strerror}).")
+    if written:
+        first, *others = written
+        notes.insert(0, f"results: {', '.join([str(folder / first), *others])}")
+    return notes, failed
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Refuse a folder for results that cannot be made or written to, without making it.
+
+    Raises:
+        ResultsError: it cannot.
+    """
+    near = next((one for one in (folder, *folder.absolute().parents) if one.exists()), folder)
+    why = None
+    if near.exists() and not near.is_dir():
+        why = errno.ENOTDIR
+    elif near.exists() and not os.access(near, os.W_OK | os.X_OK):
+        why = errno.EACCES
+    if why is not None:
+        raise _unwritable(folder, OSError(why, os.strerror(why)))
+
+
+def _unwritable(folder: Path, error: OSError) -> ResultsError:
+    return ResultsError(
+        f"{folder}: the results could not be written ({error.strerror}); give --results a folder "
+        "that can be written to."
+    )
+
+
+def _placed(folder: Path, files: Mapping[str, bytes]) -> list[str]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    for name, content in files.items():
+        with whole_files([folder / name], overwrite=True) as (file,):
+            file.write(content)
+    return list(files)
+
+
+def _json(whole: Mapping[str, Any]) -> dict[str, bytes]:
+    text = json.dumps(whole, indent=2, allow_nan=False, ensure_ascii=False)
+    return {"results.json": f"{text}\n".encode()}
+
+
+def _table(whole: Mapping[str, Any]) -> dict[str, bytes]:
+    return {"results.csv": _csv(whole["cells"]).encode()}
+
+
+def _markdown(whole: Mapping[str, Any]) -> dict[str, bytes]:
+    from harness.reports.markdown import summary_markdown
+
+    return {_SUMMARY: summary_markdown(whole).encode()}
+
+
+def _parquet(whole: Mapping[str, Any]) -> dict[str, bytes]:
+    from harness.reports.parquet import parquet_files
+
+    return parquet_files(whole)
+
+
+def _page(whole: Mapping[str, Any]) -> dict[str, bytes]:
+    from harness.reports.page.rendering import report_bytes
+
+    return {"report.html": report_bytes(whole)}
+
+
+_SUMMARY = "summary.md"
+_PARQUET = "the Parquet files were"
+# The results themselves come first: whatever becomes of the others, they are there.
+_MAKERS = {
+    "results.json: the results were": _json,
+    "results.csv: the table was": _table,
+    "summary.md: the summary was": _markdown,
+    _PARQUET: _parquet,
+    "report.html: the page was": _page,
+}
 
 
 def read_results(path: Path) -> dict[str, Any]:
@@ -148,6 +222,16 @@ def read_results(path: Path) -> dict[str, Any]:
             "them with `pytest --results DIR`."
         ) from error
     return document
+
+
+def is_of(about: Mapping[str, Any], experiment: Experiment) -> bool:
+    """Whether an entry of ``experiments`` is of an experiment: by its name, and by its file."""
+    file = about.get("file")
+    if file is None:  # results of an older tunebench
+        return bool(about["name"] == experiment.name)
+    names = (experiment.name, f"{experiment.name} ({file})")
+    path = Path(os.path.abspath(experiment.path)).as_posix()
+    return about["name"] in names and f"/{path}".endswith(f"/{file}")
 
 
 def judgements_of(document: Mapping[str, Any], path: Path) -> dict[tuple[str, str], Judgements]:
@@ -195,19 +279,3 @@ def _csv(cells: list[Mapping[str, Any]]) -> str:
         writer.writeheader()
         writer.writerows(rows)
     return file.getvalue()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write beside the file and put it in place when whole."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-        # mkstemp's files are for the owner's eyes only; these are as any file that is written.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 
+from harness.printable import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -67,7 +69,7 @@ class Progress:
         """A line of what happens."""
         if self._upload is not None:
             self.close()
-        tqdm.write(message, file=sys.stderr)
+        tqdm.write(printable(message), file=sys.stderr)
 
     def uploading(self, name: str, size: int) -> Callable[[int], None]:
         """A file of a size in bytes is being uploaded; the result is called with bytes sent."""
@@ -89,7 +91,8 @@ class Progress:
             self.close()
             self._steps = tqdm(total=total, desc=name, unit="step", leave=True)
         # The bar says itself which step it is.
-        self._steps.set_postfix_str(message.partition(": ")[2] or message, refresh=False)
+        shown = printable(message.partition(": ")[2] or message)
+        self._steps.set_postfix_str(shown, refresh=False)
         self._steps.total = total
         # A job that was interrupted goes back to an earlier step.
         self._steps.update(step - self._steps.n)

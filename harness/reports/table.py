@@ -95,11 +95,11 @@ def _accuracy(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _job_line(row: Mapping[str, Any]) -> tuple[str, ...]:
-    tokens = row["trained_tokens"]
+    tokens, seconds = row["trained_tokens"], row["training_seconds"]
     return (
         f"{row['model']}-ft{row['train_size']}",
         "-" if tokens is None else f"{tokens:,}",
-        f"{row['training_seconds'] / 60:.1f}",
+        "-" if seconds is None else f"{seconds / 60:.1f}",
         row["fine_tuned_model"],
     )
 

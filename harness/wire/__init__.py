@@ -12,20 +12,52 @@ from harness.wire.answers import (
     stored_choice,
 )
 from harness.wire.decoding import decoded
-from harness.wire.values import Unusable, parsed, words
+from harness.wire.jobs import (
+    MARK,
+    Checkpoint,
+    Event,
+    Job,
+    Page,
+    UploadedFile,
+    oldest_first,
+    read_checkpoints,
+    read_created_job,
+    read_events,
+    read_file,
+    read_job,
+    read_jobs,
+    read_result,
+)
+from harness.wire.values import Unusable, optional_name, parsed, reported, words
 
 __all__ = [
+    "MARK",
     "Answer",
     "Answers",
     "Asked",
+    "Checkpoint",
+    "Event",
+    "Job",
+    "Page",
     "Unusable",
+    "UploadedFile",
     "Usage",
     "composed",
     "decoded",
+    "oldest_first",
+    "optional_name",
     "other_model",
     "parsed",
     "read_answers",
+    "read_checkpoints",
+    "read_created_job",
+    "read_events",
+    "read_file",
+    "read_job",
+    "read_jobs",
+    "read_result",
     "read_tokens",
+    "reported",
     "stored_choice",
     "words",
 ]

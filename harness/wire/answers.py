@@ -11,7 +11,16 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.wire.values import Unusable, count, number, optional_name, shown, words, wrong
+from harness.wire.values import (
+    Unusable,
+    count,
+    number,
+    optional_name,
+    reported,
+    shown,
+    words,
+    wrong,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -129,7 +138,7 @@ def read_answers(body: Any, asked: Asked) -> Answers:
     if not isinstance(body, dict):
         raise Unusable("the answer is no JSON object; is this the API root?")
     if body.get("error"):
-        raise Unusable(_reported(body["error"]))
+        raise Unusable(reported(body["error"]))
     if (problem := other_model(asked.model, body.get("model"), asked.known_as)) is not None:
         raise Unusable(problem)
     answers = tuple(
@@ -202,17 +211,12 @@ def _base(name: str) -> str:
     return name if start is None else bare + tail[:start]
 
 
-def _reported(error: Any) -> str:
-    said = words(error).rstrip(".")
-    return "the provider answered with an error" + (f": {said}" if said else f" ({shown(error)})")
-
-
 def _in_order(body: dict[str, Any], asked: Asked) -> list[dict[str, Any]]:
     """The choices in the order of the prompts."""
     choices, expected = body.get("choices"), asked.prompts
     # Not everybody writes an error under `error`.
     if not choices and (said := words(body) or words(body.get("errors"))):
-        raise Unusable(_reported(said))
+        raise Unusable(reported(said))
     if not isinstance(choices, list):
         raise Unusable(
             f"{_prompts(expected)} asked and no list of choices came back; is this the endpoint "
@@ -250,7 +254,7 @@ def _prompts(number: int) -> str:
 
 def _answer(choice: dict[str, Any], at: str, asked: Asked) -> Answer:
     if choice.get("error"):
-        raise Unusable(_reported(choice["error"]))
+        raise Unusable(reported(choice["error"]))
     reason = _finish_reason(choice.get("finish_reason"), at)
     refused = reason == "content_filter"
     if asked.chat:

@@ -15,10 +15,18 @@ _MAX_SHOWN = 60
 _MAX_DEPTH_PARSED = 100
 _MAX_COUNT = 1 << 53
 MAX_NAME = 256
+# Where the words of an error stand, by the habits of several frameworks, and how deep at the most.
+_SAID_IN = ("message", "msg", "detail", "error", "error_description")
+_MAX_DEPTH = 8
 
 
 class Unusable(ValueError):  # noqa: N818 - an answer, not a failure of ours
     """An answer that cannot be used, and why: the end of a sentence, without its full stop."""
+
+    @property
+    def end(self) -> str:
+        """With its full stop, unless it is a question."""
+        return str(self) if str(self).endswith("?") else f"{self}."
 
 
 def shown(value: Any) -> str:
@@ -87,6 +95,16 @@ def number(value: Any, field: str) -> float:
     return found
 
 
+def numeric(value: Any) -> float | None:
+    """A finite number that is there for information; None where it is none. A whole one stays."""
+    found = _number(value)
+    if found is None:
+        return None
+    if isinstance(value, str):
+        return int(value) if value.strip().lstrip("+-").isdecimal() else found
+    return value  # type: ignore[no-any-return]
+
+
 def count(value: Any) -> int | None:
     """A number of tokens or seconds that is there for information; None where it is none."""
     found = _number(value)
@@ -115,14 +133,23 @@ def optional_name(value: Any) -> str:
 
 def words(value: Any, limit: int = 300) -> str:
     """What a provider says to people, in one short line; an empty string where it is no text."""
-    if isinstance(value, list):
-        value = next((part for part in value if isinstance(part, str | dict)), "")
-    if isinstance(value, dict):
-        value = next((value[key] for key in ("message", "detail") if value.get(key)), "")
-        return words(value, limit) if isinstance(value, dict | list) else words(str(value), limit)
+    for _ in range(_MAX_DEPTH):
+        if isinstance(value, list):
+            value = next((part for part in value if isinstance(part, str | dict)), "")
+        elif isinstance(value, dict):
+            value = next((value[key] for key in _SAID_IN if value.get(key)), "")
+            value = value if isinstance(value, str | list | dict) else shown(value)
+        else:
+            break
     if not isinstance(value, str):
         return ""
     return printable(" ".join(hidden(value)[: 8 * limit].split()))[:limit]
+
+
+def reported(error: Any) -> str:
+    """The end of a sentence about an error that stands in an answer with a good status."""
+    said = words(error).rstrip(".")
+    return "the provider answered with an error" + (f": {said}" if said else f" ({shown(error)})")
 
 
 def _number(value: Any) -> float | None:

@@ -6,7 +6,7 @@ import pytest
 
 from harness.api import Client
 
-from ..job_specs import Teller
+from ..job_specs import MemoryJournal, Teller
 
 
 @pytest.fixture
@@ -34,6 +34,12 @@ def connect(loopback) -> Iterator[Callable[..., Client]]:
 def teller() -> Teller:
     """Keeps what it is told of a job."""
     return Teller()
+
+
+@pytest.fixture
+def journal() -> MemoryJournal:
+    """Keeps what was noted of a job's creation."""
+    return MemoryJournal()
 
 
 @pytest.fixture

@@ -23,13 +23,14 @@ CANDIDATES = {" Posi": -0.25, " Nega": -1.5}
 def test_a_completion(loopback, connect, said, provider, finish, candidates, server) -> None:
     body = shape(provider, "completion")
     loopback.answer = lambda _: said(body, 200, shape(provider, "headers"))
-    (reply,) = connect().complete(body["model"], ["a text"], {"logprobs": 5})
+    asked = {"logprobs": 5} if candidates else {}
+    (reply,) = connect().complete(body["model"], ["a text"], asked)
     assert reply.answers == (Answer(" Posi", finish, candidates),)
     assert (reply.prompt_tokens, reply.completion_tokens, reply.server) == (5, 1, server)
 
 
 @pytest.mark.parametrize(
-    ("provider", "name", "mend"),
+    ("provider", "name", "fix"),
     [
         ("openai", "not_a_completions_model", 'set endpoint = "chat" for this provider.'),
         ("azure", "filtered", "its content filter refused a text: change that filter, or leave the "
@@ -40,24 +41,28 @@ def test_a_completion(loopback, connect, said, provider, finish, candidates, ser
          "there are."),
     ],
 )  # fmt: skip
-def test_a_refusal_names_the_mend(loopback, connect, said, provider, name, mend) -> None:
+def test_a_refusal_names_the_fix(loopback, connect, said, provider, name, fix) -> None:
     refusal = shape(provider, name)
     loopback.answer = lambda _: said(refusal["body"], refusal["status"])
     with pytest.raises(RequestError) as raised:
         connect().complete("m", ["a text"], {})
-    assert str(raised.value).endswith(f"; {mend}")
+    assert str(raised.value).endswith(f"; {fix}")
 
 
 @pytest.mark.parametrize("path", ["/tokenize", "/fine_tuning/jobs"])
-def test_a_path_that_vllm_has_not_names_the_capability(loopback, client, teller, said, path):
+def test_a_path_that_vllm_has_not_names_the_capability(
+    loopback, client, teller, journal, said, path
+):
     refusal = shape("vllm", "missing")
     loopback.answer = lambda _: said(refusal["body"], refusal["status"])
     ask = (lambda: client.tokenize("m", "a")) if path == "/tokenize" else None
     with pytest.raises(RequestError, match="'tokenize'" if ask else "'fine_tuning'"):
-        ask() if ask else fine_tune(client, job_spec(), teller)
+        ask() if ask else fine_tune(client, job_spec(), teller, journal)
 
 
-def test_a_job_its_events_and_its_checkpoints(loopback, client, teller, said, monkeypatch) -> None:
+def test_a_job_its_events_and_its_checkpoints(
+    loopback, client, teller, journal, said, monkeypatch
+) -> None:
     job = shape("openai", "job") | {"metadata": METADATA}
     answers = {
         "/v1/fine_tuning/jobs": {"object": "list", "data": [job], "has_more": False},
@@ -67,12 +72,12 @@ def test_a_job_its_events_and_its_checkpoints(loopback, client, teller, said, mo
         "/v1/files/file-result/content": b"c3RlcCx0cmFpbl9sb3NzCjEsMC41Cg==",
     }
     loopback.answer = lambda asked: said(answers[asked.path.partition("?")[0]])
-    made = fine_tune(client, job_spec(), teller)
+    made = fine_tune(client, job_spec(), teller, journal)
     assert (made.model, made.base) == ("ft:gpt-4.1-2025-04-14:org::abc", "gpt-4.1-2025-04-14")
     assert (made.trained_tokens, made.seconds) == (5768, 90)
     assert made.hyperparameters["n_epochs"] == 4
-    assert [event["id"] for event in made.events] == ["ftevent-1", "ftevent-2", "ftevent-3"]
-    assert made.checkpoints[0]["metrics"]["full_valid_loss"] == 0.2
+    assert [event.id for event in made.events] == ["ftevent-1", "ftevent-2", "ftevent-3"]
+    assert made.checkpoints[0].metrics["full_valid_loss"] == 0.2
     assert made.metrics == b"step,train_loss\n1,0.5\n"
     assert teller.steps == [("m-ft10", 1, 8, "Step 1/8: training loss=0.51")]
 

@@ -1,7 +1,9 @@
 """What is said where a provider gives no answer, or one that cannot be used."""
 
 import functools
+import gzip
 import time
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +11,12 @@ import pytest
 
 from harness.api import RequestError
 
-CHOICE = {"index": 0, "text": " a", "finish_reason": "stop"}
+STOPPED = {"index": 0, "finish_reason": "stop"}
+CHOICE = STOPPED | {"text": " a"}
+COMPRESSED = (
+    " and could not be decoded; turn compression off at the provider, or at the proxy before it"
+)
+PAY = "the account's quota is used up: raise it at the provider"
 ROOT = "check that base_url {url} is the API root"
 LOG = "see the provider's log or documentation"
 WHY = "the provider may have filtered the text: see its log"
@@ -47,16 +54,27 @@ def sentence(loopback, connect, said) -> Callable[..., str]:
         (b'{"choices"}', f"the answer is not JSON; {ROOT}."),
         (b'{"choices": [{"text": " a', f"the answer is cut off after 25 bytes{CUT}."),
         ([1], f"the answer is no JSON object; {ROOT}."),
-        ({}, "1 prompts were asked and no list of choices came back; is this the endpoint for "
+        (b"<title>" * 28_000, f"the answer is a web page; {ROOT}, and that no proxy wants a "
+         "login."),
+        (b"\n<TITLE lang='en'>Log\nin</TITLE>", f"the answer is a web page, 'Log in'; {ROOT}, and "
+         "that no proxy wants a login."),
+        (gzip.compress(b"{}"), f"the answer is compressed (gzip){COMPRESSED}."),
+        (zlib.compress(b"{}"), f"the answer is compressed (deflate){COMPRESSED}."),
+        (b"\x28\xb5\x2f\xfd\x00", f"the answer is compressed (zstd){COMPRESSED}."),
+        (b"\x0b\x00\x80{}\xff", "the answer is no text in UTF-8; if it is compressed, turn that "
+         "off at the provider, or at the proxy before it."),
+        (b"[" * 100_000, f"the answer is not JSON; {ROOT}."),
+        ({}, "one prompt was asked and no list of choices came back; is this the endpoint for "
          "completions?"),
         ({"choices": []}, f"one prompt was asked and 0 choices came back; {WHY}."),
         ({"choices": [CHOICE, CHOICE]}, f"one prompt was asked and 2 choices came back; {WHY}."),
-        ({"choices": [{}]}, "a choice has no `text`; is this the endpoint for completions?"),
-        ({"choices": [{"index": 0, "message": {"content": " a"}}]},
-         "a choice has no `text`; is this the endpoint for completions?"),
-        ({"choices": [{"index": 0, "text": None}]},
-         "a choice has no `text`; is this the endpoint for completions?"),
-        ({"choices": ["a"]}, "a choice has no `text`; is this the endpoint for completions?"),
+        ({"choices": [{}]}, "choices[0].finish_reason is null, so the model did not come to the "
+         "end of its answer; see the provider's log, and record again."),
+        ({"choices": [STOPPED | {"message": {"content": " a"}}]}, "choices[0].text is null and "
+         "must be a text; is this the endpoint for completions?"),
+        ({"choices": [STOPPED | {"text": 3}]}, "choices[0].text is 3 and must be a text; is this "
+         "the endpoint for completions?"),
+        ({"choices": ["a"]}, 'choices[0] is "a" and must be an object.'),
     ],
 )  # fmt: skip
 def test_an_answer_that_is_none(loopback, sentence, body: Any, expected: str) -> None:
@@ -85,6 +103,21 @@ def error(message: str, **more: Any) -> dict[str, Any]:
          "provider's `supports`."),
         (400, error("unknown", param="top_logprobs"), "(unknown); leave 'logprobs' out of the "
          "provider's `supports`."),
+        (400, error("expected a value <= 20, but got 25", param="top_logprobs"), "(expected a "
+         "value <= 20, but got 25); write parameters = {{ logprobs = 20 }} in its [[model]]."),
+        (400, error("too many", param="top_logprobs"), "(too many); write parameters = {{ logprobs "
+         "= 5 }} in its [[model]]."),
+        (400, error("20 logprobs are greater than max allowed: 7"), "(20 logprobs are greater than "
+         "max allowed: 7); write parameters = {{ logprobs = 7 }} in its [[model]]."),
+        (400, error("logprobs do not exist here"), "(logprobs do not exist here); leave 'logprobs' "
+         "out of the provider's `supports`."),
+        (400, {"error": "plain"}, f"(plain); {LOG}."),
+        (400, {"message": "bare", "error": None}, f"(bare); {LOG}."),
+        (400, [{"error": {"message": "in a list"}}], f"(in a list); {LOG}."),
+        (422, {"detail": [{"loc": ["body", "n"], "msg": "must be a number"}]},
+         f"(must be a number); {LOG}."),
+        (400, {"error": {"error": {"message": "deep"}}}, f"(deep); {LOG}."),
+        (400, {"error": [[[[[[[[[[1]]]]]]]]]]}, f"(Bad Request); {LOG}."),
         (401, error("Incorrect API key"), "(Incorrect API key); set the key in the variable that "
          "the provider's `api_key_env` names."),
         (403, error("not yours"), "(not yours); ask for access, or use another key."),
@@ -106,6 +139,13 @@ def error(message: str, **more: Any) -> dict[str, Any]:
         (429, error("slow down"), "(slow down); wait, or lower the provider's `concurrency`."),
         (429, error("paid up", code="insufficient_quota"), "(paid up); the account's quota is used "
          "up: raise it at the provider."),
+        (429, error("paid up", type="insufficient_quota", code=None), f"(paid up); {PAY}."),
+        (429, {"error": {"error": {"message": "paid up", "code": "billing_hard_limit_reached"}}},
+         f"(paid up); {PAY}."),
+        (429, [{"error": {"message": "paid up", "type": "insufficient_quota"}}],
+         f"(paid up); {PAY}."),
+        (402, error("Insufficient Balance"), f"(Insufficient Balance); {PAY}."),
+        (403, error("paid up", code="insufficient_quota"), f"(paid up); {PAY}."),
         (500, {"error": "oops"}, "(oops); see the provider's log, or run the same command again "
          "later."),
         (503, b"", "(Service Unavailable); see the provider's log, or run the same command again "
@@ -129,6 +169,33 @@ def test_an_address_without_its_version_is_named(loopback, sentence, status: int
 def test_the_wait_that_a_provider_asks_for_is_told(sentence) -> None:
     said = sentence(429, error("slow down"), {"Retry-After": "20"})
     assert said.endswith("(slow down); wait 20 s, or lower the provider's `concurrency`.")
+
+
+def test_a_wait_that_is_no_time_is_not_told(sentence) -> None:
+    said = sentence(429, error("slow down"), {"Retry-After": "soon"})
+    assert said.endswith("(slow down); wait, or lower the provider's `concurrency`.")
+
+
+@pytest.mark.parametrize(
+    ("words", "limit"),
+    [
+        ("Invalid value for 'top_logprobs': must be less than or equal to 5.", 5),
+        ("Expected a value <= 20, but got 25 instead: top_logprobs.", 20),
+        ("the valid range of top_logprobs is [0, 8]", 8),
+        ("top_logprobs must be between 0 and 10", 10),
+        ("top_logprobs cannot exceed 4.", 4),
+        ("top_logprobs is too large", 5),
+    ],
+)
+def test_fewer_candidates_are_asked_for_before_a_rule_is_given_up(
+    loopback, connect, said, words: str, limit: int
+) -> None:
+    loopback.answer = lambda _: said(error(words, param="top_logprobs"), 400)
+    with pytest.raises(RequestError) as raised:
+        connect().complete("m", [[{"role": "user", "content": "a"}]], {})
+    assert str(raised.value).endswith(
+        f"; write parameters = {{ top_logprobs = {limit} }} in its [[model]]."
+    )
 
 
 def test_words_of_several_lines_become_one_and_stay_short(sentence) -> None:
@@ -190,9 +257,9 @@ def test_a_version_of_the_name_that_was_asked_is_taken(
 )
 def test_another_model_is_refused(loopback, connect, said, asked: str, answered: str) -> None:
     assert model_of(loopback, connect, said, asked, answered) == (
-        f"model {asked!r} at {loopback.url}, prompts 1-1 of 1: the model {answered!r} answered "
-        "instead; if that is the one you mean, write its name as the model's `id`, or as "
-        "`answers_as` if it is only another name of it, and record anew."
+        f'model {asked!r} at {loopback.url}, prompts 1-1 of 1: the model "{answered}" '
+        "answered instead; if that is the one you mean, write its name as the model's `id`, or as "
+        "`answers_as` if it is only another name of it, and record again."
     )
 
 
@@ -203,7 +270,7 @@ def test_the_name_that_a_model_is_known_to_answer_with_is_the_only_one(
     model = functools.partial(model_of, loopback, connect, said, "deployed", answers_as=known)
     assert model(answered="gpt-4o-2024-08-06") is None
     assert model(answered="deployed") is None
-    assert "the model 'gpt-4o-2024-11-20' answered instead" in model(answered="gpt-4o-2024-11-20")
+    assert 'the model "gpt-4o-2024-11-20" answered instead' in model(answered="gpt-4o-2024-11-20")
 
 
 def test_a_provider_that_does_not_run(connect, unused_port: int) -> None:
@@ -232,7 +299,8 @@ def test_no_answer_in_time(loopback, connect) -> None:
          "login."),
         (200, {}, "the answer holds no list `tokens` of ids."),
         (200, {"tokens": []}, "the answer holds no list `tokens` of ids."),
-        (200, {"tokens": ["Posi", "tive"]}, "the answer holds no list `tokens` of ids."),
+        (200, {"tokens": ["Posi", "tive"]}, 'an id in `tokens` is "Posi" and must be a whole '
+         "number."),
         (200, {"tokens": 3}, "the answer holds no list `tokens` of ids."),
     ],
 )  # fmt: skip

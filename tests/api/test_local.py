@@ -3,6 +3,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -148,9 +150,13 @@ def test_one_that_ends_without_a_word_is_a_sentence(provider, command, unused_po
 def test_one_that_never_answers_is_stopped(
     provider, command, unused_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "_START_SECONDS", 0.5)
     pid = tmp_path / "pid"
-    command(f"import os; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)")
+    # Its time is over as soon as it has started.
+    clock = types.SimpleNamespace(
+        monotonic=lambda: 1e9 if pid.exists() and pid.read_text() else 0.0, sleep=time.sleep
+    )
+    monkeypatch.setattr(local, "time", clock)
+    command(f"import os; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(600)")
     with pytest.raises(LocalProviderError, match=f"at http://127.0.0.1:{unused_port}/health"):
         provider.ensure(f"http://127.0.0.1:{unused_port}/v1", ["m"])
     assert not Path(f"/proc/{pid.read_text()}").exists()

@@ -173,16 +173,29 @@ def test_a_refusal_is_never_recorded_and_what_is_recorded_waits_for_no_limit(
         ({"retry-after-ms": "1"}, {"message": "busy"}, 0, 1),
         ({"retry-after": "86400"}, {"message": "come back tomorrow"}, 2, 1),
         ({"retry-after-ms": "1"}, {"message": "pay", "code": "insufficient_quota"}, 2, 1),
+        ({"retry-after-ms": "1"}, {"message": "pay", "type": "insufficient_quota"}, 2, 1),
+        ({}, {"message": "pay", "error": {"code": "billing_hard_limit_reached"}}, 2, 1),
     ],
-    ids=["refused for good", "retries = 0", "tomorrow", "no money left"],
+    ids=["refused for good", "retries = 0", "tomorrow", "code", "type", "inner code"],
 )
-def test_what_waiting_does_not_mend_is_a_sentence(
+def test_what_waiting_does_not_help_is_a_sentence(
     loopback, connect, said, headers: dict[str, str], body: Any, retries: int, asked: int
 ) -> None:
     loopback.answer = lambda _: said({"error": body}, 429, headers)
     with pytest.raises(RequestError, match=rf"the provider answered 429 \({body['message']}\)"):
         connect(1, retries=retries).complete("m", PROMPTS, {})
     assert len(loopback.asked) == asked
+
+
+@pytest.mark.parametrize("status", [429, 500])
+@pytest.mark.parametrize("name", ["code", "type"])
+def test_where_no_money_is_left_nothing_else_is_repeated_either(
+    loopback, connect, said, status: int, name: str
+) -> None:
+    loopback.answer = lambda _: said({"error": {name: "insufficient_quota"}}, status)
+    with pytest.raises(RequestError, match="the account's quota is used up"):
+        connect(1).call("the upload", lambda api: api.get("/files", cast_to=bytes))
+    assert len(loopback.asked) == 1
 
 
 def test_other_failures_are_repeated_as_before(loopback, connect, said) -> None:

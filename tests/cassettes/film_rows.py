@@ -48,7 +48,7 @@ def written_line(line: RequestLine = LINE) -> bytes:
 
 def written_row(number: int, line: RequestLine = LINE, **other: Any) -> bytes:
     """The line of a row."""
-    return written(vars(row(number, line, **other)))
+    return written(row(number, line, **other)._asdict())
 
 
 def written_file(numbers: Any) -> bytes:

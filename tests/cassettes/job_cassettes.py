@@ -1,6 +1,5 @@
 """A fine-tuning job, recorded in a cassette and replayed from it."""
 
-import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from harness.api import Client
 from harness.api.fine_tuning import FineTuned, fine_tune
 from harness.cassettes import CassetteFile, JobCassette, use_cassette
 
+from .. import cassette_lines
 from ..job_specs import TEXT, Teller, job_spec
 from ..jobs_provider import JobsProvider
 
@@ -45,23 +45,24 @@ class RecordedJob:
             file.close()
 
     def record(self, **spec: Any) -> FineTuned:
-        with self.cassette(record=True) as (client, _):
-            return fine_tune(client, job_spec(**spec), self.teller)
+        with self.cassette(record=True) as (client, cassette):
+            return fine_tune(client, job_spec(**spec), self.teller, cassette)
 
     def replay(self, **spec: Any) -> FineTuned:
         """Replay, as from a machine from which the provider cannot be reached."""
         self.jobs.requests.clear()
         self.jobs.naps.clear()
-        with self.cassette(record=False) as (client, _):
+        with self.cassette(record=False) as (client, cassette):
             try:
-                return fine_tune(client, job_spec(**spec), None)
+                return fine_tune(client, job_spec(**spec), None, cassette)
             finally:
                 assert (self.jobs.requests, self.jobs.naps) == ([], [])
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        lines = self.path.read_text().splitlines()
-        return [json.loads(line) for line in lines[1:]]
+        """What is stored: each row's request and answer."""
+        by_id = {request["request"]: request for request in cassette_lines.requests(self.path)}
+        return [by_id[row["request"]] | row for row in cassette_lines.rows(self.path)]
 
     @property
     def endpoints(self) -> list[str]:

@@ -1,6 +1,7 @@
 import contextlib
 import functools
 import http.server
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,26 @@ def prepared_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tensorflow_datasets")
     imdb.load(data_dir=folder)
     return folder
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def unreachable(no_proxies: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The hosts that were looked up, none of which was found."""
+    looked_up: list[str] = []
+
+    def refuse(host: str, *_: object, **__: object) -> None:
+        looked_up.append(host)
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    return looked_up
 
 
 class Web:
@@ -53,10 +74,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+def web(no_proxies: None) -> Iterator[Web]:
     web = Web()
     handler: Callable[..., _Handler] = functools.partial(_Handler, web)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

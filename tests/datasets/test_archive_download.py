@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
-import time
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -62,21 +62,22 @@ def test_a_damaged_file_is_downloaded_again(
     assert fetch(archive, tmp_path).read_bytes() == BODY
 
 
-def test_a_host_without_an_address_is_given_up_within_seconds(tmp_path: Path, web: Web) -> None:
-    begin = time.monotonic()
+def test_a_host_without_an_address_is_looked_up_once(
+    tmp_path: Path, web: Web, unreachable: list[str]
+) -> None:
     sentence = refusal(archive_at("http://nowhere.invalid/data.tar.gz"), tmp_path)
-    assert time.monotonic() - begin < 5
     assert sentence.startswith("Cannot reach nowhere.invalid:80 to download ")
+    assert unreachable == ["nowhere.invalid"]
 
 
-def test_a_silent_net_is_given_up_within_seconds(
+def test_a_look_up_that_hangs_is_given_up(
     tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As where packets to the name server are dropped: the look-up itself hangs.
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(10) or [])
-    begin = time.monotonic()
+    given_up = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: given_up.wait(120) and [])
     sentence = refusal(archive_at("http://nowhere.invalid/data.tar.gz"), tmp_path, look=0.2)
-    assert time.monotonic() - begin < 2
+    given_up.set()
     assert "(no answer in 0.2 s)" in sentence
 
 

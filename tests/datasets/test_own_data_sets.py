@@ -44,6 +44,28 @@ def test_without_labels_they_are_those_found_by_name(tmp_path: Path) -> None:
     assert read(tmp_path, tickets(60), labels=None).label_names == LABELS
 
 
+def test_a_label_that_looks_like_a_listed_one_is_told_from_it(tmp_path: Path) -> None:
+    rows = [(text, label.replace("o", "o\u2060")) for text, label in tickets(60)]
+    with pytest.raises(DatasetError) as raised:
+        read(tmp_path, [*rows[:30], *tickets(30, start=30)], labels=("billing", "shipping"))
+    assert "the labels 'lo\\u2060gin' (" in str(raised.value)
+    with pytest.raises(DatasetError) as raised:
+        read(tmp_path, rows)
+    sentence = str(raised.value)
+    assert "the label 'lo\\u2060gin' (" in sentence
+    assert sentence.endswith(
+        ") and the label 'login' of [task] differ only by spaces, invisible characters or how a "
+        "letter is encoded; write them alike."
+    )
+
+
+def test_labels_may_hold_invisible_characters_that_tell_nothing_apart(tmp_path: Path) -> None:
+    labels = ("می\u200cخواهم", "❤\ufe0f", "نه")
+    named = dict(zip(LABELS, labels, strict=True))
+    data = read(tmp_path, [(t, named[label]) for t, label in tickets(60)], labels=labels)
+    assert data.label_names == labels
+
+
 def test_a_path_may_begin_in_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
     write(tmp_path / "tickets.csv", tickets(60))
     data = load("../../tickets.csv", Options(tmp_path / "benchmarks" / "tickets", LABELS))

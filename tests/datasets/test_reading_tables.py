@@ -132,7 +132,16 @@ def test_any_text_is_read_as_it_was_written(
         ('body,queue\none,\n"a\nb",a\nthree, \n', "2 rows have no label (lines 2, 5); fill it in, "
          "or take the row out."),
         ("body,queue\none,Pos\ntwo,neg\nthree,pos \n", "the labels 'Pos' (1 row, line 2) and "
-         "'pos ' (1 row, line 4) differ by case or spaces alone; write them alike."),
+         "'pos ' (1 row, line 4) differ only by case, spaces, invisible characters or how a letter "
+         "is encoded; write them alike."),
+        ("body,queue\none,spam\ntwo,ham\nthree,spam\u200b\nfour,spam\n", "the labels 'spam' (2 "
+         "rows, lines 2, 5) and 'spam\\u200b' (1 row, line 4) differ only by case, spaces, "
+         "invisible characters or how a letter is encoded; write them alike."),
+        ("body,queue\none,Caf\u00e9\ntwo,ham\nthree,Cafe\u0301\n", "the labels 'Caf\\xe9' (1 row, "
+         "line 2) and 'Cafe\\u0301' (1 row, line 4) differ only by case, spaces, invisible "
+         "characters or how a letter is encoded; write them alike."),
+        ("body,queue\none,a\ntwo,\u200b\nthree,b\n", "1 row has no label (line 3); fill it in, or "
+         "take the row out."),
         ("body,queue\none,a\ntwo,a\n", "the label column holds one label, 'a', and a "
          "task has 2 to 200; check label_column, or mend the file."),
         ("body,queue\n" + "".join(f"text {i},label {i}\n" for i in range(201)), "the label column "

@@ -125,7 +125,7 @@ def test_no_two_different_contents_give_the_same_prompt(
         (["a", "b\nc"], "no line break"),
         (["a", "b\tc"], "no tab"),
         (["a", "b -> c"], "no '->'"),
-        (["very good", "verygood"], "by spaces alone"),
+        (["very good", "verygood"], "'very good' and 'verygood' differ only by spaces"),
     ],
 )
 def test_labels_that_no_prompt_can_carry_are_refused(labels: list[str], said: str) -> None:

@@ -61,8 +61,8 @@ def serving(sources, dtype="float32", *, deterministic=False, api_key=None):
         yield Served(f"http://127.0.0.1:{port}/v1", registry, worker)
     finally:
         server.should_exit = True
-        thread.join(5)
-        assert worker.close(5)
+        thread.join(120)
+        assert worker.close(120)
 
 
 def make_tokenizer(*, bos):

@@ -103,7 +103,7 @@ def test_a_killed_server_loses_no_job_and_its_result_is_the_same(start):
     waited(lambda: len(second.jobs.checkpoints.list(job).data) >= 2)
     worker = first.worker()
     first.process.kill()
-    waited(lambda: gone(worker), 10)
+    waited(lambda: gone(worker))
     assert second.ended(job).status == "succeeded"
     [again] = [text for text in second.messages(job) if "goes on" in text]
     assert re.fullmatch(
@@ -132,12 +132,12 @@ def test_killed_and_cancelled_workers_are_told_and_the_queue_goes_on(start):
     third = server.create(100)
     worker = server.worker()
     server.jobs.cancel(late)
-    waited(lambda: gone(worker), 10)
+    waited(lambda: gone(worker))
     assert server.jobs.retrieve(late).status == "cancelled"
     # Put down and started again, with a job running: it is still there.
     waited(lambda: server.jobs.retrieve(third).status == "running")
     server.process.terminate()
-    assert server.process.wait(10) == 0
+    assert server.process.wait(120) == 0
     after = start()
     waited(lambda: after.jobs.retrieve(third).status == "running")
     assert any("The server was restarted" in one for one in after.messages(third))

@@ -46,6 +46,12 @@ def report(document: Mapping[str, Any], *, texts: Mapping[str, str] | None = Non
     )
 
 
+def report_bytes(document: Mapping[str, Any], *, texts: Mapping[str, str] | None = None) -> bytes:
+    """The page as the bytes of its file; see `report`."""
+    # A lone surrogate, which JSON can hold, has no bytes of its own.
+    return report(document, texts=texts).encode("utf-8", errors="backslashreplace")
+
+
 def write_report(
     document: Mapping[str, Any],
     path: Path,
@@ -65,8 +71,7 @@ def write_report(
     """
     from harness.formatting.whole_files import whole_files
 
-    # A lone surrogate, which JSON can hold, has no bytes of its own.
-    content = report(document, texts=texts).encode("utf-8", errors="backslashreplace")
+    content = report_bytes(document, texts=texts)
     with whole_files([path], overwrite=True) as (file,):
         file.write(content)
 
