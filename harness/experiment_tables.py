@@ -88,7 +88,7 @@ class Task(_Table):
         max_tokens: of an answer under the decision rule ``text``; follows from the labels if
             left out.
         reading: by which rules an answer under the decision rule ``text`` is read, in their
-            order; ``exact`` if left out, and all three of a chat.
+            order; ``exact`` if left out, and all of them in a chat.
     """
 
     name: _Name

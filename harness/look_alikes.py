@@ -22,7 +22,7 @@ _INVISIBLE = re.compile(
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 # NFKC would make "10²" the number 102; and it takes quadratic time for accents without an end.
-_PIECE = re.compile(r"[^\s²³¹⁰-₎]{1,128}")
+_PIECE = re.compile(r"[^\s²³¹⁰⁴-⁹₀-₉]{1,128}")
 # Typewriter and typeset forms; a braille blank is a space. NFKC leaves these apart.
 _SAME = str.maketrans("‐‑−’ʼ\u2800", "---'' ")
 

@@ -1,35 +1,22 @@
-"""The committed baseline of an experiment, and what a new recording changed since.
-
-It holds answers as label ids by item, and no text::
-
-    {"version": 1, "experiment": "imdb", "labels": ["Negative", "Positive"], "cells": {
-    "smollm2-135m-1shot": {"accuracy": 0.64, "recorded_at": "...", "predictions": {"...": 1}}
-    }}
-"""
+"""The committed baseline of an experiment, and what a new recording changed since."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import TunebenchError
+from harness.baseline_file import BaselineError, read_baseline
 from harness.scoring import mcnemar_mid_p
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from harness.baseline_file import BaselineCell
     from harness.result import Result
 
-VERSION = 1
 _SHOWN = 10
-_MEND = "write it anew with `tunebench baseline`"
-
-
-class BaselineError(TunebenchError):
-    """A committed baseline that is missing, cannot be read, or is of something else."""
+_AGAIN = "write it again with `tunebench baseline`"
 
 
 @dataclass(frozen=True)
@@ -99,22 +86,23 @@ def regression_of(result: Result) -> Regression | None:
     """
     experiment, cell = result.cell.experiment, str(result.cell)
     path = experiment.baseline
-    entry = _read(path, experiment.name, tuple(experiment.task.labels)).get(cell)
+    entry = _cells(path, experiment.name, tuple(experiment.task.labels)).get(cell)
     if entry is None:
         return None
-    before: dict[str, int | None] = entry["predictions"]
+    before = entry.predictions
     judged = _judged(result)
     unshared = sorted(before.keys() ^ judged.keys())
     if unshared:
         raise BaselineError(
             f"{path}: the baseline of {cell} is of other items: {len(unshared)}, such as "
-            f"{unshared[0]}, are in one only; {_MEND}."
+            f"{unshared[0]}, are in one only; {_AGAIN}."
         )
     right = sum(before[item] == label for item, (label, _) in judged.items())
-    if right / len(judged) != entry["accuracy"]:
+    if right / len(judged) != entry.accuracy:
         raise BaselineError(
-            f"{path}: the baseline of {cell} states the accuracy {entry['accuracy']}, and by the "
-            f"labels of its items it is {right / len(judged)}: they have other labels now; {_MEND}."
+            f"{path}: the baseline of {cell} states the accuracy {entry.accuracy}, and by the "
+            f"labels of its items it is {right / len(judged)}: they have other labels now; "
+            f"{_AGAIN}."
         )
     flipped = [
         (item, before[item], label, now)
@@ -123,34 +111,14 @@ def regression_of(result: Result) -> Regression | None:
     ]
     return Regression(
         cell,
-        entry["accuracy"],
+        entry.accuracy,
         result.accuracy,
-        entry["recorded_at"],
+        entry.recorded_at,
         lost=tuple(item for item, was, label, _ in flipped if was == label),
         gained=tuple(item for item, _, label, now in flipped if now == label),
         changed=tuple(item for item, was, label, now in flipped if label not in (was, now)),
         n=len(judged),
     )
-
-
-def baseline_bytes(
-    experiment: str, labels: Sequence[str], cells: Mapping[str, Mapping[str, Any]]
-) -> bytes:
-    """A baseline's file.
-
-    Args:
-        experiment: its name.
-        labels: of its task.
-        cells: by id, each with ``accuracy``, ``recorded_at`` and ``predictions`` by item.
-    """
-    head = {"version": VERSION, "experiment": experiment, "labels": list(labels)}
-    start = json.dumps(head, ensure_ascii=False)[:-1]
-    # A line a cell, so that version control shows which ones changed.
-    lines = (
-        f"{json.dumps(name)}: {json.dumps(cell, ensure_ascii=False)}"
-        for name, cell in cells.items()
-    )
-    return (start + ', "cells": {\n' + ",\n".join(lines) + "\n}}\n").encode()
 
 
 def entry_of(result: Result) -> dict[str, Any]:
@@ -171,39 +139,18 @@ def _judged(result: Result) -> dict[str, tuple[int, int | None]]:
     }
 
 
-def _read(path: Path, experiment: str, labels: tuple[str, ...]) -> dict[str, Any]:
-    try:
-        changed = path.stat().st_mtime_ns
-    except FileNotFoundError:
+def _cells(path: Path, experiment: str, labels: tuple[str, ...]) -> dict[str, BaselineCell]:
+    found = read_baseline(path)
+    if found is None:
         return {}
-    return _read_once(path, changed, experiment, labels)
-
-
-@lru_cache(maxsize=8)
-def _read_once(
-    path: Path, _changed: int, experiment: str, labels: tuple[str, ...]
-) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_bytes())
-        version, name, known = found["version"], found["experiment"], found["labels"]
-        cells: dict[str, Any] = found["cells"]
-        for cell in cells.values():
-            _ = cell["accuracy"], cell["recorded_at"], cell["predictions"].keys()
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise BaselineError(f"{path}: this is no baseline; {_MEND}.") from error
-    if version != VERSION:
+    if found.experiment != experiment:
         raise BaselineError(
-            f"{path}: the baseline has version {version!r} and this tunebench reads {VERSION}; "
-            f"{_MEND}."
+            f"{path}: the baseline belongs to the experiment {found.experiment!r}, not to "
+            f"{experiment!r}; put the right file there, or move it away and {_AGAIN}."
         )
-    if name != experiment:
+    if tuple(found.labels) != labels:
         raise BaselineError(
-            f"{path}: the baseline belongs to the experiment {name!r}, not to {experiment!r}; put "
-            f"the right file there, or {_MEND}."
+            f"{path}: the baseline is of the labels {', '.join(found.labels)}, and the "
+            f"experiment's are {', '.join(labels)}; {_AGAIN}."
         )
-    if tuple(known) != labels:
-        raise BaselineError(
-            f"{path}: the baseline is of the labels {', '.join(known)}, and the experiment's are "
-            f"{', '.join(labels)}; {_MEND}."
-        )
-    return cells
+    return found.cells

@@ -91,10 +91,8 @@ def _named(root: Path, sought: Iterable[str]) -> Iterator[tuple[Path, str]]:
                 f"{path}: the file cannot be read ({error.strerror}), and may be an experiment "
                 f"that uses the same cassettes, {_NOTHING}; make it readable."
             ) from error
-        if b"task" not in content:
-            continue
         try:
-            task = tomllib.loads(content.decode()).get("task")
+            found = _name_of(content)
         except (ValueError, RecursionError) as error:
             if any(name.encode() in content for name in sought):
                 raise PruneError(
@@ -102,9 +100,24 @@ def _named(root: Path, sought: Iterable[str]) -> Iterator[tuple[Path, str]]:
                     f"same cassettes, {_NOTHING}; fix it."
                 ) from None
             continue
-        found = task.get("name") if isinstance(task, dict) else None
-        if isinstance(found, str):
+        if found is not None:
             yield path, found
+
+
+def name_in(path: Path) -> str | None:
+    """The name of the experiment in a TOML file; None where it is none, or cannot be read."""
+    try:
+        return _name_of(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _name_of(content: bytes) -> str | None:
+    if b"task" not in content:
+        return None
+    task = tomllib.loads(content.decode()).get("task")
+    name = task.get("name") if isinstance(task, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _toml_files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:

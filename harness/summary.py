@@ -214,7 +214,7 @@ class Summary:
             if report.get("unplayed"):
                 notes.append(
                     f"{report['row']['cassette']}: {report['unplayed']} recorded answers were not "
-                    "asked for; --record=all records the cassette anew without them."
+                    "asked for; `tunebench cassettes prune` removes them."
                 )
             # Only a run over the whole matrix can tell which cassettes belong to nothing.
             if counts[path] == report["cells"] and report["orphans"]:

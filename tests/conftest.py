@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import importlib.util
 import json
+import sys
 import threading
 import time
 import types
@@ -161,6 +162,46 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         pass
+
+
+@pytest.fixture
+def libraries() -> Iterator[dict[str, types.ModuleType]]:
+    """Modules that are still there when `pytester` has forgotten what was imported meanwhile."""
+    kept: dict[str, types.ModuleType] = {}
+    yield kept
+    sys.modules.update(kept)
+
+
+@pytest.fixture
+def pytester(
+    libraries: dict[str, types.ModuleType],
+    pytester: pytest.Pytester,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[pytest.Pytester]:
+    """Forgets of an inner run the modules that tests wrote, and no others.
+
+    It would cost each run seconds to import the same libraries, and some cannot be imported twice.
+    """
+    made_by_tests = str(tmp_path_factory.getbasetemp())
+    run = pytester.inline_run
+
+    def is_library(module: types.ModuleType) -> bool:
+        places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
+        return any(places) and not any(str(place).startswith(made_by_tests) for place in places)
+
+    class Keeper:
+        def pytest_unconfigure(self) -> None:
+            libraries.update((name, m) for name, m in sys.modules.items() if is_library(m))
+
+    def inline_run(*args: Any, **options: Any) -> pytest.HookRecorder:
+        done = run(*args, **options, plugins=[Keeper()])
+        sys.modules.update(libraries)
+        return done
+
+    monkeypatch.setattr(pytester, "inline_run", inline_run)
+    yield pytester
+    Keeper().pytest_unconfigure()
 
 
 @pytest.fixture

@@ -42,6 +42,8 @@ class SentOnce:
 class MemoryJournal:
     """A journal that keeps what it is told, by mark."""
 
+    missing = CassetteMissError
+
     def __init__(self) -> None:
         self.known: dict[str, str] = {}
         self.open: dict[str, SentOnce] = {}

@@ -10,7 +10,9 @@ HELP = """\
 usage: tunebench baseline [-h] [--results DIR] [--json] [EXPERIMENT ...]
 
 Write baseline.json beside each experiment's file: its cells' answers as label
-ids by item. They are replayed from the cassettes, or taken from results.
+ids by item. They are replayed from the cassettes, or taken from results. A
+cell without an answer is left out and keeps its earlier entry; the exit code
+is 1 then.
 
 positional arguments:
   EXPERIMENT     experiment files, or folders with experiment.toml in or below
@@ -88,26 +90,131 @@ def test_it_is_the_same_from_cassettes_and_from_results(project, capsys):
 
 def test_cells_without_a_recording_are_left_out_and_named(project, capsys):
     (project.root / "cassettes/small/two-0shot.jsonl").unlink()
-    assert main(["baseline"]) == 0
+    project.path.unlink()
+    assert main(["baseline"]) == 1
     said = capsys.readouterr().out
     assert "baseline.json: 3 of 4 cells." in said
     assert "- left out: two-0shot" in said
     assert "two-0shot" not in json.loads(project.path.read_text())["cells"]
 
 
-def test_scripts_read_one_json_object(project, capsys):
+def test_cells_without_a_new_answer_keep_what_was_there(project, capsys):
+    before = project.path.read_bytes()
     (project.root / "cassettes/small/two-0shot.jsonl").unlink()
     capsys.readouterr()
-    assert main(["baseline", "--json"]) == 0
+    assert main(["baseline"]) == 1
+    said = capsys.readouterr().out
+    assert "baseline.json: 3 of 4 cells." in said
+    assert "- left out, as it was before: two-0shot" in said
+    assert project.path.read_bytes() == before
+
+
+def test_cells_that_are_no_more_go_and_are_named(project, capsys):
+    project.edit('[[model]]\nname = "two"\nprovider = "standin"\n', "")
+    capsys.readouterr()
+    assert main(["baseline"]) == 0
+    said = capsys.readouterr().out
+    assert "baseline.json: 2 of 2 cells.\n- removed: two-0shot, which is no cell any more." in said
+    assert list(json.loads(project.path.read_text())["cells"]) == [
+        "one-0shot",
+        "one-0shot-label_logprobs",
+    ]
+
+
+def test_entries_of_other_labels_are_not_kept(project, capsys):
+    found = json.loads(project.path.read_text())
+    project.path.write_text(json.dumps(found | {"labels": ["Bad", "Good"]}))
+    (project.root / "cassettes/small/two-0shot.jsonl").unlink()
+    assert main(["baseline"]) == 1
+    said = capsys.readouterr().out
+    assert "- removed: two-0shot, whose labels were others and which has no new answer.\n" in said
+    assert "two-0shot" not in json.loads(project.path.read_text())["cells"]
+
+
+def test_results_of_some_cells_leave_the_entries_of_the_others(project, capsys):
+    before = project.path.read_bytes()
+    project.run("--results", "some", "-k", "one")
+    assert main(["baseline", "--results", "some"]) == 1
+    assert "2 of 4 cells." in capsys.readouterr().out
+    assert project.path.read_bytes() == before
+
+
+def test_the_baseline_of_another_experiment_is_not_overwritten(project, capsys):
+    before = project.path.read_bytes()
+    project.edit('name = "small"', 'name = "large"')
+    (project.root / "cassettes/small").rename(project.root / "cassettes/large")
+    for path in (project.root / "cassettes/large").iterdir():
+        path.write_text(path.read_text().replace('"small"', '"large"'))
+    assert main(["baseline"]) == 2
+    error = capsys.readouterr().err
+    assert "baseline.json: the baseline belongs to the experiment 'small', not to 'large'" in error
+    assert "so nothing was written" in error
+    assert project.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["small", "large"])
+def test_two_experiments_that_have_one_file_are_refused(project, capsys, name):
+    other = project.folder / "other.toml"
+    other.write_text(project.toml.read_text().replace('name = "small"', f'name = "{name}"'))
+    before = project.path.read_bytes()
+    arguments = [str(project.toml), str(other)] if name == "large" else []
+    assert main(["baseline", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert "both have the baseline" in error
+    assert "so nothing was written; give each experiment a folder and a name of its own" in error
+    assert project.path.read_bytes() == before
+
+
+def test_nothing_is_written_where_one_of_several_is_refused(project, capsys):
+    other = project.root / "benchmarks/zz"
+    other.mkdir()
+    (other / "experiment.toml").write_text(project.toml.read_text())
+    (other / "baseline.json").write_text("mine")
+    project.path.unlink()
+    assert main(["baseline"]) == 2
+    assert "zz/baseline.json: this is no JSON" in capsys.readouterr().err
+    assert (other / "baseline.json").read_text() == "mine"
+    assert not project.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("mine", "baseline.json: this is no JSON"),
+        ('{"version": 2, "cells": {}}', "has version 2 and this tunebench reads 1; install the"),
+        ('{"results": {}}', "baseline.json: version: field required"),
+    ],
+)
+def test_a_file_that_is_no_baseline_is_not_overwritten(project, capsys, content, said):
+    project.path.write_text(content)
+    assert main(["baseline"]) == 2
+    assert said in capsys.readouterr().err
+    assert project.path.read_text() == content
+
+
+def test_scripts_read_one_json_object(project, capsys):
+    (project.root / "cassettes/small/two-0shot.jsonl").unlink()
+    project.edit('[[model]]\nname = "one"', '[[model]]\nname = "other"')
+    capsys.readouterr()
+    assert main(["baseline", "--json"]) == 1
     out, err = capsys.readouterr()
     (written,) = json.loads(out)["baselines"]
-    (sentence,) = written.pop("left_out")
+    *others, sentence = written.pop("left_out")
+    assert [one.split(",")[0].split(":")[0] for one in others] == [
+        "other-0shot",
+        "other-0shot-label_logprobs",
+    ]
     assert sentence.startswith("two-0shot, ")
     assert err == ""
     assert written == {
         "experiment": "small",
         "file": "benchmarks/small/baseline.json",
-        "cells": ["one-0shot", "one-0shot-label_logprobs", "two-0shot-label_logprobs"],
+        "cells": ["two-0shot", "two-0shot-label_logprobs"],
+        "kept": ["two-0shot"],
+        "removed": [
+            "one-0shot, which is no cell any more.",
+            "one-0shot-label_logprobs, which is no cell any more.",
+        ],
     }
 
 
@@ -167,7 +274,7 @@ def test_a_limit_without_a_baseline_says_how_to_write_it(project):
         ({"experiment": "large"}, "belongs to the experiment 'large', not to 'small'"),
         ({"version": 2}, "has version 2 and this tunebench reads 1"),
         ({"labels": ["Bad", "Good"]}, "is of the labels Bad, Good, and the experiment's are Negat"),
-        ({"cells": []}, "this is no baseline; write it anew with `tunebench baseline`."),
+        ({"cells": []}, "cells: input should be a valid dictionary, so this is no baseline; rest"),
     ],
 )
 def test_a_baseline_of_something_else_is_a_sentence(project, change, said):

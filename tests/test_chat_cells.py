@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from .cassette_lines import rows
 from .film_project import FilmProject
 
 INSTRUCTION = "Classify following sentence as Positive or Negative"
@@ -149,6 +150,19 @@ def test_how_answers_were_read_is_counted(project) -> None:
     )  # fmt: skip
 
 
+def test_thoughts_are_left_out_and_objects_are_read(project) -> None:
+    project.chat.says = {
+        0: "<think>Positive? No.</think>\n\nNegative",
+        1: '<think>Negative?</think>```json\n{"label": "Positive", "why": "not negative"}\n```',
+        2: "<think>It is Negative, but",
+        3: '{"label": "Negative"} {"label": "Positive"}',
+    }
+    project.record("--results", "out", "-k", "0shot and not logprobs")
+    (cell,) = project.results("out")
+    assert cell["readings"] == {"exact": 7, "json": 1, "cut off": 1, "several": 1}
+    assert cell["unread"] == 2
+
+
 def test_a_missed_threshold_says_why_answers_were_not_read(project) -> None:
     project.chat.says = {0: "Well", 2: "I cannot help."}
     with project.toml.open("a") as file:
@@ -180,10 +194,10 @@ def test_the_likelier_label_of_a_chat_is_read_from_its_candidates(project) -> No
 
 def test_answers_are_stored_with_their_items_and_without_texts(project) -> None:
     project.record("-k", "0shot and not logprobs").assert_outcomes(passed=1, deselected=3)
-    written = (project.cassettes / "m-0shot.jsonl").read_text()
-    rows = [json.loads(line) for line in written.splitlines()[1:]]
-    asked = [row for row in rows if row["endpoint"] == "POST chat/completions"]
-    assert [row["items"] for row in asked] == [[item] for item in project.texts[1]["item"][:10]]
+    path = project.cassettes / "m-0shot.jsonl"
+    written = path.read_text()
+    items = [row["item"] for row in rows(path) if row["item"] is not None]
+    assert items == list(project.texts[1]["item"][:10])
     assert not any(text in written for text in project.texts[1]["text"])
     assert INSTRUCTION not in written
 
@@ -193,8 +207,8 @@ def test_a_miss_names_the_item_and_what_differs(project) -> None:
     project.edit("Classify following", "Classify the following")
     result = project.run("-k", "0shot and not logprobs")
     result.stdout.fnmatch_lines(
-        ["*m-0shot, item held-out/0: *nearest recorded one (held-out/0) differs in the text of 1 "
-         "of 1 prompts*"]
+        ["*m-0shot, item held-out/0: *nearest recorded row (held-out/0) differs in the text of the "
+         "prompt (prompt template, examples or data changed)*"]
     )  # fmt: skip
 
 
@@ -206,16 +220,50 @@ def test_an_answer_that_quotes_a_text_is_not_recorded(project) -> None:
     assert project.texts[1]["text"][3] not in (project.cassettes / "m-0shot.jsonl").read_text()
 
 
-def test_a_models_own_parameters_come_before_the_rules(project) -> None:
+def test_a_temperature_of_the_model_is_asked_with_and_told(project) -> None:
     project.edit(
         'id = "base"', 'id = "base"\nparameters = { temperature = 1, reasoning_effort = "low" }'
     )
     project.edit('"chat"', '"chat"\nmax_tokens_field = "max_completion_tokens"')
-    project.record("-k", "0shot and not logprobs").assert_outcomes(passed=1, deselected=3)
+    only = ("-k", "0shot and not logprobs", "--results", "out")
+    project.record(*only).assert_outcomes(passed=1, deselected=3)
     fields = chats(project)[0]
     assert (fields["temperature"], fields["reasoning_effort"]) == (1, "low")
+    result = project.run(*only)
+    result.stdout.fnmatch_lines(
+        ["m-0shot: asked with temperature = 1, as the model's `parameters` say, and not with its "
+         "decision rule's 0: the answers are drawn by chance."]
+    )  # fmt: skip
+    (cell,) = project.results("out")
+    assert cell["overrides"] == {"temperature": 1}
     assert fields["max_completion_tokens"] == 17
     assert "max_tokens" not in fields
+
+
+def test_fewer_candidates_can_be_asked_for_and_are_told(project) -> None:
+    project.edit('id = "base"', 'id = "base"\nparameters = { top_logprobs = 5 }')
+    result = project.record("-k", "0shot")
+    result.assert_outcomes(passed=2, deselected=2)
+    asked = chats(project)
+    assert {fields.get("top_logprobs") for fields in asked} == {None, 5}
+    assert all(("logprobs" in fields) == ("top_logprobs" in fields) for fields in asked)
+    result.stdout.fnmatch_lines(["m-0shot-label_logprobs: asked with top_logprobs = 5, *20."])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ("max_tokens = 50", "max_tokens cannot be set*limit the tokens of an answer by max_tokens"),
+        ("logprobs = true, stop = ['x']", "logprobs, stop cannot be set, as answers"),
+        ("temperature = true", "temperature must be a number from 0 to 100"),
+        ("top_logprobs = 40", "top_logprobs must be a number from 2 to 20"),
+    ],
+)
+def test_what_the_reading_of_an_answer_rests_on_is_not_a_models(project, parameters, said) -> None:
+    project.edit('id = "base"', f'id = "base"\nparameters = {{ {parameters} }}')
+    result = project.run()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*[[][[]model[]][]] 1: parameters: {said}*"])
 
 
 def test_labels_that_a_chats_reading_confuses_are_refused(project) -> None:
@@ -231,7 +279,7 @@ def test_a_budget_counts_the_conversations_that_are_not_recorded(project) -> Non
     project.edit('id = "base"', 'id = "base"\nprices = { input = 1000, output = 1000 }')
     only = ("-k", "0shot and not logprobs")
     result = project.record("--budget", "1", *only)
-    result.stderr.fnmatch_lines(["m-0shot: 10 texts to ask, about * USD"])
+    result.stderr.fnmatch_lines(["m-0shot: 10 prompts to ask, about * USD"])
     result.assert_outcomes(passed=1, deselected=3)
     project.record("--budget", "0", *only).assert_outcomes(passed=1, deselected=3)
 
@@ -239,7 +287,7 @@ def test_a_budget_counts_the_conversations_that_are_not_recorded(project) -> Non
 def test_another_models_answer_is_refused_unless_its_name_is_known(project) -> None:
     project.chat.model = "other-7b"
     project.record("-k", "0shot and not logprobs").stdout.fnmatch_lines(
-        ["*the model 'other-7b' answered instead; if that is the one you mean, *"]
+        ['*the model "other-7b" answered instead; if that is the one you mean, *']
     )
     project.edit('id = "base"', 'id = "base"\nanswers_as = "other-7b"')
     project.record("--results", "out", "-k", "0shot and not logprobs").assert_outcomes(

@@ -1,15 +1,15 @@
 import base64
-import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from itertools import count
 
 import pytest
 
-from harness.cassettes.store import CassetteFile, Row
+from harness.cassettes.fingerprint import digest_of, text_sha256
+from harness.cassettes.store import CassetteFile, RequestLine, Row
 from harness.cli import main
 from harness.scoring.learning_curves import read_curve
 
@@ -97,9 +97,11 @@ def event(number, **data):
     }
 
 
-def answered(keys, endpoint, body, status=200):
-    key = hashlib.sha256(str(next(keys)).encode()).hexdigest()
-    return Row(key, endpoint, "", [], {}, [], status, 1.0, "2026-11-22T20:00:00+00:00", "", body)
+def answered(number, endpoint, body):
+    line = RequestLine(digest_of(endpoint, {}), endpoint)
+    prompt = text_sha256(str(number))
+    came = "2026-11-22T20:00:00+00:00"
+    return line, [Row(prompt, line.id, None, came, 1.0, 1, (None, None), body)]
 
 
 @pytest.fixture
@@ -110,9 +112,8 @@ def record(tmp_path):
         path = tmp_path / "jobs" / f"{name}.jsonl"
         cassette = CassetteFile(path, experiment="imdb", recording=f"{name} (job)")
         cassette.start_recording()
-        keys = count()
-        for answer in answers:
-            cassette.append(answered(keys, *answer))
+        for number, answer in enumerate(answers):
+            cassette.append(*answered(number, *answer))
         cassette.close()
         return path
 
@@ -195,7 +196,7 @@ def test_the_key_comes_from_the_variable_that_is_named(provider, monkeypatch, ca
     assert provider.asked[0].headers["authorization"] == "Bearer sesame"
     monkeypatch.delenv("MY_KEY")
     assert curves("ftjob-7", "--base-url", provider.url, "--api-key-env", "MY_KEY") == 2
-    assert "the environment has no MY_KEY; set it" in capsys.readouterr().err
+    assert "the environment variable MY_KEY, which is not set; set it" in capsys.readouterr().err
 
 
 def test_the_older_place_of_hyperparameters_and_the_newer_are_read(record, capsys):
@@ -465,13 +466,13 @@ def test_wrong_usage_is_told(capsys, arguments, said):
     ("content", "sentence"),
     [
         (None, "the cassette cannot be read (No such file or directory); name the cassette"),
-        (b"", "line 1: this is no cassette; name the cassette of a job, or a job's id"),
-        (b"step,train_loss\n1,2\n", "line 1: this is no cassette"),
-        (b"\xff\n", "line 1: this is no cassette"),
-        (b"[1]\n", "line 1: this is no cassette"),
-        (b'{"cassette": 1}\n', "line 1: this is no cassette"),
+        (b"", "line 1: this is no tunebench cassette; move it away and record again, or name the"),
+        (b"step,train_loss\n1,2\n", "line 1: this is no tunebench cassette"),
+        (b"\xff\n", "line 1: this is no tunebench cassette"),
+        (b"[1]\n", "line 1: this is no tunebench cassette"),
+        (b'{"cassette": 2}\n', "line 1: this is no tunebench cassette"),
         (b'{"cassette": 9, "experiment": "e", "recording": "r"}\n', "format version 9"),
-        (b'{"cassette": 1, "experiment": "e", "recording": "r"}\n', "holds no fine-tuning job"),
+        (b'{"cassette": 2, "experiment": "e", "recording": "r"}\n', "holds no fine-tuning job"),
     ],
 )
 def test_what_is_no_jobs_cassette_is_refused(tmp_path, capsys, content, sentence):
@@ -494,9 +495,11 @@ def test_the_cassette_of_a_cell_is_refused(record, capsys):
 
 
 def test_a_damaged_row_is_told(cassette, capsys):
-    cassette.write_bytes(cassette.read_bytes().replace(b'"status":200', b'"status":2oo', 1))
+    cassette.write_bytes(
+        cassette.read_bytes().replace(b'"trained_tokens":440', b'"trained_tokens":44O')
+    )
     assert curves(cassette) == 2
-    assert "a row of the cassette is damaged; restore the file" in capsys.readouterr().err
+    assert re.search(r"line \d+: the line is damaged .*; restore the file", capsys.readouterr().err)
 
 
 def test_a_damaged_result_file_is_told_with_its_line(record, capsys):

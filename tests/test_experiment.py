@@ -250,7 +250,7 @@ def test_reading_an_experiment_loads_no_data(read) -> None:
         (["benchmarks/r/.git/"], "benchmarks/r/films", "benchmarks/r/films/cassettes/imdb"),
         (["benchmarks/r/.git/"], "benchmarks/r/benchmarks/films", "benchmarks/r/cassettes/imdb"),
         (["benchmarks/r/.git"], "benchmarks/r/films", "benchmarks/r/films/cassettes/imdb"),
-        (["benchmarks/r/pyproject.toml"], "benchmarks/r/films", "benchmarks/r/films/cassettes/imdb"),
+        (["benchmarks/r/pyproject.toml"], "benchmarks/r/x", "benchmarks/r/x/cassettes/imdb"),
         # A repository that is called so itself: cassettes do not lie outside of it.
         (["benchmarks/.git/"], "benchmarks/films", "benchmarks/films/cassettes/imdb"),
         # Projects within a repository.

@@ -108,7 +108,7 @@ def test_a_failed_job_fails_its_cells_in_the_providers_words(project) -> None:
     project.jobs.states = ["queued", "running", "failed"]
     result = project.record("--results", "out", "-k", "ft8")
     result.assert_outcomes(failed=2, deselected=2)
-    sentence = "the fine-tuning job ftjob-1 failed: the training file has no two classes; mend*"
+    sentence = "the fine-tuning job ftjob-1 failed: the training file has no two classes; fix*"
     result.stdout.fnmatch_lines([f"m-ft8: {sentence}", f"m-ft8-label_logprobs: {sentence}"])
     assert len(project.jobs.jobs) == 1
     assert project.asked_of("base") == []
@@ -133,7 +133,7 @@ def test_a_job_that_is_not_recorded_is_a_sentence_of_cell_and_job(project) -> No
     result = project.run("-k", "ft8")
     result.assert_outcomes(failed=2, deselected=2)
     for cell in ("m-ft8", "m-ft8-label_logprobs"):
-        miss = f"{cell}: m-ft8 (job), request *there is no cassette *jobs*m-ft8.jsonl*missing*"
+        miss = f"{cell}: m-ft8 (job): there is no cassette *jobs*m-ft8.jsonl*missing*"
         result.stdout.fnmatch_lines([miss])
     assert project.loopback.asked == []
 

@@ -274,6 +274,15 @@ def test_a_table_that_cannot_serve_is_one_sentence_and_nothing_is_written(table,
     assert tree() == [name]
 
 
+def test_labels_that_look_the_same_are_told_apart_and_refused(table, capsys):
+    name = table(labels=("spam", "ham", "spam\u200b"))
+    assert init(name) == 2
+    error = capsys.readouterr().err
+    assert f"{name}: the labels 'spam' (67 rows, lines 2, 5, 8, 11, 14, …) and" in error
+    assert "'spam\\u200b' (66 rows, lines 4, 7, 10, 13, 16, …) differ only by case, spaces" in error
+    assert tree() == [name]
+
+
 def test_a_second_experiment_may_not_take_the_first_one_s_test_module(table, capsys):
     name = table()
     assert init(name, "--name", "a-b") == 0

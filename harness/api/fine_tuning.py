@@ -92,7 +92,7 @@ def fine_tune(
         if monitor is None:
             raise journal.no_job()
         job = JobCreation(client, spec, monitor, journal).job()
-    return _Following(client, spec, job, monitor).to_the_end()
+    return _Following(client, spec, job, monitor, journal).to_the_end()
 
 
 def events_of(client: Client, job: str) -> tuple[Event, ...]:
@@ -107,9 +107,11 @@ def events_of(client: Client, job: str) -> tuple[Event, ...]:
 class _Following:
     """Follows a job, and reads what came of it."""
 
-    def __init__(self, client: Client, spec: JobSpec, job: str, monitor: Monitor | None) -> None:
+    def __init__(
+        self, client: Client, spec: JobSpec, job: str, monitor: Monitor | None, journal: Journal
+    ) -> None:
         self._requests = JobRequests(client)
-        self._spec, self._job, self._monitor = spec, job, monitor
+        self._spec, self._job, self._monitor, self._journal = spec, job, monitor, journal
         self._seen: set[str] = set()
         self._lacks: set[str] = set()
 
@@ -217,11 +219,9 @@ class _Following:
             read: reads it.
             lacking: what it is where there is none.
         """
-        from harness.cassettes import CassetteMissError  # late: it imports vcrpy
-
         try:
             return read()
-        except CassetteMissError:
+        except self._journal.missing:
             if self._monitor is not None:
                 raise
         except RequestError as error:

@@ -92,6 +92,10 @@ class Journal(Protocol):
     def job(self, mark: str, /) -> str | None:
         """The id of the job of this mark, if it was created or followed."""
 
+    @property
+    def missing(self) -> type[TunebenchError]:
+        """The error of an answer that is not recorded, on replay."""
+
     def no_job(self) -> TunebenchError:
         """Why a replay finds no job of its mark."""
 

@@ -18,7 +18,21 @@ from urllib.parse import parse_qs
 from harness.cassettes.fingerprint import digest_of, text_sha256
 from harness.cassettes.store import CassetteError, RequestLine, Row
 from harness.printable import hidden, without_secrets
-from harness.wire import Answer, Asked, Unusable, Usage, read_answers, read_tokens, stored_choice
+from harness.wire import (
+    MARK,
+    Answer,
+    Asked,
+    Unusable,
+    Usage,
+    read_answers,
+    read_checkpoints,
+    read_created_job,
+    read_events,
+    read_file,
+    read_job,
+    read_tokens,
+    stored_choice,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +44,7 @@ _FIELDS: dict[str, Any] = {
     "server": str, "body": object,
 }  # fmt: skip
 _ANSWERED = ("POST completions", "POST chat/completions")
+_CREATION = "POST fine_tuning/jobs"
 _SEARCH = re.compile(r"GET fine_tuning/jobs(\?.*)?")
 _STATE = re.compile(r"GET fine_tuning/jobs/[^/?]+")
 
@@ -135,12 +150,12 @@ def _converted(
         answers = [{"tokens": read_tokens(body)}]
     else:
         fields = {**model, **parameters}
-        answers = [body]
+        answers = [_of_job(endpoint, body, mark)]
         if _STATE.fullmatch(endpoint):
             turn = turns[endpoint] = turns.get(endpoint, -1) + 1
             prompts = [text_sha256(str(turn))]
-        elif endpoint == "POST fine_tuning/jobs":
-            parameters.setdefault("metadata", {"tunebench_job": mark})
+        elif endpoint == _CREATION:
+            parameters.setdefault("metadata", {MARK: mark})
     line = RequestLine(
         digest_of(endpoint, fields),
         endpoint,
@@ -166,6 +181,22 @@ def _converted(
     return Converted(number, line, rows, read)
 
 
+def _of_job(endpoint: str, body: Any, mark: str) -> Any:
+    """What is stored of an answer about a job or a file."""
+    if endpoint == "POST files":
+        return read_file(body).stored()
+    if endpoint == _CREATION:
+        return read_created_job(body).stored()
+    if _STATE.fullmatch(endpoint):
+        job = read_job(body)
+        return {**job.stored(), "metadata": {MARK: mark, **job.metadata}}
+    if endpoint.partition("?")[0].endswith("/events"):
+        return read_events(body).stored()
+    if endpoint.partition("?")[0].endswith("/checkpoints"):
+        return read_checkpoints(body).stored()
+    return body
+
+
 def _told(body: Any, name: str) -> str | None:
     value = body.get(name) if isinstance(body, dict) else None
     return value if isinstance(value, str) else None
@@ -173,4 +204,4 @@ def _told(body: Any, name: str) -> str | None:
 
 def _mark_of(endpoint: str) -> str:
     query = parse_qs(endpoint.partition("?")[2])
-    return next(iter(query.get("metadata[tunebench_job]", [])), "")
+    return next(iter(query.get(f"metadata[{MARK}]", [])), "")

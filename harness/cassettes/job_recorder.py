@@ -67,6 +67,7 @@ class JobCassette(RecordedCassette):
     """A `RecordedCassette` of the traffic of one fine-tuning job."""
 
     sync = True
+    missing = CassetteMissError
 
     def __init__(self, path: str, **options: Any) -> None:
         super().__init__(path, **options)

@@ -13,8 +13,9 @@
 - ``cells``: a row each. ``cell`` is its id. ``gates`` lists what was judged: ``gate``, ``value``,
   ``limit``, ``mode``, ``verdict`` and ``sentence``; ``verdict`` sums them up. ``predictions`` are
   label ids in the order of the items, null where an answer stated none. ``readings`` counts the
-  answers by the rule that read them (``exact``, ``casefolded``, ``mentioned``, ``likeliest``) or
-  by why none did (``refusal``, ``empty``, ``several``, ``cut off``, ``chatter``, ``unseen``);
+  answers by the rule that read them (``exact``, ``casefolded``, ``json``, ``mentioned``,
+  ``likeliest``) or by why none did (``refusal``, ``empty``, ``several``, ``cut off``, ``chatter``,
+  ``unseen``);
   ``answered_as`` is the model that the provider says has answered, if another name than asked.
   ``overrides`` holds fields of the request that the model's ``parameters`` set instead of the rule.
   ``probabilities``, of cells

@@ -1,5 +1,9 @@
 """Answers in the documented shapes of OpenAI, Azure and vLLM are read as they are meant."""
 
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from harness.api import Answer, RequestError
@@ -8,6 +12,11 @@ from harness.api.probe import probe
 
 from ..job_specs import METADATA, job_spec
 from .scripted_provider import PROVIDERS, Scripted, shape
+
+
+def endpoint(asked: Any) -> str:
+    return f"{'POST' if asked.body else 'GET'} {asked.path.partition('?')[0]}"
+
 
 CANDIDATES = {" Posi": -0.25, " Nega": -1.5}
 
@@ -80,6 +89,65 @@ def test_a_job_its_events_and_its_checkpoints(
     assert made.checkpoints[0].metrics["full_valid_loss"] == 0.2
     assert made.metrics == b"step,train_loss\n1,0.5\n"
     assert teller.steps == [("m-ft10", 1, 8, "Step 1/8: training loss=0.51")]
+
+
+def polled(*states: Any) -> Iterator[Any]:
+    """Answers about a job: the last one again and again."""
+    yield from states
+    yield from itertools.repeat(states[-1])
+
+
+def test_a_job_of_azure(jobs, loopback, client, teller, journal, said) -> None:
+    answered = {
+        "POST /v1/files": itertools.repeat(shape("azure", "file_pending")),
+        "GET /v1/files/file-1": polled(shape("azure", "file_pending"), shape("openai", "file")),
+        "GET /v1/fine_tuning/jobs": itertools.repeat(shape("openai", "jobs")),
+        "POST /v1/fine_tuning/jobs": polled(shape("azure", "job_pending")),
+        "GET /v1/fine_tuning/jobs/ftjob-abc": polled(
+            shape("azure", "job_pending"), shape("azure", "job")
+        ),
+        "GET /v1/fine_tuning/jobs/ftjob-abc/events": itertools.repeat(shape("azure", "events")),
+        "GET /v1/fine_tuning/jobs/ftjob-abc/checkpoints": polled(shape("openai", "checkpoints")),
+        "GET /v1/files/file-result/content": polled(b"step,train_loss\n1,0.5\n"),
+    }
+    loopback.answer = lambda asked: said(next(answered[endpoint(asked)]))
+    made = fine_tune(client, job_spec(), teller, journal)
+    assert made.model == "gpt-4o-mini-2024-07-18.ft-abc-films"
+    assert (made.trained_tokens, made.seconds) == (5768, 90)
+    assert [event.message for event in made.events] == ["Job started.", ""]
+    assert "m-ft10: the job ftjob-abc is pending" in teller.lines
+
+
+def test_a_job_of_a_provider_that_has_states_dates_and_events_of_its_own(
+    jobs, loopback, client, teller, journal, said
+) -> None:
+    answered = {
+        "POST /v1/files": itertools.repeat({"id": "file-1"}),
+        "GET /v1/fine_tuning/jobs": itertools.repeat(shape("together", "jobs")),
+        "POST /v1/fine_tuning/jobs": polled(shape("together", "job_pending")),
+        "GET /v1/fine_tuning/jobs/ft-1": polled(
+            shape("together", "job_pending"), shape("together", "job")
+        ),
+        "GET /v1/fine_tuning/jobs/ft-1/events": itertools.repeat(shape("together", "events")),
+    }
+    missing = shape("together", "missing")
+
+    def answer(asked):
+        if endpoint(asked) not in answered:
+            return said(missing["body"], missing["status"])
+        return said(next(answered[endpoint(asked)]))
+
+    loopback.answer = answer
+    made = fine_tune(client, job_spec(), teller, journal)
+    assert (made.model, made.base, made.seconds) == ("us/base-films-321626", "org/base", 4238)
+    assert (made.trained_tokens, made.checkpoints, made.metrics) == (None, (), b"")
+    told = ["Fine tune request created", "Job finished"]
+    assert [event.message for event in made.events] == told
+    assert teller.lines == [
+        *(f"m-ft10: {line}" for line in told),
+        "m-ft10: the job ft-1 is pending",
+        "m-ft10: no checkpoints of ft-1: the provider answered 404; going on without",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -125,12 +125,42 @@ def test_no_two_different_contents_give_the_same_prompt(
         (["a", "b\nc"], "no line break"),
         (["a", "b\tc"], "no tab"),
         (["a", "b -> c"], "no '->'"),
+        (["a", "\u200b"], "'\\\\u200b' cannot be used"),
+        (["spam", "spam\u200b"], r"'spam' and 'spam\\u200b' differ only by"),
+        (["ham", "spam", "\ufeffspam"], r"'spam' and '\\ufeffspam' differ only by"),
+        (["Caf\u00e9", "Cafe\u0301"], r"'Caf\\xe9' and 'Cafe\\u0301' differ only by"),
+        (["\ud55c", "\u1112\u1161\u11ab"], r"'\\ud55c' and '\\u1112\\u1161\\u11ab' differ only"),
+        (["posi\u00adtive", "positive"], r"'posi\\xadtive' and 'positive' differ only by"),
+        (["\u2764", "\u2764\ufe0f"], r"'\u2764' and '\u2764\\ufe0f' differ only by"),
+        (["not good", "not\u00a0good"], r"'not good' and 'not\\xa0good' differ only by"),
+        (["not good", "not\u2003good"], r"'not good' and 'not\\u2003good' differ only by"),
+        (["a", "\u202ba\u202c"], r"'a' and '\\u202ba\\u202c' differ only by"),
+        (["\uff21", "A"], r"'\\uff21' and 'A' differ only by"),
+        (["sci-fi", "sci\u2011fi"], r"'sci-fi' and 'sci\\u2011fi' differ only by"),
+        (["don't", "don\u2019t"], "differ only by"),
+        (["-1", "\u22121"], r"'-1' and '\\u22121' differ only by"),
+        (["a", "a\x08"], r"'a' and 'a\\x08' differ only by"),
         (["very good", "verygood"], "'very good' and 'verygood' differ only by spaces"),
     ],
 )
 def test_labels_that_no_prompt_can_carry_are_refused(labels: list[str], said: str) -> None:
     with pytest.raises(FormatError, match=said):
         check_labels(labels, INSTRUCTION)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["می\u200cخواهم", "نمی\u200cخواهم"],  # a word's own joiners
+        ["\u2764\ufe0f", "\U0001f44d\ufe0f"],
+        ["Cafe\u0301", "Bar\u00a0Sol"],
+        ["m\u00b2", "m2"],
+        ["Yes", "yes"],
+        ["\u0660", "0"],
+    ],
+)
+def test_labels_that_look_different_are_accepted(labels: list[str]) -> None:
+    check_labels(labels, INSTRUCTION)
 
 
 @pytest.mark.parametrize("instruction", ["#####", "a\n#####\nb", "a\n\\#####"])
@@ -222,6 +252,11 @@ def test_labels_without_a_common_ending_stop_at_the_end_of_the_line() -> None:
         (["sad film", "good film"], "d film"),
         (["bad film", "fine film"], "film"),  # a stop never begins with a space
         (["good", "very good"], "ood"),  # of each label a stem remains
+        (["10", "20"], ""),  # "100" would be stopped at its first 0 and be the label 10
+        (["0.5", "1.5"], ""),
+        (["a-1", "b-1"], ""),
+        (["10%", "20%"], "%"),
+        (["grade 1 film", "grade 2 film"], "film"),
         (["tata", "nota"], ""),  # " tata" would be stopped at its first "ta" or "a"
     ],
 )

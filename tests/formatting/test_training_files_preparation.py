@@ -70,6 +70,18 @@ def test_no_answers_keep_it_from_ending(pairs, declined):
     assert len(asked) < 60
 
 
+def test_classes_that_look_alike_are_refused_with_their_lines():
+    with pytest.raises(TrainingFileError) as raised:
+        prepared(reviews(labels=("good", "bad", "go\u00adod")))
+    assert str(raised.value) == (
+        "f.jsonl: the completions ' good' (line 1) and ' go\\xadod' (line 3) differ only by "
+        "spaces, invisible characters or how a letter is encoded: write them alike, or give --task "
+        "generation if they are no classes."
+    )
+    assert prepared(reviews(labels=("good", "bad", "go\u00adod")), task="generation")
+    assert prepared(reviews(labels=("go\u00adod", "bad\ufe0f")))
+
+
 def test_what_is_declined_is_not_asked_again():
     asked = []
 
