@@ -77,15 +77,19 @@ def test_no_candidates_are_none(loopback, client, said, logprobs: Any) -> None:
     [
         ([], "one prompt was asked and 0 choices came back; the provider may have filtered the "
          "text: see its log."),
-        ([{"index": 0, "text": "Positive"}],
-         "a choice has no `message` with a `content`; is this the endpoint for chat?"),
-        ([message(None)],
-         "a choice has no `message` with a `content`; is this the endpoint for chat?"),
+        ([{"index": 0, "text": "Positive", "finish_reason": "stop"}],
+         "choices[0].message is null and must be an object; is this the endpoint for chat?"),
+        ([message(None)], "choices[0].message.content is null and must be a text."),
         ([message(["Positive"])],
-         "a choice has no `message` with a `content`; is this the endpoint for chat?"),
+         'choices[0].message.content[0] is "Positive" and must be a part of type text.'),
+        ([message("Positive", "error")],
+         'choices[0].finish_reason is "error", so the model did not come to the end of its answer; '
+         "see the provider's log, and record again."),
     ],
 )  # fmt: skip
-def test_an_empty_choice_is_a_sentence(loopback, client, said, choices, sentence: str) -> None:
+def test_a_choice_that_cannot_be_used_is_a_sentence(
+    loopback, client, said, choices, sentence: str
+) -> None:
     loopback.answer = chatting(said, *choices)
     with pytest.raises(RequestError) as raised:
         client.complete("m", CONVERSATIONS, {})

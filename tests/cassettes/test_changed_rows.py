@@ -14,7 +14,7 @@ from harness.cassettes import CassetteError, CassetteFile, use_cassette
 from harness.cassettes.fingerprint import fingerprint, prompt_text, text_sha256
 
 from ..json_values import NOTHING, changed, json_values, paths
-from .film_rows import HEADER, fields_of, row, written, written_line
+from .film_rows import HEADER, fields_of, written, written_line, written_row
 
 TEXTS = ["first film", "second film"]
 CHAT = [{"role": "user", "content": "first film"}]
@@ -45,7 +45,7 @@ class Recorded:
         self.lines.append(written_line(line))
         for number, prompt in enumerate(prompts):
             sha256 = text_sha256(prompt_text(prompt))
-            self.lines.append(written(vars(row(number, line, prompt=sha256, answer=answer))))
+            self.lines.append(written_row(number, line, prompt=sha256, answer=answer))
 
     def replay(self) -> Any:
         """The answers, or what is said instead."""

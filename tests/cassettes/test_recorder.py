@@ -285,16 +285,26 @@ def test_a_failure_is_passed_on_and_not_recorded(
     assert not path.exists()
 
 
-def test_after_a_retry_the_answer_alone_is_recorded(loopback, recording, path, said) -> None:
+def test_after_a_retry_the_answer_alone_is_recorded_and_measured(
+    loopback, recording, replaying, path: Path, said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+
     def at_the_second_time(asked: Any) -> Any:
+        now[0] += 0.05
         if len(loopback.asked) == 1:
             return said({"error": {"message": "busy"}}, 429, {"retry-after-ms": "3"})
         return loopback.complete(asked)
 
     loopback.answer = at_the_second_time
-    with recording(PROMPTS, retries=1) as (client, _):
-        client.complete("m", TEXTS[:1], {})
-    assert len(rows(path)) == 1
+    with recording(PROMPTS, retries=1) as (client, _), monkeypatch.context() as patch:
+        patch.setattr(time, "perf_counter", lambda: now[0])
+        client.complete("m", TEXTS[:2], {})
+    assert [row["latency_ms"] for row in rows(path)] == [50.0, 50.0]
+    with replaying(PROMPTS) as (client, cassette):
+        client.complete("m", TEXTS[:2], {})
+        told = cassette.told()
+    assert (told.latency_ms_median, told.seconds) == (50.0, 0.05)
 
 
 def test_other_libraries_pass_by_the_cassette(loopback, replaying, said) -> None:
