@@ -4,10 +4,11 @@ import hashlib
 import http.server
 import importlib.util
 import json
+import os
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ from hypothesis import HealthCheck, settings
 from .film_project import FilmProject
 from .jobs_provider import JobsProvider
 from .virtual_time import VirtualTime
+
+# Threads that spin while they wait take the processor from other processes, such as the other half
+# of the suite. This has to be set before torch is imported, here and in servers that tests start.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # A slow machine is not a fault in the code. Everything else comes from the profile that Hypothesis
 # picks: random examples here, the same ones every time in CI.
@@ -161,6 +166,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_other_plugins() -> Iterator[None]:
+    """Tests' own runs of pytest load what they name: the plugins of this machine take seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        yield
+
+
 @pytest.fixture
 def libraries() -> Iterator[dict[str, types.ModuleType]]:
     """Modules that are still there when `pytester` has forgotten what was imported meanwhile."""
@@ -184,7 +197,10 @@ def pytester(
     run = pytester.inline_run
 
     def is_library(module: types.ModuleType) -> bool:
-        places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
+        places = [getattr(module, "__file__", None)]
+        # Some of torch's modules have an attribute of any name.
+        if isinstance(folders := getattr(module, "__path__", ()), Iterable):
+            places += folders
         return any(places) and not any(str(place).startswith(made_by_tests) for place in places)
 
     class Keeper:
