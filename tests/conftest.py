@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import importlib.util
 import json
+import os
 import sys
 import threading
 import time
@@ -28,6 +29,10 @@ from .film_project import FilmProject
 from .jobs_provider import JobsProvider
 from .pets_project import Pets
 from .virtual_time import VirtualTime
+
+# Threads that spin while they wait take the processor from other processes, such as the other half
+# of the suite. This has to be set before torch is imported, here and in servers that tests start.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # A slow machine is not a fault in the code. Everything else comes from the profile that Hypothesis
 # picks: random examples here, the same ones every time in CI.
@@ -162,6 +167,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         pass
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_other_plugins() -> Iterator[None]:
+    """Tests' own runs of pytest load what they name: the plugins of this machine take seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        yield
 
 
 @pytest.fixture

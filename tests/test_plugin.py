@@ -341,7 +341,9 @@ def test_other_connections_are_refused_while_a_cell_replays(recorded, loopback):
 
 
 def test_recording_in_several_processes_is_refused(project):
-    result = project.pytester.runpytest_subprocess("benchmarks", "--record=missing", "-n", "2")
+    result = project.pytester.runpytest_subprocess(
+        "benchmarks", "--record=missing", "-n", "2", "-p", "xdist"
+    )
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--record works in one process*"])
 
@@ -374,7 +376,7 @@ def test_a_wrong_experiment_file_is_one_sentence(project, old, new, said):
 
 def test_a_missing_experiment_file_is_one_sentence_also_in_a_worker(project):
     project.toml.unlink()
-    result = project.pytester.runpytest_subprocess("benchmarks", "-n", "2")
+    result = project.pytester.runpytest_subprocess("benchmarks", "-n", "2", "-p", "xdist")
     assert result.ret != 0
     result.stdout.fnmatch_lines(["*experiment.toml: there is no such experiment file*"])
 

@@ -69,7 +69,7 @@ def test_rows_of_two_experiments_are_told_apart(repository):
 
 
 def test_a_replay_can_be_spread_over_processes(repository):
-    repository.runpytest_inprocess("-n", "2").assert_outcomes(passed=8)
+    repository.runpytest_inprocess("-n", "2", "-p", "xdist").assert_outcomes(passed=8)
 
 
 def test_a_replay_without_its_baseline_says_how_to_make_it(repository):
