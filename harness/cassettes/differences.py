@@ -64,10 +64,18 @@ def _shown(what: str, value: Any) -> Any:
 
 
 def _text(choice: Any) -> Any:
-    return choice["text"] if "text" in choice else (choice.get("message") or {}).get("content")
+    text = _within(choice, "text")
+    return _within(choice, "message", "content") if text is None else text
 
 
 def _logprobs(choice: Any) -> Any:
     """The first token's candidates by their text."""
-    tops = (choice.get("logprobs") or {}).get("top_logprobs")
-    return tops[0] if tops else None
+    tops = _within(choice, "logprobs", "top_logprobs")
+    return tops[0] if isinstance(tops, list) and tops else None
+
+
+def _within(value: Any, *names: str) -> Any:
+    """A value within objects; None where there is none."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import json
 import re
+from binascii import unhexlify
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from harness.cassettes.fingerprint import digest_of, text_sha256
-from harness.cassettes.store import CassetteError, RequestLine, Row
+from harness.cassettes.store import CassetteError, RequestLine, Row, request_of, row_of
 from harness.printable import hidden, without_secrets
 from harness.wire import (
     MARK,
@@ -24,6 +25,7 @@ from harness.wire import (
     Asked,
     Unusable,
     Usage,
+    parsed,
     read_answers,
     read_checkpoints,
     read_created_job,
@@ -102,32 +104,58 @@ def converted(path: Path, fields: Mapping[str, Any]) -> Iterator[Converted]:
         for number, line in enumerate(file, 1):
             if number == 1 or not line.endswith(b"\n"):  # a torn last line counts for nothing
                 continue
-            old = _row(line, f"{path}, line {number}")
+            try:
+                old = _row(line)
+            except ValueError:
+                raise _no_row(path, number) from None
             if _SEARCH.fullmatch(old["endpoint"]):
                 # Not stored any more: it says whose the job is that follows.
                 mark = _mark_of(old["endpoint"]) or mark
                 continue
             try:
-                yield _converted(number, old, fields, turns, mark)
+                one = _converted(number, old, fields, turns, mark)
+                _check(one)
             except Unusable as problem:
                 raise CassetteError(
                     f"{path}, line {number}: {problem}; take the line out and record it again."
                 ) from None
+            except ValueError:
+                raise _no_row(path, number) from None
+            yield one
 
 
-def _row(line: bytes, where: str) -> dict[str, Any]:
-    try:
-        old: dict[str, Any] = json.loads(line)
-        if list(old) != list(_FIELDS) or not all(
-            isinstance(old[name], kind) for name, kind in _FIELDS.items()
-        ):
+def _no_row(path: Path, number: int) -> CassetteError:
+    return CassetteError(
+        f"{path}, line {number}: this is no row of a cassette; restore the file from version "
+        "control, or delete it and record again."
+    )
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    old = parsed(line)
+    if not isinstance(old, dict) or list(old) != list(_FIELDS):
+        raise ValueError
+    if not all(isinstance(old[name], kind) for name, kind in _FIELDS.items()):
+        raise ValueError
+    for sha256 in old["prompt_sha256"]:
+        if not isinstance(sha256, str) or len(unhexlify(sha256)) != 32:
             raise ValueError
-    except (ValueError, TypeError, RecursionError):
-        raise CassetteError(
-            f"{where}: this is no row of a cassette; restore the file from version control, or "
-            "delete it and record again."
-        ) from None
     return old
+
+
+def _check(one: Converted) -> None:
+    """Read what was made of a line as the file is read that it is written to.
+
+    Raises:
+        ValueError: it could not be read, or not be written.
+    """
+    request_of(_written({"request": one.line.id, **one.line.fields}))
+    for row in one.rows:
+        row_of(_written(row._asdict()))
+
+
+def _written(fields: dict[str, Any]) -> Any:
+    return json.loads(json.dumps(fields, allow_nan=False))
 
 
 def _converted(

@@ -6,6 +6,7 @@ A replay refuses a damaged file at its first fault. This reads on and names them
 from __future__ import annotations
 
 import json
+from binascii import unhexlify
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,7 @@ def inspect(path: Path) -> Inspected:
     requests: dict[str, RequestLine] = {}
     rows: dict[int, InspectedRow] = {}
     problems, torn = [], False
-    first_lines: dict[tuple[str, str], int] = {}
+    first_lines: dict[tuple[str, bytes], int] = {}
     try:
         if not path.is_file():
             raise CassetteError(f"{path}: the cassette is no regular file; move it away.")
@@ -125,8 +126,8 @@ def inspect(path: Path) -> Inspected:
             row = row_of(fields)
             if row.request not in requests:
                 raise ValueError("no line before it describes its request")
+            key = (requests[row.request].digest, unhexlify(row.prompt))
             rows[number] = InspectedRow(row, requests[row.request])
-            key = (requests[row.request].digest, row.prompt)
             earlier = first_lines.setdefault(key, number)
             if earlier != number and lines[earlier - 1].rstrip() != line.rstrip():
                 raise ValueError(f"it has the key of line {earlier}; delete one of the two")
