@@ -83,7 +83,7 @@ def experiment_of(result: Result) -> dict[str, Any]:
 def job_of(result: Result, made: FineTuned) -> dict[str, Any]:
     """The job behind a fine-tuned cell as an entry of ``jobs`` in ``results.json``."""
     cell = result.cell
-    told = (str(event.get("message", "")) for event in made.events)
+    told = (str(event.get("message", "")) for event in made.events if isinstance(event, dict))
     return {
         "experiment": cell.experiment.name,
         "name": cell.job,
@@ -91,9 +91,9 @@ def job_of(result: Result, made: FineTuned) -> dict[str, Any]:
         "base": made.base,
         "model": made.model,
         "train_size": cell.train_size,
-        "trained_tokens": made.trained_tokens,
-        "seconds": made.seconds,
-        "hyperparameters": made.hyperparameters,
+        "trained_tokens": result.trained_tokens,
+        "seconds": result.training_seconds,
+        "hyperparameters": made.hyperparameters if isinstance(made.hyperparameters, dict) else {},
         "served": next((message for message in told if " is served" in message), None),
         "curve": _curve(made),
     }
@@ -117,16 +117,25 @@ def _skipped(experiment: Experiment) -> list[dict[str, Any]]:
 
 
 def _curve(made: FineTuned) -> list[dict[str, Any]]:
-    """The job's metrics, a row a step without what is missing; none where they are no curve."""
+    """The job's metrics, a row a step; none where they are no curve.
+
+    What is missing at a step is left out, what is no finite number is None.
+    """
     try:
         if made.metrics:
             curve = read_curve(made.metrics)
         else:
-            told = (event.get("data") for event in made.events if event.get("type") == "metrics")
-            curve = curve_of_metrics((data for data in told if data), source=made.job)
+            events = (event for event in made.events if isinstance(event, dict))
+            told = (event.get("data") for event in events if event.get("type") == "metrics")
+            metrics = (data for data in told if data and isinstance(data, dict))
+            curve = curve_of_metrics(metrics, source=made.job)
     except LearningCurveError:
         return []
-    return [
+    rows: list[dict[str, Any]] = [
         {str(name): value for name, value in row.items() if value == value}
         for row in curve.astype(object).to_dict("records")
     ]
+    for name, places in curve.attrs["not_finite"].items():
+        for place in places:
+            rows[place][name] = None
+    return rows

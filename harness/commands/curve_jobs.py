@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import TunebenchError
+from harness.finite import finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,14 +59,15 @@ def from_cassette(path: Path) -> JobCurve:
         )
     job = states[-1]
     by_endpoint = dict(answers)
-    for name in job.get("result_files") or []:
+    for name in _files(job):
         content = by_endpoint.get(f"GET files/{name}/content")
         if isinstance(content, str):
             curve = read_curve(content.encode(), source=f"{path}, result file {name}")
             return JobCurve(path.stem, _told(job), curve)
     pages = [body for endpoint, body in answers if _EVENTS.fullmatch(endpoint)]
-    found = {event["id"]: event for page in pages for event in page["data"]}
-    newest_first = sorted(found.values(), key=lambda event: event["created_at"], reverse=True)
+    events = [event for page in pages for event in _list(_object(page).get("data"))]
+    found = {str(event.get("id")): event for event in map(_object, events)}
+    newest_first = sorted(found.values(), key=_created, reverse=True)
     metrics = _metrics(reversed(newest_first))
     curve = curve_of_metrics(metrics, source=_described(job, str(path)))
     return JobCurve(path.stem, _told(job), curve)
@@ -107,7 +109,7 @@ def from_provider(name: str, base_url: str, api_key: str) -> JobCurve:
 
         job = client.call_json(what, retrieve)
         # A job that runs, or ended before its time, has no file yet.
-        if files := job.get("result_files"):
+        if files := _files(job):
             content = client.call(
                 f"the result file {files[0]} at {base_url}",
                 lambda api: api.files.content(files[0]).content,
@@ -120,27 +122,56 @@ def from_provider(name: str, base_url: str, api_key: str) -> JobCurve:
 
 
 def _metrics(events: Any) -> Iterator[dict[str, Any]]:
-    told = (event.get("data") for event in events if event.get("type") == "metrics")
-    return (data for data in told if data)
+    told = (event.get("data") for event in map(_object, events) if event.get("type") == "metrics")
+    return (data for data in told if data and isinstance(data, dict))
 
 
 def _described(job: dict[str, Any], what: str) -> str:
     """The job and how it stands, for a message that it has no metrics."""
-    error = (job.get("error") or {}).get("message")
+    error = _object(job.get("error")).get("message")
     said = f": {str(error).rstrip('.')}" if error else ""
     return f"{what} ({job.get('status')}{said})"
 
 
 def _told(job: dict[str, Any]) -> dict[str, Any]:
-    created, finished = job.get("created_at"), job.get("finished_at")
-    method = job.get("method") or {}
-    current = (method.get(method.get("type") or "") or {}).get("hyperparameters")
-    return {
-        **{name: job.get(name) for name in ("id", "model", "status", "fine_tuned_model")},
-        "trained_tokens": job.get("trained_tokens"),
+    created, finished = _number(job.get("created_at")), _number(job.get("finished_at"))
+    method = _object(job.get("method"))
+    current = _object(method.get(str(method.get("type")))).get("hyperparameters")
+    names = ("id", "model", "status", "fine_tuned_model")
+    tokens = job.get("trained_tokens")
+    told: dict[str, Any] = {
+        **{name: job[name] if isinstance(job.get(name), str) else None for name in names},
+        "trained_tokens": tokens if type(tokens) is int else None,
         "minutes": round((finished - created) / 60, 1) if created and finished else None,
-        "hyperparameters": current or job.get("hyperparameters") or {},
+        "hyperparameters": _object(current) or _object(job.get("hyperparameters")),
     }
+    return finite(told)  # type: ignore[no-any-return]
+
+
+# What a provider, or a cassette that was edited, puts in the place of something else is as if it
+# were missing.
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _files(job: dict[str, Any]) -> list[str]:
+    return [name for name in _list(job.get("result_files")) if name and isinstance(name, str)]
+
+
+def _number(value: Any) -> float:
+    """A time in seconds; 0 where it is none."""
+    known = isinstance(value, int | float) and 0 < value < 1e12
+    return float(value) if known else 0.0
+
+
+def _created(event: dict[str, Any]) -> float:
+    return _number(event.get("created_at"))
 
 
 def _answers(path: Path) -> list[tuple[str, Any]]:

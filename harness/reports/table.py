@@ -99,7 +99,7 @@ def _job_line(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         f"{row['model']}-ft{row['train_size']}",
         "-" if tokens is None else f"{tokens:,}",
-        f"{row['training_seconds'] / 60:.1f}",
+        "-" if row["training_seconds"] is None else f"{row['training_seconds'] / 60:.1f}",
         row["fine_tuned_model"],
     )
 
