@@ -9,8 +9,8 @@ from typing import Any
 
 def rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a cassette without their checksums, in the order of the file."""
-    lines = map(json.loads, path.read_bytes().splitlines()[1:])
-    return [_without_checksum(line) for line in lines if "prompt" in line]
+    whole = (line for line in path.read_bytes().splitlines(keepends=True)[1:] if line[-1:] == b"\n")
+    return [_without_checksum(line) for line in map(json.loads, whole) if "prompt" in line]
 
 
 def requests(path: Path) -> list[dict[str, Any]]:
