@@ -1,6 +1,5 @@
 """A replay looks at nothing of the machine's network set-up, and needs no key."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -66,14 +65,13 @@ def test_a_key_log_is_not_even_begun(
     assert not log.exists()
 
 
-@pytest.mark.parametrize("setup", SETUPS[:3])
+@pytest.mark.parametrize("setup", SETUPS)
 def test_a_server_on_this_machine_is_reached_past_any_proxy(
     loopback, monkeypatch: pytest.MonkeyPatch, setup: dict[str, str]
 ) -> None:
     for name, value in setup.items():
         monkeypatch.setenv(name, value)
         monkeypatch.setenv(name.lower(), value)
-    assert os.environ["ALL_PROXY"]
     with Client(loopback.url, "sk-any") as client:
         assert len(client.complete("m", PROMPTS, {})) == 1
     assert len(loopback.asked) == 1

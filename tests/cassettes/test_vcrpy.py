@@ -1,6 +1,7 @@
 """What is overridden of vcrpy still stands there, is still asked, and answers as vcrpy does."""
 
 import json
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from vcr.cassette import Cassette
 from harness.api import Client
 from harness.cassettes import RecordedCassette
 
-from .reviews import PROMPTS, TEXTS
+from .reviews import PROMPTS, TEXTS, texts
 
 OURS = {
     *("_answered_by", "_asked", "_check", "_found", "_miss", "_play", "_read", "_redirect_of"),
@@ -139,3 +140,28 @@ def test_an_interaction_is_recorded_and_replayed_where_stock_vcrpy_does(
     played = by_us[1].json()
     assert played == {name: whole[0][name] for name in played}
     assert played.keys() == whole[0].keys() - {"id", "object", "created"}
+
+
+def test_a_replayed_answer_has_the_form_of_the_api(recording, replaying) -> None:
+    with recording(PROMPTS) as (client, _):
+        recorded = client.complete("m", TEXTS[:2], {})
+    with replaying(PROMPTS), httpx2.Client() as http:
+        body = {"model": "m", "prompt": TEXTS[:2]}
+        answer = http.post("http://example.org/v1/completions", json=body)
+    assert answer.status_code == 200
+    assert dict(answer.headers) == {"content-type": "application/json"}
+    assert answer.json() == {
+        "model": "m",
+        "system_fingerprint": "loopback",
+        "usage": {"prompt_tokens": 20, "completion_tokens": 2},
+        "choices": [
+            {"index": i, "text": text, "finish_reason": "stop"}
+            for i, text in enumerate(texts(recorded))
+        ],
+    }
+
+
+def test_other_libraries_pass_by_the_cassette(loopback, replaying, said) -> None:
+    loopback.answer = lambda _: said({"status": "ok"})
+    with replaying(PROMPTS), urllib.request.urlopen(f"{loopback.root}/health") as answer:
+        assert json.load(answer) == {"status": "ok"}
