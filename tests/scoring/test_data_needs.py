@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import curve_fit
 
@@ -159,7 +159,7 @@ def test_what_is_no_curve_is_refused(arguments, options, sentence):
                    max_size=5),
     data=st.data(),
 )  # fmt: skip
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_a_forecast_holds_finite_numbers_or_none(sizes, data):
     n = data.draw(st.lists(st.sampled_from([1, 10, 10**7]), min_size=5, max_size=5))[: len(sizes)]
     right = [data.draw(st.sampled_from(sorted({0, asked // 2, asked - 1, asked}))) for asked in n]
