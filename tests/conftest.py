@@ -1,10 +1,12 @@
 import contextlib
+import fcntl
 import functools
 import hashlib
 import http.server
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 import threading
 import types
@@ -311,29 +313,59 @@ def no_step_summary(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
 
 
+SharedFolder = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> SharedFolder:
+    """Give a folder by its name, filled by the first process of the suite that wants it.
+
+    Nobody may change what is in it.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def shared_folder(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = root / f"shared-{name}", root / f"shared-{name}.done"
+        with (root / f"shared-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                folder.mkdir(exist_ok=True)
+                make(folder)
+                done.touch()
+        return folder
+
+    return shared_folder
+
+
+@pytest.fixture(scope="session")
+def data_dir(shared_folder: SharedFolder) -> Path:
     """The data, prepared once: pytester gives every inner run a home of its own."""
-    # Imported before the inner runs: pytester forgets what they import, and numpy cannot be
-    # imported twice.
-    import pyarrow.parquet  # noqa: F401
+    import harness.datasets
 
-    import harness.break_evens
-    import harness.budget
-    import harness.datasets.imdb
-    import harness.details
-    import harness.regression
-    import harness.reports.files
-    import harness.reports.markdown
-    import harness.reports.parquet
-    import harness.reports.progress
-    import harness.reports.table
-    import harness.session
-    import harness.summary
+    return shared_folder(
+        "imdb-reviews", lambda folder: harness.datasets.load("imdb_reviews", data_dir=folder)
+    )
 
-    folder = tmp_path_factory.mktemp("data")
-    harness.datasets.load("imdb_reviews", data_dir=folder)
-    return folder
+
+@pytest.fixture(scope="session")
+def imdb_replay(shared_folder: SharedFolder) -> Path:
+    """What a replay of the committed experiment wrote, and what it printed in `printed.txt`."""
+    root = Path(__file__).parent.parent
+
+    def replay(folder: Path) -> None:
+        options = ["-q", "-p", "no:cacheprovider", "--baselines", "--results", str(folder)]
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "benchmarks/imdb", *options],
+            cwd=root,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+        (folder / "printed.txt").write_text(done.stdout)
+
+    return shared_folder("imdb-replay", replay)
 
 
 TWO_RULES = """
