@@ -117,9 +117,8 @@ def project(pytester, loopback, said, data_dir, monkeypatch):
 
 
 @pytest.fixture
-def recorded(project):
-    project.run("--record=missing").assert_outcomes(passed=8)
-    project.loopback.asked.clear()
+def recorded(project, recordings):
+    recordings.record(project, passed=8)
     return project
 
 
