@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.cassettes.fingerprint import digest_of, text_sha256
-from harness.cassettes.store import CassetteFile, RequestLine, Row
+from harness.cassettes.lines import RequestLine, Row
+from harness.cassettes.store import CassetteFile
 from harness.cli import main
 from harness.scoring.learning_curves import LearningCurveError, read_curve
 
