@@ -149,21 +149,21 @@ def test_a_refusal_halves_the_requests_under_way(loopback, timed, clock, said) -
     assert max(after) > 4
 
 
-def test_a_refusal_is_never_recorded_and_what_is_recorded_waits_for_no_limit(
+def test_a_refusal_is_never_recorded_and_what_is_recorded_is_not_asked_again(
     loopback, limited, timed, tmp_path: Path
 ) -> None:
     server = limited()
     file = CassetteFile(tmp_path / "c.jsonl", experiment="e", recording="c")
     file.start_recording()
-    with use_cassette(file, before_send=lambda: None, items={}, hint=""):
+    with use_cassette(file, before_send=lambda: None, items={}, hint="") as cassette:
         first, _ = timed(16)
-        again, seconds = timed(16, requests_per_minute=1)
+        lacking = cassette.lacking("POST completions", {"model": "m", "max_tokens": 1}, PROMPTS)
     rows = list(file.rows())
     file.close()
     assert server.refused_at
-    assert [row["status"] for row in rows] == [200] * len(PROMPTS)
-    assert first == again == [loopback.text_of(prompt) for prompt in PROMPTS]
-    assert seconds == pytest.approx(0, abs=1e-6)
+    assert lacking == []
+    assert len(rows) == len(PROMPTS)
+    assert first == [loopback.text_of(prompt) for prompt in PROMPTS]
 
 
 @pytest.mark.parametrize(
