@@ -19,7 +19,7 @@ def project(pets):
     return pets
 
 
-@pytest.mark.parametrize("parallel", [(), ("-n", "2")], ids=["one process", "xdist"])
+@pytest.mark.parametrize("parallel", [(), ("-n", "2", "-p", "xdist")], ids=["one process", "xdist"])
 def test_it_is_one_error_in_a_sentence_and_the_other_tests_run(project, parallel):
     done = project.run(*parallel)
     done.assert_outcomes(passed=2, errors=1)
@@ -47,7 +47,7 @@ def test_it_cannot_be_deselected_in_silence(project, args):
     assert done.ret == pytest.ExitCode.TESTS_FAILED
 
 
-@pytest.mark.parametrize("args", [(), ("-n", "1")], ids=["one process", "xdist"])
+@pytest.mark.parametrize("args", [(), ("-n", "1", "-p", "xdist")], ids=["one process", "xdist"])
 def test_alone_it_is_an_error_too(project, args):
     done = project.run("benchmarks/broken", *args)
     done.assert_outcomes(errors=1)

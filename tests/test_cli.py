@@ -34,7 +34,7 @@ commands:
     compare     compare two results cell by cell
     record      ask the providers for what the cassettes lack
     fine-tune   run an experiment's fine-tuning jobs without asking its cells
-    cassettes   list, verify, prune and compare cassettes
+    cassettes   list, verify, prune, compare and upgrade cassettes
     doctor      ask a running provider what it can do
     completion  print a script that makes a shell complete commands and
                 options
@@ -60,7 +60,7 @@ options:
 CASSETTES = """\
 usage: tunebench cassettes [-h] COMMAND ...
 
-List, verify, prune and compare the cassettes of experiments.
+List, verify, prune, compare and upgrade the cassettes of experiments.
 
 options:
   -h, --help  show this help message and exit
@@ -71,6 +71,7 @@ commands:
     verify    replay each cassette and check each line
     prune     remove what no cell asks for
     diff      compare two recordings
+    upgrade   turn cassettes of format 1 into the current format
 """
 PRUNE = """\
 usage: tunebench cassettes prune [-h] [--json] [--dry-run] [EXPERIMENT ...]
@@ -193,7 +194,7 @@ def complete(capsys, tmp_path):
 
 def test_bash_completes_commands(complete):
     assert complete("c") == ["curves", "compare", "cassettes", "completion"]
-    assert complete("cassettes", "") == ["ls", "verify", "prune", "diff"]
+    assert complete("cassettes", "") == ["ls", "verify", "prune", "diff", "upgrade"]
     assert complete("completion", "b") == ["bash"]
 
 

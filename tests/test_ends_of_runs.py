@@ -50,7 +50,7 @@ def shows_everything(done, status=pytest.ExitCode.TESTS_FAILED):
     assert "INTERNALERROR" not in done.stdout.str() + done.stderr.str()
 
 
-@pytest.mark.parametrize("parallel", [(), ("-n", "1")], ids=["one process", "xdist"])
+@pytest.mark.parametrize("parallel", [(), ("-n", "1", "-p", "xdist")], ids=["one process", "xdist"])
 def test_results_that_cannot_be_written_hide_neither_failures_nor_the_table(recorded, parallel):
     (recorded.root / "test_zz_last.py").write_text(BREAKS.format(path="out", call="touch()"))
     done = recorded.run("--results", "out", *parallel)

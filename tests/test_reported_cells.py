@@ -99,7 +99,7 @@ def test_a_cell_evaluated_in_a_fixture_is_in_the_table_and_the_results_once(proj
 
 @pytest.mark.parametrize(
     ("test", "parallel"),
-    [(IN_SETUP, ()), (IN_TEARDOWN, ()), (IN_SETUP, ("-n", "1"))],
+    [(IN_SETUP, ()), (IN_TEARDOWN, ()), (IN_SETUP, ("-n", "1", "-p", "xdist"))],
     ids=["setup", "teardown", "setup in a worker"],
 )
 def test_a_cell_that_fails_in_a_fixture_is_among_the_errors_once(project, test, parallel):

@@ -50,7 +50,7 @@ def same(pets):
 ONE, OTHER = "pets (a/benchmarks/pets/experiment.toml)", "pets (b/benchmarks/pets/experiment.toml)"
 
 
-@pytest.mark.parametrize("parallel", [(), ("-n", "2")], ids=["one process", "xdist"])
+@pytest.mark.parametrize("parallel", [(), ("-n", "2", "-p", "xdist")], ids=["one process", "xdist"])
 def test_their_rows_stand_apart_in_the_table_and_the_results(twins, parallel):
     done = twins.run("--results", "out", *parallel)
     lines = [line for line in done.outlines if line.startswith("pets (")]
