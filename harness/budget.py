@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.api import Prompt
     from harness.api.fine_tuning import JobSpec
     from harness.cassettes import CassetteFile
-    from harness.cassettes.store import Row
+    from harness.cassettes.lines import Row
     from harness.experiment import Cell
     from harness.experiment_tables import Prices
 

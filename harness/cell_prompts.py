@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from harness.experiment import Cell, Experiment
 
 
+# What is kept here is kept by the content of the data's files: an experiment that is read again
+# sees them as they are then.
+State = tuple[str | None, ...]
+
 _SEVERAL = 5  # rows of a class; where fewer are expected, hardly any may come by chance
 
 
@@ -46,17 +50,21 @@ def dataset_of(experiment: Experiment) -> Dataset:
         seed=task.seed,
         order=task.order,
     )
-    return _dataset(task.dataset, options)
+    return _dataset(task.dataset, options, experiment.data_state)
 
 
 @lru_cache(maxsize=8)
-def _dataset(name: str, options: Options) -> Dataset:
+def _dataset(name: str, options: Options, _: State) -> Dataset:
     return load(name, options)
 
 
-@lru_cache(maxsize=8)
 def test_rows(experiment: Experiment) -> pd.DataFrame:
     """The rows that every cell of an experiment is asked: item, text and label id."""
+    return _test_rows(experiment, experiment.data_state)
+
+
+@lru_cache(maxsize=8)
+def _test_rows(experiment: Experiment, _: State) -> pd.DataFrame:
     task = experiment.task
     data = dataset_of(experiment)
     test = data.test
@@ -105,7 +113,7 @@ def train_rows(experiment: Experiment) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=4)
-def _examples(experiment: Experiment, shots: int) -> tuple[Example, ...]:
+def _examples(experiment: Experiment, shots: int, _: State) -> tuple[Example, ...]:
     task = experiment.task
     texts = test_rows(experiment)["text"].tolist()
     train = train_rows(experiment)
@@ -120,10 +128,10 @@ def is_chat(cell: Cell) -> bool:
 
 # A test may evaluate cells in any order; prompts are needed twice when recording.
 @lru_cache(maxsize=4)
-def _prompts(experiment: Experiment, shots: int, chat: bool) -> dict[str, Prompt]:
+def _prompts(experiment: Experiment, shots: int, chat: bool, _: State) -> dict[str, Prompt]:
     instruction = experiment.task.instruction
     rows = test_rows(experiment)
-    examples = _examples(experiment, shots)
+    examples = _examples(experiment, shots, experiment.data_state)
     prompt = chat_prompt if chat else few_shot_prompt
     return {
         item: prompt(instruction, examples, text)
@@ -132,7 +140,7 @@ def _prompts(experiment: Experiment, shots: int, chat: bool) -> dict[str, Prompt
 
 
 @lru_cache(maxsize=4)
-def _bare_prompts(experiment: Experiment) -> dict[str, Prompt]:
+def _bare_prompts(experiment: Experiment, _: State) -> dict[str, Prompt]:
     rows = test_rows(experiment)
     return {item: bare_prompt(text) for item, text in zip(rows["item"], rows["text"], strict=True)}
 
@@ -143,13 +151,14 @@ def prompts_of(cell: Cell) -> Mapping[str, Prompt]:
     A fine-tuned model is asked as it was trained: with the bare prompt, in a chat with the
     instruction and the text.
     """
-    chat = is_chat(cell)
+    chat, state = is_chat(cell), cell.experiment.data_state
     if cell.train_size and not chat:
-        return _bare_prompts(cell.experiment)
-    return _prompts(cell.experiment, cell.shots, chat)
+        return _bare_prompts(cell.experiment, state)
+    return _prompts(cell.experiment, cell.shots, chat, state)
 
 
 def texts_of(cell: Cell) -> list[str]:
     """The data set's texts in the cell's prompts."""
-    examples = _examples(cell.experiment, 0 if cell.train_size else cell.shots)
+    shots = 0 if cell.train_size else cell.shots
+    examples = _examples(cell.experiment, shots, cell.experiment.data_state)
     return [*test_rows(cell.experiment)["text"], *(example.text for example in examples)]

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from harness.api.fine_tuning import JobSpec, Upload
-from harness.cell_prompts import TaskError, is_chat, test_rows, train_rows
+from harness.cell_prompts import State, TaskError, is_chat, test_rows, train_rows
 from harness.formatting.preparation import Split, split
 from harness.formatting.prompts import AnswerFormat, bare_prompt
 from harness.formatting.training_files import chat_record, record, refuse_overlap
@@ -39,7 +39,6 @@ def rows_of(experiment: Experiment, size: int) -> pd.DataFrame:
     return rows.drop_duplicates(subset=["text", "label"])
 
 
-@lru_cache(maxsize=16)
 def files_of(experiment: Experiment, size: int, chat: bool) -> tuple[Upload, Upload]:
     """The training and the validation file of a training size.
 
@@ -50,6 +49,11 @@ def files_of(experiment: Experiment, size: int, chat: bool) -> tuple[Upload, Upl
         TaskError: there are too few rows, or all of one class.
         TrainingFileError: a row stands among the test rows, and the experiment does not allow it.
     """
+    return _files(experiment, size, chat, experiment.data_state)
+
+
+@lru_cache(maxsize=16)
+def _files(experiment: Experiment, size: int, chat: bool, _: State) -> tuple[Upload, Upload]:
     task, rows = experiment.task, rows_of(experiment, size)
     halves = split(len(rows))
     texts, labels = rows["text"].tolist(), rows["label"].tolist()

@@ -91,9 +91,9 @@ def job_of(result: Result, made: FineTuned) -> dict[str, Any]:
         "base": made.base,
         "model": made.model,
         "train_size": cell.train_size,
-        "trained_tokens": made.trained_tokens,
-        "seconds": made.seconds,
-        "hyperparameters": made.hyperparameters,
+        "trained_tokens": result.trained_tokens,
+        "seconds": result.training_seconds,
+        "hyperparameters": made.hyperparameters if isinstance(made.hyperparameters, dict) else {},
         "served": next((message for message in told if " is served" in message), None),
         "curve": _curve(made),
     }
@@ -117,7 +117,10 @@ def _skipped(experiment: Experiment) -> list[dict[str, Any]]:
 
 
 def _curve(made: FineTuned) -> list[dict[str, Any]]:
-    """The job's metrics, a row a step without what is missing; none where they are no curve."""
+    """The job's metrics, a row a step; none where they are no curve.
+
+    What is missing at a step is left out, what is no finite number is None.
+    """
     try:
         if made.metrics:
             curve = read_curve(made.metrics)
@@ -126,7 +129,11 @@ def _curve(made: FineTuned) -> list[dict[str, Any]]:
             curve = curve_of_metrics(told, source=made.job)
     except LearningCurveError:
         return []
-    return [
+    rows: list[dict[str, Any]] = [
         {str(name): value for name, value in row.items() if value == value}
         for row in curve.astype(object).to_dict("records")
     ]
+    for name, places in curve.attrs["not_finite"].items():
+        for place in places:
+            rows[place][name] = None
+    return rows

@@ -6,8 +6,11 @@ one sentence; nothing is loaded, asked or recorded.
 
 from __future__ import annotations
 
+import hashlib
 import os
-from dataclasses import dataclass
+import sys
+import time
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import get_args
@@ -29,6 +32,30 @@ from harness.formatting.prompts import FormatError, check_labels
 from harness.formatting.reading import ReadingRule, check_readable
 from harness.provider_checks import check_providers
 from harness.thresholds import Limit, check_limits, limits_of, matches
+
+# Modules that read an experiment while they were imported; another run has to import them again.
+readers: set[str] = set()
+
+
+def _note_readers() -> None:
+    """Note the modules that are being imported, as far as pytest, which imports them."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        frame = frame.f_back
+        name = str(frame.f_globals.get("__name__"))
+        if name.startswith(("_pytest.", "pluggy.")):
+            return
+        if frame.f_code.co_name == "<module>" and name != "__main__":
+            readers.add(name)
+
+
+def _sha256(path: str) -> str | None:
+    """Of a file's content; None where it is no file, but the name of a data set."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return None
 
 
 def cassettes_of(path: Path, name: str) -> Path:
@@ -154,6 +181,7 @@ class Experiment:
         matrix: which combinations are cells.
         fine_tuning: how models are fine-tuned.
         thresholds: in the order of the file.
+        read_at: when it was read, on the clock of this process.
     """
 
     path: Path
@@ -163,6 +191,7 @@ class Experiment:
     matrix: Matrix
     fine_tuning: FineTuning
     thresholds: tuple[Threshold, ...]
+    read_at: int = field(default_factory=time.monotonic_ns, compare=False, repr=False)
 
     @classmethod
     def beside(cls, file: str | os.PathLike[str]) -> Experiment:
@@ -178,6 +207,7 @@ class Experiment:
                 value out of range, or names a model, provider or cell that it does not define.
         """
         path = Path(path)
+        _note_readers()
         file = read_file(path)
         experiment = cls(
             path=path,
@@ -203,6 +233,17 @@ class Experiment:
     def cassettes(self) -> Path:
         """The folder of the experiment's cassettes; see `cassettes_of`."""
         return cassettes_of(self.path, self.name)
+
+    @cached_property
+    def data_state(self) -> tuple[str | None, ...]:
+        """Which content the files of its data had when they were first asked for.
+
+        Another experiment that is read from the same file later may find another one.
+        """
+        folder = self.path.absolute().parent
+        names = (self.task.dataset, self.task.test_dataset)
+        files = [_sha256(os.path.normpath(folder / Path(n).expanduser())) for n in names if n]
+        return (*files, os.environ.get("TFDS_DATA_DIR"))
 
     @property
     def baseline(self) -> Path:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.uplift import Uplift
 
 configuration_key: pytest.StashKey[Configuration] = pytest.StashKey()
+started_key = pytest.StashKey[int]()
 session_key: pytest.StashKey[Session] = pytest.StashKey()
 # Of the whole run, not of a test: a fixture of a wider scope may evaluate cells, too.
 reports_key = pytest.StashKey[list[dict[str, Any]]]()
@@ -128,7 +129,7 @@ def _session(config: pytest.Config) -> Session:
 
         chosen = config.stash[configuration_key]
         config.stash[session_key] = Session(
-            chosen.record, chosen.results is not None, chosen.budget
+            chosen.record, chosen.results is not None, chosen.budget, config.stash[started_key]
         )
     return config.stash[session_key]
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,15 @@ import pytest
 
 from harness.configuration import OPTIONS, configuration
 from harness.errors import TunebenchError
-from harness.fixtures import compare, configuration_key, evaluate, gate, reports_key, session_key
+from harness.fixtures import (
+    compare,
+    configuration_key,
+    evaluate,
+    gate,
+    reports_key,
+    session_key,
+    started_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -27,6 +37,7 @@ __all__ = ["compare", "evaluate", "gate"]
 # By its entry point, and by the module's name as in `pytest_plugins = ["harness.plugin"]`.
 _NAMES = ("tunebench", "harness.plugin")
 _summary_key: pytest.StashKey[Summary] = pytest.StashKey()
+_modules_key = pytest.StashKey[set[str]]()
 _broken_key = pytest.StashKey[int]()  # how many test files have a wrong experiment
 _parts_key = pytest.StashKey[list[dict[str, Any]]]()  # what a test and its fixtures evaluated
 _PROPERTIES = ("accuracy", "ci_low", "ci_high", "n", "majority_rate", "verdict", "cassette")
@@ -62,6 +73,7 @@ def _is_free(parser: pytest.Parser, option: str) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse options that do not go together, and yardsticks without their library."""
+    config.stash[started_key] = time.monotonic_ns()
     given = {name.replace("-", "_"): config.getoption(f"--tunebench-{name}") for name in OPTIONS}
     try:
         chosen = configuration(config.rootpath, given, os.environ)
@@ -97,6 +109,28 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
         report.longrepr = str(error)
         report.tunebench_error = True  # type: ignore[attr-defined]
     return report
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Note the modules of the tests that evaluate cells."""
+    ours = {"evaluate", "compare", "gate"}
+    session.config.stash[_modules_key] = {
+        item.module.__name__
+        for item in session.items
+        if ours & set(getattr(item, "fixturenames", ())) and hasattr(item, "module")
+    }
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Have the next run in this process, as in a notebook, read the experiments again.
+
+    Modules that hold an experiment would otherwise be found imported, with the file as it was.
+    """
+    experiment = sys.modules.get("harness.experiment")
+    if experiment is not None:
+        for name in experiment.readers | config.stash.get(_modules_key, set()):
+            sys.modules.pop(name, None)
+        experiment.readers.clear()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.cassettes import CassetteError
-from harness.cassettes.store import lock, without_rows
+from harness.cassettes.lines import without_rows
+from harness.cassettes.store import lock
 from harness.errors import TunebenchError
 from harness.formatting.whole_files import whole_files
 

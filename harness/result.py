@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from harness.gates import Judged, Verdict
 
 
+_LARGEST = 2**53  # up to here every program that reads JSON tells whole numbers apart
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
     """What came out of a cell.
@@ -173,14 +176,24 @@ class Result:
     @property
     def training_cost(self) -> float | None:
         """What the job cost that made its model; None without a job, prices or counted tokens."""
-        prices, made = self.prices, self.fine_tuned
-        if prices is None or made is None:
+        prices, seconds, tokens = self.prices, self.training_seconds, self.trained_tokens
+        if prices is None:
             return None
         if prices.per_hour is not None:
-            return None if made.seconds is None else hourly_cost(made.seconds, prices.per_hour)
-        if prices.training is None or made.trained_tokens is None:
+            return None if seconds is None else hourly_cost(seconds, prices.per_hour)
+        if prices.training is None or tokens is None:
             return None
-        return training_cost(made.trained_tokens, prices.training)
+        return training_cost(tokens, prices.training)
+
+    @property
+    def trained_tokens(self) -> int | None:
+        """As the provider counted them; None where it did not, or without a job."""
+        return self.fine_tuned.trained_tokens if self.fine_tuned else None
+
+    @property
+    def training_seconds(self) -> int | None:
+        """How long the job took; None where that is not known, or without a job."""
+        return self.fine_tuned.seconds if self.fine_tuned else None
 
     def uplift_over(self, other: Result) -> Uplift:
         """What this cell gains over another on the same texts.
@@ -233,8 +246,8 @@ class Result:
             "recorded_at": self.recorded_at,
             "job": made.job if made else None,
             "fine_tuned_model": made.model if made else None,
-            "trained_tokens": made.trained_tokens if made else None,
-            "training_seconds": made.seconds if made else None,
+            "trained_tokens": self.trained_tokens,
+            "training_seconds": self.training_seconds,
             "server": self.server or None,
             "answered_as": self.answered_as or None,
             "overrides": {name: asked for name, (_, asked) in self.overrides.items()},

@@ -153,6 +153,7 @@ class Runner:
 
     def _replay(self, cell: Cell, made: FineTuned | None, hint: str) -> Result:
         provider = cell.experiment.models[cell.model].provider
+        rows = test_rows(cell.experiment)
         client = self._connections.client(cell.experiment, provider, recording=False)
         file = _open(cell, cell.cassette)
         items: dict[str, str] = {}
@@ -170,7 +171,6 @@ class Runner:
                 told = cassette.told()
         finally:
             file.close()
-        rows = test_rows(cell.experiment)
         return Result(
             cell=cell,
             judgements=judge(

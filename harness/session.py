@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from harness import unexpected
 from harness.connections import StartedProvider
 from harness.errors import TunebenchError
+from harness.experiment import Experiment
 from harness.gates import regression_gate, uplift_gate
 from harness.runner import CellError, Runner, orphans
 
@@ -16,12 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.budget import Budget
-    from harness.experiment import Cell, Experiment
+    from harness.cell_prompts import State
+    from harness.experiment import Cell
     from harness.gates import Judged
     from harness.recordings import Progress, RecordMode
     from harness.regression import Regression
     from harness.result import Result
     from harness.uplift import Uplift
+
+    Key = tuple[Cell, State]
+
+
+class OutdatedError(TunebenchError):
+    """A cell of an experiment whose file is another one by now."""
 
 
 class GateError(TunebenchError):
@@ -36,16 +44,19 @@ class Session:
         record: see `Runner`.
         details: whether reports hold all that ``results.json`` says of a cell.
         budget: what recordings may cost, or None.
+        started: when the run began; experiments that were read before are read again.
     """
 
     record: RecordMode
     details: bool = False
     budget: float | None = None
-    _results: dict[Cell, Result] = field(default_factory=dict)
-    _errors: dict[Cell, str] = field(default_factory=dict)
+    started: int = 0
+    _results: dict[Key, Result] = field(default_factory=dict)
+    _errors: dict[Key, str] = field(default_factory=dict)
     _orphans: dict[Experiment, list[str]] = field(default_factory=dict)
-    _gates: dict[Cell, tuple[Judged, ...]] = field(default_factory=dict)
-    _details: dict[Cell, dict[str, Any]] = field(default_factory=dict)
+    _gates: dict[Key, tuple[Judged, ...]] = field(default_factory=dict)
+    _details: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    _read_again: dict[Experiment, Experiment] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._provider = StartedProvider()
@@ -63,19 +74,40 @@ class Session:
 
     def evaluate(self, cell: Cell, hint: str, progress: Progress | None) -> Result:
         """Evaluate a cell once; a second test that asks for it gets the same result or error."""
-        if cell in self._errors:
-            raise CellError(self._errors[cell])
-        if cell not in self._results:
+        cell = self._current(cell)
+        key = _key(cell)
+        if key in self._errors:
+            raise CellError(self._errors[key])
+        if key not in self._results:
             try:
-                self._results[cell] = self._runner.evaluate(cell, hint, progress)
+                self._results[key] = self._runner.evaluate(cell, hint, progress)
             except CellError as error:
-                self._errors[cell] = str(error)
+                self._errors[key] = str(error)
                 raise
             except Exception as error:  # the test shows its traceback, the results this
                 what = f"{cell}: it could not be evaluated"
-                self._errors[cell] = unexpected.sentence(what, error)
+                self._errors[key] = unexpected.sentence(what, error)
                 raise
-        return self._results[cell]
+        return self._results[key]
+
+    def _current(self, cell: Cell) -> Cell:
+        """A cell by its experiment's file as it is, also where it was read before this session.
+
+        Raises:
+            OutdatedError: the file says something else now.
+        """
+        experiment = cell.experiment
+        if experiment.read_at >= self.started:
+            return cell
+        if experiment not in self._read_again:
+            self._read_again[experiment] = Experiment.read(experiment.path)
+        now = self._read_again[experiment]
+        if now != experiment:
+            raise OutdatedError(
+                f"{cell}: {experiment.path} was changed after it was read, which was before this "
+                "run; start a new process, or read it again where it is kept."
+            )
+        return replace(cell, experiment=now)
 
     def judge(
         self, result: Result, evaluate: Callable[[Cell], Result]
@@ -115,7 +147,7 @@ class Session:
                 other = next(c for c in cell.experiment.cells if str(c) == limit.over)
                 uplifts.append(result.uplift_over(evaluate(other)))
                 judged.append(uplift_gate(limit, uplifts[-1]))
-        self._gates[cell] = tuple(judged)
+        self._gates[_key(cell)] = tuple(judged)
         return tuple(judged), uplifts
 
     def report_of(self, cell: Cell) -> dict[str, Any]:
@@ -140,10 +172,13 @@ class Session:
         except Exception as error:
             what = f"{experiment.cassettes}: its cassettes could not be listed"
             complaints.append(unexpected.sentence(what, error))
-        if cell not in self._results:
-            return report | {"error": self._errors.get(cell, "")}
         try:
-            return report | self._report_of(self._results[cell], complaints)
+            key = _key(self._current(cell))
+            if key not in self._results:
+                return report | {"error": self._errors.get(key, "")}
+            return report | self._report_of(self._results[key], complaints)
+        except OutdatedError as error:
+            return report | {"error": str(error)}
         except Exception as error:
             what = f"{cell}: its row of the results could not be made"
             complaints.append(unexpected.sentence(what, error))
@@ -162,7 +197,7 @@ class Session:
         self._provider.stop()
 
     def _report_of(self, result: Result, complaints: list[str]) -> dict[str, Any]:
-        gates = self._gates.get(result.cell)
+        gates = self._gates.get(_key(result.cell))
         report: dict[str, Any] = {
             "row": result.row(gates),
             "gated": gates is not None,
@@ -187,11 +222,17 @@ class Session:
         return report
 
     def _details_of(self, result: Result) -> dict[str, Any]:
-        if result.cell not in self._details:
+        key = _key(result.cell)
+        if key not in self._details:
             from harness.details import reported
 
-            self._details[result.cell] = reported(result)
-        return self._details[result.cell]
+            self._details[key] = reported(result)
+        return self._details[key]
+
+
+def _key(cell: Cell) -> Key:
+    """What a cell's result depends on: its experiment's file and data, which may be edited."""
+    return cell, cell.experiment.data_state
 
 
 def _regression(result: Result) -> Regression | None:

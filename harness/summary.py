@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import unexpected
+from harness.finite import finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -186,7 +187,8 @@ class Summary:
         for part, (what, make) in derived.items():
             with self._told(f"{what} could not be made"):
                 document[part] = make()
-        return document
+        # JSON has no number for what a provider's file or a fit that got nowhere may hold.
+        return {name: finite(part) for name, part in document.items()}
 
     @property
     def notes(self) -> list[str]:

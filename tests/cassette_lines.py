@@ -9,8 +9,8 @@ from typing import Any
 
 def rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a cassette without their checksums, in the order of the file."""
-    lines = map(json.loads, path.read_bytes().splitlines()[1:])
-    return [_without_checksum(line) for line in lines if "prompt" in line]
+    whole = (line for line in path.read_bytes().splitlines(keepends=True)[1:] if line[-1:] == b"\n")
+    return [_without_checksum(line) for line in map(json.loads, whole) if "prompt" in line]
 
 
 def requests(path: Path) -> list[dict[str, Any]]:
@@ -38,7 +38,7 @@ def change_lines(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 def change_requests(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Change what rows have in common, and the ids that follow from it."""
-    from harness.cassettes.store import RequestLine
+    from harness.cassettes.lines import RequestLine
 
     ids: dict[str, str] = {}
 

@@ -1,14 +1,17 @@
 import contextlib
+import fcntl
 import functools
 import hashlib
 import http.server
 import importlib.util
 import json
+import os
+import subprocess
 import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +30,12 @@ from hypothesis import HealthCheck, settings
 from .film_project import FilmProject
 from .jobs_provider import JobsProvider
 from .pets_project import Pets
+from .recordings import Recordings
 from .virtual_time import VirtualTime
+
+# Threads that spin while they wait take the processor from other processes, such as the other half
+# of the suite. This has to be set before torch is imported, here and in servers that tests start.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # A slow machine is not a fault in the code. Everything else comes from the profile that Hypothesis
 # picks: random examples here, the same ones every time in CI.
@@ -164,6 +172,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_other_plugins() -> Iterator[None]:
+    """Tests' own runs of pytest load what they name: the plugins of this machine take seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        yield
+
+
 @pytest.fixture
 def libraries() -> Iterator[dict[str, types.ModuleType]]:
     """Modules that are still there when `pytester` has forgotten what was imported meanwhile."""
@@ -187,7 +203,10 @@ def pytester(
     run = pytester.inline_run
 
     def is_library(module: types.ModuleType) -> bool:
-        places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
+        places = [getattr(module, "__file__", None)]
+        # Some of torch's modules have an attribute of any name.
+        if isinstance(folders := getattr(module, "__path__", ()), Iterable):
+            places += folders
         return any(places) and not any(str(place).startswith(made_by_tests) for place in places)
 
     class Keeper:
@@ -280,11 +299,16 @@ def film_project(
     project.write_data()
 
 
+@pytest.fixture(scope="session")
+def recordings() -> Recordings:
+    """What this process has recorded."""
+    return Recordings()
+
+
 @pytest.fixture
-def recorded_films(film_project: FilmProject) -> FilmProject:
+def recorded_films(film_project: FilmProject, recordings: Recordings) -> FilmProject:
     """The same, recorded, with nothing asked since."""
-    film_project.record().assert_outcomes(passed=4)
-    film_project.loopback.asked.clear()
+    recordings.record(film_project, passed=4)
     film_project.jobs.requests.clear()
     return film_project
 
@@ -292,7 +316,6 @@ def recorded_films(film_project: FilmProject) -> FilmProject:
 @pytest.fixture
 def pets(pytester: pytest.Pytester, loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> Pets:
     """A user's repository for small experiments, still without one; its pages have no charts."""
-    _import_for_inner_runs()
     monkeypatch.setattr("harness.reports.page.rendering._drawings", lambda: None)
     return Pets(pytester, loopback)
 
@@ -303,38 +326,59 @@ def no_step_summary(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
 
 
-def _import_for_inner_runs() -> None:
-    """Import before the inner runs what they import, for pytester forgets it after each."""
-    # numpy cannot be imported twice.
-    import pyarrow.parquet  # noqa: F401
-
-    import harness.answer
-    import harness.baselines
-    import harness.break_evens
-    import harness.budget
-    import harness.data_needs
-    import harness.datasets.imdb
-    import harness.details
-    import harness.regression
-    import harness.reports.files
-    import harness.reports.markdown
-    import harness.reports.page.sections
-    import harness.reports.parquet
-    import harness.reports.progress
-    import harness.reports.table
-    import harness.session
-    import harness.summary  # noqa: F401
+SharedFolder = Callable[[str, Callable[[Path], object]], Path]
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> SharedFolder:
+    """Give a folder by its name, filled by the first process of the suite that wants it.
+
+    Nobody may change what is in it.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def shared_folder(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = root / f"shared-{name}", root / f"shared-{name}.done"
+        with (root / f"shared-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                folder.mkdir(exist_ok=True)
+                make(folder)
+                done.touch()
+        return folder
+
+    return shared_folder
+
+
+@pytest.fixture(scope="session")
+def data_dir(shared_folder: SharedFolder) -> Path:
     """The data, prepared once: pytester gives every inner run a home of its own."""
-    _import_for_inner_runs()
     import harness.datasets
 
-    folder = tmp_path_factory.mktemp("data")
-    harness.datasets.load("imdb_reviews", data_dir=folder)
-    return folder
+    return shared_folder(
+        "imdb-reviews", lambda folder: harness.datasets.load("imdb_reviews", data_dir=folder)
+    )
+
+
+@pytest.fixture(scope="session")
+def imdb_replay(shared_folder: SharedFolder) -> Path:
+    """What a replay of the committed experiment wrote, and what it printed in `printed.txt`."""
+    root = Path(__file__).parent.parent
+
+    def replay(folder: Path) -> None:
+        options = ["-q", "-p", "no:cacheprovider", "--baselines", "--results", str(folder)]
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "benchmarks/imdb", *options],
+            cwd=root,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+        (folder / "printed.txt").write_text(done.stdout)
+
+    return shared_folder("imdb-replay", replay)
 
 
 TWO_RULES = """

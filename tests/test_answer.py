@@ -2,10 +2,7 @@
 
 import json
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +12,6 @@ import statsmodels.stats.proportion
 
 from harness.answer import answers_of
 from harness.data_needs import data_needs_of
-
-ROOT = Path(__file__).parent.parent
 
 
 def row(right, *, train_size=0, model="m", rule="text", n=100):
@@ -128,19 +123,13 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def committed(tmp_path_factory):
-    """The committed experiment's results and its page as text."""
-    folder = tmp_path_factory.mktemp("results")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "benchmarks/imdb", "-q", "-p", "no:cacheprovider",
-         "--baselines", "--results", str(folder)],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
+def committed(imdb_replay):
+    """The committed experiment's results, its page as text, and what was printed."""
     page = Page()
-    page.feed((folder / "report.html").read_text())
-    results = json.loads((folder / "results.json").read_text())
-    return results, " ".join(" ".join(page.words).split()), done.stdout
+    page.feed((imdb_replay / "report.html").read_text())
+    results = json.loads((imdb_replay / "results.json").read_text())
+    printed = (imdb_replay / "printed.txt").read_text()
+    return results, " ".join(" ".join(page.words).split()), printed
 
 
 def test_the_committed_experiment_is_answered_first_and_in_the_terminal(committed):

@@ -33,11 +33,11 @@ ONE = "one-0shot and not logprobs"
 
 
 @pytest.fixture
-def project(two_rules, monkeypatch):
+def project(two_rules, recordings, monkeypatch):
     """Recorded cells and their baseline; `answers` are what a new recording gets."""
     two_rules.write_test(TEST)
     two_rules.edit("shots = [0, 1]", "shots = [0]")
-    two_rules.run("--record=missing", "--results", "before").assert_outcomes(passed=4)
+    recordings.record(two_rules, "--results", "before", passed=4)
     monkeypatch.chdir(two_rules.root)
     assert main(["baseline"]) == 0
     two_rules.path = two_rules.folder / "baseline.json"

@@ -27,10 +27,10 @@ NAME = "tf-idf + logistic regression"
 
 
 @pytest.fixture
-def recorded(two_rules):
+def recorded(two_rules, recordings):
     two_rules.write_test(TEST)
     two_rules.edit("shots = [0, 1]", "shots = [0]\ntrain_sizes = [40, 300]")
-    two_rules.run("--record=missing").assert_outcomes(passed=4)
+    recordings.record(two_rules, passed=4)
     return two_rules
 
 

@@ -13,7 +13,7 @@ SAME = {"only_old": [], "only_new": [], "changed": []}
 
 
 @pytest.fixture
-def diff(two_rules, capfd):
+def diff(two_rules, recordings, capfd):
     """Compare the recording with a copy made before: exit code, output and error."""
     two_rules.edit('[[model]]\nname = "two"\nprovider = "standin"\n', "")
     two_rules.edit("shots = [0, 1]", "shots = [0]")
@@ -21,7 +21,7 @@ def diff(two_rules, capfd):
         '@pytest.mark.parametrize("cell", experiment.cells, ids=str)\n'
         "def test_it(cell, evaluate):\n    evaluate(cell)\n"
     )
-    two_rules.run("--record=missing").assert_outcomes(passed=2)
+    recordings.record(two_rules, passed=2)
     new = two_rules.root / "cassettes/small"
     old = two_rules.root / "before"
     shutil.copytree(new, old)

@@ -6,12 +6,16 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from harness.cassettes.fingerprint import digest_of, text_sha256
-from harness.cassettes.store import CassetteFile, RequestLine, Row
+from harness.cassettes.lines import RequestLine, Row
+from harness.cassettes.store import CassetteFile
 from harness.cli import main
-from harness.scoring.learning_curves import read_curve
+from harness.scoring.learning_curves import LearningCurveError, read_curve
 
 CONTENT = """\
 step,elapsed_tokens,elapsed_examples,training_loss,training_token_accuracy,validation_loss,\
@@ -516,6 +520,98 @@ def test_a_job_that_the_provider_does_not_know_is_told(provider, capsys):
     assert curves("ftjob-8", "--base-url", provider.url) == 2
     err = capsys.readouterr().err
     assert f"the job ftjob-8 at {provider.url}: the provider answered 404 (nothing at" in err
+
+
+DIVERGED = """\
+step,training_loss,validation_loss,classification/accuracy
+1,0.5,,
+2,inf,nan,0.5
+3,0.75,,
+4,0.25,-inf,0.75
+5,1e999,0.5,NaN
+"""
+
+
+def test_what_is_no_finite_number_is_null_for_scripts_and_a_dash_for_people(record, capsys):
+    files = ("GET files/file-9/content", DIVERGED)
+    path = record(("GET fine_tuning/jobs/ftjob-7", JOB), files)
+    assert curves(path, "--json") == 0
+    rows = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["rows"]
+    assert [row["training_loss"] for row in rows] == [0.5, None, 0.75, 0.25, None]
+    assert [row["validation_loss"] for row in rows] == [None, None, None, None, 0.5]
+    assert curves(path) == 0
+    table = [line.split() for line in capsys.readouterr().out.splitlines()[-2:]]
+    # A mean over a loss that was not finite is none.
+    assert table == [["2", "-", "0.500"], ["4", "0.5000", "0.750"]]
+
+
+def test_a_job_that_diverged_from_the_start_is_shown_written_and_drawn(record, tmp_path, capsys):
+    content = "step,training_loss,validation_loss\n1,nan,nan\n2,inf,inf\n"
+    path = record(("GET fine_tuning/jobs/ftjob-7", JOB), ("GET files/file-9/content", content))
+    pytest.importorskip("matplotlib")
+    assert curves(path, "--csv", tmp_path / "c.csv", "--figure", tmp_path / "c.svg") == 0
+    assert "mean training loss -; no step was validated" in capsys.readouterr().out
+    assert (tmp_path / "c.csv").read_text() == "step,training_loss,validation_loss\n1,,\n2,,\n"
+
+
+def test_what_trackers_get_is_finite(record, tmp_path):
+    pytest.importorskip("tensorboardX")
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    files = ("GET files/file-9/content", DIVERGED)
+    path = record(("GET fine_tuning/jobs/ftjob-7", JOB), files)
+    assert curves(path, "--tensorboard", tmp_path / "runs") == 0
+    found = EventAccumulator(str(tmp_path / "runs" / "tiny-ft300")).Reload()
+    assert [one.value for one in found.Scalars("training_loss")] == [0.5, 0.75, 0.25]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=5,
+)
+
+
+@given(value=JSON, field=st.sampled_from([*JOB, "method"]), source=st.sampled_from(["job", "file"]))
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_a_provider_says_of_a_job_is_shown_or_told_in_a_sentence(
+    provider, capsys, value, field, source
+):
+    """The curve as it is, from the file or, where that is not named any more, from the events."""
+    told = JOB | {field: value}
+    if source == "job" and field == "method":
+        told = JOB | {"method": {"type": "supervised", "supervised": value}}
+    provider.jobs["/v1/fine_tuning/jobs/ftjob-7"] = told
+    code = curves("ftjob-7", "--base-url", provider.url, "--json")
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    if code == 0:
+        assert len(json.loads(out, parse_constant=pytest.fail)["rows"]) == 4
+    else:
+        assert (code, out) == (2, "")
+        assert err.startswith("tunebench: ")
+
+
+CELLS = st.sampled_from(["", "1", "0.5", "inf", "-inf", "nan", "1e999", "-1e999", "1_0", "x", "-0"])
+
+
+@given(rows=st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=5))
+@settings(deadline=None, max_examples=80)
+def test_a_curve_that_is_read_holds_no_infinity(rows):
+    lines = [f"{i},{a},{b},{c}" for i, (a, b, c) in enumerate(rows)]
+    content = "step,train_loss,elapsed_tokens,other\n" + "\n".join(lines)
+    try:
+        curve = read_curve(content.encode())
+    except LearningCurveError:
+        assert any(cell in ("x", "1_0") for row in rows for cell in row)
+        return
+    numbers = curve.select_dtypes("number").to_numpy(float)
+    assert not np.isinf(numbers).any()
+    for name, places in curve.attrs["not_finite"].items():
+        assert curve[name].iloc[places].isna().all()
 
 
 def test_the_help_is_as_it_was(capsys, monkeypatch):

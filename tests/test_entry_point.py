@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,9 @@ def installed(pytester, tmp_path_factory, monkeypatch):
     (folder / "entry_points.txt").write_text(f"[pytest11]\n{plugins}")
     monkeypatch.setenv("PYTHONPATH", str(folder.parent))
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
+    # Those of other distributions, which may be here and take seconds, stay out.
+    others = {found.name for found in entry_points(group="pytest11")} - {"tunebench"}
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in sorted(others)))
     return pytester
 
 

@@ -15,12 +15,11 @@ ZERO_SHOT = '[[threshold]]\nmodel = "one"\nshots = 0\ndecision_rule = "text"\n'
 
 
 @pytest.fixture
-def gated(two_rules):
+def gated(two_rules, recordings):
     """Two cells right in 27 and in 18 of 45, recorded and gated as a test says."""
     two_rules.write_test(TEST)
     two_rules.edit("shots = [0, 1]", "shots = [0]")
-    two_rules.run("--record=missing").assert_outcomes(passed=4)
-    two_rules.loopback.asked.clear()
+    recordings.record(two_rules, passed=4)
     before = two_rules.toml.read_text()
 
     def gate(*tables: str):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 # An inner run forgets what it was the first to import, and numpy cannot be imported twice.
 import pandas  # noqa: F401
@@ -23,7 +24,7 @@ class TestOther(unittest.TestCase):
 
 
 @pytest.fixture
-def repository(pytester, loopback, said, monkeypatch):
+def repository(pytester, loopback, recordings):
     """A repository with two experiments that are recorded; its model says bad to everything."""
     rows = "".join(f"evening {i},{('bad', 'good')[i % 2]}\n" for i in range(60))
     (pytester.path / "evenings.csv").write_text("body,mood\n" + rows)
@@ -40,10 +41,12 @@ def repository(pytester, loopback, said, monkeypatch):
 
     loopback.answer = answer
     pytester.makeconftest('pytest_plugins = ["harness.plugin"]')
-    pytester.runpytest_inprocess("--record=missing").assert_outcomes(passed=8)
+    project = SimpleNamespace(
+        root=pytester.path, loopback=loopback, run=pytester.runpytest_inprocess
+    )
+    recordings.record(project, passed=8)
     for name in ("first", "second"):
         assert main(["baseline", f"benchmarks/{name}"]) == 0
-    loopback.asked.clear()
     return pytester
 
 
@@ -69,7 +72,7 @@ def test_rows_of_two_experiments_are_told_apart(repository):
 
 
 def test_a_replay_can_be_spread_over_processes(repository):
-    repository.runpytest_inprocess("-n", "2").assert_outcomes(passed=8)
+    repository.runpytest_inprocess("-n", "2", "-p", "xdist").assert_outcomes(passed=8)
 
 
 def test_a_replay_without_its_baseline_says_how_to_make_it(repository):

@@ -15,7 +15,7 @@ import openai
 from harness.api import Client
 from harness.cassettes import CassetteFile, use_cassette
 from harness.cassettes.fingerprint import fingerprint
-from harness.cassettes.store import Row
+from harness.cassettes.lines import Row
 
 BASE_URL = "http://127.0.0.1:8017/v1"
 PARAMETERS = {"max_tokens": 1, "stop": ["tive"], "temperature": 0}

@@ -160,6 +160,8 @@ class _Following:
 
     def _tell(self) -> bool:
         """Tell the events that have not been told; whether there were any."""
+        if "events" in self._lacks:
+            return False
         new = self._read("events", self._new_events, _NONE)
         for event in new:
             self._seen.add(event.key)

@@ -134,9 +134,9 @@ class JobCreation:
                         raise
                     self._say("the provider has not processed the files yet; trying again")
                 else:
-                    until = sent_at + self._timeout
-                    if _was_answered(error):
-                        until = _now() + _SHOWS_UP_WITHIN
+                    until = _now() + _SHOWS_UP_WITHIN
+                    if not _was_answered(error):
+                        until = max(until, sent_at + self._timeout)
                     if (found := self._awaited(files, sent_at, until)) is None:
                         raise
                     return found

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from harness.cassettes.store import CassetteError, RequestLine
+from harness.cassettes.lines import CassetteError, RequestLine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from harness.cassettes.fingerprint import digest_of, text_sha256
-from harness.cassettes.store import CassetteError, RequestLine, Row, request_of, row_of
+from harness.cassettes.lines import CassetteError, RequestLine, Row, request_of, row_of
 from harness.printable import hidden, without_secrets
 from harness.wire import (
     MARK,

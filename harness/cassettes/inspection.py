@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.cassettes.leaks import holds_secret, long_texts, repeats
-from harness.cassettes.store import (
+from harness.cassettes.lines import (
     CassetteError,
     RequestLine,
     Row,

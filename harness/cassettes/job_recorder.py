@@ -20,9 +20,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from harness.cassettes.fingerprint import digest_of, text_sha256
+from harness.cassettes.lines import RequestLine, Row
 from harness.cassettes.misses import CassetteMissError
 from harness.cassettes.recorder import RecordedCassette
-from harness.cassettes.store import RequestLine, Row
 from harness.wire import (
     MARK,
     read_checkpoints,
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from vcr.request import Request
 
     from harness.cassettes.fingerprint import Fingerprint
-    from harness.cassettes.store import CassetteError, StoredAnswer
+    from harness.cassettes.lines import CassetteError
+    from harness.cassettes.store import StoredAnswer
     from harness.wire import Job
 
 _CREATION, _UPLOAD = "POST fine_tuning/jobs", "POST files"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.cassettes.store import CassetteError
+from harness.cassettes.lines import CassetteError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,12 +14,9 @@ import json
 import re
 import threading
 import time
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fractions import Fraction
-from sys import intern
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vcr.cassette import Cassette
@@ -28,8 +25,9 @@ from vcr.record_mode import RecordMode
 
 from harness.cassettes.fingerprint import Fingerprint, fingerprint, prompt_text, text_sha256
 from harness.cassettes.leaks import long_texts, repeats
+from harness.cassettes.lines import CassetteError, Row, is_note
 from harness.cassettes.misses import MissExplainer
-from harness.cassettes.store import CassetteError, CassetteFile, Row, is_note
+from harness.cassettes.told import Played, Told, shares, told_of
 from harness.printable import hidden, without_secrets
 from harness.wire import (
     Asked,
@@ -50,7 +48,7 @@ if TYPE_CHECKING:
 
     from vcr.request import Request
 
-    from harness.cassettes.store import RequestLine, StoredAnswer
+    from harness.cassettes.store import CassetteFile, StoredAnswer
 
 _ANSWERED = ("POST completions", "POST chat/completions")
 _TOKENIZE = "POST tokenize"
@@ -59,46 +57,6 @@ _FILE_CONTENT = re.compile(r"GET files/[^/]+/content")
 # The openai client speaks through httpx2. Whatever else opens a connection while a cassette is in
 # use, such as the start of the local provider, is no traffic of the experiment.
 _OTHER_LIBRARIES = tuple(name for name in PATCHER_NAMES if name != "httpx2")
-
-
-class _Played(NamedTuple):
-    """What is told of a row that was played."""
-
-    request: RequestLine
-    recorded_at: str
-    latency_ms: float
-    prompts: int
-    usage: tuple[int | None, int | None]
-
-    @classmethod
-    def of(cls, stored: StoredAnswer) -> _Played:
-        row = stored.row
-        return cls(stored.request, intern(row.recorded_at), row.latency_ms, row.prompts, row.usage)
-
-
-@dataclass(frozen=True)
-class Told:
-    """What the rows say that were played, beside the answers themselves.
-
-    A row holds what its whole request took; of that a prompt has its share.
-
-    Attributes:
-        prompt_tokens: of all prompts; 0 where the provider did not tell.
-        completion_tokens: of all completions; 0 where the provider did not tell.
-        latency_ms_median: median over the requests, milliseconds.
-        seconds: sum over the requests.
-        recorded_at: when the last answer came, ISO 8601.
-        servers: what the servers said of themselves.
-        models: the names that the answers came from.
-    """
-
-    prompt_tokens: int
-    completion_tokens: int
-    latency_ms_median: float
-    seconds: float
-    recorded_at: str
-    servers: list[str]
-    models: list[str]
 
 
 @dataclass
@@ -157,7 +115,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
             skip_patchers=_OTHER_LIBRARIES,
         )
         self.file = file
-        self.played: dict[int, _Played] = {}
+        self.played: dict[int, Played] = {}
         self._items = items
         self._explainer = MissExplainer(file, items, hint)
         self._before_send = before_send
@@ -221,7 +179,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
             self._play(row)
         answer = rows[0].row.answer
         if asked.endpoint in _ANSWERED:
-            usage = _shares((row.row.usage, row.row.prompts) for row in rows)
+            usage = shares((row.row.usage, row.row.prompts) for row in rows)
             model = self._answered_by(asked, rows)
             body = composed([row.answer for row in rows], model, rows[0].request.server, usage)
         else:
@@ -334,7 +292,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         )
 
     def _play(self, row: StoredAnswer) -> None:
-        self.played[row.position] = _Played.of(row)
+        self.played[row.position] = Played.of(row)
 
     def _redirect_of(self, request: Request) -> Fingerprint | None:
         """The request whose answer sent this thread's client to this address, if one did."""
@@ -370,23 +328,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
 
     def told(self) -> Told:
         """What the rows say that were played, but for those of ``/tokenize``."""
-        rows = [row for row in self.played.values() if row.request.endpoint in _ANSWERED]
-        usage = _shares((row.usage, row.prompts) for row in rows)
-        latencies = Counter((row.latency_ms, row.prompts) for row in rows)
-        return Told(
-            prompt_tokens=usage.prompt_tokens or 0,
-            completion_tokens=usage.completion_tokens or 0,
-            latency_ms_median=_median(
-                {one: Fraction(count, one[1]) for one, count in latencies.items()}
-            ),
-            seconds=sum(
-                latency * count / prompts for (latency, prompts), count in latencies.items()
-            )
-            / 1000,
-            recorded_at=max((row.recorded_at for row in rows), default=""),
-            servers=sorted({row.request.server for row in rows} - {""}),
-            models=sorted({row.request.answered_by for row in rows} - {""}),
-        )
+        return told_of(row for row in self.played.values() if row.request.endpoint in _ANSWERED)
 
     # What another kind of traffic decides otherwise.
 
@@ -505,32 +447,3 @@ def _redirect(
 
 def _address(url: str) -> str:
     return url.partition("#")[0]
-
-
-def _shares(taken: Iterable[tuple[tuple[int | None, int | None], int]]) -> Usage:
-    """The tokens of some prompts: of each its share of what its request took."""
-    counts = Counter(taken)
-    totals: list[int | None] = []
-    for which in (0, 1):
-        known = [(usage[which], prompts, n) for (usage, prompts), n in counts.items()]
-        if any(tokens is None for tokens, _, _ in known):
-            totals.append(None)
-        else:
-            totals.append(round(sum((tokens or 0) * n / prompts for tokens, prompts, n in known)))
-    return Usage(totals[0], totals[1])
-
-
-def _median(weights: Mapping[tuple[float, int], Fraction]) -> float:
-    """The median of latencies that weigh as much of a request as was played of it."""
-    half = sum(weights.values(), Fraction()) / 2
-    reached = Fraction()
-    lower: float | None = None
-    for (latency, _), weight in sorted(weights.items()):
-        if lower is not None:
-            return (lower + latency) / 2
-        reached += weight
-        if reached > half:
-            return latency
-        if reached == half:
-            lower = latency
-    return lower or 0.0

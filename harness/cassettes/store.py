@@ -21,26 +21,37 @@ a power cut loses the answers of the last second at the most.
 from __future__ import annotations
 
 import errno
-import hashlib
 import io
 import json
 import os
 import stat
 import threading
 import time
-import zlib
 from binascii import unhexlify
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.errors import TunebenchError
-from harness.printable import holds_control
+from harness.cassettes.lines import (
+    BEFORE_ANSWER,
+    BEFORE_CRC,
+    PROMPT,
+    REQUEST_OF_ROW,
+    ROW_START,
+    VERSION,
+    CassetteError,
+    RequestLine,
+    Row,
+    checked_fields,
+    header_problem,
+    is_sound,
+    line_of,
+    request_of,
+    row_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 try:
@@ -48,92 +59,11 @@ try:
 except ImportError:  # Windows: two recordings of one cassette at once go unnoticed there.
     fcntl = None  # type: ignore[assignment]
 
-VERSION = 2
-_ROW_START, _REQUEST_START = b'{"prompt":"', b'{"request":"'
-_PROMPT = slice(11, 75)
-_REQUEST_OF_ROW = slice(88, 104)
-_REQUEST_ID = slice(12, 28)
-_BEFORE_ANSWER, _BEFORE_CRC = b',"answer":', b',"crc32":"'
-_HEX_LENGTH = 64
 _LENGTH_BITS = 32
 _LENGTH_MASK = (1 << _LENGTH_BITS) - 1
 _SECONDS_BETWEEN_SYNCS = 1.0
 _BLOCK = 1 << 20
-# No provider counts as many tokens, and no answer takes as many milliseconds.
-_MAX_NUMBER = 1 << 53
 _RESTORE = "restore the file from version control, or delete it and record again"
-
-
-class CassetteError(TunebenchError):
-    """A cassette that cannot be read, written or asked."""
-
-
-@dataclass(frozen=True)
-class RequestLine:
-    """What the rows of one kind of request have in common.
-
-    Attributes:
-        digest: SHA-256 (hex) over endpoint and body, but for the prompts.
-        endpoint: method and path below the API root.
-        model: the model asked.
-        parameters: the parameters of the request that quote no text.
-        server: what the server says of itself (``system_fingerprint``), or an empty string.
-        answered_by: the model that the provider says has answered, or an empty string.
-    """
-
-    digest: str
-    endpoint: str
-    model: str = ""
-    parameters: Mapping[str, Any] | None = None
-    server: str = ""
-    answered_by: str = ""
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """As they are stored."""
-        return {
-            "digest": self.digest,
-            "endpoint": self.endpoint,
-            "model": self.model,
-            "parameters": dict(self.parameters or {}),
-            "server": self.server,
-            "answered_by": self.answered_by,
-        }
-
-    @property
-    def id(self) -> str:
-        """By which rows name it: 16 hex digits, which follow from its fields."""
-        canonical = json.dumps(self.fields, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
-
-
-class Row(NamedTuple):
-    """One prompt's answer; these fields and no others are stored.
-
-    Attributes:
-        prompt: SHA-256 (hex) of the prompt; of an empty text where the request holds none.
-        request: the id of its `RequestLine`.
-        item: the item id of the text asked, or None.
-        recorded_at: when the answer came, UTC, ISO 8601.
-        latency_ms: time from the request to the whole answer, milliseconds.
-        prompts: how many prompts the request held.
-        usage: prompt and completion tokens of the whole request, None where they were not told.
-        answer: what was read of the answer, see `harness.wire`.
-    """
-
-    prompt: str
-    request: str
-    item: str | None
-    recorded_at: str
-    latency_ms: float
-    prompts: int
-    usage: tuple[int | None, int | None]
-    answer: Any
-
-    @property
-    def key(self) -> str:
-        """What no other row of a file has: the digits with which its line begins."""
-        return f"{self.prompt}{self.request}"
 
 
 class StoredAnswer(NamedTuple):
@@ -150,11 +80,6 @@ class StoredAnswer(NamedTuple):
     row: Row
     request: RequestLine
     answer: bytes
-
-
-def is_note(endpoint: str) -> bool:
-    """Whether a row holds what a recording noted for itself, and no answer."""
-    return not endpoint.startswith(("GET ", "POST "))
 
 
 def lock(file: int, path: Path) -> None:
@@ -279,11 +204,11 @@ class CassetteFile:
             id_ = request.id.encode()
             lines = [] if self._end else [json.dumps(self.header).encode() + b"\n"]
             if new and id_ not in self._requests:
-                lines.append(_checked({"request": request.id, **request.fields}))
+                lines.append(line_of({"request": request.id, **request.fields}))
             places = []
             at = self._end + sum(map(len, lines))
             for row in new:
-                line = _checked(
+                line = line_of(
                     {
                         "prompt": row.prompt,
                         "request": row.request,
@@ -345,15 +270,15 @@ class CassetteFile:
         try:
             row = row_of(checked_fields(line))
             if (row.prompt.encode(), row.request.encode()) != (
-                line[_PROMPT],
-                line[_REQUEST_OF_ROW],
+                line[PROMPT],
+                line[REQUEST_OF_ROW],
             ):
                 raise ValueError("its key is not the one that it begins with")
         except ValueError as error:
             raise self.damaged(position, str(error)) from None
         request, _ = self._requests[row.request.encode()]
-        start = line.index(_BEFORE_ANSWER) + len(_BEFORE_ANSWER)
-        return StoredAnswer(position, row, request, line[start : line.rindex(_BEFORE_CRC)])
+        start = line.index(BEFORE_ANSWER) + len(BEFORE_ANSWER)
+        return StoredAnswer(position, row, request, line[start : line.rindex(BEFORE_CRC)])
 
     def check(self) -> None:
         """Look at each line, as before it is said that an answer is missing.
@@ -364,7 +289,7 @@ class CassetteFile:
         if self._reader < 0:
             return
         for number, line in enumerate(islice(self._lines(), 1, None), 2):
-            if line.endswith(b"\n") and not _is_sound(line):
+            if line.endswith(b"\n") and not is_sound(line):
                 raise self._damaged(number)
 
     def rows(self) -> Iterator[StoredAnswer]:
@@ -431,13 +356,13 @@ class CassetteFile:
             length = len(line)
             # The ends of most rows tell that they are whole; their checksums are looked at when
             # they are read, which keeps the opening of a million of them short.
-            if line.startswith(_ROW_START) and line.endswith((b'"}\n', b'"}\r\n')):
-                if line[_REQUEST_OF_ROW] != of_rows:
-                    of_rows = line[_REQUEST_OF_ROW]
+            if line.startswith(ROW_START) and line.endswith((b'"}\n', b'"}\r\n')):
+                if line[REQUEST_OF_ROW] != of_rows:
+                    of_rows = line[REQUEST_OF_ROW]
                     rows = self._rows_of(of_rows, number)
                 position = offset << _LENGTH_BITS | length
                 try:
-                    earlier = rows.setdefault(unhexlify(line[_PROMPT]), position)
+                    earlier = rows.setdefault(unhexlify(line[PROMPT]), position)
                 except ValueError:
                     raise self._damaged(number) from None
                 if earlier != position:
@@ -519,136 +444,6 @@ class CassetteFile:
                     f"{header.get(name)!r}, not to {expected!r}; put the right file there, or "
                     "move it away and record again."
                 )
-
-
-def header_problem(line: bytes) -> str | None:
-    """What is wrong with a first line as the header of a cassette of this version, if anything."""
-    try:
-        header = json.loads(line)
-        version = header["cassette"]
-        if not {"experiment", "recording"} <= header.keys():
-            raise ValueError
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return "this is no tunebench cassette; move it away and record again"
-    if version == 1:
-        return (
-            "the cassette has format version 1; turn it into the current one with "
-            "`tunebench cassettes upgrade`"
-        )
-    if version != VERSION:
-        return (
-            f"the cassette has format version {version!r} and this tunebench reads version "
-            f"{VERSION}; install the version that wrote it, or move it away and record again"
-        )
-    return None
-
-
-def row_of(fields: Any) -> Row:
-    """A row from its parsed line.
-
-    Raises:
-        ValueError: a field is missing or of another kind.
-    """
-    if type(fields) is not dict or tuple(fields) != Row._fields:
-        raise ValueError("its fields are not those of a row")
-    row = Row._make(fields.values())
-    usage: Any = row.usage
-    right = {
-        "prompt": type(row.prompt) is str and len(row.prompt) == _HEX_LENGTH,
-        "request": type(row.request) is str,
-        "item": row.item is None or type(row.item) is str,
-        "recorded_at": type(row.recorded_at) is str,
-        "latency_ms": type(row.latency_ms) in (int, float) and 0 <= row.latency_ms < _MAX_NUMBER,
-        "prompts": _is_count(row.prompts) and bool(row.prompts),
-        "usage": type(usage) is list and len(usage) == 2 and all(map(_is_count, usage)),
-    }
-    if not all(right.values()):
-        wrong = next(name for name, one in right.items() if not one)
-        raise ValueError(f"the field {wrong} is not of its kind")
-    datetime.fromisoformat(row.recorded_at)
-    return row._replace(usage=(usage[0], usage[1]))
-
-
-def request_of(fields: Any) -> tuple[str, RequestLine]:
-    """The id and the description of a request from its parsed line.
-
-    Raises:
-        ValueError: a field is missing or of another kind.
-    """
-    kinds = _REQUEST_KINDS
-    if type(fields) is not dict or list(fields) != list(kinds):
-        raise ValueError("its fields are not those of a description of requests")
-    for name, kind in kinds.items():
-        if type(fields[name]) is not kind:
-            raise ValueError(f"the field {name} is not of its kind")
-    if len(fields["digest"]) != _HEX_LENGTH:
-        raise ValueError("the field digest is not of its kind")
-    for name in ("endpoint", "server", "answered_by"):
-        # A provider's words, which are shown in a terminal and in reports.
-        if holds_control(fields[name]):
-            raise ValueError(f"the field {name} holds a control character")
-    id_ = fields.pop("request")
-    request = RequestLine(**fields)
-    if request.id != id_:
-        raise ValueError("its id does not follow from its fields")
-    return id_, request
-
-
-_REQUEST_KINDS: dict[str, Any] = {
-    **dict.fromkeys(("request", "digest", "endpoint", "model"), str),
-    "parameters": dict,
-    "server": str,
-    "answered_by": str,
-}
-
-
-def without_rows(lines: Iterable[bytes], keys: Iterable[str]) -> list[bytes]:
-    """The lines of a cassette but for some rows, a torn line and what described nothing but these.
-
-    Args:
-        lines: of its file.
-        keys: of the rows to leave out, as `Row.key` has them.
-    """
-    gone = {(key[:64].encode(), key[64:].encode()) for key in keys}
-    whole = [line for line in lines if line.endswith(b"\n")]
-    kept = [
-        line
-        for line in whole
-        if not line.startswith(_ROW_START) or (line[_PROMPT], line[_REQUEST_OF_ROW]) not in gone
-    ]
-    used = {line[_REQUEST_OF_ROW] for line in kept if line.startswith(_ROW_START)}
-    return [
-        line for line in kept if not line.startswith(_REQUEST_START) or line[_REQUEST_ID] in used
-    ]
-
-
-def checked_fields(line: bytes) -> Any:
-    """The JSON value of a line whose checksum is right, without the checksum.
-
-    Raises:
-        ValueError: the checksum is another's, or the line is no JSON object.
-    """
-    if not _is_sound(line):
-        raise ValueError("its checksum is not that of its content")
-    try:
-        return json.loads(line[: line.rindex(_BEFORE_CRC)] + b"}")
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def _is_sound(line: bytes) -> bool:
-    content, _, digits = line.rpartition(_BEFORE_CRC)
-    return digits.rstrip(b"\r\n") == b'%08x"}' % zlib.crc32(content)
-
-
-def _is_count(value: Any) -> bool:
-    return value is None or (type(value) is int and 0 <= value < _MAX_NUMBER)
-
-
-def _checked(fields: Mapping[str, Any]) -> bytes:
-    """Fields as a line of the file, with its checksum."""
-    text = json.dumps(fields, separators=(",", ":"), allow_nan=False)[:-1].encode()
-    return b'%b%b%08x"}\n' % (text, _BEFORE_CRC, zlib.crc32(text))
 
 
 class _Positioned(io.RawIOBase):

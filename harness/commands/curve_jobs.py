@@ -146,7 +146,8 @@ def _told(job: Job) -> dict[str, Any]:
 
 def _answers(path: Path) -> list[tuple[str, Any]]:
     """Endpoint and body of the answers in a cassette, in the order of the file."""
-    from harness.cassettes.store import CassetteError, CassetteFile, header_problem
+    from harness.cassettes.lines import CassetteError, header_problem
+    from harness.cassettes.store import CassetteFile
 
     hint = "name the cassette of a job, or a job's id, which begins with ftjob-"
     try:

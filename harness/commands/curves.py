@@ -5,19 +5,20 @@ that is asked for.
 
 ``--json`` prints one object. Of a job: ``name``, ``job`` (``id``, ``model``, ``status``,
 ``fine_tuned_model``, ``trained_tokens``, ``minutes``, ``hyperparameters``) and ``rows``, one a
-step. With ``--sizes``: ``rows`` alone, one a fine-tuned cell. What is not known is null.
+step. With ``--sizes``: ``rows`` alone, one a fine-tuned cell. What is not known, or no finite
+number, is null.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import TunebenchError
+from harness.finite import finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,7 +114,7 @@ def _show_job(args: argparse.Namespace, say: Callable[[str], None]) -> None:
     found = _read_job(args)
     job, curve = found.job, found.curve
     if args.json:
-        print(json.dumps({"name": found.name, "job": job, "rows": _plain(curve)}))
+        print(json.dumps(finite({"name": found.name, "job": job, "rows": _rows(curve)})))
     for line in curves_text.job_lines(found.name, job, curve, epochs(curve)):
         say(line)
     _write_csv(args, curve, say)
@@ -154,7 +155,7 @@ def _show_sizes(args: argparse.Namespace, say: Callable[[str], None]) -> None:
             "train_sizes in its [matrix]."
         )
     if args.json:
-        print(json.dumps({"rows": _plain(sizes)}))
+        print(json.dumps(finite({"rows": _rows(sizes)})))
     for line in curves_text.sizes_lines(sizes):
         say(line)
     _write_csv(args, sizes, say)
@@ -171,15 +172,8 @@ def _read_job(args: argparse.Namespace) -> JobCurve:
     return from_provider(args.job, args.base_url, key_of(args.api_key_env, args.base_url))
 
 
-def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows for JSON, which knows no number that is not finite: null."""
-    return [
-        {
-            str(name): None if isinstance(cell, float) and not math.isfinite(cell) else cell
-            for name, cell in row.items()
-        }
-        for row in frame.to_dict("records")
-    ]
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): cell for name, cell in row.items()} for row in frame.to_dict("records")]
 
 
 def _write_csv(args: argparse.Namespace, frame: pd.DataFrame, say: Callable[[str], None]) -> None:

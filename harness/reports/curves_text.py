@@ -47,7 +47,8 @@ def job_lines(
     lines = [f"{title:<10}  {'-' if value is None else value}" for title, value in about.items()]
     if epochs.empty:
         loss = curve["training_loss"].mean() if "training_loss" in curve else math.nan
-        said = f"{len(curve)} steps, mean training loss {loss:.4f}; no step was validated."
+        mean = _number("training_loss", loss)
+        said = f"{len(curve)} steps, mean training loss {mean}; no step was validated."
         return [*lines, "", said]
     names = [name for name in _TITLES if name in epochs and epochs[name].notna().any()]
     rows = [[_number(name, row[name]) for name in names] for row in epochs.to_dict("records")]
@@ -75,7 +76,7 @@ def sizes_lines(sizes: pd.DataFrame) -> list[str]:
 
 
 def _number(name: str, value: float) -> str:
-    if value != value:  # NaN: not known at this step
+    if value != value:  # NaN: not known at this step, or not finite
         return "-"
     return str(value) if name == "step" else f"{value:.{4 if name.endswith('loss') else 3}f}"
 

@@ -1,6 +1,7 @@
 """Results as files that other programs read.
 
-``results.json`` is one object, version 2:
+``results.json`` is one object, version 2. A number is null where there is none, be it that it is
+not known or that it is infinite or NaN, as a loss that diverged. The object holds:
 
 - ``answers``: of each experiment with prompted and fine-tuned cells its ``decision``
   (``fine-tune``, ``prompt`` or ``undecided``), the ``sentence`` that says so, and ``evidence``.
@@ -23,7 +24,8 @@
   ``calibration_error`` are over the items that have probabilities. ``confusion`` has a row a true
   label and a column a predicted one, the last for no label. ``ci_low`` and ``ci_high`` are
   Wilson's, ``exact_low`` and ``exact_high`` Clopper and Pearson's. Costs are in ``currency``.
-- ``jobs``: the fine-tuning jobs of the cells, with the ``curve`` of their steps.
+- ``jobs``: the fine-tuning jobs of the cells, with the ``curve`` of their steps: of each step the
+  metrics that the provider's file has, null where one is no finite number.
 - ``uplifts``: the comparisons that tests made; ``holm_p`` is ``mid_p`` adjusted over all
   comparisons of the experiment, ``texts_needed`` what it takes to see such an uplift.
 - ``baselines``: the yardsticks of ``--baselines``, with ``predictions``.

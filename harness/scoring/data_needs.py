@@ -17,7 +17,7 @@ class Forecast:
 
     Attributes:
         a: of the curve error = a * size ** -b; what it gives a single training row, which may be
-            above 1, and infinite where no float is large enough.
+            above 1; None where no float is large enough.
         b: how fast the error falls; doubling the size multiplies it by 2 ** -b.
         slope_low: lower end of b's interval.
         slope_high: its upper end.
@@ -27,7 +27,7 @@ class Forecast:
         high: its upper end.
     """
 
-    a: float
+    a: float | None
     b: float
     slope_low: float
     slope_high: float
@@ -108,11 +108,11 @@ def forecast_doubling(
     next_size = 2 * max(sizes)
     with np.errstate(over="ignore"):
         a = float(np.exp(log_a))
-    # A sample whose error rises may pass 1 beyond the sizes it was fitted to.
-    accuracies = 1 - np.minimum(1.0, np.exp(log_as - slopes * np.log(next_size)))
+        # A sample whose error rises may pass 1 beyond the sizes it was fitted to.
+        accuracies = 1 - np.minimum(1.0, np.exp(log_as - slopes * np.log(next_size)))
     low, high = (float(end) for end in np.quantile(accuracies, ends))
     return Forecast(
-        a=a,
+        a=a if np.isfinite(a) else None,
         b=slope,
         slope_low=slope_low,
         slope_high=slope_high,

@@ -30,8 +30,8 @@ def epochs(curve: pd.DataFrame) -> pd.DataFrame:
         curve: as `read_curve` gives it.
 
     Returns:
-        Those rows, and one column more: `mean_training_loss`, over the steps since the row before.
-        Empty where nothing was validated.
+        Those rows, and one column more: `mean_training_loss`, over the steps since the row before;
+        NaN where the loss of one of them was not finite. Empty where nothing was validated.
     """
     for prefix in ("classification/", "validation_"):
         marks = [name for name in curve.columns if str(name).startswith(prefix)]
@@ -41,7 +41,9 @@ def epochs(curve: pd.DataFrame) -> pd.DataFrame:
     found = curve[ends].reset_index(drop=True)
     if "training_loss" in curve:
         epoch = ends.shift(fill_value=False).cumsum()
-        means = curve["training_loss"].groupby(epoch).mean()
+        loss = curve["training_loss"].copy()
+        loss.iloc[curve.attrs.get("not_finite", {}).get("training_loss", [])] = math.inf
+        means = loss.groupby(epoch).mean().replace(math.inf, math.nan)
         found["mean_training_loss"] = means.iloc[: len(found)].to_numpy()
     else:
         found["mean_training_loss"] = math.nan

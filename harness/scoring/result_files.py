@@ -64,7 +64,9 @@ def read_curve(content: bytes, *, source: str = "the result file") -> pd.DataFra
         A row a step, in ascending order. `step` is of whole numbers; of the other columns there
         are those that the file has, under the names of `COLUMNS`: losses (nats a token),
         accuracies and other rates (0 to 1) as floats, counts as whole numbers where none is
-        missing. A missing cell is NaN. Further columns are kept, as text if they are no numbers.
+        missing. A missing cell is NaN, and so is one that holds an infinity or NaN, as of a loss
+        that diverged; the frame's ``attrs["not_finite"]`` has the rows of the latter by column.
+        Further columns are kept, as text if they are no numbers.
 
     Raises:
         LearningCurveError: it is no CSV, has no column `step` or no rows, a cell of a known column
@@ -185,7 +187,13 @@ def _frame(
                 f"{source}, {where}: step {step} comes after step {before}, and steps must "
                 f"ascend; {_MEND}, or sort the rows."
             )
-    return pd.DataFrame(columns)
+    frame = pd.DataFrame(columns)
+    frame.attrs["not_finite"] = {
+        name: [row for row, (_, cells) in enumerate(rows) if _is_infinite(cells[i])]
+        for i, name in enumerate(names)
+        if pd.api.types.is_numeric_dtype(frame[name])
+    }
+    return frame
 
 
 def _column(name: str, cells: Sequence[tuple[str, str]], source: str) -> list[Any]:
@@ -207,13 +215,20 @@ def _column(name: str, cells: Sequence[tuple[str, str]], source: str) -> list[An
 
 
 def _number(cell: str) -> float | None:
-    """A cell's number, NaN where it is empty; None where it is something else."""
+    """A cell's number, NaN where it is empty or infinite; None where it is something else."""
     if not cell.strip():
         return math.nan
     try:
-        return None if "_" in cell else float(cell)
+        number = None if "_" in cell else float(cell)
     except ValueError:
         return None
+    return math.nan if number is not None and math.isinf(number) else number
+
+
+def _is_infinite(cell: str) -> bool:
+    """Whether a cell holds a number that is not finite."""
+    number = _number(cell)
+    return number is not None and math.isnan(number) and bool(cell.strip())
 
 
 def _is_whole(number: float) -> bool:

@@ -58,7 +58,7 @@ def sentence(loopback, connect, said) -> Callable[..., str]:
          "login."),
         (b"\n<TITLE lang='en'>Log\nin</TITLE>", f"the answer is a web page, 'Log in'; {ROOT}, and "
          "that no proxy wants a login."),
-        (gzip.compress(b"{}"), f"the answer is compressed (gzip){COMPRESSED}."),
+        (gzip.compress(b"{}", mtime=0), f"the answer is compressed (gzip){COMPRESSED}."),
         (zlib.compress(b"{}"), f"the answer is compressed (deflate){COMPRESSED}."),
         (b"\x28\xb5\x2f\xfd\x00", f"the answer is compressed (zstd){COMPRESSED}."),
         (b"\x0b\x00\x80{}\xff", "the answer is no text in UTF-8; if it is compressed, turn that "

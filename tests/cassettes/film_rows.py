@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cassettes import CassetteError, CassetteFile
-from harness.cassettes.store import RequestLine, Row
+from harness.cassettes.lines import RequestLine, Row
 
 HEADER = b'{"cassette": 2, "experiment": "films", "recording": "m-1shot"}\n'
 DIGEST = "d" * 64

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from harness.cassettes.store import RequestLine
+from harness.cassettes.lines import RequestLine
 
 from .film_rows import (
     error_of,

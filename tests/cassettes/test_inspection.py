@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.cassettes import CassetteError
 from harness.cassettes.differences import differences
 from harness.cassettes.inspection import InspectedRow, inspect
-from harness.cassettes.store import RequestLine, without_rows
+from harness.cassettes.lines import RequestLine, without_rows
 
 from ..json_values import NOTHING, changed, json_values, paths
 from .film_rows import (

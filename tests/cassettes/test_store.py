@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cassettes import CassetteError, CassetteFile
-from harness.cassettes.store import RequestLine
+from harness.cassettes.lines import RequestLine
 
 from .film_rows import (
     DIGEST,

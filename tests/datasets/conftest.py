@@ -12,11 +12,9 @@ from harness.datasets import imdb
 
 
 @pytest.fixture(scope="session")
-def prepared_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared_dir(shared_folder: Callable[..., Path]) -> Path:
     """A data folder in which imdb_reviews is prepared. Do not change it."""
-    folder = tmp_path_factory.mktemp("tensorflow_datasets")
-    imdb.load(data_dir=folder)
-    return folder
+    return shared_folder("imdb-reviews", lambda folder: imdb.load(data_dir=folder))
 
 
 @pytest.fixture

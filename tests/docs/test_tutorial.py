@@ -64,7 +64,13 @@ class Reader:
             "COLUMNS": "80",
             "NO_COLOR": "1",
         }
-        for name in ("GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS", "CI", "PYTEST_CURRENT_TEST"):
+        for name in (
+            "GITHUB_STEP_SUMMARY",
+            "PYTEST_ADDOPTS",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
+            "CI",
+            "PYTEST_CURRENT_TEST",
+        ):
             self.environment.pop(name, None)
         self.code = 0
 

@@ -1,8 +1,10 @@
+import math
 import warnings
+from dataclasses import asdict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import curve_fit
 
@@ -149,3 +151,27 @@ def test_whatever_was_counted_gives_a_forecast_or_a_reason(case):
 def test_what_is_no_curve_is_refused(arguments, options, sentence):
     with pytest.raises(ValueError, match=sentence):
         forecast_doubling(*arguments, seed=0, **options)
+
+
+@pytest.mark.filterwarnings("error")
+@given(
+    sizes=st.lists(st.sampled_from([1, 2, 1000, 10**6, 10**6 + 1, 10**6 + 2, 10**15]), min_size=3,
+                   max_size=5),
+    data=st.data(),
+)  # fmt: skip
+@settings(max_examples=100)
+def test_a_forecast_holds_finite_numbers_or_none(sizes, data):
+    n = data.draw(st.lists(st.sampled_from([1, 10, 10**7]), min_size=5, max_size=5))[: len(sizes)]
+    right = [data.draw(st.sampled_from(sorted({0, asked // 2, asked - 1, asked}))) for asked in n]
+    found = forecast_doubling(sizes, right, n, seed=0, rounds=50)
+    if isinstance(found, Forecast):
+        numbers = {name: value for name, value in asdict(found).items() if value is not None}
+        assert all(map(math.isfinite, numbers.values()))
+        assert numbers.keys() | {"a"} == asdict(found).keys()
+
+
+def test_a_curve_too_steep_for_a_float_has_no_first_value():
+    found = forecast_doubling([10**6, 10**6 + 1, 10**6 + 2], [0, 5, 9], [10] * 3, seed=0)
+    assert isinstance(found, Forecast)
+    assert found.a is None
+    assert found.expected_accuracy == 1

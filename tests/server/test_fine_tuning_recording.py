@@ -8,10 +8,13 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from harness import datasets
+
+from .. import cassette_lines
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
@@ -90,11 +93,6 @@ def jobs_of(project):
         return [json.loads(text) for (text,) in connection.execute("SELECT object FROM jobs")]
 
 
-def rows_of(project):
-    lines = (project / "cassettes" / "real" / "jobs" / "small-ft20.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines[1:]]
-
-
 def test_a_job_is_recorded_with_its_cells_and_replays(project, tiny_folders):
     write_experiment(project, tiny_folders["tiny-llama"], epochs=2)
     recorded = run(project, "--record=missing", "--results", "recorded")
@@ -105,7 +103,8 @@ def test_a_job_is_recorded_with_its_cells_and_replays(project, tiny_folders):
     [job] = jobs_of(project)
     assert job["metadata"]["cell"] == "small-ft20"
     assert job["hyperparameters"]["n_epochs"] == 2
-    endpoints = [row["endpoint"] for row in rows_of(project)]
+    requests = cassette_lines.requests(Path(job_cassette(project)))
+    endpoints = [request["endpoint"] for request in requests]
     assert endpoints.count("POST files") == 2
     assert endpoints.count("POST fine_tuning/jobs") == 1
 
@@ -164,13 +163,8 @@ def test_a_model_is_trained_and_asked_by_chat_and_replays(project, tiny_folders)
     assert list(cells) == ["small-ft20", "small-ft20-label_logprobs"]
     assert {cell["fine_tuned_model"] for cell in cells.values()} == {job["fine_tuned_model"]}
     assert cells["small-ft20-label_logprobs"]["readings"] == {"likeliest": 4}
-    asked = [
-        json.loads(line)
-        for line in (project / "cassettes" / "real" / "small-ft20.jsonl")
-        .read_text()
-        .splitlines()[1:]
-    ]
-    assert {row["endpoint"] for row in asked if "tokenize" not in row["endpoint"]} == {
+    asked = cassette_lines.requests(project / "cassettes" / "real" / "small-ft20.jsonl")
+    assert {request["endpoint"] for request in asked if "tokenize" not in request["endpoint"]} == {
         "POST chat/completions"
     }
 
