@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.wire.values import (
     Unusable,
     count,
-    number,
+    finite,
     optional_name,
     reported,
     shown,
@@ -334,18 +334,15 @@ def _candidates(logprobs: Any, at: str) -> dict[str, float]:
         raise wrong(at, logprobs, "an object")
     found: dict[str, float] = {}
 
-    def keep(token: str, value: float) -> None:
-        # Of two tokens with one spelling the likelier stays. Half a character has none.
-        token = _HALF_A_CHARACTER.sub("\ufffd", token)
-        found[token] = max(value, found.get(token, value))
-
     tops = logprobs.get("top_logprobs")
     if isinstance(tops, list) and tops:
         first = tops[0]
         if not isinstance(first, dict):
             raise wrong(f"{at}.top_logprobs[0]", first, "an object")
         for token, value in first.items():
-            keep(token, number(value, f"{at}.top_logprobs[0][{shown(token)}]"))
+            if (logprob := finite(value)) is None:
+                raise wrong(f"{at}.top_logprobs[0][{shown(token)}]", value, "a number")
+            _keep(found, token, logprob)
         return found
     tokens = logprobs.get("content")
     if tops not in (None, []) or not isinstance(tokens, list | None):
@@ -360,8 +357,18 @@ def _candidates(logprobs: Any, at: str) -> dict[str, float]:
         token = candidate.get("token") if isinstance(candidate, dict) else None
         if not isinstance(candidate, dict) or not isinstance(token, str):
             raise wrong(where, candidate, "an object with a `token`")
-        keep(token, number(candidate.get("logprob"), f"{where}.logprob"))
+        if (logprob := finite(candidate.get("logprob"))) is None:
+            raise wrong(f"{where}.logprob", candidate.get("logprob"), "a number")
+        _keep(found, token, logprob)
     return found
+
+
+def _keep(found: dict[str, float], token: str, logprob: float) -> None:
+    if not token.isascii():
+        token = _HALF_A_CHARACTER.sub("\ufffd", token)  # which has no spelling of its own
+    # Of two tokens with one spelling the likelier stays.
+    if found.get(token, logprob) <= logprob:
+        found[token] = logprob
 
 
 # An answer as a cassette stores it: in the form of the API, with what is read of it and no more.

@@ -77,27 +77,30 @@ def integer(value: Any, field: str) -> int:
     Raises:
         Unusable: it is none.
     """
-    number = _number(value)
+    number = finite(value)
     if number is None or not number.is_integer():
         raise wrong(field, value, "a whole number")
     return int(value) if isinstance(value, int) else int(number)
 
 
-def number(value: Any, field: str) -> float:
-    """A finite number, which some providers write as a string.
-
-    Raises:
-        Unusable: it is none.
-    """
-    found = _number(value)
-    if found is None:
-        raise wrong(field, value, "a number")
-    return found
+def finite(value: Any) -> float | None:
+    """A finite number, which some providers write as a string; None where it is none."""
+    if type(value) is float:  # as nearly all are
+        return value if math.isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str) and len(value) > 40:  # longer than any number
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
 
 
 def numeric(value: Any) -> float | None:
     """A finite number that is there for information; None where it is none. A whole one stays."""
-    found = _number(value)
+    found = finite(value)
     if found is None:
         return None
     if isinstance(value, str):
@@ -107,7 +110,7 @@ def numeric(value: Any) -> float | None:
 
 def count(value: Any) -> int | None:
     """A number of tokens or seconds that is there for information; None where it is none."""
-    found = _number(value)
+    found = finite(value)
     if found is None or not 0 <= found < _MAX_COUNT or not found.is_integer():
         return None
     return int(found)
@@ -150,15 +153,3 @@ def reported(error: Any) -> str:
     """The end of a sentence about an error that stands in an answer with a good status."""
     said = words(error).rstrip(".")
     return "the provider answered with an error" + (f": {said}" if said else f" ({shown(error)})")
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    if isinstance(value, str) and len(value) > 40:  # longer than any number
-        return None
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) else None

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import socket
 import urllib.error
 import urllib.request
@@ -50,9 +51,21 @@ def gethostbyname_ex(address: tuple[str, int]) -> None:
     assert socket.gethostbyname_ex(address[0])
 
 
+def gethostbyaddr(address: tuple[str, int]) -> None:
+    with contextlib.suppress(socket.herror):  # it may well have no name
+        socket.gethostbyaddr(address[0])
+
+
+def sendto(address: tuple[str, int]) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as client:
+        assert client.sendto(b"a", address) == client.sendto(b"a", 0, address) == 1
+
+
 ways = pytest.mark.parametrize(
     "use",
     [
+        sendto,
+        gethostbyaddr,
         connect,
         connect_ex,
         create_connection,
@@ -75,7 +88,7 @@ def test_no_connection_and_no_look_up_passes_and_afterwards_all_do(
     use(listener)
 
 
-def test_the_message_names_who_and_where_and_the_mend(listener) -> None:
+def test_the_message_names_who_where_and_the_fix(listener) -> None:
     with blocked_network("m-1shot"), pytest.raises(NetworkBlockedError) as raised:
         connect(listener)
     assert str(raised.value) == (

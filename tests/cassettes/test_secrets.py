@@ -241,3 +241,27 @@ def test_no_command_to_a_terminal_or_a_ci_is_passed_on(
     assert "made up" in shown or "task.x" in shown
     assert not [line for line in shown.splitlines() if line.lstrip().startswith("::")]
     assert "##" not in shown
+
+
+def test_a_key_that_answers_about_a_job_echo_is_not_stored(job, loopback, jobs, said) -> None:
+    def echoing(asked: Any) -> Any:
+        answer = jobs.answer(asked)
+        if not isinstance(answer.body, dict):
+            return answer
+        answer.body |= {"debug": KEY, "organization_id": KEY, KEY: [KEY]}
+        for entry in [answer.body, *answer.body.get("data", [])]:
+            for name in ("message", "model", "status_details"):
+                if name in entry:
+                    entry[name] = f"{entry[name]}@{KEY}"
+            if "hyperparameters" in entry:
+                entry["hyperparameters"] = {"n_epochs": 1, "note": KEY, KEY: 1}
+            if isinstance(entry.get("metadata"), dict):
+                entry["metadata"] |= {KEY: KEY}
+        return answer
+
+    loopback.answer = echoing
+    job.record()
+    loopback.answer = jobs.answer
+    made = job.replay()
+    assert KEY not in job.path.read_text()
+    assert KEY not in repr(made)
