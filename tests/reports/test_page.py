@@ -26,6 +26,7 @@ class Page(HTMLParser):
         self.source = text
         self.elements = []
         self.open = []
+        self.texts = []
         self.feed(text)
         self.close()
         assert not self.open, "every element is closed"
@@ -34,6 +35,7 @@ class Page(HTMLParser):
         element = {"tag": tag, "in": list(self.open), "text": "", **dict(attributes)}
         self.elements.append(element)
         if tag not in VOID:
+            element["text"] = len(self.texts)  # where its own begins, until it ends
             self.open.append((tag, element))
 
     def handle_startendtag(self, tag, attributes):
@@ -41,13 +43,14 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag):
         if tag not in VOID:
-            assert self.open.pop()[0] == tag
+            opened, element = self.open.pop()
+            assert opened == tag
+            element["text"] = "".join(self.texts[element["text"] :])
         if tag in ("td", "th", "dt", "dd", "p", "li"):
             self.handle_data(" ")
 
     def handle_data(self, data):
-        for _, element in self.open:
-            element["text"] += data
+        self.texts.append(data)
 
     def all(self, *tags, **attributes):
         return [
