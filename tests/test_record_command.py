@@ -119,9 +119,9 @@ def test_wrong_usage_is_2(record, options):
     assert record.project.loopback.asked == []
 
 
-def test_a_broken_experiment_or_test_is_2(record):
+def test_a_broken_experiment_is_1_as_other_cells_are_recorded_and_a_broken_test_is_2(record):
     record.project.edit("test_size = 45", "test_size = 0")
-    assert record().returncode == 2
+    assert record().returncode == 1
     record.project.edit("test_size = 0", "test_size = 45")
     record.project.write_test("import no_such_module\n")
     assert record().returncode == 2

@@ -58,8 +58,8 @@ def run(args: argparse.Namespace) -> int:
     """Carry out the command.
 
     Returns:
-        0 where all cases passed, 1 where one failed, 2 where pytest could not run them or found
-        none, 130 after Ctrl-C.
+        0 where all cases passed, 1 where one failed or an experiment file is wrong, 2 where pytest
+        could not run them or found none, 130 after Ctrl-C.
     """
     import pytest
 

@@ -4,6 +4,7 @@ A fine-tuned model is one more name here: a base's ``LanguageModel`` with a LoRA
 """
 
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,9 @@ from harness.errors import TunebenchError
 from harness.server import weights
 from harness.server.prefix import KeyValues, PrefixCache
 from harness.server.token_bytes import TokenBytes
+
+# transformers 5.24 renames the argument, and 5.40 takes the old name away.
+warnings.filterwarnings("ignore", message="`past_key_values` is deprecated", category=FutureWarning)
 
 _CACHED_LAYERS = {"full_attention", "sliding_attention"}
 
