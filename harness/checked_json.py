@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -52,13 +52,15 @@ class WrongJson(ValueError):  # noqa: N818 - it never leaves the module that rea
 
 
 def parsed(content: bytes) -> Any:
-    """Parse JSON as its standard has it: no NaN, no infinity, no name twice in an object.
+    """Parse JSON in which no name is there twice in an object.
+
+    NaN and infinities, which the standard does not know, are for the fields' kinds to refuse.
 
     Raises:
         WrongJson: it is something else.
     """
     try:
-        return json.loads(content, object_pairs_hook=_unique, parse_constant=_refused)
+        return json.loads(content, object_pairs_hook=_unique)
     except WrongJson:
         raise
     except (ValueError, RecursionError) as error:
@@ -87,7 +89,8 @@ def _clause(error: ValidationError) -> str:
     context = first.get("ctx") or {}
     loc = first["loc"]
     if first["type"] == "contradiction":
-        loc = (*loc, *str(context["field"]).split("."))
+        parts = str(context["field"]).split(".")
+        loc = (*loc, *(int(part) if part.isdigit() else part for part in parts))
     message = first["msg"][:1].lower() + first["msg"][1:]
     given = first["input"]
     shown = ""
@@ -117,7 +120,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise WrongJson(f"{json.dumps(twice)}: the name is there twice in one object")
     return found
-
-
-def _refused(constant: str) -> NoReturn:
-    raise WrongJson(f"{constant} is no number of JSON")

@@ -209,6 +209,11 @@ def _from_results(experiment: Experiment, folder: Path) -> tuple[dict[str, Any],
             f"({experiment.path}); name the folder of its results."
         )
     rows = {row["cell"]: row for row in document["cells"] if row["experiment"] == about["name"]}
+    if not any(str(cell) in rows for cell in experiment.cells):
+        raise BaselineCommandError(
+            f"{folder}: cells: the results hold no cell of the experiment {experiment.name!r} "
+            f"({experiment.path}); name the folder of its results."
+        )
     if about["labels"] != experiment.task.labels:
         raise BaselineCommandError(
             f"{folder}: the results are of the labels {', '.join(about['labels'])}, and those of "

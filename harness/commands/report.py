@@ -6,7 +6,6 @@ that is.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         TunebenchError: the results or the options cannot be used.
     """
+    from harness.reports.files import read_results
     from harness.reports.page import PageError, write_report
 
     path: Path = args.results
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             f"{output}: the file is there already; name another with --output, or give --force to "
             "overwrite it."
         )
-    document = _read(path)
+    document = read_results(path)
     texts = _texts(path, document) if args.texts else None
     if not output.parent.is_dir():
         raise ReportError(f"{output.parent}: there is no such folder; make it first.")
@@ -80,23 +80,6 @@ def run(args: argparse.Namespace) -> int:
         raise ReportError(f"{path}: {error}") from error
     print(f"Wrote {output}.")
     return 0
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ReportError(
-            f"{path}: the results cannot be read ({error.strerror}); write them with "
-            "`pytest --results DIR`."
-        ) from error
-    except ValueError as error:
-        raise ReportError(
-            f"{path}: this is no JSON; write the results with `pytest --results DIR`."
-        ) from error
-    if not isinstance(document, dict):
-        raise ReportError(f"{path}: these are no results; write them with `pytest --results DIR`.")
-    return document
 
 
 def _texts(path: Path, document: Mapping[str, Any]) -> dict[str, str]:

@@ -59,7 +59,6 @@ if TYPE_CHECKING:
 Judgements = dict[str, tuple[int, int | None]]
 
 VERSION = 2
-READABLE = (1, 2)
 _LISTS = (
     "readings",
     "overrides",
@@ -207,24 +206,24 @@ def read_results(path: Path) -> dict[str, Any]:
     """Read a ``results.json``, or the one in a folder, of any version that is known.
 
     Raises:
-        ResultsError: there is none, or it is of another version.
+        ResultsError: there is none, it is of another version, or a field of it is wrong.
     """
+    # Late: pydantic is needed for results that are read only.
+    from harness.checked_json import WrongJson
+    from harness.reports.document import read_document
+
     path = path / "results.json" if path.is_dir() else path
     try:
-        document: dict[str, Any] = json.loads(path.read_bytes())
-        if document["version"] not in READABLE or not isinstance(document["cells"], list):
-            raise ValueError
+        return read_document(path.read_bytes())
     except OSError as error:
         raise ResultsError(
             f"{path}: the results cannot be read ({error.strerror}); write them with "
             "`pytest --results DIR`."
         ) from error
-    except (ValueError, TypeError, KeyError) as error:
+    except WrongJson as error:
         raise ResultsError(
-            f"{path}: these are no results of version {' or '.join(map(str, READABLE))}; write "
-            "them with `pytest --results DIR`."
-        ) from error
-    return document
+            f"{path}: {error}; write the results again with `pytest --results DIR`."
+        ) from None
 
 
 def is_of(about: Mapping[str, Any], experiment: Experiment) -> bool:
@@ -245,27 +244,21 @@ def judgements_of(document: Mapping[str, Any], path: Path) -> dict[tuple[str, st
         path: what it was read from, for the message of an error.
 
     Raises:
-        ResultsError: the results are of version 1, which has no judgements, or are damaged.
+        ResultsError: the results are of version 1, which has no judgements.
     """
     if document["version"] == 1:
         raise ResultsError(
-            f"{path}: results of version 1 do not hold each answer; write them anew with "
+            f"{path}: results of version 1 do not hold each answer; write them again with "
             "`pytest --results DIR`."
         )
-    try:
-        about = {experiment["name"]: experiment for experiment in document["experiments"]}
-        found = {}
-        for cell in document["cells"]:
-            items = about[cell["experiment"]]["items"], about[cell["experiment"]]["label_ids"]
-            rows = zip(*items, cell["predictions"], strict=True)
-            found[cell["experiment"], cell["cell"]] = {
-                item: (label, said) for item, label, said in rows
-            }
-    except (KeyError, TypeError, ValueError) as error:
-        raise ResultsError(
-            f"{path}: a cell has not one answer for each item; write the results anew with "
-            "`pytest --results DIR`."
-        ) from error
+    about = {experiment["name"]: experiment for experiment in document["experiments"]}
+    found = {}
+    for cell in document["cells"]:
+        items = about[cell["experiment"]]["items"], about[cell["experiment"]]["label_ids"]
+        rows = zip(*items, cell["predictions"], strict=True)
+        found[cell["experiment"], cell["cell"]] = {
+            item: (label, said) for item, label, said in rows
+        }
     return found
 
 
