@@ -173,10 +173,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_other_plugins() -> Iterator[None]:
+def fast_processes() -> Iterator[None]:
     """Tests' own runs of pytest load what they name: the plugins of this machine take seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        # Otherwise each process would compile the package again.
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield
 
 

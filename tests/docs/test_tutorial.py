@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -55,22 +56,25 @@ class Reader:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
+        others = {found.name for found in entry_points(group="pytest11")} - {"tunebench"}
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("TUNEBENCH_")},
             "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}",
             "TUNEBENCH_DATA_DIR": str(data),
             # Threads that wait for each other are very slow where other things run beside.
             "OMP_NUM_THREADS": "1",
+            # Plugins of other distributions, which may be here, take seconds.
+            "PYTEST_ADDOPTS": " ".join(f"-p no:{name}" for name in sorted(others)),
             "COLUMNS": "80",
             "NO_COLOR": "1",
         }
-        for name in (
+        unset = (
             "GITHUB_STEP_SUMMARY",
-            "PYTEST_ADDOPTS",
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
-            "CI",
             "PYTEST_CURRENT_TEST",
-        ):
+            "CI",
+        )
+        for name in unset:
             self.environment.pop(name, None)
         self.code = 0
 

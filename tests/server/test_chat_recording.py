@@ -46,10 +46,8 @@ def test_accuracy(cell, evaluate):
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch, served):
-    data = tmp_path / "data"
-    datasets.load("imdb_reviews", data_dir=data)
-    monkeypatch.setenv("TFDS_DATA_DIR", str(data))
+def project(tmp_path, data_dir, monkeypatch, served):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))
     folder = tmp_path / "benchmarks" / "chats"
     folder.mkdir(parents=True)
     (folder / "experiment.toml").write_text(EXPERIMENT.format(url=served.url))

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+<<<<<<< HEAD
 from harness import datasets
 
 from .. import cassette_lines
 
+=======
+>>>>>>> 96c86c69594421562da634f28ebbf8d012a54625
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
 EXPERIMENT = """
@@ -60,10 +63,8 @@ def test_accuracy(cell, evaluate):
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
-    data = tmp_path / "data"
-    datasets.load("imdb_reviews", data_dir=data)
-    monkeypatch.setenv("TFDS_DATA_DIR", str(data))
+def project(tmp_path, data_dir, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))
     monkeypatch.setenv("TUNEBENCH_DATA_DIR", str(tmp_path / "jobs"))
     folder = tmp_path / "benchmarks" / "real"
     folder.mkdir(parents=True)

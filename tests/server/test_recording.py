@@ -11,8 +11,6 @@ import urllib.request
 
 import pytest
 
-from harness import datasets
-
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
 EXPERIMENT = """
@@ -50,10 +48,8 @@ def test_accuracy(cell, evaluate):
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
-    data = tmp_path / "data"
-    datasets.load("imdb_reviews", data_dir=data)
-    monkeypatch.setenv("TFDS_DATA_DIR", str(data))
+def project(tmp_path, data_dir, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))
     folder = tmp_path / "benchmarks" / "real"
     folder.mkdir(parents=True)
     (folder / "test_accuracy.py").write_text(TEST)
