@@ -12,13 +12,8 @@ from pathlib import Path
 
 import pytest
 
-<<<<<<< HEAD
-from harness import datasets
-
 from .. import cassette_lines
 
-=======
->>>>>>> 96c86c69594421562da634f28ebbf8d012a54625
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
 EXPERIMENT = """
