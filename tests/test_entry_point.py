@@ -117,7 +117,7 @@ def test_where_no_experiment_is_it_imports_next_to_nothing(installed):
     )
     assert "heavy: []" in done.stdout, done.stdout + done.stderr
     ours = ["harness", "harness.configuration", "harness.errors", "harness.fixtures"]
-    assert f"ours: {[*ours, 'harness.plugin']}" in done.stdout
+    assert f"ours: {[*ours, 'harness.plugin', 'harness.printable']}" in done.stdout
 
 
 def test_an_option_that_another_plugin_has_is_left_to_it(installed):
