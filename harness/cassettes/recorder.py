@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 _ANSWERED = ("POST completions", "POST chat/completions")
 _TOKENIZE = "POST tokenize"
+_MOST_KNOWN = 1000
 _FILE_CONTENT = re.compile(r"GET files/[^/]+/content")
 
 # The openai client speaks through httpx2. Whatever else opens a connection while a cassette is in
@@ -125,6 +126,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         self._texts = long_texts(texts)
         self._refused: CassetteError | None = None
         self._checked = False
+        self._sound: set[tuple[str, bytes]] = set()
         # Of the request of each thread that was answered by a redirect.
         self._redirected = threading.local()
 
@@ -172,10 +174,15 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         asked, positions = request.tunebench_rows
         rows = [self.file.answer(position) for position in positions]
         for row in rows:
-            try:
-                self._check(asked, row.row.answer)
-            except ValueError as problem:
-                raise self.file.damaged(row.position, str(problem)) from None
+            # Labels that are stated in words are the same few answers again and again.
+            known = asked.digest, row.answer
+            if known not in self._sound:
+                try:
+                    self._check(asked, row.row.answer)
+                except ValueError as problem:
+                    raise self.file.damaged(row.position, str(problem)) from None
+                if len(self._sound) < _MOST_KNOWN:
+                    self._sound.add(known)
             self._play(row)
         answer = rows[0].row.answer
         if asked.endpoint in _ANSWERED:
