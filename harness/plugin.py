@@ -230,9 +230,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         try:
             config.stash[session_key].close()
         except Exception as error:
+            if hasattr(config, "workerinput"):  # pytest-xdist tells of it
+                raise
             from harness import unexpected
 
-            summary = summary or config.stash.setdefault(_summary_key, _new_summary(config))
+            summary = config.stash.setdefault(_summary_key, summary or _new_summary(config))
             what = "the connections to providers could not be closed"
             summary.complaints.append(unexpected.sentence(what, error))
     if not summary:

@@ -70,7 +70,7 @@ class Summary:
         self._make_tables()
         with self._told("the notes on the cells could not be made"):
             self.notes = self._notes()
-        if chosen.results is not None:
+        if chosen.results is not None and self._reports:
             with self._told(f"{chosen.results}: the results could not be written"):
                 self._write(chosen.results, step_summary)
 
