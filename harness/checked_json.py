@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SHOWN = 40
+EXACTLY = 1e-9  # what the decimals of equal numbers may differ by
 _LARGEST = 2**53  # whole numbers up to here are the same in every program that reads JSON
 
 
@@ -36,6 +37,7 @@ Name = Annotated[str, Field(min_length=1), AfterValidator(_plain)]
 Count = Annotated[int, Field(ge=0, le=_LARGEST)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Difference = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 
 
 class Part(BaseModel):

@@ -129,6 +129,30 @@ def repository_of(folder: Path) -> Path | None:
     return projects[-1] if projects else None
 
 
+def cassettes_of(path: Path, name: str) -> Path:
+    """The folder of an experiment's cassettes.
+
+    ``<name>`` in the folder that `harness.configuration` names, or else ``cassettes/<name>`` beside
+    the folder ``benchmarks`` of the repository that the experiment lies in, or, where it lies
+    elsewhere, beside the file.
+
+    Args:
+        path: the experiment file.
+        name: the experiment's.
+    """
+    folder = Path(os.path.abspath(path)).parent
+    configured = configuration(folder, {}, os.environ).cassettes
+    if configured is not None:
+        return configured / name
+    root = repository_of(folder)
+    for parent in (folder, *folder.parents):
+        if parent == root:
+            break
+        if parent.name == "benchmarks":
+            return parent.parent / "cassettes" / name
+    return folder / "cassettes" / name
+
+
 def _table(folder: Path) -> tuple[Path, dict[str, object]]:
     """The nearest file with the table, and the table; empty where there is none."""
     root = repository_of(folder)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import get_args
 
-from harness.configuration import configuration, repository_of
+from harness.configuration import cassettes_of
 from harness.experiment_file import ExperimentError, read_file, unknown
 from harness.experiment_tables import (
     DecisionRule,
@@ -31,22 +30,8 @@ from harness.experiment_tables import (
 from harness.formatting.prompts import FormatError, check_labels
 from harness.formatting.reading import ReadingRule, check_readable
 from harness.provider_checks import check_providers
+from harness.readers import note_readers
 from harness.thresholds import Limit, check_limits, limits_of, matches
-
-# Modules that read an experiment while they were imported; another run has to import them again.
-readers: set[str] = set()
-
-
-def _note_readers() -> None:
-    """Note the modules that are being imported, as far as pytest, which imports them."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None:
-        frame = frame.f_back
-        name = str(frame.f_globals.get("__name__"))
-        if name.startswith(("_pytest.", "pluggy.")):
-            return
-        if frame.f_code.co_name == "<module>" and name != "__main__":
-            readers.add(name)
 
 
 def _sha256(path: str) -> str | None:
@@ -56,30 +41,6 @@ def _sha256(path: str) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError):
         return None
-
-
-def cassettes_of(path: Path, name: str) -> Path:
-    """The folder of an experiment's cassettes.
-
-    ``<name>`` in the folder that `harness.configuration` names, or else ``cassettes/<name>`` beside
-    the folder ``benchmarks`` of the repository that the experiment lies in, or, where it lies
-    elsewhere, beside the file.
-
-    Args:
-        path: the experiment file.
-        name: the experiment's.
-    """
-    folder = Path(os.path.abspath(path)).parent
-    configured = configuration(folder, {}, os.environ).cassettes
-    if configured is not None:
-        return configured / name
-    root = repository_of(folder)
-    for parent in (folder, *folder.parents):
-        if parent == root:
-            break
-        if parent.name == "benchmarks":
-            return parent.parent / "cassettes" / name
-    return folder / "cassettes" / name
 
 
 @dataclass(frozen=True)
@@ -207,7 +168,7 @@ class Experiment:
                 value out of range, or names a model, provider or cell that it does not define.
         """
         path = Path(path)
-        _note_readers()
+        note_readers()
         file = read_file(path)
         experiment = cls(
             path=path,

@@ -117,7 +117,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     session.config.stash[_modules_key] = {
         item.module.__name__
         for item in session.items
-        if ours & set(getattr(item, "fixturenames", ())) and hasattr(item, "module")
+        if isinstance(item, pytest.Function) and item.module and ours & set(item.fixturenames)
     }
 
 
@@ -126,11 +126,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
     Modules that hold an experiment would otherwise be found imported, with the file as it was.
     """
-    experiment = sys.modules.get("harness.experiment")
-    if experiment is not None:
-        for name in experiment.readers | config.stash.get(_modules_key, set()):
+    module = sys.modules.get("harness.readers")
+    if module is not None:
+        for name in module.readers | config.stash.get(_modules_key, set()):
             sys.modules.pop(name, None)
-        experiment.readers.clear()
+        module.readers.clear()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -230,9 +230,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         try:
             config.stash[session_key].close()
         except Exception as error:
+            if hasattr(config, "workerinput"):  # pytest-xdist tells of it
+                raise
             from harness import unexpected
 
-            summary = summary or config.stash.setdefault(_summary_key, _new_summary(config))
+            summary = config.stash.setdefault(_summary_key, summary or _new_summary(config))
             what = "the connections to providers could not be closed"
             summary.complaints.append(unexpected.sentence(what, error))
     if not summary:

@@ -10,8 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.configuration import configuration, repository_of
-from harness.experiment import cassettes_of
+from harness.configuration import cassettes_of, configuration, repository_of
 from harness.pruning import PruneError
 
 if TYPE_CHECKING:

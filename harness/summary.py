@@ -30,6 +30,7 @@ class Summary:
         written: what was written where, a line each.
         answers: of each experiment, once results are written.
         tables: the lines of each table of the run's end.
+        notes: what is undecided, unread, changed since the baseline, or in cassettes in vain.
     """
 
     root: Path
@@ -38,6 +39,7 @@ class Summary:
     written: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     tables: list[list[str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     _reports: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     _uplifts: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
 
@@ -66,7 +68,9 @@ class Summary:
             with self._told("the yardsticks of --baselines could not be made"):
                 self._make_baselines()
         self._make_tables()
-        if chosen.results is not None:
+        with self._told("the notes on the cells could not be made"):
+            self.notes = self._notes()
+        if chosen.results is not None and self._reports:
             with self._told(f"{chosen.results}: the results could not be written"):
                 self._write(chosen.results, step_summary)
 
@@ -190,9 +194,7 @@ class Summary:
         # JSON has no number for what a provider's file or a fit that got nowhere may hold.
         return {name: finite(part) for name, part in document.items()}
 
-    @property
-    def notes(self) -> list[str]:
-        """What is undecided, unread, changed since the baseline, or in cassettes in vain."""
+    def _notes(self) -> list[str]:
         several = len({report["path"] for report in self._ordered()}) > 1
 
         def named(report: dict[str, Any], line: str) -> str:

@@ -31,10 +31,27 @@ def results(cells, *, items=ITEMS, labels=LABELS, names=("no", "yes"), version=2
         "experiments": [
             {"name": "made", "labels": list(names), "items": items, "label_ids": labels}
         ],
-        "cells": [
-            {"experiment": "made", "cell": name, "predictions": predictions}
-            for name, predictions in cells.items()
-        ],
+        "cells": [cell(name, predictions, labels) for name, predictions in cells.items()],
+    }
+
+
+def cell(model, predictions, labels):
+    """A zero-shot cell, which is called after its model."""
+    correct = sum(said == label for said, label in zip(predictions, labels, strict=False))
+    return {
+        "experiment": "made",
+        "cell": f"{model}-0shot",
+        "model": model,
+        "shots": 0,
+        "train_size": 0,
+        "decision_rule": "text",
+        "n": len(predictions),
+        "correct": correct,
+        "accuracy": correct / len(predictions),
+        "ci_low": 0.0,
+        "ci_high": 1.0,
+        "recorded_at": "2026-11-22T20:00:00+00:00",
+        "predictions": predictions,
     }
 
 
@@ -67,13 +84,13 @@ def test_accuracies_difference_interval_and_test_of_each_cell(compare):
     assert lines[3].split() == [
         *("experiment", "cell", "A", "B", "B", "-", "A", "95", "%", "interval", "mid-p", "n")
     ]
-    assert lines[4].split()[:5] == ["made", "x", "0.400", "1.000", "+0.600"]
-    assert lines[5].split()[:5] == ["made", "y", "1.000", "0.400", "-0.600"]
+    assert lines[4].split()[:5] == ["made", "x-0shot", "0.400", "1.000", "+0.600"]
+    assert lines[5].split()[:5] == ["made", "y-0shot", "1.000", "0.400", "-0.600"]
     assert f"{mcnemar_mid_p(12, 0):.2g}" in lines[4]
-    assert "x: 12 right in B only: item-0, item-1, item-2, item-3, item-4, item-5" in out
+    assert "x-0shot: 12 right in B only: item-0, item-1, item-2, item-3, item-4, item-5" in out
     assert "item-9 and 2 more\n" in out
-    assert "y: 12 right in A only: " in out
-    assert lines[-2:] == ["in A only: gone", "in B only: new"]
+    assert "y-0shot: 12 right in A only: " in out
+    assert lines[-2:] == ["in A only: gone-0shot", "in B only: new-0shot"]
 
 
 def test_scripts_read_one_json_object(compare):
@@ -101,7 +118,7 @@ def test_texts_are_paired_by_item_and_only_those_in_common(compare):
     _, out, _ = compare(
         results({"x": RIGHT}), results({"x": RIGHT[:5]}, items=ITEMS[:5], labels=LABELS[:5])
     )
-    assert "x: compared on the 5 texts in common, of 20 in A and 5 in B" in out
+    assert "x-0shot: compared on the 5 texts in common, of 20 in A and 5 in B" in out
 
 
 def test_a_single_item_is_compared(compare):
@@ -113,7 +130,7 @@ def test_a_single_item_is_compared(compare):
 
 def test_runs_that_agree_have_nothing_more_to_say(compare):
     _, out, _ = compare(results({"x": WORSE}), results({"x": WORSE}))
-    assert out.splitlines()[-1].split()[:5] == ["made", "x", "0.400", "0.400", "+0.000"]
+    assert out.splitlines()[-1].split()[:5] == ["made", "x-0shot", "0.400", "0.400", "+0.000"]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +142,7 @@ def test_runs_that_agree_have_nothing_more_to_say(compare):
         (results({"x": RIGHT}, names=("yes", "no")), "has the labels no, yes in"),
         (results({"x": RIGHT}, version=1), "version 2 and"),
         (results({"x": RIGHT}, version=3), "these are no results of version 1 or 2"),
-        (results({"x": RIGHT[:3]}), "a cell has not one answer for each item"),
+        (results({"x": RIGHT[:3]}), "cells[0].predictions: there is not one for each of 20 items"),
         ([], "these are no results of version 1 or 2"),
     ],
 )
@@ -139,7 +156,7 @@ def test_what_cannot_be_compared_is_a_sentence(compare, second, said):
 def test_results_of_the_first_version_hold_no_answers(compare):
     code, _, err = compare(results({}, version=1), results({}, version=1))
     assert code == 2
-    assert "results of version 1 do not hold each answer; write them anew" in err
+    assert "results of version 1 do not hold each answer; write them again" in err
 
 
 def test_results_that_are_not_there_are_a_sentence(capsys):

@@ -429,12 +429,12 @@ def test_accuracy_by_size_is_written_and_drawn(results, tmp_path, capsys):
     ("content", "sentence"),
     [
         (None, "the results cannot be read (No such file or directory); write them with"),
-        ("{", "these are no results of version 1 or 2; write them with `pytest --results DIR`."),
-        ('{"version": 3, "cells": []}', "these are no results of version 1 or 2"),
-        ("[]", "these are no results of version 1 or 2"),
+        ("{", "this is no JSON (Expecting property name"),
+        ('{"version": 3, "cells": []}', "version: these are no results of version 1 or 2; write"),
+        ("[]", "version: these are no results of version 1 or 2; write"),
         ('{"version": 2, "cells": []}', "no row is of a fine-tuned cell; name the results"),
         ('{"version": 1, "cells": []}', "no row is of a fine-tuned cell; name the results"),
-        ('{"version": 1, "cells": [{}]}', "row 1 of the results has no usable 'train_size'"),
+        ('{"version": 1, "cells": [{}]}', "cells[0].model: field required; write the results"),
     ],
 )
 def test_what_is_no_results_file_is_refused(tmp_path, capsys, content, sentence):

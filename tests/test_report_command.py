@@ -80,10 +80,10 @@ def test_a_page_is_overwritten_only_when_asked(folder, capsys):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("{", "this is no JSON; write the results with `pytest --results DIR`."),
-        ("[]", "these are no results; write them with `pytest --results DIR`."),
-        ({"version": 1}, "These are no results of version 2; write them anew"),
-        ({"version": 2, "cells": [{}]}, "Entry 1 of 'cells' has no 'experiment'"),
+        ("{", "this is no JSON (Expecting property name"),
+        ("[]", "version: these are no results of version 1 or 2; write the results again with"),
+        ({"version": 1, "cells": []}, "These are no results of version 2; write them anew"),
+        ({"version": 2, "cells": [{}]}, "cells[0].experiment: field required; write the results"),
     ],
 )
 def test_results_that_are_none_are_refused(folder, content, sentence, capsys):
@@ -129,8 +129,9 @@ def test_texts_come_from_a_table_that_the_experiment_names(folder, tmp_path, mon
     arguments = ["--text", "body", "--label", "mood", "--name", "imdb", "--test-size", "4"]
     assert main(["init", "evenings.csv", *arguments]) == 0
     made = Experiment.read("benchmarks/imdb/experiment.toml")
-    first = dataset_of(made).test.iloc[0]
-    path = folder(results(items=[first["item"]] * 2, dataset=made.task.dataset))
+    first, second = (row for _, row in dataset_of(made).test.head(2).iterrows())
+    items = [first["item"], second["item"]]
+    path = folder(results(items=items, dataset=made.task.dataset))
     assert report(path, "--texts") == 0
     assert first["text"] in (path / "report.html").read_text(encoding="utf-8")
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import Field, model_validator
 
 from harness.checked_json import (
+    EXACTLY,
     Count,
+    Difference,
     Line,
     Name,
     Number,
@@ -25,27 +27,24 @@ from harness.checked_json import (
     wrong,
 )
 from harness.experiment_tables import DecisionRule
+from harness.reports.document_parts import (  # noqa: TC001 - pydantic needs them
+    Answer,
+    BreakEven,
+    DataNeed,
+    Failure,
+    Job,
+    Skipped,
+    UpliftRow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 VERSION = 2
 READABLE = (1, 2)
-_EXACTLY = 1e-9  # what decimals of a float may differ by
 
 Verdict = Literal["pass", "fail", "inconclusive"]
-Difference = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 LabelId = Count
-
-
-class Skipped(Part):
-    """A combination of the matrix that is no cell."""
-
-    model: Name | None = None
-    shots: Count | None = None
-    train_size: Count | None = None
-    decision_rule: Name | None = None
-    reason: Text | None = None
 
 
 class About(Part):
@@ -76,7 +75,7 @@ class About(Part):
             raise wrong("n", f"there are {len(self.items)} items")
         if self.majority_rate is not None and self.items:
             most = max(Counter(self.label_ids).values()) / len(self.items)
-            if abs(most - self.majority_rate) > _EXACTLY:
+            if abs(most - self.majority_rate) > EXACTLY:
                 raise wrong("majority_rate", f"by the label ids it is {most}")
         return self
 
@@ -119,7 +118,7 @@ class _Measured(Part):
     def _counted(self) -> _Measured:
         if self.correct > self.n:
             raise wrong("correct", f"there are {self.n} texts")
-        if abs(self.accuracy - self.correct / self.n) > _EXACTLY:
+        if abs(self.accuracy - self.correct / self.n) > EXACTLY:
             raise wrong("accuracy", f"{self.correct} of {self.n} are right")
         _check_interval(self.ci_low, self.accuracy, self.ci_high)
         return self
@@ -187,120 +186,6 @@ class CellRow(_Measured):
 
 class Yardstick(_Measured):
     """A classical model on the same texts."""
-
-
-class Job(Part):
-    """A fine-tuning job."""
-
-    experiment: Name
-    name: Name
-    id: Text | None = None
-    base: Text | None = None
-    model: Text | None = None
-    train_size: Count | None = None
-    trained_tokens: Count | None = None
-    seconds: Number | None = None
-    hyperparameters: dict[Text, Any] | None = None
-    served: Text | None = None
-    curve: list[dict[Text, Number | Text | None]] | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Job:
-        before = -1.0
-        for step in self.curve or ():
-            number = step.get("step")
-            if not isinstance(number, int | float) or number <= before:
-                raise wrong("curve", "its steps are not numbers that ascend")
-            before = number
-            if any(isinstance(step.get(name), str) for name in _METRICS):
-                raise wrong("curve", "a loss or an accuracy is text")
-        return self
-
-
-_METRICS = ("training_loss", "validation_loss", "classification/accuracy")
-
-
-class UpliftRow(Part):
-    """A comparison of two cells."""
-
-    experiment: Name
-    model: Name
-    cell: Name
-    over_model: Name
-    over: Name
-    n: Annotated[int, Field(ge=1)]
-    only_first: Count
-    only_other: Count
-    difference: Difference
-    ci_low: Difference
-    ci_high: Difference
-    mid_p: Share
-    exact_p: Share | None = None
-    holm_p: Share | None = None
-    texts_needed: Annotated[int, Field(ge=0)] | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> UpliftRow:
-        if self.only_first + self.only_other > self.n:
-            raise wrong("n", f"{self.only_first + self.only_other} texts tell the two apart")
-        if abs(self.difference - (self.only_first - self.only_other) / self.n) > _EXACTLY:
-            raise wrong("difference", "it does not follow from only_first, only_other and n")
-        if self.ci_low > self.ci_high:
-            raise wrong("ci_low", "it is above ci_high")
-        if self.holm_p is not None and self.holm_p < self.mid_p - _EXACTLY:
-            raise wrong("holm_p", "it is below mid_p")
-        return self
-
-
-class Answer(Part):
-    """The answer of an experiment."""
-
-    experiment: Name
-    sentence: Text
-    decision: Literal["fine-tune", "prompt", "undecided"] | None = None
-    cell: Name | None = None
-    over: Name | None = None
-    evidence: list[Text] | None = None
-
-
-class DataNeed(Part):
-    """What more training rows can be expected to give."""
-
-    experiment: Name
-    sentence: Text
-    model: Name | None = None
-    decision_rule: Name | None = None
-    a: Number | None = None
-    b: Number | None = None
-    slope_low: Number | None = None
-    slope_high: Number | None = None
-    next_size: Count | None = None
-    expected_accuracy: Share | None = None
-    low: Share | None = None
-    high: Share | None = None
-
-
-class BreakEven(Part):
-    """When training is paid back."""
-
-    experiment: Name
-    sentence: Text
-    cell: Name | None = None
-    over: Name | None = None
-    requests: Annotated[int, Field(ge=0)] | None = None
-    training_cost: Number | None = None
-    cost_difference: Number | None = None
-    difference: Difference | None = None
-    cost_per_additional_correct: Number | None = None
-    currency: Text | None = None
-
-
-class Failure(Part):
-    """A cell without a result."""
-
-    experiment: Name | None = None
-    cell: Name | None = None
-    error: Text | None = None
 
 
 class Results(Part):
@@ -376,7 +261,7 @@ def read_document(content: bytes) -> dict[str, Any]:
 
 
 def _check_interval(low: float, value: float, high: float, name: str = "ci_low") -> None:
-    if not low - _EXACTLY <= value <= high + _EXACTLY:
+    if not low - EXACTLY <= value <= high + EXACTLY:
         raise wrong(name, f"the interval from {low} to {high} does not hold the accuracy {value}")
 
 
@@ -393,7 +278,7 @@ def _check_answers(at: str, row: _Measured, about: About) -> None:
     if right != row.correct:
         raise wrong(f"{at}.correct", f"by the predictions and the label ids {right} are right")
     own, rate = row.majority_rate, about.majority_rate
-    if own is not None and rate is not None and abs(own - rate) > _EXACTLY:
+    if own is not None and rate is not None and abs(own - rate) > EXACTLY:
         raise wrong(f"{at}.majority_rate", f"the experiment's is {rate}")
 
 

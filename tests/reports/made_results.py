@@ -37,7 +37,7 @@ def cell(model, n, *, shots=0, size=0, rule="text", skill=0.7, seed=0, **more):
         "accuracy": correct / n,
         "ci_low": low,
         "ci_high": high,
-        "majority_rate": 0.56,
+        "majority_rate": majority_rate(n),
         "min_accuracy": None if size else 0.5,
         "verdict": None if size else ("pass" if correct / n >= 0.5 else "fail"),
         "prompt_tokens": n * (300 + 900 * shots),
@@ -66,6 +66,11 @@ def label_ids(n):
     return [int(chance.random() < 0.44) for _ in range(n)]
 
 
+def majority_rate(n):
+    labels = label_ids(n)
+    return max(map(labels.count, labels)) / n
+
+
 def experiment(n, **more):
     """An entry of ``experiments``."""
     return {
@@ -74,7 +79,7 @@ def experiment(n, **more):
         "n": n,
         "items": [f"movie-reviews/{number:05}" for number in range(n)],
         "label_ids": label_ids(n),
-        "majority_rate": 0.56,
+        "majority_rate": majority_rate(n),
         "train_sizes": [300, 500, 2000],
         "skipped": [],
         **more,
@@ -172,7 +177,7 @@ def imdb_like(n=100):
                 "accuracy": correct,
                 "ci_low": low,
                 "ci_high": high,
-                "majority_rate": 0.56,
+                "majority_rate": majority_rate(n),
             }
         )
     skipped = {
