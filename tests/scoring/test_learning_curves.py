@@ -33,7 +33,7 @@ step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy
 """
 
 rates = st.floats(0, 1) | st.just(math.nan)
-losses = st.floats(0) | st.just(math.nan)
+losses = st.floats(0, allow_infinity=False) | st.just(math.nan)
 
 
 @st.composite
