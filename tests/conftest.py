@@ -6,6 +6,7 @@ import http.server
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -179,6 +180,9 @@ def fast_processes() -> Iterator[None]:
         patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         # Otherwise each process would compile the package again.
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        # In the background Ctrl-C may be ignored, which the processes would inherit.
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
 
 

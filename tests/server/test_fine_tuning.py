@@ -58,7 +58,7 @@ def file(client):
 
 
 def ended(client, job):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         found = client.fine_tuning.jobs.retrieve(job.id)
         if found.status not in ("validating_files", "queued", "running"):

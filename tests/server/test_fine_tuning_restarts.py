@@ -72,7 +72,7 @@ class Server:
         self.client.close()
 
 
-def waited(condition, seconds=60):
+def waited(condition, seconds=300):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
