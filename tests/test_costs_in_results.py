@@ -98,7 +98,7 @@ def test_what_a_recording_will_cost_is_said_before_it_starts(project):
     said = project.pytester.runpytest("benchmarks", "--record=missing").stderr.str()
     for cell in ("one-0shot", "one-1shot", "one-ft40"):
         assert re.search(rf"{cell}: 45 prompts to ask, about [\d.e-]+ EUR", said)
-    assert re.search(r"one-ft40: fine-tuning .*; about [\d.]+ at 3000.0 a million", said)
+    assert re.search(r"one-ft40: fine-tuning .*; about [\d.]+ EUR at 3000 a million", said)
     again = project.pytester.runpytest("benchmarks", "--record=missing").stderr.str()
     assert "to ask" not in again
 
