@@ -92,7 +92,7 @@ def read_baseline(path: Path) -> Baseline | None:
     """Read a baseline; None where there is none.
 
     Raises:
-        BaselineError: the file cannot be read, is of another version, or is no baseline.
+        BaselineError: the file cannot be read, is of another version, or is not a baseline.
     """
     try:
         content = path.read_bytes()
@@ -119,8 +119,8 @@ def _checked(path: Path, content: bytes) -> Baseline:
         return checked(Baseline, value)
     except WrongJson as error:
         raise BaselineError(
-            f"{path}: {error}, so this is no baseline; restore the file from version control, or "
-            "move it away and write it again with `tunebench baseline`."
+            f"{path}: {error}, so this is not a baseline; restore the file from version control, "
+            "or move it away and write it again with `tunebench baseline`."
         ) from None
 
 

@@ -21,7 +21,7 @@ def _encodable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise PydanticCustomError("text", "this is no text of Unicode") from None
+        raise PydanticCustomError("text", "must be text that UTF-8 can hold") from None
     return text
 
 
@@ -66,7 +66,7 @@ def parsed(content: bytes) -> Any:
     except WrongJson:
         raise
     except (ValueError, RecursionError) as error:
-        raise WrongJson(f"this is no JSON ({str(error).partition(';')[0]})") from None
+        raise WrongJson(f"this is not JSON ({str(error).partition(';')[0]})") from None
 
 
 def checked(model: type[M], value: Any) -> M:

@@ -67,7 +67,7 @@ class Decision:
         reading: how it was read, or why none was: a reading rule or what
             `harness.formatting.reading` names, or ``likeliest`` or ``unseen``.
         logprobs: the labels' natural log-probabilities by label id, as far as they are seen; None
-            where they were not asked for, or one is no number.
+            where they were not asked for, or one is not a number.
     """
 
     label: int | None
@@ -159,7 +159,7 @@ class LabelLogprobsRule:
             if label is None:
                 continue
             # Two tokens of one label, as " Pos" and " Positive": the likelier speaks for it. What
-            # is no number, as the null or NaN of a provider that overflowed, is not seen.
+            # is not a number, as the null or NaN of a provider that overflowed, is not seen.
             number = isinstance(logprob, int | float) and logprob == logprob
             if number and logprob > seen.get(label, -math.inf):
                 seen[label] = logprob

@@ -100,7 +100,7 @@ def job_of(result: Result, made: FineTuned) -> dict[str, Any]:
 
 
 def _probabilities(result: Result) -> list[list[float] | None] | None:
-    """Over the labels seen; None where none was, or where one's log-probability is no number."""
+    """Over the labels seen; None where none was, or where one's log-probability is not a number."""
     if result.cell.decision_rule != "label_logprobs":
         return None
     n_labels = len(result.cell.experiment.task.labels)

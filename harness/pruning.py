@@ -47,7 +47,7 @@ def planned(experiment: Experiment, found: Iterable[Verified]) -> Iterator[Prune
         if file is None:
             continue
         if not one.recording and file.header.get("experiment") != experiment.name:
-            why = f"left alone, since it is no cassette of {experiment.name!r}"
+            why = f"left alone, since it is not a cassette of {experiment.name!r}"
             yield Pruned(path, "leave", f"{path}: {why}.")
         elif not one.recording:
             why = f"removed with its {len(file.rows)} rows, since no cell uses it"

@@ -145,7 +145,7 @@ class JobsProvider:
 
     def _file(self, name: str) -> dict[str, Any]:
         status = self.file_states[min(self.files[name], len(self.file_states) - 1)]
-        details = "line 3 is no JSON." if status == "error" else None
+        details = "line 3 is not JSON." if status == "error" else None
         return {"id": name, "object": "file", "status": status, "status_details": details}
 
     def _create(self, body: dict[str, Any]) -> Any:

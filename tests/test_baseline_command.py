@@ -172,7 +172,7 @@ def test_nothing_is_written_where_one_of_several_is_refused(project, capsys):
     (other / "baseline.json").write_text("mine")
     project.path.unlink()
     assert main(["baseline"]) == 2
-    assert "zz/baseline.json: this is no JSON" in capsys.readouterr().err
+    assert "zz/baseline.json: this is not JSON" in capsys.readouterr().err
     assert (other / "baseline.json").read_text() == "mine"
     assert not project.path.exists()
 
@@ -180,7 +180,7 @@ def test_nothing_is_written_where_one_of_several_is_refused(project, capsys):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("mine", "baseline.json: this is no JSON"),
+        ("mine", "baseline.json: this is not JSON"),
         ('{"version": 2, "cells": {}}', "has version 2 and this tunebench reads 1; install the"),
         ('{"results": {}}', "baseline.json: version: field required"),
     ],
@@ -274,7 +274,10 @@ def test_a_limit_without_a_baseline_says_how_to_write_it(project):
         ({"experiment": "large"}, "belongs to the experiment 'large', not to 'small'"),
         ({"version": 2}, "has version 2 and this tunebench reads 1"),
         ({"labels": ["Bad", "Good"]}, "is of the labels Bad, Good, and the experiment's are Negat"),
-        ({"cells": []}, "cells: input should be a valid dictionary, so this is no baseline; rest"),
+        (
+            {"cells": []},
+            "cells: input should be a valid dictionary, so this is not a baseline; rest",
+        ),
     ],
 )
 def test_a_baseline_of_something_else_is_a_sentence(project, change, said):

@@ -153,7 +153,7 @@ def test_a_torn_last_line_is_told_although_a_replay_drops_it(cassettes):
         ('"experiment": "films"', '"experiment": "plays"', "belongs to the experiment 'plays'"),
         ('"cassette": 2', '"cassette": 3', "has format version 3"),
         ('"cassette": 2', '"cassette": 1', "with `tunebench cassettes upgrade`"),
-        ('{"cassette"', '{"tape"', "this is no tunebench cassette"),
+        ('{"cassette"', '{"tape"', "this is not a tunebench cassette"),
         ('"latency_ms":', '"latency":', "its checksum is not that of its content"),
         ('{"prompt":"', '{"prompt":"G', "its checksum is not that of its content"),
         ('{"request":"', '["request":"', "its checksum is not that of its content"),

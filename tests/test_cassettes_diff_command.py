@@ -152,7 +152,7 @@ def test_what_cannot_be_compared_is_a_sentence(diff):
         (diff.old, file, "are a folder and a file; name two cassettes or two folders."),
         (diff.old, empty / "gone", "there is no such cassette or folder; mend the path."),
         (empty, empty, "hold no cassette; name the folders of two."),
-        (file, diff.project.toml, "line 1: this is no tunebench cassette"),
+        (file, diff.project.toml, "line 1: this is not a tunebench cassette"),
     ):
         code, out, err = diff(old=one, new=other)
         assert (code, out) == (2, "")

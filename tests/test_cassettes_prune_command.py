@@ -141,7 +141,7 @@ def test_a_file_that_is_no_cassette_of_the_experiment_stays(prune):
         path.write_text(content.replace('"films"', '"plays"'))
     before = files(prune)
     code, out, _ = prune()
-    assert out.count("left alone, since it is no cassette of 'films'.\n") == 2
+    assert out.count("left alone, since it is not a cassette of 'films'.\n") == 2
     assert (code, files(prune)) == (0, before)
 
 

@@ -78,7 +78,7 @@ def test_a_cassette_that_no_cell_uses_is_upgraded_too(upgrade):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('"status":200', '"status":"ok"', "this is no row of a cassette"),
+        ('"status":200', '"status":"ok"', "this is not a row of a cassette"),
         ('"index":0', '"index":77', "choices[0].index is 77"),
         ('"finish_reason":"stop"', '"finish_reason":"error"', 'finish_reason is "error"'),
     ],

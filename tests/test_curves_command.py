@@ -429,9 +429,9 @@ def test_accuracy_by_size_is_written_and_drawn(results, tmp_path, capsys):
     ("content", "sentence"),
     [
         (None, "the results cannot be read (No such file or directory); write them with"),
-        ("{", "this is no JSON (Expecting property name"),
-        ('{"version": 3, "cells": []}', "version: these are no results of version 1 or 2; write"),
-        ("[]", "version: these are no results of version 1 or 2; write"),
+        ("{", "this is not JSON (Expecting property name"),
+        ('{"version": 3, "cells": []}', "version: these are not results of version 1 or 2; write"),
+        ("[]", "version: these are not results of version 1 or 2; write"),
         ('{"version": 2, "cells": []}', "no row is of a fine-tuned cell; name the results"),
         ('{"version": 1, "cells": []}', "no row is of a fine-tuned cell; name the results"),
         ('{"version": 1, "cells": [{}]}', "cells[0].model: field required; write the results"),
@@ -470,11 +470,14 @@ def test_wrong_usage_is_told(capsys, arguments, said):
     ("content", "sentence"),
     [
         (None, "the cassette cannot be read (No such file or directory); name the cassette"),
-        (b"", "line 1: this is no tunebench cassette; move it away and record again, or name the"),
-        (b"step,train_loss\n1,2\n", "line 1: this is no tunebench cassette"),
-        (b"\xff\n", "line 1: this is no tunebench cassette"),
-        (b"[1]\n", "line 1: this is no tunebench cassette"),
-        (b'{"cassette": 2}\n', "line 1: this is no tunebench cassette"),
+        (
+            b"",
+            "line 1: this is not a tunebench cassette; move it away and record again, or name the",
+        ),
+        (b"step,train_loss\n1,2\n", "line 1: this is not a tunebench cassette"),
+        (b"\xff\n", "line 1: this is not a tunebench cassette"),
+        (b"[1]\n", "line 1: this is not a tunebench cassette"),
+        (b'{"cassette": 2}\n', "line 1: this is not a tunebench cassette"),
         (b'{"cassette": 9, "experiment": "e", "recording": "r"}\n', "format version 9"),
         (b'{"cassette": 2, "experiment": "e", "recording": "r"}\n', "holds no fine-tuning job"),
     ],
@@ -512,7 +515,7 @@ def test_a_damaged_result_file_is_told_with_its_line(record, capsys):
     assert curves(path) == 2
     assert capsys.readouterr().err == (
         f"tunebench: {path}, result file file-9, line 4: the cell 'low' of the column "
-        "'training_loss' is no number; fetch the job's result file anew.\n"
+        "'training_loss' is not a number; fetch the job's result file anew.\n"
     )
 
 

@@ -284,11 +284,15 @@ def test_a_baseline_with_another_value_is_the_same_or_told(project, capsys):
         ('"accuracy": ', '"accuracy": NaN, "other": ', "].accuracy: input should be a finite"),
         ('"accuracy": ', '"accuracy": -Infinity, "other": ', "].accuracy: input should be a fin"),
         ('"accuracy": ', '"accuracy": 1e999, "other": ', "].accuracy: input should be a finite"),
-        ('"accuracy": ', f'"accuracy": {"9" * 5000}, "other": ', "this is no JSON (Exceeds the li"),
-        ('"accuracy": ', f'"accuracy": {"[" * 100_000}, "other": ', "this is no JSON"),
-        ('"cells": ', '"cells": , "other": ', "this is no JSON"),
-        ('"version": 2', '"version": 2.0', "version: these are no results of version 1 or 2"),
-        ('"version": 2', '"version": true', "version: these are no results of version 1 or 2"),
+        (
+            '"accuracy": ',
+            f'"accuracy": {"9" * 5000}, "other": ',
+            "this is not JSON (Exceeds the li",
+        ),
+        ('"accuracy": ', f'"accuracy": {"[" * 100_000}, "other": ', "this is not JSON"),
+        ('"cells": ', '"cells": , "other": ', "this is not JSON"),
+        ('"version": 2', '"version": 2.0', "version: these are not results of version 1 or 2"),
+        ('"version": 2', '"version": true', "version: these are not results of version 1 or 2"),
     ],
 )
 def test_what_json_leaves_open_is_told(project, capsys, command, old, new, said):

@@ -80,9 +80,9 @@ def test_a_page_is_overwritten_only_when_asked(folder, capsys):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("{", "this is no JSON (Expecting property name"),
-        ("[]", "version: these are no results of version 1 or 2; write the results again with"),
-        ({"version": 1, "cells": []}, "These are no results of version 2; write them anew"),
+        ("{", "this is not JSON (Expecting property name"),
+        ("[]", "version: these are not results of version 1 or 2; write the results again with"),
+        ({"version": 1, "cells": []}, "These are not results of version 2; write them anew"),
         ({"version": 2, "cells": [{}]}, "cells[0].experiment: field required; write the results"),
     ],
 )

@@ -261,7 +261,7 @@ class Client:
         """As `call`, for an answer that is a JSON object.
 
         Raises:
-            RequestError: the request failed for good, or the answer is no JSON object.
+            RequestError: the request failed for good, or the answer is not a JSON object.
         """
         content = self.call(what, send)
         try:

@@ -76,7 +76,7 @@ def used_up(body: Any) -> bool:
 
 
 def unreadable(content: bytes, base_url: str) -> str:
-    """An answer with a good status that is no JSON object: a page, nothing, or a part of one.
+    """An answer with a good status that is not a JSON object: a page, nothing, or a part of one.
 
     Args:
         content: the answer.
@@ -100,14 +100,14 @@ def unreadable(content: bytes, base_url: str) -> str:
         )
     if "\ufffd" in text[:_LOOKED_AT]:
         return (
-            "the answer is no text in UTF-8; if it is compressed, turn that off at the provider, "
+            "the answer is not text in UTF-8; if it is compressed, turn that off at the provider, "
             "or at the proxy before it."
         )
     try:
         parsed(content)
     except ValueError:
         return f"the answer is not JSON; {_root(base_url)}."
-    return f"the answer is no JSON object; {_root(base_url)}."
+    return f"the answer is not a JSON object; {_root(base_url)}."
 
 
 def said(error: openai.APIStatusError) -> str:

@@ -126,7 +126,7 @@ def converted(path: Path, fields: Mapping[str, Any]) -> Iterator[Converted]:
 
 def _no_row(path: Path, number: int) -> CassetteError:
     return CassetteError(
-        f"{path}, line {number}: this is no row of a cassette; restore the file from version "
+        f"{path}, line {number}: this is not a row of a cassette; restore the file from version "
         "control, or delete it and record again."
     )
 

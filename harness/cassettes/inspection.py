@@ -41,7 +41,7 @@ class Inspected:
     Attributes:
         path: the file.
         size: bytes.
-        header: the first line; empty where it is no header.
+        header: the first line; empty where it is not a header.
         rows: the well-formed rows by line number.
         torn: whether the last line has no end.
         problems: what is wrong with the lines, a sentence each, with its line.
@@ -92,7 +92,7 @@ def inspect(path: Path) -> Inspected:
     """Read a cassette's file.
 
     Raises:
-        CassetteError: it cannot be read, or is no regular file.
+        CassetteError: it cannot be read, or is not a regular file.
     """
     header: dict[str, Any] = {}
     requests: dict[str, RequestLine] = {}
@@ -101,7 +101,7 @@ def inspect(path: Path) -> Inspected:
     first_lines: dict[tuple[str, bytes], int] = {}
     try:
         if not path.is_file():
-            raise CassetteError(f"{path}: the cassette is no regular file; move it away.")
+            raise CassetteError(f"{path}: the cassette is not a regular file; move it away.")
         with path.open("rb") as file:
             lines = list(file)
     except OSError as error:

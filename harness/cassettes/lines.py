@@ -112,7 +112,7 @@ def header_problem(line: bytes) -> str | None:
         if not {"experiment", "recording"} <= header.keys():
             raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
-        return "this is no tunebench cassette; move it away and record again"
+        return "this is not a tunebench cassette; move it away and record again"
     if version == 1:
         return (
             "the cassette has format version 1; turn it into the current one with "
@@ -209,7 +209,7 @@ def checked_fields(line: bytes) -> Any:
     """The JSON value of a line whose checksum is right, without the checksum.
 
     Raises:
-        ValueError: the checksum is another's, or the line is no JSON object.
+        ValueError: the checksum is another's, or the line is not a JSON object.
     """
     content, _, digits = line.rpartition(BEFORE_CRC)
     if digits.rstrip(b"\r\n") != b'%08x"}' % zlib.crc32(content):

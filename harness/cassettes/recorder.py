@@ -350,7 +350,7 @@ class RecordedCassette(Cassette):  # type: ignore[misc]
         return self._explainer.miss(asked)
 
     def _stored(self, _asked: Fingerprint, body: Any) -> Any:
-        """What is stored of an answer that is no text of a model; None where nothing is."""
+        """What is stored of an answer that is not text of a model; None where nothing is."""
         return body
 
     # What else vcrpy's base class reads from the list of interactions that we do not keep.

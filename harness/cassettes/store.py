@@ -113,7 +113,7 @@ class CassetteFile:
             recording: the cell (or job) whose traffic this is, which the header must state.
 
         Raises:
-            CassetteError: the file is no cassette, of another version, of another experiment or
+            CassetteError: the file is not a cassette, of another version, of another experiment or
                 cell, or has a damaged line.
         """
         self.path = path
@@ -490,5 +490,5 @@ def _opened(path: Path, flags: int) -> int:
         raise _unreadable(path, error) from error
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
-        raise CassetteError(f"{path}: the cassette is no regular file; move it away.")
+        raise CassetteError(f"{path}: the cassette is not a regular file; move it away.")
     return file

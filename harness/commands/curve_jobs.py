@@ -46,7 +46,7 @@ def from_cassette(path: Path) -> JobCurve:
     """Read a job from its cassette.
 
     Raises:
-        TunebenchError: the file is no cassette, no job's, or holds no metrics.
+        TunebenchError: the file is not a cassette, no job's, or holds no metrics.
     """
     from harness.scoring.learning_curves import curve_of_metrics, read_curve
     from harness.wire import oldest_first, read_events
@@ -75,7 +75,7 @@ def states_of(path: Path) -> list[dict[str, Any]]:
     """A job's states in its cassette, from the first to the last; as `JobCurve.job` each.
 
     Raises:
-        JobSourceError: the file is no cassette.
+        JobSourceError: the file is not a cassette.
     """
     return [_told(job) for job in _states(path, _answers(path))]
 

@@ -187,10 +187,10 @@ def _read_lines(path: Path, content: str, text_column: str, label_column: str) -
             row = decode(line)
         except (ValueError, RecursionError) as error:
             why = getattr(error, "msg", "nested too deeply")
-            raise DatasetError(f"{at}this is no JSON ({why}); mend the line.") from None
+            raise DatasetError(f"{at}this is not JSON ({why}); mend the line.") from None
         if not isinstance(row, dict):
             raise DatasetError(
-                f"{at}this is no JSON object; write one with the keys {text_column!r} and "
+                f"{at}this is not a JSON object; write one with the keys {text_column!r} and "
                 f"{label_column!r}."
             )
         if text_column not in row or label_column not in row:

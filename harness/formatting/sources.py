@@ -116,7 +116,7 @@ def _read_lines(path: Path, file: TextIO, rows: Rows) -> None:
         except (ValueError, RecursionError) as error:
             why = getattr(error, "msg", "nested too deeply")
             raise TrainingFileError(
-                f"{path}, line {number}: this is no JSON ({why}): mend the line or take it out."
+                f"{path}, line {number}: this is not JSON ({why}): mend the line or take it out."
             ) from None
         if type(row) is dict and len(row) == 2:
             prompt, completion = row.get("prompt"), row.get("completion")
@@ -138,7 +138,7 @@ def _read_json(path: Path, file: TextIO, rows: Rows) -> None:
             return
         where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         why = getattr(error, "msg", "nested too deeply")
-        raise TrainingFileError(f"{path}{where}: this is no JSON ({why}): mend it.") from None
+        raise TrainingFileError(f"{path}{where}: this is not JSON ({why}): mend it.") from None
     rows.note("JSON becomes JSONL")
     if isinstance(document, dict) and all(isinstance(c, dict) for c in document.values()):
         # As data frames are written: an object a column, its values by row name.
@@ -156,7 +156,7 @@ def _append_object(path: Path, row: Any, line: str, number: int, rows: Rows) -> 
     """Add a record that is not simply two texts, or refuse it."""
     if not isinstance(row, dict):
         raise TrainingFileError(
-            f"{path}, line {number}: this is no JSON object: write "
+            f"{path}, line {number}: this is not a JSON object: write "
             '{"prompt": "…", "completion": "…"}.'
         )
     if "messages" in row or rows.chat is not None:

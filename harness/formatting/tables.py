@@ -52,7 +52,7 @@ def read_sheet(path: Path, rows: Rows) -> None:
     """Read the first sheet of a workbook.
 
     Raises:
-        TrainingFileError: openpyxl is not there, a column is missing, or a cell is no text.
+        TrainingFileError: openpyxl is not there, a column is missing, or a cell is not text.
     """
     try:
         openpyxl = importlib.import_module("openpyxl")

@@ -254,7 +254,7 @@ def read_document(content: bytes) -> dict[str, Any]:
     version = value.get("version") if isinstance(value, dict) else None
     if type(version) is not int or version not in READABLE:
         readable = " or ".join(map(str, READABLE))
-        raise WrongJson(f"version: these are no results of version {readable}")
+        raise WrongJson(f"version: these are not results of version {readable}")
     checked(OlderResults if version == 1 else Results, value)
     document: dict[str, Any] = value
     return document

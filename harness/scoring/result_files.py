@@ -69,8 +69,8 @@ def read_curve(content: bytes, *, source: str = "the result file") -> pd.DataFra
         Further columns are kept, as text if they are no numbers.
 
     Raises:
-        LearningCurveError: it is no CSV, has no column `step` or no rows, a cell of a known column
-            is no number, or the steps do not ascend.
+        LearningCurveError: it is not CSV, has no column `step` or no rows, a cell of a known column
+            is not a number, or the steps do not ascend.
     """
     records = _records(_text(content, source), source)
     _, header = next(records, ("", []))
@@ -109,7 +109,7 @@ def curve_of_metrics(
         As `read_curve`.
 
     Raises:
-        LearningCurveError: no step is told, or a value of a known column is no number.
+        LearningCurveError: no step is told, or a value of a known column is not a number.
     """
     steps: dict[int, dict[str, Any]] = {}
     for data in metrics:
@@ -134,8 +134,8 @@ def _text(content: bytes, source: str) -> str:
     # Plain first: a header of few letters may be base64 as well.
     texts = [text for part in (content, packed) if (text := _decoded(part)).strip()]
     if not texts:
-        fault = "is no text" if content.strip() else "is empty"
-        raise LearningCurveError(f"{source}: the file {fault}, so it is no CSV; {_MEND}.")
+        fault = "is not text" if content.strip() else "is empty"
+        raise LearningCurveError(f"{source}: the file {fault}, so it is not CSV; {_MEND}.")
     plain = texts[0]
     header = plain.splitlines()[0].split(",")
     return plain if STEP in [cell.strip(' "') for cell in header] else texts[-1]
@@ -158,7 +158,7 @@ def _records(text: str, source: str) -> Iterator[tuple[str, list[str]]]:
                 yield f"line {reader.line_num}", cells
     except csv.Error as error:
         raise LearningCurveError(
-            f"{source}, line {reader.line_num}: this is no CSV ({error}); {_MEND}."
+            f"{source}, line {reader.line_num}: this is not CSV ({error}); {_MEND}."
         ) from error
 
 

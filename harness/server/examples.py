@@ -76,7 +76,7 @@ def _example(number: int, line: bytes) -> Example:
             f"Line {number} is not valid JSON; give one JSON object a line."
         ) from error
     if not isinstance(record, dict):
-        raise TrainingFileError(f"Line {number} is no JSON object; give one object a line.")
+        raise TrainingFileError(f"Line {number} is not a JSON object; give one object a line.")
     if "messages" in record:
         _refuse_others(number, record, ("messages",))
         return _conversation(number, record["messages"])
@@ -130,7 +130,7 @@ def _refuse_others(
 
 def _check(number: int, column: str, text: Any) -> None:
     if not isinstance(text, str):
-        raise TrainingFileError(f"Line {number} has a {column} that is no text; quote it.")
+        raise TrainingFileError(f"Line {number} has a {column} that is not text; quote it.")
     if not text:
         raise TrainingFileError(f"Line {number} has an empty {column}; fill it or drop the line.")
     try:

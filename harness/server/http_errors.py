@@ -87,7 +87,11 @@ def _explain(error: dict[str, Any]) -> tuple[str, str | None, str | None]:
     if param is None:
         named = re.match(r"[a-z]+(_[a-z]+)*(?= is | or )", message)
         found = named[0] if named else None
-        return f"The parameter {message}." if found else "The body is no JSON object.", found, None
+        return (
+            f"The parameter {message}." if found else "The body is not a JSON object.",
+            found,
+            None,
+        )
     if error["type"] == "extra_forbidden":
         return f"The parameter {param} is not known here; leave it out.", param, "unknown_parameter"
     if error["type"] == "missing":

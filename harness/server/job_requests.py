@@ -45,7 +45,7 @@ def _check_hyperparameters(given: Any) -> Any:
     if given is None:
         return None
     if not isinstance(given, dict):
-        raise ValueError("is no JSON object")
+        raise ValueError("is not a JSON object")
     for name, value in given.items():
         if name not in _DEFAULTS:
             raise ValueError(f"holds {str(name)[:40]}, which is not known here; leave it out")

@@ -56,7 +56,7 @@ class TokenBytes:
         return known
 
     def is_special(self, token_id: int) -> bool:
-        """Whether the token marks something (a beginning, an end) and is no text."""
+        """Whether the token marks something (a beginning, an end) and is not text."""
         return token_id in self._special
 
     def ends_line(self, token_id: int) -> bool:

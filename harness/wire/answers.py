@@ -136,7 +136,7 @@ def read_answers(body: Any, asked: Asked) -> Answers:
             come to its end or lacks the log-probabilities that were asked for.
     """
     if not isinstance(body, dict):
-        raise Unusable("the answer is no JSON object; is this the API root?")
+        raise Unusable("the answer is not a JSON object; is this the API root?")
     if body.get("error"):
         raise Unusable(reported(body["error"]))
     if (problem := other_model(asked.model, body.get("model"), asked.known_as)) is not None:

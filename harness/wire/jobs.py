@@ -330,7 +330,7 @@ def read_result(content: bytes) -> bytes:
     """Check and read a result file: CSV, which OpenAI serves in base64.
 
     Raises:
-        Unusable: it is no text.
+        Unusable: it is not text.
     """
     import base64  # late, with what it imports: few runs have a result file
     import binascii
@@ -345,7 +345,7 @@ def read_result(content: bytes) -> bytes:
     try:
         content.decode()
     except UnicodeDecodeError:
-        raise Unusable("the file is no text, so it is no CSV") from None
+        raise Unusable("the file is not text, so it is not CSV") from None
     if content.strip() == b"null":
         raise Unusable("the provider has none")
     if content.lstrip()[:1] in (b"<", b"{"):
@@ -432,7 +432,7 @@ def _entries(body: Any) -> tuple[list[dict[str, Any]], str | None]:
 
 def _object(body: Any, hint: str, but: str = "id") -> dict[str, Any]:
     if not isinstance(body, dict):
-        raise Unusable(f"the answer is no JSON object; {hint}")
+        raise Unusable(f"the answer is not a JSON object; {hint}")
     # What a job says went wrong stands in the same field.
     if body.get("error") and body.get(but) is None:
         raise Unusable(reported(body["error"]))

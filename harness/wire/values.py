@@ -135,7 +135,7 @@ def optional_name(value: Any) -> str:
 
 
 def words(value: Any, limit: int = 300) -> str:
-    """What a provider says to people, in one short line; an empty string where it is no text."""
+    """What a provider says to people, in one short line; an empty string where it is not text."""
     for _ in range(_MAX_DEPTH):
         if isinstance(value, list):
             value = next((part for part in value if isinstance(part, str | dict)), "")

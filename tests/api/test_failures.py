@@ -53,7 +53,7 @@ def sentence(loopback, connect, said) -> Callable[..., str]:
         (b"ok", f"the answer is not JSON; {ROOT}."),
         (b'{"choices"}', f"the answer is not JSON; {ROOT}."),
         (b'{"choices": [{"text": " a', f"the answer is cut off after 25 bytes{CUT}."),
-        ([1], f"the answer is no JSON object; {ROOT}."),
+        ([1], f"the answer is not a JSON object; {ROOT}."),
         (b"<title>" * 28_000, f"the answer is a web page; {ROOT}, and that no proxy wants a "
          "login."),
         (b"\n<TITLE lang='en'>Log\nin</TITLE>", f"the answer is a web page, 'Log in'; {ROOT}, and "
@@ -61,7 +61,7 @@ def sentence(loopback, connect, said) -> Callable[..., str]:
         (gzip.compress(b"{}", mtime=0), f"the answer is compressed (gzip){COMPRESSED}."),
         (zlib.compress(b"{}"), f"the answer is compressed (deflate){COMPRESSED}."),
         (b"\x28\xb5\x2f\xfd\x00", f"the answer is compressed (zstd){COMPRESSED}."),
-        (b"\x0b\x00\x80{}\xff", "the answer is no text in UTF-8; if it is compressed, turn that "
+        (b"\x0b\x00\x80{}\xff", "the answer is not text in UTF-8; if it is compressed, turn that "
          "off at the provider, or at the proxy before it."),
         (b"[" * 100_000, f"the answer is not JSON; {ROOT}."),
         ({}, "one prompt was asked and no list of choices came back; is this the endpoint for "

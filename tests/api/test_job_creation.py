@@ -275,7 +275,7 @@ def test_an_upload_that_failed_is_told_in_the_providers_words(
         fine_tune(client, job_spec(), teller, journal)
     assert str(raised.value) == (
         f"the upload of films_train.jsonl to {loopback.url}: the provider could not process the "
-        "file (error): line 3 is no JSON; fix that and record again."
+        "file (error): line 3 is not JSON; fix that and record again."
     )
     assert jobs.count(CREATION) == 0
 

@@ -1,12 +1,13 @@
 """Rows of a cassette that follow from a number, and lines as they stand in its file."""
 
 import json
-import zlib
 from pathlib import Path
 from typing import Any
 
 from harness.cassettes import CassetteError, CassetteFile
 from harness.cassettes.lines import RequestLine, Row
+
+from ..cassette_lines import line_of
 
 HEADER = b'{"cassette": 2, "experiment": "films", "recording": "m-1shot"}\n'
 DIGEST = "d" * 64
@@ -28,12 +29,6 @@ def row(number: int, line: RequestLine = LINE, **other: Any) -> Row:
     return Row(**(fields | other))
 
 
-def written(fields: dict[str, Any]) -> bytes:
-    """A line of the file, with its checksum."""
-    text = json.dumps(fields, separators=(",", ":"))[:-1].encode()
-    return b'%b,"crc32":"%08x"}\n' % (text, zlib.crc32(text))
-
-
 def fields_of(line: bytes) -> dict[str, Any]:
     """The fields of a line, without its checksum."""
     fields: dict[str, Any] = json.loads(line)
@@ -43,12 +38,12 @@ def fields_of(line: bytes) -> dict[str, Any]:
 
 def written_line(line: RequestLine = LINE) -> bytes:
     """The line that describes a kind of request."""
-    return written({"request": line.id, **line.fields})
+    return line_of({"request": line.id, **line.fields})
 
 
 def written_row(number: int, line: RequestLine = LINE, **other: Any) -> bytes:
     """The line of a row."""
-    return written(row(number, line, **other)._asdict())
+    return line_of(row(number, line, **other)._asdict())
 
 
 def written_file(numbers: Any) -> bytes:
@@ -79,3 +74,17 @@ def error_of(do: Any) -> str:
     except CassetteError as error:
         return str(error)
     return ""
+
+
+def read_all(path: Path) -> str:
+    """What is said where each line is read; an empty string where all is well."""
+
+    def read() -> None:
+        file = opened(path)
+        try:
+            list(file.rows())
+            file.check()
+        finally:
+            file.close()
+
+    return error_of(read)

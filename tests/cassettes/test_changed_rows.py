@@ -13,8 +13,9 @@ from harness.api import Answer, Client
 from harness.cassettes import CassetteError, CassetteFile, use_cassette
 from harness.cassettes.fingerprint import fingerprint, prompt_text, text_sha256
 
+from ..cassette_lines import line_of
 from ..json_values import NOTHING, changed, json_values, paths
-from .film_rows import HEADER, fields_of, written, written_line, written_row
+from .film_rows import HEADER, fields_of, written_line, written_row
 
 TEXTS = ["first film", "second film"]
 CHAT = [{"role": "user", "content": "first film"}]
@@ -100,7 +101,7 @@ def test_any_value_in_any_field_of_a_line(recorded: Recorded, data: Any) -> None
     anything = st.tuples(st.sampled_from(paths(fields)), st.just(NOTHING) | json_values)
     path, new = data.draw(anything | st.tuples(st.sampled_from(new_places), json_values))
     lines = list(recorded.lines)
-    lines[number - 1] = written(changed(fields, path, new))
+    lines[number - 1] = line_of(changed(fields, path, new))
     recorded.path.write_bytes(b"".join(lines))
     said = recorded.replay()
     if said == ANSWERS:
@@ -160,7 +161,7 @@ def test_a_field_that_no_recording_writes_is_named_by_its_line(
     recorded: Recorded, number: int, path: tuple[Any, ...], new: Any
 ) -> None:
     lines = list(recorded.lines)
-    lines[number - 1] = written(changed(fields_of(lines[number - 1]), path, new))
+    lines[number - 1] = line_of(changed(fields_of(lines[number - 1]), path, new))
     recorded.path.write_bytes(b"".join(lines))
     said = recorded.replay()
     assert isinstance(said, str)

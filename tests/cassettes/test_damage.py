@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from harness.cassettes.lines import RequestLine
 
+from ..cassette_lines import line_of
 from .film_rows import (
     error_of,
     found,
     opened,
+    read_all,
     row,
-    written,
     written_file,
     written_line,
     written_row,
@@ -31,20 +32,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "m-1shot.jsonl"
 
 
-def read_all(path: Path) -> str:
-    """What is said where each line is read; an empty string where all is well."""
-
-    def read() -> None:
-        file = opened(path)
-        try:
-            list(file.rows())
-            file.check()
-        finally:
-            file.close()
-
-    return error_of(read)
-
-
 @pytest.mark.parametrize("number", [2, 3, 4])
 @pytest.mark.parametrize(
     "damage",
@@ -57,10 +44,10 @@ def read_all(path: Path) -> str:
         b'{"request":"' + b"0" * 16 + b'","answer":{"num\n',
         b"\x00" * 100 + b"\n",
         b"[" * 100_000 + b"\n",
-        written({"prompt": f"{7:064x}", "request": "3bd8454d234efe08", "answer": {}}),
-        written({"prompt": f"{7:064x}", "request": "f" * 16, "answer": {}}),
-        written({"request": "f" * 16}),
-        written({"a": 1}),
+        line_of({"prompt": f"{7:064x}", "request": "3bd8454d234efe08", "answer": {}}),
+        line_of({"prompt": f"{7:064x}", "request": "f" * 16, "answer": {}}),
+        line_of({"request": "f" * 16}),
+        line_of({"a": 1}),
         written_line(RequestLine("e" * 64, "POST x")).replace(b"POST x", b"POST y"),
         written_row(7, answer="an answer").replace(b"an answer", b"no answer"),
     ],

@@ -13,15 +13,14 @@ from harness.cassettes.differences import differences
 from harness.cassettes.inspection import InspectedRow, inspect
 from harness.cassettes.lines import RequestLine, without_rows
 
+from ..cassette_lines import line_of
 from ..json_values import NOTHING, changed, json_values, paths
 from .film_rows import (
     HEADER,
     LINE,
-    error_of,
     fields_of,
-    opened,
+    read_all,
     row,
-    written,
     written_file,
     written_line,
     written_row,
@@ -35,20 +34,6 @@ reusing = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "m-1shot.jsonl"
-
-
-def read_all(path: Path) -> str:
-    """What a replay of everything says; an empty string where all is well."""
-
-    def read() -> None:
-        file = opened(path)
-        try:
-            list(file.rows())
-            file.check()
-        finally:
-            file.close()
-
-    return error_of(read)
 
 
 def test_a_whole_file_has_no_problems(path: Path) -> None:
@@ -69,7 +54,7 @@ def test_every_line_with_a_problem_is_named(path: Path) -> None:
         LINES[4],
         written_row(7, RequestLine("e" * 64, "POST x")),
         written_row(0, answer=other),
-        written(
+        line_of(
             {"prompt": "g" * 64, **{k: v for k, v in fields_of(LINES[2]).items() if k != "prompt"}}
         ),
         LINES[2].replace(b"\n", b"\r\n"),
@@ -99,7 +84,7 @@ def test_what_is_no_regular_file_is_a_sentence(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for path in (pipe, tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(CassetteError, match="the cassette is no regular file; move it away"):
+        with pytest.raises(CassetteError, match="the cassette is not a regular file; move it away"):
             inspect(path)
 
 
@@ -120,7 +105,7 @@ def test_so_it_is_with_lines_whose_checksum_is_right(data: Any, path: Path) -> N
     at = data.draw(st.sampled_from(paths(fields)))
     new = data.draw(st.just(NOTHING) | json_values | st.just("A" * 64))
     lines = list(LINES)
-    lines[number - 1] = written(changed(fields, at, new))
+    lines[number - 1] = line_of(changed(fields, at, new))
     path.write_bytes(b"".join(lines))
     compare(path)
 

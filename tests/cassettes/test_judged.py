@@ -49,7 +49,7 @@ UNUSABLE = {
     "a page": (b"<html><title>Log in</title>", "the answer is a web page, 'Log in'"),
     "a part": (but("id", to=1)[:-9], "the answer is "),
     "no text": (b"\xff\xfe{}", "the answer is "),
-    "a number": (b"7", "the answer is no JSON object"),
+    "a number": (b"7", "the answer is not a JSON object"),
     "too deep": (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "the answer is "),
     "deep": (but("extra", to=nested(200)), "the answer is "),
     "no choices": (b"{}", "2 prompts were asked and no list of choices came back"),

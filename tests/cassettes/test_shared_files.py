@@ -121,7 +121,7 @@ def test_a_file_that_turns_out_to_be_damaged_is_not_taken_away(path: Path, open_
     file = open_file()
     path.parent.mkdir()
     path.write_bytes(b"somebody else's file\n")
-    assert "this is no tunebench cassette" in error_of(file.start_recording)
+    assert "this is not a tunebench cassette" in error_of(file.start_recording)
     assert path.read_bytes() == b"somebody else's file\n"
 
 
@@ -258,7 +258,7 @@ def test_what_is_in_a_pipe_a_folder_or_a_device_is_not_waited_for(tmp_path: Path
     folder.mkdir()
     device.symlink_to("/dev/zero")
     for file in files:
-        refused = f"{file.path}: the cassette is no regular file; move it away."
+        refused = f"{file.path}: the cassette is not a regular file; move it away."
         assert error_of(lambda: opened(file.path)) == refused  # noqa: B023
         assert error_of(file.start_recording).startswith(f"{file.path}: the cassette ")
 

@@ -186,9 +186,9 @@ def test_a_huge_cell_is_refused_with_its_place_and_size(refused) -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ('{"body": "x", "queue"}', "line 2: this is no JSON (Expecting ':' delimiter); mend the "
+        ('{"body": "x", "queue"}', "line 2: this is not JSON (Expecting ':' delimiter); mend the "
          "line."),
-        ('["x", "a"]', "line 2: this is no JSON object; write one with the keys 'body' and "
+        ('["x", "a"]', "line 2: this is not a JSON object; write one with the keys 'body' and "
          "'queue'."),
         ('{"body": "x", "Queue": "a"}', "line 2: there is no column 'queue' among 'body', "
          "'Queue'; set label_column = \"Queue\" in [task], or mend the file."),
@@ -200,7 +200,7 @@ def test_a_huge_cell_is_refused_with_its_place_and_size(refused) -> None:
          "which is no character; mend it."),
         ('{"body": null, "queue": "a"}', "1 row has no text (line 2); fill it in, or take the row "
          "out."),
-        ("[" * 100_000, "line 2: this is no JSON (nested too deeply); mend the line."),
+        ("[" * 100_000, "line 2: this is not JSON (nested too deeply); mend the line."),
     ],
 )  # fmt: skip
 def test_a_broken_line_of_json_is_a_sentence(line, sentence, refused) -> None:

@@ -432,7 +432,7 @@ def test_a_lone_surrogate_is_written(tmp_path):
 @pytest.mark.parametrize(
     ("results", "sentence"),
     [
-        ({"version": 1, "cells": []}, "These are no results of version 2; write them anew"),
+        ({"version": 1, "cells": []}, "These are not results of version 2; write them anew"),
         ({"version": 2, "cells": [3]}, "'cells' of the results is no list of objects"),
         ({"version": 2, "cells": {}}, None),
         ({"version": 2, "cells": [{"cell": "a"}]}, "Entry 1 of 'cells' has no 'experiment'"),

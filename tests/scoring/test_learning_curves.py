@@ -121,10 +121,10 @@ def test_a_file_of_steps_alone_is_a_curve():
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "r.csv: the file is empty, so it is no CSV"),
-        (b" \n", "r.csv: the file is empty, so it is no CSV"),
-        (b"\xff\xfe\x00", "r.csv: the file is no text, so it is no CSV"),
-        (b'step,a\n1,"2\n', "r.csv, line 2: this is no CSV (unexpected end of data)"),
+        (b"", "r.csv: the file is empty, so it is not CSV"),
+        (b" \n", "r.csv: the file is empty, so it is not CSV"),
+        (b"\xff\xfe\x00", "r.csv: the file is not text, so it is not CSV"),
+        (b'step,a\n1,"2\n', "r.csv, line 2: this is not CSV (unexpected end of data)"),
         (b"epoch,loss\n1,2\n", "r.csv, line 1: there is no column `step`"),
         (b'{"error": {"message": "no"}}', "r.csv, line 1: there is no column `step`"),
         (b"step,a,a\n1,2,3\n", "r.csv, line 1: the column 'a' is there more than once"),
@@ -132,7 +132,7 @@ def test_a_file_of_steps_alone_is_a_curve():
         (b"step,a\n1,2,3\n", "r.csv, line 2: the row has 3 cells and the header 2"),
         (
             b"step,train_loss\n1,0.5\n\n2,low\n",
-            "r.csv, line 4: the cell 'low' of the column 'training_loss' is no number",
+            "r.csv, line 4: the cell 'low' of the column 'training_loss' is not a number",
         ),
         (b"step,validation_loss\n1,1_0\n", "line 2: the cell '1_0' of the column"),
         (b"step\n1.5\n", "r.csv, line 2: the cell '1.5' of the column 'step' is no whole number"),

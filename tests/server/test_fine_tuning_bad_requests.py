@@ -86,7 +86,7 @@ def good(url):
     ("content", "message"),
     [
         (GOOD + b'{"prompt": "a', "Line 3 is not valid JSON"),
-        (GOOD + b"\n\n[1]\n", "Line 5 is no JSON object"),
+        (GOOD + b"\n\n[1]\n", "Line 5 is not a JSON object"),
         (GOOD + b'{"prompt": "a \xff", "completion": "b"}', "Line 3 is not UTF-8"),
         (b'{"prompt": "a"}', "Line 1 has no completion"),
         (GOOD + b'{"completion": "a"}', "Line 3 has no prompt"),
@@ -97,7 +97,7 @@ def good(url):
         (chat("user", "assistant") + GOOD, "Line 2 is not of the kind of the first one"),
         (b'{"messages": [{"role": "user", "content": ""}, 5]}', "an empty message 1 content"),
         (b'{"prompt": "a", "completion": ""}', "Line 1 has an empty completion"),
-        (b'{"prompt": 5, "completion": "b"}', "Line 1 has a prompt that is no text"),
+        (b'{"prompt": 5, "completion": "b"}', "Line 1 has a prompt that is not text"),
         (b'{"prompt": "a\\ud800", "completion": "b"}', "half of a surrogate pair in its prompt"),
         (b'{"prompt": "a", "completion": "b", "label": 1}', "has 'label', which this server"),
         (b"[" * 100_000, "Line 1 is not valid JSON"),

@@ -78,7 +78,7 @@ def test_an_error_of_one_choice_is_one_of_the_whole_answer() -> None:
 @pytest.mark.parametrize(
     ("fields", "expected", "said"),
     [
-        ([], 1, "the answer is no JSON object; is this the API root?"),
+        ([], 1, "the answer is not a JSON object; is this the API root?"),
         ({}, 1, "one prompt was asked and no list of choices came back; is this the endpoint for "
          "completions?"),
         ({"choices": {"0": choice()}}, 2, "2 prompts were asked and no list of choices came back; "

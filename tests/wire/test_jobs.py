@@ -398,8 +398,8 @@ def test_words_of_providers_come_in_one_harmless_line() -> None:
 
 @pytest.mark.parametrize("status", ["error", "FAILED", "expired"])
 def test_a_file_that_failed(status: str) -> None:
-    file = read_file(FILE | {"status": status, "status_details": "line 3 is no JSON"})
-    assert (file.state, file.details) == ("failed", "line 3 is no JSON")
+    file = read_file(FILE | {"status": status, "status_details": "line 3 is not JSON"})
+    assert (file.state, file.details) == ("failed", "line 3 is not JSON")
 
 
 @pytest.mark.parametrize(

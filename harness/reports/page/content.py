@@ -44,11 +44,11 @@ def checked(document: Document) -> dict[str, Any]:
     """The parts of results, each a list, with what the page cannot do without.
 
     Raises:
-        PageError: these are no results of version 2, or an entry lacks a value.
+        PageError: these are not results of version 2, or an entry lacks a value.
     """
     mend = "write them anew with `pytest --results DIR`."
     if not isinstance(document, dict) or document.get("version") != VERSION:
-        raise PageError(f"These are no results of version {VERSION}; {mend}")
+        raise PageError(f"These are not results of version {VERSION}; {mend}")
     parts = {name: document.get(name) or [] for name in _PARTS}
     for name, entries in parts.items():
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):

@@ -24,7 +24,7 @@ def report(document: Mapping[str, Any], *, texts: Mapping[str, str] | None = Non
         texts: by item, what was classified; without it the page holds no text of a data set.
 
     Raises:
-        PageError: these are no results of version 2.
+        PageError: these are not results of version 2.
     """
     document = checked(document)
     drawings = _drawings()
@@ -66,7 +66,7 @@ def write_report(
         texts: by item, what was classified; without it the page holds no text of a data set.
 
     Raises:
-        PageError: these are no results of version 2.
+        PageError: these are not results of version 2.
         TrainingFileError: the file cannot be written.
     """
     from harness.formatting.whole_files import whole_files
