@@ -577,9 +577,7 @@ JSON = st.recursive(
 
 
 @given(value=JSON, field=st.sampled_from([*JOB, "method"]), source=st.sampled_from(["job", "file"]))
-@settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_a_provider_says_of_a_job_is_shown_or_told_in_a_sentence(
     provider, capsys, value, field, source
 ):
@@ -602,7 +600,7 @@ CELLS = st.sampled_from(["", "1", "0.5", "inf", "-inf", "nan", "1e999", "-1e999"
 
 
 @given(rows=st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=5))
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_a_curve_that_is_read_holds_no_infinity(rows):
     lines = [f"{i},{a},{b},{c}" for i, (a, b, c) in enumerate(rows)]
     content = "step,train_loss,elapsed_tokens,other\n" + "\n".join(lines)

@@ -205,7 +205,7 @@ def _column(name: str, cells: Sequence[tuple[str, str]], source: str) -> list[An
         if number is None or (name == STEP and not _is_whole(number)):
             kind = "whole number" if name == STEP else "number"
             raise LearningCurveError(
-                f"{source}, {where}: the cell {cell[:40]!r} of the column {name!r} is no {kind}; "
+                f"{source}, {where}: the cell {cell[:40]!r} of the column {name!r} is not a {kind}; "
                 f"{_MEND}."
             )
         numbers.append(number)

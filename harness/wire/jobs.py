@@ -349,7 +349,7 @@ def read_result(content: bytes) -> bytes:
     if content.strip() == b"null":
         raise Unusable("the provider has none")
     if content.lstrip()[:1] in (b"<", b"{"):
-        raise Unusable("the file is a web page or JSON, and no CSV")
+        raise Unusable("the file is a web page or JSON and not CSV")
     return content
 
 

@@ -4,7 +4,7 @@ import json
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.formatting.mentions import mentioned
@@ -292,7 +292,6 @@ labels = st.sampled_from(SENTIMENT)
 around = st.text(" \n\t\"'*“”.`", max_size=4)
 
 
-@settings(deadline=None)
 @given(label=labels, before=around, after=around, form=st.sampled_from((str.upper, str.lower)))
 def test_case_and_marks_around_a_label_do_not_matter(label, before, after, form) -> None:
     before = before.replace(".", "")
@@ -305,7 +304,6 @@ words = st.text(
 )
 
 
-@settings(deadline=None)
 @given(text=words, label=labels, rules=st.permutations(ALL))
 def test_any_text_is_read_one_way_and_never_as_a_label_it_does_not_hold(text, label, rules) -> None:
     found, reading = read(text, rules=tuple(rules))
@@ -355,7 +353,6 @@ answers = unmarked | st.sampled_from(SENTIMENT).flatmap(
 )
 
 
-@settings(deadline=None)
 @given(
     thought=unmarked | st.lists(st.sampled_from(SENTIMENT + ALL)).map(" ".join),
     marks=st.sampled_from(THOUGHTS),
@@ -373,7 +370,6 @@ def test_no_thought_changes_how_the_answer_is_read(thought, marks, text, rules) 
 letters = st.text("abcxyzäßøжд", max_size=3)
 
 
-@settings(deadline=None)
 @given(
     before=letters,
     after=letters,
@@ -386,7 +382,6 @@ def test_no_part_of_a_longer_word_is_read(before, after, label, joined) -> None:
     assert read(f"I say {word}, so", rules=("mentioned",))[0] == expected
 
 
-@settings(deadline=None)
 @given(
     number=st.integers(-(10**6), 10**6) | st.floats(-1e6, 1e6).map(lambda x: round(x, 3)),
     form=st.sampled_from(
@@ -411,7 +406,6 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(
     label=st.sampled_from(SENTIMENT),
     others=st.dictionaries(unmarked.filter(lambda key: key != "label"), json_values, max_size=3),
@@ -462,7 +456,6 @@ def inside(text, at):
     return joins(at - 1) or joins(at) or leads(at - 1) or grades(at)
 
 
-@settings(deadline=None)
 @given(
     text=st.text("ab12 .,-&;", max_size=12),
     labels=st.sets(st.text("ab12 .,-&;", min_size=1, max_size=3), min_size=1, max_size=4),
