@@ -205,8 +205,8 @@ def _column(name: str, cells: Sequence[tuple[str, str]], source: str) -> list[An
         if number is None or (name == STEP and not _is_whole(number)):
             kind = "whole number" if name == STEP else "number"
             raise LearningCurveError(
-                f"{source}, {where}: the cell {cell[:40]!r} of the column {name!r} is not a {kind}; "
-                f"{_MEND}."
+                f"{source}, {where}: the cell {cell[:40]!r} of the column {name!r} "
+                f"is not a {kind}; {_MEND}."
             )
         numbers.append(number)
     if name == STEP or (name in _COUNTS and all(map(_is_whole, numbers))):

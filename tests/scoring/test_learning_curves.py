@@ -135,7 +135,7 @@ def test_a_file_of_steps_alone_is_a_curve():
             "r.csv, line 4: the cell 'low' of the column 'training_loss' is not a number",
         ),
         (b"step,validation_loss\n1,1_0\n", "line 2: the cell '1_0' of the column"),
-        (b"step\n1.5\n", "r.csv, line 2: the cell '1.5' of the column 'step' is not a whole number"),
+        (b"step\n1.5\n", "line 2: the cell '1.5' of the column 'step' is not a whole number"),
         (b"step,a\n,1\n", "r.csv, line 2: the cell '' of the column 'step' is not a whole number"),
         (b"step\n1\n3\n2\n", "r.csv, line 4: step 2 comes after step 3, and steps must ascend"),
         (b"step\n1\n1\n", "r.csv, line 3: step 1 comes after step 1, and steps must ascend"),
