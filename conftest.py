@@ -1,3 +1,3 @@
 """Wires the plugin in, for benchmarks/ and tests/ alike."""
 
-pytest_plugins = ["harness.plugin", "pytester"]
+pytest_plugins = ["tunebench.plugin", "pytester"]

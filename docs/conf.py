@@ -11,7 +11,7 @@ project = "tunebench"
 author = "the authors of tunebench"
 try:
     release = metadata.version("tunebench")
-except metadata.PackageNotFoundError:  # harness on the path without an install
+except metadata.PackageNotFoundError:  # tunebench on the path without an install
     release = ""
 
 extensions = ["generated", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]

@@ -88,7 +88,7 @@ def meanings(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _experiment_file() -> str:
-    from harness.experiment_tables import ExperimentFile
+    from tunebench.experiment.schema import ExperimentFile
 
     return "\n".join(_table(written, model) for written, model in tables(ExperimentFile))
 
@@ -142,7 +142,7 @@ def _within(annotation: Any, kind: type) -> bool:
 
 def _presets() -> str:
     """Of each preset what its table gets, and what its provider lacks."""
-    from harness.providers import PRESETS
+    from tunebench.presets import PRESETS
 
     parts = []
     for name, preset in PRESETS.items():
@@ -160,7 +160,7 @@ def _pytest_options() -> str:
     """The plugin's part of pytest's own help."""
     with tempfile.TemporaryDirectory() as empty:
         printed = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "harness.plugin", "--help"],
+            [sys.executable, "-m", "pytest", "-p", "tunebench.plugin", "--help"],
             cwd=empty,
             env={**os.environ, **_WIDTH, "PYTHONPATH": str(_ROOT)},
             capture_output=True,
@@ -175,7 +175,7 @@ def _pytest_options() -> str:
 
 def _fixtures() -> str:
     """The fixtures with their docstrings, read without importing what is a fixture by then."""
-    parsed = ast.parse((_ROOT / "harness/fixtures.py").read_text(encoding="utf-8"))
+    parsed = ast.parse((_ROOT / "harness/tunebench/plugin/fixtures.py").read_text(encoding="utf-8"))
     parts = []
     for node in parsed.body:
         if not isinstance(node, ast.FunctionDef):
@@ -186,7 +186,7 @@ def _fixtures() -> str:
 
 
 def _help(*arguments: str) -> str:
-    from harness.cli import main
+    from tunebench.cli import main
 
     printed = io.StringIO()
     with (
@@ -217,9 +217,9 @@ def _commands() -> str:
 
 
 def _python_api() -> str:
-    import harness
+    import tunebench
 
-    named = [getattr(harness, name) for name in harness.__all__]
+    named = [getattr(tunebench, name) for name in tunebench.__all__]
     kinds = {one: "autoexception" if issubclass(one, Exception) else "autoclass" for one in named}
     return "\n\n".join(
         f"```{{eval-rst}}\n.. {kind}:: {one.__module__}.{one.__qualname__}\n   :members:\n```"
@@ -228,7 +228,7 @@ def _python_api() -> str:
 
 
 def _scoring() -> str:
-    from harness import scoring
+    from tunebench import statistics as scoring
 
     parts = []
     for name in scoring.__all__:
@@ -244,7 +244,7 @@ def errors() -> dict[str, tuple[str, str, str]]:
     The files are read, not imported: some of them would bring torch.
     """
     classes = {}
-    for path in sorted((_ROOT / "harness").rglob("*.py")):
+    for path in sorted((_ROOT / "harness/tunebench").rglob("*.py")):
         module = path.relative_to(_ROOT).with_suffix("").as_posix().replace("/", ".")
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef):

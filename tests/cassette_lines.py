@@ -38,7 +38,7 @@ def change_lines(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 def change_requests(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Change what rows have in common, and the ids that follow from it."""
-    from harness.cassettes.lines import RequestLine
+    from tunebench.cassettes.lines import RequestLine
 
     ids: dict[str, str] = {}
 

@@ -265,7 +265,7 @@ def said() -> type[Said]:
 @pytest.fixture
 def jobs(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> JobsProvider:
     """A provider that fine-tunes, in as many steps as its jobs are polled."""
-    from harness.api import fine_tuning, job_creation
+    from tunebench.api import fine_tuning, job_creation
 
     jobs = JobsProvider(Said, loopback.complete)
     loopback.answer = jobs.answer
@@ -280,7 +280,7 @@ def jobs(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> JobsProvider:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
     """The time that paces requests, without the waiting."""
-    from harness.api import pacing
+    from tunebench.api import pacing
 
     clock = VirtualTime()
     monkeypatch.setattr(pacing, "threading", types.SimpleNamespace(Condition=lambda: clock))
@@ -322,7 +322,7 @@ def recorded_films(film_project: FilmProject, recordings: Recordings) -> FilmPro
 @pytest.fixture
 def pets(pytester: pytest.Pytester, loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> Pets:
     """A user's repository for small experiments, still without one; its pages have no charts."""
-    monkeypatch.setattr("harness.reports.page.rendering._drawings", lambda: None)
+    monkeypatch.setattr("tunebench.reports.page.rendering._drawings", lambda: None)
     return Pets(pytester, loopback)
 
 
@@ -361,10 +361,10 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> SharedFolder:
 @pytest.fixture(scope="session")
 def data_dir(shared_folder: SharedFolder) -> Path:
     """The data, prepared once: pytester gives every inner run a home of its own."""
-    import harness.datasets
+    import tunebench.datasets
 
     return shared_folder(
-        "imdb-reviews", lambda folder: harness.datasets.load("imdb_reviews", data_dir=folder)
+        "imdb-reviews", lambda folder: tunebench.datasets.load("imdb_reviews", data_dir=folder)
     )
 
 
@@ -429,7 +429,7 @@ class TwoRules:
         self.folder.mkdir(parents=True)
         self.toml = self.folder / "experiment.toml"
         self.toml.write_text(TWO_RULES.format(url=self.loopback.url))
-        self.pytester.makeconftest('pytest_plugins = ["harness.plugin"]')
+        self.pytester.makeconftest('pytest_plugins = ["tunebench.plugin"]')
         self.loopback.answer = self._answer
 
     def _answer(self, asked: Asked) -> Said:
@@ -442,7 +442,7 @@ class TwoRules:
         return said
 
     def write_test(self, body: str) -> None:
-        head = "import pytest\nfrom harness import Experiment\n"
+        head = "import pytest\nfrom tunebench import Experiment\n"
         head += "experiment = Experiment.beside(__file__)\n"
         (self.folder / "test_small.py").write_text(head + body)
 

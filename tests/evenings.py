@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from harness.cli import main
+from tunebench.cli import main
 
 
 def write_table(rows=200, labels=("bad", "good"), name="evenings.csv"):

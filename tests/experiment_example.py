@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from harness import Experiment
+from tunebench import Experiment
 
 EXAMPLE = """\
 [task]

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from harness import cell_prompts, cell_training
-from harness.datasets import flat
-from harness.datasets.dataset import Columns
+from tunebench.datasets import flat
+from tunebench.datasets.dataset import Columns
+from tunebench.evaluation import inputs as cell_prompts
+from tunebench.evaluation import training_inputs as cell_training
 
 EXPERIMENT = """
 [task]
@@ -38,7 +38,7 @@ n_epochs = 2
 
 TEST = """
 import pytest
-from harness import Experiment
+from tunebench import Experiment
 
 experiment = Experiment.beside(__file__)
 
@@ -80,7 +80,7 @@ class FilmProject:
         (folder / "test_accuracy.py").write_text(TEST)
         self.toml = folder / "experiment.toml"
         self.toml.write_text(EXPERIMENT.format(url=loopback.url))
-        (self.root / "conftest.py").write_text('pytest_plugins = ["harness.plugin"]\n')
+        (self.root / "conftest.py").write_text('pytest_plugins = ["tunebench.plugin"]\n')
         self.cassettes = self.root / "cassettes" / "films"
         self.texts = reviews("training", 20), reviews("held-out", 12)
         self.write_data()

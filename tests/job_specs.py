@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from harness.api.fine_tuning import JobSpec, Upload
-from harness.cassettes import CassetteMissError
+from tunebench.api.fine_tuning import JobSpec, Upload
+from tunebench.cassettes import CassetteMissError
 
 # Long enough not to stand in an answer by chance.
 TEXT = "a review that is long enough to be looked for in answers"

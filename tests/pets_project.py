@@ -31,7 +31,7 @@ shots = {shots}
 
 TEST = """
 import pytest
-from harness import Experiment
+from tunebench import Experiment
 
 experiment = Experiment.read({toml!r})
 
@@ -55,7 +55,7 @@ class Pets:
         self.pytester, self.loopback, self.root = pytester, loopback, pytester.path
         self.wrong: set[str] = set()
         loopback.answer = self.answer
-        pytester.makeconftest('pytest_plugins = ["harness.plugin"]')
+        pytester.makeconftest('pytest_plugins = ["tunebench.plugin"]')
 
     def answer(self, asked: Any) -> Any:
         said = self.loopback.complete(asked)

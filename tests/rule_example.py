@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import Experiment
-from harness.api import Answer, Client
-from harness.decision_rules import Rule, rule_of
+from tunebench import Experiment
+from tunebench.api import Answer, Client
+from tunebench.evaluation.rules import Rule, rule_of
 
 # A stand-in for a tokenizer: the ids of each label; any other text is one token, 0.
 TOKENS = {

@@ -9,9 +9,8 @@ import pytest
 import scipy.stats
 import statsmodels.stats.multitest
 import statsmodels.stats.proportion
-
-from harness.answer import answers_of
-from harness.data_needs import data_needs_of
+from tunebench.analysis.answer import answers_of
+from tunebench.analysis.forecast import data_needs_of
 
 
 def row(right, *, train_size=0, model="m", rule="text", n=100):

@@ -7,15 +7,14 @@ import pytest
 import sklearn
 import sklearn.feature_extraction.text
 import sklearn.linear_model
+import tunebench.analysis.rivals
+import tunebench.evaluation.training_inputs
 from sklearn.pipeline import make_pipeline
-
-import harness.baselines
-import harness.cell_training
-from harness import Experiment, TunebenchError
-from harness.cell_prompts import test_rows as rows_to_ask
-from harness.cell_prompts import train_rows
-from harness.scoring import wilson_interval
-from harness.scoring.baselines import tf_idf_predictions
+from tunebench import Experiment, TunebenchError
+from tunebench.analysis.scorers import tf_idf_predictions
+from tunebench.evaluation.inputs import test_rows as rows_to_ask
+from tunebench.evaluation.inputs import train_rows
+from tunebench.statistics import wilson_interval
 
 TEST = """
 @pytest.mark.parametrize("cell", experiment.prompted_cells, ids=str)
@@ -132,13 +131,13 @@ def test_repeated_training_rows_count_once_as_in_fine_tuning(recorded, monkeypat
     seen = []
     train = train_rows(Experiment.read(recorded.toml))
     train = train.iloc[[*range(30), *range(10)]].reset_index(drop=True)
-    monkeypatch.setattr(harness.cell_training, "train_rows", lambda _: train)
+    monkeypatch.setattr(tunebench.evaluation.training_inputs, "train_rows", lambda _: train)
     monkeypatch.setattr(
-        harness.baselines,
+        tunebench.analysis.rivals,
         "tf_idf_predictions",
         lambda texts, labels, asked: seen.append(len(texts)) or [0] * len(asked),
     )
-    rows, complaints = harness.baselines.baselines_of([str(recorded.toml)])
+    rows, complaints = tunebench.analysis.rivals.baselines_of([str(recorded.toml)])
     assert seen == [30]
     assert [(row["train_size"], row["correct"]) for _, row in rows] == [(40, 27)]
     assert len(complaints) == 1

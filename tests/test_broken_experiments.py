@@ -91,7 +91,7 @@ def test_two_are_two_errors(project):
 def test_one_that_a_conftest_reads_is_told_in_a_sentence(project):
     folder = project.root / "benchmarks/broken"
     (folder / "conftest.py").write_text(
-        f"from harness import Experiment\nexperiment = Experiment.read({str(folder)!r} + "
+        f"from tunebench import Experiment\nexperiment = Experiment.read({str(folder)!r} + "
         "'/experiment.toml')\n"
     )
     done = project.run()

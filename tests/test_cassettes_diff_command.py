@@ -4,8 +4,7 @@ import json
 import shutil
 
 import pytest
-
-from harness.cli import main
+from tunebench.cli import main
 
 from .cassette_lines import change_requests, rows
 

@@ -6,9 +6,8 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from harness.cli import main
-from harness.pruning import Pruned, carry_out
+from tunebench.cli import main
+from tunebench.cli.pruning import Pruned, carry_out
 
 from .cassette_lines import line_of, rows
 

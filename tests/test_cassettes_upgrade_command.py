@@ -3,8 +3,7 @@
 import json
 
 import pytest
-
-from harness.cli import main
+from tunebench.cli import main
 
 from .first_format import downgrade
 

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from harness.api import Answer
-from harness.decision_rules import Decision, Rule, RuleError
-from harness.label_tree import LabelTreeError
+from tunebench.api import Answer
+from tunebench.evaluation.label_tree import LabelTreeError
+from tunebench.evaluation.rules import Decision, Rule, RuleError
 
 from .rule_example import rules_at, saying, showing
 

@@ -7,8 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
-from harness.cli import main
+from tunebench.cli import main
 
 HELP = """\
 usage: tunebench [-h] [--version] COMMAND ...
@@ -160,7 +159,7 @@ def test_wrong_usage_ends_with_2_and_says_so_on_standard_error(arguments, capsys
 
 
 def test_help_imports_nothing_slow():
-    code = "import sys; from harness.cli import main\ntry: main(['--help'])\nfinally:\n"
+    code = "import sys; from tunebench.cli import main\ntry: main(['--help'])\nfinally:\n"
     code += " print(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     modules = {name.partition(".")[0] for name in done.stderr.split()}

@@ -3,9 +3,8 @@
 import json
 
 import pytest
-
-from harness.cli import main
-from harness.scoring import mcnemar_mid_p, paired_bootstrap
+from tunebench.cli import main
+from tunebench.statistics import mcnemar_mid_p, paired_bootstrap
 
 HELP = """\
 usage: tunebench compare [-h] [--json] A B

@@ -3,14 +3,13 @@
 from pathlib import Path
 
 import pytest
-
-from harness import Experiment
-from harness.configuration import Configuration, ConfigurationError, configuration
+from tunebench import Experiment
+from tunebench.settings import Configuration, ConfigurationError, configuration
 
 from .experiment_example import read_example
 
 SHOWS = """
-from harness.fixtures import configuration_key
+from tunebench.plugin.fixtures import configuration_key
 
 def test_it(request):
     print("chosen:", request.config.stash[configuration_key])
@@ -103,7 +102,7 @@ def test_a_mistake_is_one_sentence_before_any_test_runs(pytester, table, said):
     assert str(error.value).startswith(f"{path}: ")
     if "TOML" in said:
         return  # pytest says so itself
-    pytester.makeconftest('pytest_plugins = ["harness.plugin"]')
+    pytester.makeconftest('pytest_plugins = ["tunebench.plugin"]')
     result = pytester.runpytest_inprocess()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f"ERROR: {error.value}" in result.stderr.str()
@@ -125,7 +124,7 @@ def test_it_is_found_from_the_rootdir_wherever_pytest_is_started(pytester, monke
     pytester.makepyprojecttoml(
         "[tool.pytest.ini_options]\n[tool.tunebench]\nresults = 'out'\nstrict_verdicts = true\n"
     )
-    pytester.makeconftest('pytest_plugins = ["harness.plugin"]')
+    pytester.makeconftest('pytest_plugins = ["tunebench.plugin"]')
     pytester.makepyfile(test_shown=SHOWS)
     below = pytester.mkdir("below")
     monkeypatch.chdir(below)

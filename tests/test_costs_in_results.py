@@ -154,7 +154,7 @@ def test_a_budget_needs_prices(project):
     ],
 )
 def test_a_budget_that_makes_no_sense_is_refused(pytester, options, said):
-    pytester.makeconftest('pytest_plugins = ["harness.plugin"]')
+    pytester.makeconftest('pytest_plugins = ["tunebench.plugin"]')
     done = pytester.runpytest_inprocess(*options)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines([f"*{said}*"])

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from harness.cassettes.fingerprint import digest_of, text_sha256
-from harness.cassettes.lines import RequestLine, Row
-from harness.cassettes.store import CassetteFile
-from harness.cli import main
-from harness.scoring.learning_curves import LearningCurveError, read_curve
+from tunebench.cassettes.fingerprint import digest_of, text_sha256
+from tunebench.cassettes.lines import RequestLine, Row
+from tunebench.cassettes.store import CassetteFile
+from tunebench.cli import main
+from tunebench.statistics.learning_curves import LearningCurveError, read_curve
 
 CONTENT = """\
 step,elapsed_tokens,elapsed_examples,training_loss,training_token_accuracy,validation_loss,\
@@ -315,7 +314,7 @@ def test_a_job_without_classification_is_drawn_in_one_panel(record, tmp_path):
 def test_plotting_leaves_no_global_state(cassette, tmp_path):
     pytest.importorskip("matplotlib")
     code = (
-        "import sys; from harness.cli import main; "
+        "import sys; from tunebench.cli import main; "
         f"main(['curves', {str(cassette)!r}, '--figure', {str(tmp_path / 'f.png')!r}]); "
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
@@ -324,7 +323,7 @@ def test_plotting_leaves_no_global_state(cassette, tmp_path):
 
 def test_the_command_imports_nothing_heavy():
     code = (
-        "import sys; before = set(sys.modules); import harness.commands.curves; "
+        "import sys; before = set(sys.modules); import tunebench.cli.curves; "
         "heavy = {'pandas', 'numpy', 'openai', 'matplotlib', 'wandb', 'tensorboardX'}; "
         "print(heavy & (set(sys.modules) - before))"
     )
@@ -357,7 +356,7 @@ def test_the_job_goes_to_trackers(cassette, tmp_path, monkeypatch, capsys):
     pytest.importorskip("tensorboardX")
     calls = []
     monkeypatch.setattr(
-        "harness.reports.trackers.to_wandb",
+        "tunebench.reports.trackers.to_wandb",
         lambda curve, **told: calls.append((len(curve), told)) or "there",
     )
     runs = tmp_path / "runs"
@@ -386,7 +385,7 @@ def test_wandb_leaves_the_json_alone(cassette, tmp_path):
     pytest.importorskip("wandb")
     folder = {"WANDB_DIR": str(tmp_path), "HOME": str(tmp_path)}
     environment = {**os.environ, **folder, "WANDB_MODE": "offline"}
-    code = "import sys; from harness.cli import main; sys.exit(main())"
+    code = "import sys; from tunebench.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "curves", str(cassette), "--wandb", "--json"]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -3,11 +3,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from harness.api import Answer
-from harness.decision_rules import LabelLogprobsRule, Rule, RuleError, TextRule
-from harness.formatting.prompts import AnswerFormat
-from harness.formatting.reading import Reader
+from tunebench.api import Answer
+from tunebench.evaluation.rules import LabelLogprobsRule, Rule, RuleError, TextRule
+from tunebench.formatting.prompts import AnswerFormat
+from tunebench.formatting.reading import Reader
 
 from .rule_example import rules_at, saying, showing
 

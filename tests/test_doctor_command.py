@@ -4,9 +4,8 @@ import json
 import tomllib
 
 import pytest
-
-from harness.cli import main
-from harness.experiment_tables import Provider
+from tunebench.cli import main
+from tunebench.experiment.schema import Provider
 
 from .api.scripted_provider import PROVIDERS, Scripted
 from .experiment_example import EXAMPLE

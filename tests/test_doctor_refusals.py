@@ -3,8 +3,7 @@
 import socket
 
 import pytest
-
-from harness.cli import main
+from tunebench.cli import main
 
 from .api.scripted_provider import PROVIDERS, Scripted
 from .experiment_example import EXAMPLE

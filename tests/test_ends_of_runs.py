@@ -129,10 +129,18 @@ def test_the_summary_of_the_ci_run_is_appended_also_where_the_results_cannot_be_
 @pytest.mark.parametrize(
     ("where", "missing", "said"),
     [
-        ("harness.reports.page.rendering.report", "report.html", "report.html: the page was not"),
-        ("harness.reports.parquet.parquet_files", "results.parquet", "the Parquet files were not"),
-        ("harness.reports.markdown.summary_markdown", "summary.md", "summary.md: the summary was"),
-        ("harness.answer.answers_of", None, "the answers could not be made"),
+        ("tunebench.reports.page.rendering.report", "report.html", "report.html: the page was not"),
+        (
+            "tunebench.reports.parquet.parquet_files",
+            "results.parquet",
+            "the Parquet files were not",
+        ),
+        (
+            "tunebench.reports.markdown.summary_markdown",
+            "summary.md",
+            "summary.md: the summary was",
+        ),
+        ("tunebench.analysis.answer.answers_of", None, "the answers could not be made"),
     ],
 )
 def test_a_fault_in_one_file_hides_nothing_and_costs_that_file_only(
@@ -153,16 +161,16 @@ def test_a_fault_in_one_file_hides_nothing_and_costs_that_file_only(
 
 
 def test_details_that_fail_cost_that_cell_only_and_are_told(recorded, monkeypatch):
-    import harness.details
+    import tunebench.analysis.details
 
-    real = harness.details.details_of
+    real = tunebench.analysis.details.details_of
 
     def fail(result):
         if result.cell.shots == 0:
             raise ValueError("no such label")
         return real(result)
 
-    monkeypatch.setattr(harness.details, "details_of", fail)
+    monkeypatch.setattr(tunebench.analysis.details, "details_of", fail)
     done = recorded.run("--results", "out")
     shows_everything(done)
     results = recorded.results()
@@ -177,7 +185,7 @@ def test_a_cell_that_fails_by_a_fault_of_ours_is_told_among_the_errors(recorded,
     def fail(*_):
         raise ZeroDivisionError("the weights are 0")
 
-    monkeypatch.setattr("harness.runner.judge", fail)
+    monkeypatch.setattr("tunebench.evaluation.runner.judge", fail)
     done = recorded.run("--results", "out", "-k", "0shot")
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     (error,) = recorded.results()["errors"]
@@ -191,11 +199,11 @@ def test_a_table_that_fails_leaves_the_rest_of_the_end(recorded, name, monkeypat
 
     if name == "uplift_table":
         (recorded.toml.parent / "test_more.py").write_text(
-            "from harness import Experiment\n"
+            "from tunebench import Experiment\n"
             f"one, other = Experiment.read({str(recorded.toml)!r}).cells\n"
             "def test_more(compare):\n    compare(one, other)\n"
         )
-    monkeypatch.setattr(sys.modules["harness.reports.table"], name, fail)
+    monkeypatch.setattr(sys.modules["tunebench.reports.terminal_tables"], name, fail)
     done = recorded.run("--results", "out")
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     done.stdout.fnmatch_lines(["FAILED benchmarks/pets/*m-1shot*"])
@@ -205,7 +213,7 @@ def test_a_table_that_fails_leaves_the_rest_of_the_end(recorded, name, monkeypat
 
 
 def test_yardsticks_that_fail_in_any_way_are_a_sentence(recorded, monkeypatch):
-    import harness.baselines
+    import tunebench.analysis.rivals
 
     edited = recorded.toml.read_text().replace(
         "shots = [0, 1]", "shots = [0, 1]\ntrain_sizes = [20]"
@@ -215,7 +223,7 @@ def test_yardsticks_that_fail_in_any_way_are_a_sentence(recorded, monkeypatch):
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr(harness.baselines, "tf_idf_predictions", fail)
+    monkeypatch.setattr(tunebench.analysis.rivals, "tf_idf_predictions", fail)
     done = recorded.run("--baselines", "--results", "out", "-k", "shot")
     shows_everything(done)
     done.stdout.fnmatch_lines(["*experiment.toml: tf-idf*on 20 training rows: *MemoryError*"])
@@ -236,7 +244,7 @@ def test_connections_that_cannot_be_closed_are_told_and_results_are_written(reco
     def fail(_):
         raise ConnectionError("no route")
 
-    monkeypatch.setattr("harness.connections.StartedProvider.stop", fail)
+    monkeypatch.setattr("tunebench.evaluation.connections.StartedProvider.stop", fail)
     done = recorded.run("--results", "out")
     shows_everything(done)
     done.stdout.fnmatch_lines(["*could not be closed (ConnectionError: no route, *"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-CONFTEST = 'pytest_plugins = ["harness.plugin"]\n'
+CONFTEST = 'pytest_plugins = ["tunebench.plugin"]\n'
 USES_EVALUATE = "def test_it(evaluate, compare, gate): assert callable(evaluate)\n"
 OTHER_PLUGIN = """
 def pytest_addoption(parser):
@@ -22,7 +22,7 @@ def pytest_report_header(config):
 """
 ASKED = """
 import pytest
-from harness.fixtures import configuration_key
+from tunebench.plugin.fixtures import configuration_key
 
 def test_it(request):
     chosen = request.config.stash[configuration_key]
@@ -63,8 +63,8 @@ def test_a_conftest_that_names_the_plugin_does_not_load_it_twice(installed, fold
 
 def test_the_command_line_and_the_environment_may_name_it_too(installed, monkeypatch):
     installed.makepyfile(USES_EVALUATE)
-    installed.runpytest_subprocess("-p", "harness.plugin").assert_outcomes(passed=1)
-    monkeypatch.setenv("PYTEST_PLUGINS", "harness.plugin")
+    installed.runpytest_subprocess("-p", "tunebench.plugin").assert_outcomes(passed=1)
+    monkeypatch.setenv("PYTEST_PLUGINS", "tunebench.plugin")
     installed.runpytest_subprocess().assert_outcomes(passed=1)
 
 
@@ -99,7 +99,7 @@ def test_where_no_experiment_is_it_imports_next_to_nothing(installed):
     code = (
         "import sys, pytest\n"
         "pytest.main(['-q', '-p', 'no:cacheprovider'])\n"
-        "print('ours:', sorted(m for m in sys.modules if m.split('.')[0] == 'harness'))\n"
+        "print('ours:', sorted(m for m in sys.modules if m.split('.')[0] == 'tunebench'))\n"
         "heavy = {'pydantic', 'pandas', 'openai', 'numpy', 'vcr', 'jinja2', 'torch'}\n"
         "print('heavy:', sorted(heavy & set(sys.modules)))"
     )
@@ -110,14 +110,14 @@ def test_where_no_experiment_is_it_imports_next_to_nothing(installed):
         env={
             "PYTHONPATH": f"{ROOT}:{Path(pytest.__file__).parent.parent}",
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-            "PYTEST_PLUGINS": "harness.plugin",
+            "PYTEST_PLUGINS": "tunebench.plugin",
         },
         capture_output=True,
         text=True,
     )
     assert "heavy: []" in done.stdout, done.stdout + done.stderr
-    ours = ["harness", "harness.configuration", "harness.errors", "harness.fixtures"]
-    assert f"ours: {[*ours, 'harness.plugin', 'harness.printable']}" in done.stdout
+    ours = ["tunebench", "tunebench.errors"]
+    assert f"ours: {[*ours, 'tunebench.plugin', 'tunebench.errors.text']}" in done.stdout
 
 
 def test_an_option_that_another_plugin_has_is_left_to_it(installed):

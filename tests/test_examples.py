@@ -5,8 +5,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-
-from harness.cli import main
+from tunebench.cli import main
 
 ROOT = Path(__file__).parent.parent
 TICKETS = ROOT / "benchmarks" / "tickets"

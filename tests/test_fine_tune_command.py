@@ -3,8 +3,7 @@
 import json
 
 import pytest
-
-from harness.cli import main
+from tunebench.cli import main
 
 HELP = """\
 usage: tunebench fine-tune [-h] [--model NAME] [--train-size N [N ...]]

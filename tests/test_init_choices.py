@@ -7,10 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
-
-from harness import Experiment
-from harness.cell_prompts import dataset_of
-from harness.providers import PRESETS
+from tunebench import Experiment
+from tunebench.evaluation.inputs import dataset_of
+from tunebench.presets import PRESETS
 
 from .evenings import init, write_table
 

@@ -6,10 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from harness import Experiment
-from harness.cell_prompts import dataset_of
-from harness.cli import main
+from tunebench import Experiment
+from tunebench.cli import main
+from tunebench.evaluation.inputs import dataset_of
 
 from .evenings import init, tree, write_table
 

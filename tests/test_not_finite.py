@@ -76,11 +76,11 @@ def test_prices_whose_product_is_no_number_hide_nothing(tuned):
 
 
 def test_a_forecast_without_a_first_value_is_written(tuned, monkeypatch):
-    import harness.data_needs
-    from harness.scoring import Forecast
+    import tunebench.analysis.forecast
+    from tunebench.statistics import Forecast
 
     steep = Forecast(None, 5e6, 5e6, 1e7, 40, 1.0, 1.0, 1.0)
-    monkeypatch.setattr(harness.data_needs, "forecast_doubling", lambda *_, **__: steep)
+    monkeypatch.setattr(tunebench.analysis.forecast, "forecast_doubling", lambda *_, **__: steep)
     (need,) = run(tuned)["data_needs"]
     assert need["a"] is None
     assert need["b"] == 5e6

@@ -10,14 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import harness.datasets.imdb
-import harness.plugin
-import harness.reports.files
-import harness.reports.progress
-import harness.reports.table
-import harness.session
-import harness.summary  # noqa: F401
-
 from .cassette_lines import rows
 
 EXPERIMENT = """
@@ -50,7 +42,7 @@ min_accuracy = 0.5
 
 TEST = """
 import pytest
-from harness import Experiment
+from tunebench import Experiment
 
 experiment = Experiment.beside(__file__)
 
@@ -80,7 +72,7 @@ class Project:
         (self.folder / "test_accuracy.py").write_text(TEST)
         self.toml = self.folder / "experiment.toml"
         self.toml.write_text(EXPERIMENT.format(url=loopback.url))
-        (self.root / "conftest.py").write_text('pytest_plugins = ["harness.plugin"]\n')
+        (self.root / "conftest.py").write_text('pytest_plugins = ["tunebench.plugin"]\n')
         self.cassettes = self.root / "cassettes" / "small"
         loopback.answer = self.answer
 
@@ -232,7 +224,7 @@ def test_the_table_shows_every_cell_once(recorded):
 
 
 def test_a_run_without_cells_prints_nothing_of_ours(pytester):
-    pytester.makeconftest('pytest_plugins = ["harness.plugin"]')
+    pytester.makeconftest('pytest_plugins = ["tunebench.plugin"]')
     pytester.makepyfile("def test_other(): pass")
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(passed=1)
@@ -325,8 +317,8 @@ def test_other_connections_are_refused_while_a_cell_replays(recorded, loopback):
     (recorded.root / "conftest.py").write_text(
         "import urllib.request\n"
         "import pytest\n"
-        "from harness import runner\n"
-        'pytest_plugins = ["harness.plugin"]\n'
+        "from tunebench import runner\n"
+        'pytest_plugins = ["tunebench.plugin"]\n'
         "@pytest.fixture(autouse=True)\n"
         "def telephone(monkeypatch):\n"
         "    real = runner._requests\n"

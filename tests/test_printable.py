@@ -7,10 +7,9 @@ import sys
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from harness import printable as module
-from harness.errors import TunebenchError
-from harness.printable import hidden, keep_secret, printable, without_secrets
+from tunebench.errors import printable as module
+from tunebench.errors.base import TunebenchError
+from tunebench.errors.text import hidden, keep_secret, printable, without_secrets
 
 KEY = "sk-made-up-key-0123456789"
 
@@ -94,9 +93,9 @@ def test_a_placeholder_is_no_key() -> None:
 
 HOSTILE = """\
 import json
-from harness import printable
-from harness.wire import Asked, Unusable, other_model, parsed, read_answers, words
-from harness.wire.values import shown
+from tunebench.errors import printable
+from tunebench.wire import Asked, Unusable, other_model, parsed, read_answers, words
+from tunebench.wire.values import shown
 
 def refused(body):
     try:

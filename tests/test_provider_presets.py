@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-
-from harness import TunebenchError
-from harness.providers import PRESETS, Capability, PresetName
+from tunebench import TunebenchError
+from tunebench.presets import PRESETS, Capability, PresetName
 
 from .experiment_example import read_example
 

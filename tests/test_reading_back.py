@@ -12,14 +12,13 @@ import sklearn.feature_extraction.text
 import sklearn.linear_model  # noqa: F401 - an inner run forgets it, and cannot import it twice
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-
-from harness.cli import main
+from tunebench.cli import main
 
 from .pets_project import edit
 
 TEST = """
 import pytest
-from harness import Experiment
+from tunebench import Experiment
 
 experiment = Experiment.read({toml!r})
 
@@ -231,12 +230,12 @@ def test_a_baseline_with_another_value_is_the_same_or_told(project, capsys):
     (project.toml.parent / "test_own.py").unlink()
     one = "benchmarks/pets/test_one.py"
     (project.root / one).write_text(
-        "from harness import Experiment\n"
+        "from tunebench import Experiment\n"
         f"experiment = Experiment.read({str(project.toml)!r})\n"
         "def test_one(gate):\n    gate(experiment.cells[0])\n"
     )
-    from harness import Experiment
-    from harness.session import Session
+    from tunebench import Experiment
+    from tunebench.plugin.session import Session
 
     cell = Experiment.read(project.toml).cells[0]
 
@@ -257,7 +256,7 @@ def test_a_baseline_with_another_value_is_the_same_or_told(project, capsys):
     @given(changes(document))
     @PROPERTY
     def holds(change):
-        from harness import TunebenchError
+        from tunebench import TunebenchError
 
         changed, place = change
         baseline.write_text(json.dumps(changed))

@@ -7,8 +7,7 @@ import sys
 import time
 
 import pytest
-
-from harness.cli import main
+from tunebench.cli import main
 
 HELP = """\
 usage: tunebench record [options] [PATH ...] [-- PYTEST ARGUMENTS]
@@ -27,7 +26,11 @@ options:
   --budget AMOUNT  stop before the estimated costs pass this
   --results DIR    write the results to DIR
 """
-TUNEBENCH = [sys.executable, "-c", "import sys; from harness.cli import main; sys.exit(main())"]
+TUNEBENCH = [
+    sys.executable,
+    "-c",
+    "import sys; from tunebench.cli import main; sys.exit(main())",
+]
 TEST = """
 @pytest.mark.parametrize("cell", experiment.cells, ids=str)
 def test_accuracy(cell, evaluate):

@@ -1,8 +1,7 @@
 import json
 
 import pytest
-
-from harness.cli import main
+from tunebench.cli import main
 
 from .reports.made_results import cell, document, experiment
 
@@ -28,7 +27,7 @@ options:
 
 @pytest.fixture(autouse=True)
 def _without_charts(monkeypatch):
-    monkeypatch.setattr("harness.reports.page.rendering._drawings", lambda: None)
+    monkeypatch.setattr("tunebench.reports.page.rendering._drawings", lambda: None)
 
 
 def results(**more):
@@ -106,7 +105,7 @@ def test_a_folder_that_is_missing_is_named(folder, tmp_path, capsys):
 
 
 def test_texts_come_from_the_data_set_on_this_machine(folder):
-    from harness import datasets
+    from tunebench import datasets
 
     test = datasets.load("imdb_reviews").test
     items, texts = test["item"].tolist()[:2], test["text"].tolist()[:2]
@@ -120,8 +119,8 @@ def test_texts_come_from_the_data_set_on_this_machine(folder):
 
 
 def test_texts_come_from_a_table_that_the_experiment_names(folder, tmp_path, monkeypatch):
-    from harness.cell_prompts import dataset_of
-    from harness.experiment import Experiment
+    from tunebench.evaluation.inputs import dataset_of
+    from tunebench.experiment.experiment import Experiment
 
     rows = "".join(f"{('bad', 'good')[i % 2]} evening {i},{i % 2}\n" for i in range(40))
     (tmp_path / "evenings.csv").write_text("body,mood\n" + rows, encoding="utf-8")

@@ -4,7 +4,7 @@ import pytest
 
 HEAD = """
 import pytest
-from harness import Experiment
+from tunebench import Experiment
 
 experiment = Experiment.read({toml!r})
 (first, second) = experiment.cells

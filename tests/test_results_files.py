@@ -195,10 +195,10 @@ def test_every_file_is_the_same_bytes_on_a_replay(project):
 
 
 def test_no_text_of_the_data_set_is_in_them(project):
-    import harness.cell_prompts
-    from harness import Experiment
+    import tunebench.evaluation.inputs
+    from tunebench import Experiment
 
-    rows = harness.cell_prompts.test_rows(Experiment.read(project.toml))
+    rows = tunebench.evaluation.inputs.test_rows(Experiment.read(project.toml))
     for path in (project.root / "out").iterdir():
         content = path.read_bytes()
         assert not any(text.encode()[:60] in content for text in rows["text"])

@@ -4,12 +4,11 @@ import json
 import sys
 
 import pytest
-
-from harness.cli import main
+from tunebench.cli import main
 
 TEST = """
 import pytest
-from harness import Experiment
+from tunebench import Experiment
 
 experiment = Experiment.read({toml!r})
 
@@ -185,7 +184,7 @@ def test_an_experiment_outside_of_the_root_is_named_by_its_end(twins, tmp_path_f
     root = twins.root / "a"
     (root / "pytest.ini").write_text("[pytest]\n")
     done = twins.run("--rootdir", str(root), "-c", str(root / "pytest.ini"), "--results", "out",
-                     "-p", "harness.plugin", "a", "b")  # fmt: skip
+                     "-p", "tunebench.plugin", "a", "b")  # fmt: skip
     assert done.ret == 0
     names = [one["name"] for one in twins.results()["experiments"]]
     assert names == ["pets (benchmarks/pets/experiment.toml)", "pets (pets/experiment.toml)"]

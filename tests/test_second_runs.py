@@ -5,11 +5,10 @@ import subprocess
 import sys
 
 import pytest
-
-from harness import Experiment
-from harness.cell_prompts import prompts_of, texts_of, train_rows
-from harness.cell_prompts import test_rows as rows_to_ask
-from harness.cell_training import files_of, job_of
+from tunebench import Experiment
+from tunebench.evaluation.inputs import prompts_of, texts_of, train_rows
+from tunebench.evaluation.inputs import test_rows as rows_to_ask
+from tunebench.evaluation.training_inputs import files_of, job_of
 
 from .pets_project import edit
 
@@ -29,7 +28,7 @@ path.write_text(path.read_text() + "[[threshold]]\\nmin_accuracy = 1.0\\n")
 """
 BY_CELLS = """
 import pytest
-from harness import Experiment
+from tunebench import Experiment
 
 @pytest.mark.parametrize("cell", Experiment.read({toml!r}).cells, ids=str)
 def test_accuracy(cell, evaluate):
@@ -37,7 +36,7 @@ def test_accuracy(cell, evaluate):
     assert result.accuracy >= cell.min_accuracy, result.explain()
 """
 HELPER = """
-from harness import Experiment
+from tunebench import Experiment
 experiment = Experiment.read({toml!r})
 LIMITS = {{str(cell): cell.min_accuracy for cell in experiment.cells}}
 """
@@ -54,7 +53,7 @@ def test_accuracy(cell, evaluate):
     assert evaluate(cell).accuracy >= cell.min_accuracy
 """
 CONFTEST = """
-from harness import Experiment
+from tunebench import Experiment
 experiment = Experiment.read({toml!r})
 
 def pytest_generate_tests(metafunc):
@@ -149,7 +148,7 @@ def test_other_modules_stay_imported(project):
     project.test.write_text("import library\n" + project.test.read_text())
     between = """
 library = sys.modules["library"]
-assert "harness.experiment" in sys.modules
+assert "tunebench.experiment.experiment" in sys.modules
 """
     codes, _ = twice(project, between + RAISE_LIMIT + "kept = sys.modules['library'] is library\n")
     assert codes == "codes: 0 1"
@@ -216,12 +215,12 @@ def test_edited_test_rows_count_too(pets, read):
 
 
 def test_data_are_read_once_for_experiments_that_are_the_same(pets, read, monkeypatch):
-    import harness.cell_prompts
+    import tunebench.evaluation.inputs
 
     loaded = []
-    real = harness.cell_prompts.load
+    real = tunebench.evaluation.inputs.load
     monkeypatch.setattr(
-        harness.cell_prompts, "load", lambda *args: loaded.append(args) or real(*args)
+        tunebench.evaluation.inputs, "load", lambda *args: loaded.append(args) or real(*args)
     )
     pets.write_table(rows=62)
     for _ in range(5):

@@ -3,8 +3,7 @@
 import os
 
 import pytest
-
-from harness.cli import main
+from tunebench.cli import main
 
 from .pets_project import edit
 

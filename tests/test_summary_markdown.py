@@ -3,16 +3,15 @@
 import json
 
 import pytest
-
-from harness import Experiment
-from harness.api import Answer
-from harness.decision_rules import LabelLogprobsRule
-from harness.formatting.prompts import AnswerFormat
-from harness.gates import accuracy_gate, verdict_of
-from harness.reports.markdown import summary_markdown
-from harness.result import Result
-from harness.scoring import judge
-from harness.thresholds import Limit
+from tunebench import Experiment
+from tunebench.analysis.gates import accuracy_gate, verdict_of
+from tunebench.api import Answer
+from tunebench.evaluation import judge
+from tunebench.evaluation.result import Result
+from tunebench.evaluation.rules import LabelLogprobsRule
+from tunebench.experiment.limits import Limit
+from tunebench.formatting.prompts import AnswerFormat
+from tunebench.reports.markdown import summary_markdown
 
 ABOUT = {"name": "a|b", "n": 2, "dataset": "<b>x</b>", "labels": ["<i>", "a|b"], "majority_rate": 1}
 ROW = {
@@ -134,16 +133,16 @@ def test_verdicts_add_up_to_the_worst(made):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), None, "x"])
 def test_a_log_probability_that_is_no_number_gives_no_probabilities(made, value, monkeypatch):
-    import harness.details
+    import tunebench.analysis.details
 
-    monkeypatch.setattr(harness.details, "prompts_of", lambda cell: {})
+    monkeypatch.setattr(tunebench.analysis.details, "prompts_of", lambda cell: {})
     answers = (
         Answer("", "stop", {" Negative": -0.1, " Positive": value}),
         Answer("", "stop", {" Negative": -0.1, " Positive": -2.0}),
     )
     rule = LabelLogprobsRule(AnswerFormat.of(["Negative", "Positive"]), None)
     found = result(made, [0, 0], [0, 1], tuple(rule.read(x).logprobs for x in answers))
-    details = harness.details.details_of(found)
+    details = tunebench.analysis.details.details_of(found)
     first, second = details["probabilities"]
     assert first is None
     assert sum(second) == pytest.approx(1)

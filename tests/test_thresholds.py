@@ -1,8 +1,7 @@
 """Mistakes in thresholds and prices are found when the experiment is read."""
 
 import pytest
-
-from harness import Experiment, TunebenchError
+from tunebench import Experiment, TunebenchError
 
 EXPERIMENT = """
 [task]

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness import Experiment, TunebenchError
-from harness.reports.table import uplift_table
-from harness.result import Result
-from harness.scoring import (
+from tunebench import Experiment, TunebenchError
+from tunebench.analysis import Uplift
+from tunebench.evaluation.result import Result
+from tunebench.reports.terminal_tables import uplift_table
+from tunebench.statistics import (
     judge,
     mcnemar_exact,
     mcnemar_mid_p,
@@ -89,7 +89,7 @@ def result(cell, predictions, labels=None, items=None):
 def test_an_uplift_is_the_difference_with_its_paired_test(made):
     tuned = result(cell(made, "one-ft300"), [1, 1, 1, 1, 1, 1, 1, 0, 0, 1])
     prompted = result(cell(made, "one-1shot"), [1, 1, 0, 0, None, 0, None, 1, 0, 0])
-    uplift = tuned.uplift_over(prompted)
+    uplift = Uplift.of(tuned, prompted)
     assert (uplift.cell, uplift.other) == (tuned.cell, prompted.cell)
     assert (uplift.n, uplift.only_first, uplift.only_other) == (10, 6, 1)
     assert uplift.difference == pytest.approx(tuned.accuracy - prompted.accuracy)
@@ -100,7 +100,7 @@ def test_an_uplift_is_the_difference_with_its_paired_test(made):
 
 def test_an_uplift_says_itself_in_a_sentence(made):
     tuned = result(cell(made, "one-ft300"), [1] * 10)
-    uplift = tuned.uplift_over(result(cell(made, "one-1shot"), [1] * 4 + [0] * 6))
+    uplift = Uplift.of(tuned, result(cell(made, "one-1shot"), [1] * 4 + [0] * 6))
     assert uplift.explain() == (
         "one-ft300 over one-1shot: uplift +0.600 on the same 10 texts (95 % interval +0.300 to "
         "+0.900, mid-p 0.016), 6 right by the first only, 0 by the other only"
@@ -109,7 +109,7 @@ def test_an_uplift_says_itself_in_a_sentence(made):
 
 def test_an_uplift_as_a_row_is_plain_json(made):
     tuned = result(cell(made, "one-ft300"), [1] * 10)
-    row = tuned.uplift_over(result(cell(made, "one-1shot"), [0] * 10)).row()
+    row = Uplift.of(tuned, result(cell(made, "one-1shot"), [0] * 10)).row()
     assert json.loads(json.dumps(row)) == {
         "experiment": "made",
         "model": "one",
@@ -132,7 +132,7 @@ def test_texts_are_paired_by_item_not_by_position(made):
     items, labels, predictions = ["a", "b", "c"], [0, 1, 1], [0, 0, 1]
     first = result(cell(made, "one-ft300"), predictions, labels, items)
     other = result(cell(made, "one-1shot"), predictions[::-1], labels[::-1], items[::-1])
-    uplift = first.uplift_over(other)
+    uplift = Uplift.of(first, other)
     assert (uplift.difference, uplift.only_first, uplift.only_other, uplift.p) == (0, 0, 0, 1)
 
 
@@ -151,7 +151,7 @@ def test_swapping_the_cells_changes_the_sign_alone(made_once, answers, random):
         cell(made_once, "one-0shot"),
         *([column[i] for i in order] for column in (other, labels, items)),
     )
-    there, back = one.uplift_over(two), two.uplift_over(one)
+    there, back = Uplift.of(one, two), Uplift.of(two, one)
     assert there.difference == -back.difference == pytest.approx(one.accuracy - two.accuracy)
     assert there.p == back.p
     assert (there.only_first, there.only_other) == (back.only_other, back.only_first)
@@ -159,8 +159,8 @@ def test_swapping_the_cells_changes_the_sign_alone(made_once, answers, random):
 
 def test_a_negative_seed_is_a_seed(tmp_path):
     made = read(tmp_path, MATRIX.replace("seed = 7", "seed = -7"))
-    uplift = result(cell(made, "one-ft300"), [1, 0]).uplift_over(
-        result(cell(made, "one-0shot"), [0, 1])
+    uplift = Uplift.of(
+        result(cell(made, "one-ft300"), [1, 0]), result(cell(made, "one-0shot"), [0, 1])
     )
     assert uplift.low <= 0 <= uplift.high
 
@@ -177,7 +177,7 @@ def test_results_of_other_texts_are_refused(made, labels, items, said):
     first = result(cell(made, "one-ft300"), [1, 1], items=["a", "b"])
     other = result(cell(made, "one-1shot"), [1] * len(items), labels, items)
     with pytest.raises(TunebenchError, match=f"^one-ft300 and one-1shot cannot .*: {said}"):
-        first.uplift_over(other)
+        Uplift.of(first, other)
 
 
 def test_cells_are_either_fine_tuned_or_prompted(made):
@@ -215,7 +215,7 @@ def test_a_counterpart_that_the_matrix_lacks_is_a_sentence(made):
 def test_the_table_leaves_the_model_out_of_its_own_cells_names(made):
     tuned = result(cell(made, "one-ft300-label_logprobs"), [1, 1, 1, 0])
     over = [result(cell(made, name), [0, 0, 0, 0]) for name in ("one-1shot", "one-more-0shot")]
-    lines = uplift_table(tuned.uplift_over(other).row() for other in over)
+    lines = uplift_table(Uplift.of(tuned, other).row() for other in over)
     assert [line.split() for line in lines] == [
         ["model", "cell", "over", "uplift", "95", "%", "interval", "mid-p", "n"],
         ["one", "ft300-label_logprobs", "1shot", "+0.750", "+0.250", "to", "+1.000", "0.12", "4"],

@@ -8,8 +8,7 @@ from types import SimpleNamespace
 import pandas  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 import pytest
-
-from harness.cli import main
+from tunebench.cli import main
 
 UNITTEST = """
 import unittest
@@ -40,7 +39,7 @@ def repository(pytester, loopback, recordings):
         return made
 
     loopback.answer = answer
-    pytester.makeconftest('pytest_plugins = ["harness.plugin"]')
+    pytester.makeconftest('pytest_plugins = ["tunebench.plugin"]')
     project = SimpleNamespace(
         root=pytester.path, loopback=loopback, run=pytester.runpytest_inprocess
     )

@@ -1,6 +1,5 @@
 import pytest
-
-from harness import Experiment
+from tunebench import Experiment
 
 experiment = Experiment.beside(__file__)
 

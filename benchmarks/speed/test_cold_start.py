@@ -37,7 +37,7 @@ for one in asked:
 
 SEEN = """
 import json, sys
-from harness.cassettes import recorder
+from tunebench.cassettes import recorder
 from urllib.parse import urlsplit
 play = recorder.RecordedCassette.play_response
 def spy(self, request):
@@ -74,8 +74,8 @@ def run(command, request):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_harness(benchmark, requests_of_imdb, request):
-    benchmark.group, benchmark.name = "cold-start", "harness"
+def test_tunebench(benchmark, requests_of_imdb, request):
+    benchmark.group, benchmark.name = "cold-start", "tunebench"
     floors = []
 
     def floor_first():

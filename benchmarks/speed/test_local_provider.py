@@ -16,8 +16,7 @@ import time
 
 import openai
 import pytest
-
-from harness import datasets
+from tunebench import datasets
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
@@ -39,8 +38,7 @@ def prompts():
 def plain(prompts):
     """The loop, and the number of the prompts' tokens."""
     import torch
-
-    from harness.server.models import ModelRegistry
+    from tunebench.server.inference.models import ModelRegistry
 
     loaded = ModelRegistry({MODEL: MODEL}, torch.bfloat16).get(MODEL)
     model, tokenizer = loaded.network, loaded.tokenizer
@@ -60,7 +58,7 @@ def plain(prompts):
 
 @contextlib.contextmanager
 def serving(*options):
-    command = [sys.executable, "-m", "harness.server", "--port", "0", "--model", MODEL]
+    command = [sys.executable, "-m", "tunebench.server", "--port", "0", "--model", MODEL]
     with subprocess.Popen(
         [*command, "--dtype", "bfloat16", *options], stdout=subprocess.PIPE, text=True
     ) as process:

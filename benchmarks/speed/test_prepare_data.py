@@ -22,7 +22,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
 OURS = [
     sys.executable,
     "-c",
-    "import argparse, sys; from harness.commands.prepare_data import add_prepare_data\n"
+    "import argparse, sys; from tunebench.cli.prepare_data import add_prepare_data\n"
     "parser = argparse.ArgumentParser(); add_prepare_data(parser.add_subparsers())\n"
     "args = parser.parse_args(['prepare-data', sys.argv[1], '--yes']); sys.exit(args.run(args))",
 ]

@@ -1,6 +1,6 @@
 """Replay against its floor: the same requests through the same client over a dictionary.
 
-In each case of `harness` the yardstick runs before every round, so that the ratio in its
+In each case of `tunebench` the yardstick runs before every round, so that the ratio in its
 `extra_info` compares times taken in turn.
 """
 
@@ -12,9 +12,8 @@ import time
 
 import pytest
 import vcr
+from tunebench.api import Client
 from workload import BASE_URL, PARAMETERS, Workload
-
-from harness.api import Client
 
 SIZES = {"replay-1000": (1000, 1), "replay-1000-lists": (1000, 20), "replay-25000": (25000, 1)}
 ROUNDS = 5
@@ -33,9 +32,9 @@ def named(benchmark, group, case):
     benchmark.group, benchmark.name = group, case
 
 
-def test_harness(benchmark, group):
+def test_tunebench(benchmark, group):
     name, workload = group
-    named(benchmark, name, "harness")
+    named(benchmark, name, "tunebench")
     floors = []
 
     def floor_first():
@@ -43,7 +42,7 @@ def test_harness(benchmark, group):
         workload.floor()
         floors.append(time.perf_counter() - started)
 
-    benchmark.pedantic(workload.harness, setup=floor_first, rounds=ROUNDS, warmup_rounds=1)
+    benchmark.pedantic(workload.tunebench, setup=floor_first, rounds=ROUNDS, warmup_rounds=1)
     ours, floor = benchmark.stats.stats.median, statistics.median(floors[1:])
     benchmark.extra_info |= {
         "ratio_to_floor": round(ours / floor, 3),
@@ -94,8 +93,8 @@ import gc, json, sys
 sys.path[:0] = sys.argv[2:]
 from pathlib import Path
 from workload import EXPERIMENT, PARAMETERS, BASE_URL, prompts
-from harness.api import Client
-from harness.cassettes import CassetteFile, use_cassette
+from tunebench.api import Client
+from tunebench.cassettes import CassetteFile, use_cassette
 def resident():
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

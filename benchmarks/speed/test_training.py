@@ -11,8 +11,7 @@ import statistics
 import time
 
 import pytest
-
-from harness import datasets
+from tunebench import datasets
 
 torch = pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
@@ -22,14 +21,14 @@ TEXTS, LENGTH, BATCH, ROUNDS = 48, 256, 8, 3
 
 @pytest.fixture(scope="module")
 def base():
-    from harness.server.models import ModelRegistry
+    from tunebench.server.inference.models import ModelRegistry
 
     return ModelRegistry({MODEL: MODEL}, torch.bfloat16).get(MODEL)
 
 
 @pytest.fixture(scope="module")
 def examples():
-    from harness.server.examples import Example
+    from tunebench.server.tuning.examples import Example
 
     rows = datasets.load("imdb_reviews").train.iloc[:TEXTS]
     names = {0: " Negative", 1: " Positive"}
@@ -44,8 +43,7 @@ class Plain:
 
     def __init__(self, base, examples):
         import peft
-
-        from harness.server.lora import shared_copy
+        from tunebench.server.tuning.lora import shared_copy
 
         self.tokenizer = base.tokenizer
         count = len(base.network.model.layers)
@@ -101,9 +99,9 @@ class Plain:
 
 @pytest.mark.parametrize("kept", [True, False], ids=["kept", "anew"])
 def test_training(benchmark, base, examples, kept):
-    from harness.server.job_requests import Plan
-    from harness.server.lora import adapter_weights, shared_copy
-    from harness.server.training import Trainer
+    from tunebench.server.tuning.job_requests import Plan
+    from tunebench.server.tuning.lora import adapter_weights, shared_copy
+    from tunebench.server.tuning.training import Trainer
 
     plain = Plain(base, examples)
     plan = Plan(

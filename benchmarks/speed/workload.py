@@ -11,11 +11,10 @@ from pathlib import Path
 
 import httpx2
 import openai
-
-from harness.api import Client
-from harness.cassettes import CassetteFile, use_cassette
-from harness.cassettes.fingerprint import fingerprint
-from harness.cassettes.lines import Row
+from tunebench.api import Client
+from tunebench.cassettes import CassetteFile, use_cassette
+from tunebench.cassettes.fingerprint import fingerprint
+from tunebench.cassettes.lines import Row
 
 BASE_URL = "http://127.0.0.1:8017/v1"
 PARAMETERS = {"max_tokens": 1, "stop": ["tive"], "temperature": 0}
@@ -88,7 +87,7 @@ class Workload:
         )
 
     def record(self) -> None:
-        """Write the cassette that `harness` replays."""
+        """Write the cassette that `tunebench` replays."""
         file = CassetteFile(self.path, **EXPERIMENT)
         file.start_recording()
         for batch in self.batches:
@@ -113,7 +112,7 @@ class Workload:
             )
         file.close()
 
-    def harness(self) -> None:
+    def tunebench(self) -> None:
         """Open the cassette and ask for every prompt, as a cell does."""
         file = CassetteFile(self.path, **EXPERIMENT)
         with use_cassette(file, before_send=None, items={}, hint="record it"):

@@ -2,7 +2,7 @@
 
 Nobody wrote these messages to anybody. They are put together from parts by chance, with a fixed
 seed, so that a task with five queues can be shown whose texts may lie in the repository. What a
-model gets right here says how the harness works and nothing about anybody's real tickets.
+model gets right here says how tunebench works and nothing about anybody's real tickets.
 
 What a writer wants is said in 16 ways a queue. Eight of them are in ``train.csv`` alone and eight
 in ``test.csv`` alone, so that a model cannot do well by heart.

@@ -3,8 +3,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-
-from harness.api import Client
+from tunebench.api import Client
 
 from ..job_specs import MemoryJournal, Teller
 

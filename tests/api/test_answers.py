@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-
-from harness.api import Answer, RequestError
+from tunebench.api import Answer, RequestError
 
 CONVERSATIONS = [
     [{"role": "system", "content": "Classify"}, {"role": "user", "content": f"text {i}"}]

@@ -3,8 +3,7 @@ import threading
 import time
 
 import pytest
-
-from harness.api import Answer, RequestError
+from tunebench.api import Answer, RequestError
 
 PROMPTS = [f"prompt {i}" for i in range(45)]
 

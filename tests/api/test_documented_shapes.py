@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
-from harness.api import Answer, RequestError
-from harness.api.fine_tuning import fine_tune
-from harness.api.probe import probe
+from tunebench.api import Answer, RequestError
+from tunebench.api.fine_tuning import fine_tune
+from tunebench.api.probing import probe
 
 from ..job_specs import METADATA, job_spec
 from .scripted_provider import PROVIDERS, Scripted, shape

@@ -4,9 +4,8 @@ import base64
 import re
 
 import pytest
-
-from harness.api import RequestError
-from harness.api.fine_tuning import JobError, fine_tune
+from tunebench.api import RequestError
+from tunebench.api.fine_tuning import JobError, fine_tune
 
 from ..job_specs import METADATA, job_spec
 from ..jobs_provider import CSV

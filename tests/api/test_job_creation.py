@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-
-from harness.api import Client, RequestError
-from harness.api.fine_tuning import JobError, fine_tune
+from tunebench.api import Client, RequestError
+from tunebench.api.fine_tuning import JobError, fine_tune
 
 from ..job_specs import METADATA, SentOnce, job_spec
 

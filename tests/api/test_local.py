@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-from harness.api import local
-from harness.api.local import LocalProvider, LocalProviderError
+from tunebench.api import local
+from tunebench.api.local import LocalProvider, LocalProviderError
 
 # Stands in for the interpreter that would run the local provider: the command line is the same.
 START = """\
@@ -97,7 +96,7 @@ def test_it_is_started_waited_for_and_stopped(provider, command, unused_port: in
     provider.ensure(f"http://127.0.0.1:{unused_port}/v1", ["small", "some/model"])
     assert answers(unused_port)
     assert log.read_text().split() == [
-        *("-m", "harness.server", "--deterministic", "--stop-with-stdin"),
+        *("-m", "tunebench.server", "--deterministic", "--stop-with-stdin"),
         *("--host", "127.0.0.1", "--port", str(unused_port)),
         *("--model", "small", "--model", "some/model=some/model"),
     ]
@@ -181,10 +180,10 @@ def test_something_else_at_the_address_is_no_provider(provider, command) -> None
 
 def test_the_starter_imports_no_server_and_no_model_code() -> None:
     seen = subprocess.run(
-        [sys.executable, "-c", "import harness.api.local, sys; print(*sys.modules)"],
+        [sys.executable, "-c", "import tunebench.api.local, sys; print(*sys.modules)"],
         capture_output=True,
         text=True,
         check=True,
         env={"PYTHONPATH": ":".join(sys.path)},
     ).stdout.split()
-    assert not {"torch", "transformers", "fastapi", "harness.server"} & set(seen)
+    assert not {"torch", "transformers", "fastapi", "tunebench.server"} & set(seen)

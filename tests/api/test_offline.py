@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-
-from harness.api import Client
-from harness.cassettes import CassetteFile, CassetteMissError, blocked_network, use_cassette
+from tunebench.api import Client
+from tunebench.cassettes import CassetteFile, CassetteMissError, blocked_network, use_cassette
 
 PROMPTS = ["first prompt", "second prompt"]
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

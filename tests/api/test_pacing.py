@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from harness.api import Client, Pacer, RequestError, pacing
-from harness.cassettes import CassetteFile, use_cassette
+from tunebench.api import Client, Pacer, RequestError, pacing
+from tunebench.cassettes import CassetteFile, use_cassette
 
 from .limited import Limited
 

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-
-from harness.api import Client, Pacer, RequestError
+from tunebench.api import Client, Pacer, RequestError
 
 PROMPTS = [f"prompt {i}" for i in range(6)]
 

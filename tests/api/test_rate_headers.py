@@ -4,8 +4,7 @@ from email.utils import format_datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.api.rate_headers import Window, retry_after, seconds, windows_of
+from tunebench.api.rate_headers import Window, retry_after, seconds, windows_of
 
 NOW = 1_795_000_000.0
 UNITS = [("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 1e-3), ("us", 1e-6)]

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from harness.api import Client, RequestError
-from harness.cassettes import CassetteFile, use_cassette
+from tunebench.api import Client, RequestError
+from tunebench.cassettes import CassetteFile, use_cassette
 
 PROMPTS = ["first prompt", "second prompt"]
 
@@ -162,7 +161,7 @@ def test_a_circle_of_redirects_ends(loopback, connect, said, location: str) -> N
 
 
 def test_a_key_in_an_address_is_not_shown(loopback, connect, sent_on, monkeypatch) -> None:
-    from harness import printable
+    from tunebench.errors import printable
 
     monkeypatch.setattr(printable, "_secrets", {"sk-made-up-key"})
     sent_on(307, "https://example.org/?key=sk-made-up-key")

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from harness.api import Client
-from harness.cassettes import CassetteFile, RecordedCassette, item_index, use_cassette
+from tunebench.api import Client
+from tunebench.cassettes import CassetteFile, RecordedCassette, item_index, use_cassette
 
 from .job_cassettes import RecordedJob
 

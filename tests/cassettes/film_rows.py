@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.cassettes import CassetteError, CassetteFile
-from harness.cassettes.lines import RequestLine, Row
+from tunebench.cassettes import CassetteError, CassetteFile
+from tunebench.cassettes.lines import RequestLine, Row
 
 from ..cassette_lines import line_of
 

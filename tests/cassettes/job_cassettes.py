@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.api import Client
-from harness.api.fine_tuning import FineTuned, fine_tune
-from harness.cassettes import CassetteFile, JobCassette, use_cassette
+from tunebench.api import Client
+from tunebench.api.fine_tuning import FineTuned, fine_tune
+from tunebench.cassettes import CassetteFile, JobCassette, use_cassette
 
 from .. import cassette_lines
 from ..job_specs import TEXT, Teller, job_spec

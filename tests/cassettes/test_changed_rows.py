@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-
-from harness.api import Answer, Client
-from harness.cassettes import CassetteError, CassetteFile, use_cassette
-from harness.cassettes.fingerprint import fingerprint, prompt_text, text_sha256
+from tunebench.api import Answer, Client
+from tunebench.cassettes import CassetteError, CassetteFile, use_cassette
+from tunebench.cassettes.fingerprint import fingerprint, prompt_text, text_sha256
 
 from ..cassette_lines import line_of
 from ..json_values import NOTHING, changed, json_values, paths

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-
-from harness.cassettes.lines import RequestLine
+from tunebench.cassettes.lines import RequestLine
 
 from ..cassette_lines import line_of
 from .film_rows import (

@@ -4,9 +4,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.cassettes import CassetteError
-from harness.cassettes.fingerprint import (
+from tunebench.cassettes import CassetteError
+from tunebench.cassettes.fingerprint import (
     TEXT_FIELDS,
     digest_of,
     endpoint_of,

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from harness import printable
-from harness.cassettes import CassetteError
-from harness.cassettes.fingerprint import fingerprint, text_sha256
-from harness.cassettes.first_format import converted, first_format_header
-from harness.wire import Answer
+from tunebench.cassettes import CassetteError
+from tunebench.cassettes.fingerprint import fingerprint, text_sha256
+from tunebench.cassettes.first_format import converted, first_format_header
+from tunebench.errors import printable
+from tunebench.wire import Answer
 
 from ..json_values import NOTHING, changed, json_values, paths
 from .film_rows import HEADER, opened

@@ -7,9 +7,8 @@ import httpx2
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from harness.cassettes import CassetteError
-from harness.cassettes.fingerprint import fingerprint
+from tunebench.cassettes import CassetteError
+from tunebench.cassettes.fingerprint import fingerprint
 
 URI = "http://127.0.0.1:8017/v1/files"
 CONTENT = b'{"prompt":"fine ->","completion":" Positive"}\n'

@@ -18,10 +18,10 @@ RECORDING = """
 import sys
 from pathlib import Path
 
-from harness.api import Client
-from harness.api.fine_tuning import JobSpec, Upload, fine_tune
-from harness.cassettes import CassetteFile, JobCassette, use_cassette
-from harness.recordings import NoProgress
+from tunebench.api import Client
+from tunebench.api.fine_tuning import JobSpec, Upload, fine_tune
+from tunebench.cassettes import CassetteFile, JobCassette, use_cassette
+from tunebench.evaluation.recording import NoProgress
 
 path, url, timeout = sys.argv[1:]
 file = CassetteFile(Path(path), experiment="films", recording="m-ft10 (job)")

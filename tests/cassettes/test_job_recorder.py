@@ -2,10 +2,9 @@
 
 import httpx2
 import pytest
-
-from harness.api import RequestError
-from harness.api.fine_tuning import JobError
-from harness.cassettes import CassetteError, CassetteMissError
+from tunebench.api import RequestError
+from tunebench.api.fine_tuning import JobError
+from tunebench.cassettes import CassetteError, CassetteMissError
 
 from ..job_specs import METADATA, TEXT, TRAIN, VALID
 

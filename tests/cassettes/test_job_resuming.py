@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-
-from harness.api import RequestError
+from tunebench.api import RequestError
 
 from ..job_specs import METADATA, TRAIN
 

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-
-from harness.api import Client, RequestError
-from harness.cassettes import CassetteError, CassetteFile, use_cassette
+from tunebench.api import Client, RequestError
+from tunebench.cassettes import CassetteError, CassetteFile, use_cassette
 
 from ..json_values import NOTHING, changed, json_values, nested, paths
 from .reviews import PROMPTS, TEXTS, rows, texts

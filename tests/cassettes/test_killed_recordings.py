@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from harness.cassettes import CassetteFile
-from harness.cassettes.fingerprint import text_sha256
+from tunebench.cassettes import CassetteFile
+from tunebench.cassettes.fingerprint import text_sha256
 
 from .reviews import PROMPTS, TEXTS, answers, rows
 
@@ -26,8 +25,8 @@ from .reviews import PROMPTS, TEXTS, answers, rows
 RECORDER = """\
 import json, os, sys
 from pathlib import Path
-from harness.api import Client, RequestError
-from harness.cassettes import CassetteFile, item_index, use_cassette
+from tunebench.api import Client, RequestError
+from tunebench.cassettes import CassetteFile, item_index, use_cassette
 
 def record(url, path, prompts, size, concurrency):
     file = CassetteFile(Path(path), experiment="films", recording="m-1shot")

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import httpx2
 import pytest
-
-from harness.cassettes import NetworkBlockedError, blocked_network
+from tunebench.cassettes import NetworkBlockedError, blocked_network
 
 
 @pytest.fixture

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from harness.api import Client, RequestError
-from harness.cassettes import CassetteMissError, use_cassette
-from harness.cassettes.fingerprint import text_sha256
+from tunebench.api import Client, RequestError
+from tunebench.cassettes import CassetteMissError, use_cassette
+from tunebench.cassettes.fingerprint import text_sha256
 
 from .reviews import PROMPTS, TEXTS, requests, rows, texts
 

@@ -9,11 +9,10 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from harness import printable
-from harness.api import Client, RequestError
-from harness.cassettes import CassetteError, use_cassette
-from harness.printable import keep_secret
+from tunebench.api import Client, RequestError
+from tunebench.cassettes import CassetteError, use_cassette
+from tunebench.errors import printable
+from tunebench.errors.text import keep_secret
 
 from .reviews import LONG, PROMPTS, TEXTS, requests, rows, texts
 

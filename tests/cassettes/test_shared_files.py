@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from harness.cassettes import CassetteError, CassetteFile
+from tunebench.cassettes import CassetteError, CassetteFile
 
 from .film_rows import LINE, error_of, found, numbers, opened, row, written_file, written_row
 
@@ -64,7 +63,7 @@ def end_of(child: int) -> int:
 HOLD = """\
 import sys
 from pathlib import Path
-from harness.cassettes import CassetteFile
+from tunebench.cassettes import CassetteFile
 file = CassetteFile(Path(sys.argv[1]), experiment="films", recording="m-1shot")
 file.start_recording()
 print("recording", flush=True)

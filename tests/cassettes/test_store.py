@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.cassettes import CassetteError, CassetteFile
-from harness.cassettes.lines import RequestLine
+from tunebench.cassettes import CassetteError, CassetteFile
+from tunebench.cassettes.lines import RequestLine
 
 from .film_rows import (
     DIGEST,
@@ -265,7 +264,7 @@ def test_rows_are_forced_to_the_disk_once_a_second_at_once_where_told_and_at_the
     open_file, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now, synced = [100.0], []
-    monkeypatch.setattr("harness.cassettes.store.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("tunebench.cassettes.store.time.monotonic", lambda: now[0])
     monkeypatch.setattr(os, "fsync", lambda file: synced.append(now[0]))
     file = open_file(record=True)
     for number in range(5):

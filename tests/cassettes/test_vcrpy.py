@@ -8,10 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 import vcr
+from tunebench.api import Client
+from tunebench.cassettes import RecordedCassette
 from vcr.cassette import Cassette
-
-from harness.api import Client
-from harness.cassettes import RecordedCassette
 
 from .reviews import PROMPTS, TEXTS, texts
 

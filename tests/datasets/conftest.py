@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-from harness.datasets import imdb
+from tunebench.datasets import imdb
 
 
 @pytest.fixture(scope="session")

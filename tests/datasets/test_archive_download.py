@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-
-from harness.datasets import DatasetError
-from harness.datasets.download import Archive, fetch
+from tunebench.datasets import DatasetError
+from tunebench.datasets.download import Archive, fetch
 
 if TYPE_CHECKING:
     from pathlib import Path

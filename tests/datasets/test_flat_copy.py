@@ -3,9 +3,8 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.datasets import flat
-from harness.datasets.dataset import Columns, to_frame
+from tunebench.datasets import flat
+from tunebench.datasets.dataset import Columns, to_frame
 
 reviews = st.lists(st.tuples(st.text(), st.text(), st.integers(0, 9)), max_size=5).map(
     lambda rows: Columns(

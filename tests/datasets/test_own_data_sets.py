@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from harness.datasets import Dataset, DatasetError, Options, load, near_duplicates
+from tunebench.datasets import Dataset, DatasetError, Options, load, near_duplicates
 
 LABELS = ("billing", "login", "shipping")
 

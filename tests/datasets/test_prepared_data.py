@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-import harness
-from harness.datasets import DatasetError, flat, imdb, prepared
+import tunebench
+from tunebench.datasets import DatasetError, flat, imdb, prepared
 
 FOLDER = "tunebench_imdb/1.0.0"
 
@@ -22,7 +21,7 @@ def data_dir(prepared_dir: Path, tmp_path: Path) -> Path:
 
 def test_processes_that_start_at_once_in_a_clean_home_all_get_the_data(tmp_path: Path) -> None:
     code = (
-        "from harness.datasets import load; data = load('imdb_reviews'); "
+        "from tunebench.datasets import load; data = load('imdb_reviews'); "
         "print(len(data.train), len(data.test))"
     )
     environment = {**os.environ, "HOME": str(tmp_path)}
@@ -30,7 +29,7 @@ def test_processes_that_start_at_once_in_a_clean_home_all_get_the_data(tmp_path:
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", code],
-            cwd=Path(harness.__file__).parents[1],
+            cwd=Path(tunebench.__file__).parents[1],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

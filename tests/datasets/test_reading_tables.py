@@ -11,10 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from harness.datasets import DatasetError, TableSummary, inspect_table
-from harness.datasets.labelled_texts import normalised
-from harness.datasets.table_files import LONGEST
+from tunebench.datasets import DatasetError, TableSummary, inspect_table
+from tunebench.datasets.labelled_texts import normalised
+from tunebench.datasets.table_files import LONGEST
 
 ROWS = [
     {"id": "1", "body": 'it says "no",\nthen stops', "queue": "login"},

@@ -3,8 +3,7 @@
 import hashlib
 
 import pytest
-
-from harness.datasets import load
+from tunebench.datasets import load
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,8 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.datasets.labelled_texts import normalised
-from harness.datasets.splitting import in_quotas, is_held_out, item_id
+from tunebench.datasets.labelled_texts import normalised
+from tunebench.datasets.splitting import in_quotas, is_held_out, item_id
 
 ROWS = st.lists(st.tuples(st.sampled_from("ABCD"), st.booleans()), max_size=50)
 SIDES = (False, True)

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from harness.datasets import DatasetError, load, tfds_imdb
-from harness.datasets.download import Archive
+from tunebench.datasets import DatasetError, load, tfds_imdb
+from tunebench.datasets.download import Archive
 
 if TYPE_CHECKING:
     from conftest import Web

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 import tensorflow_datasets as tfds
-
-from harness.datasets import DatasetError, Options, load
-from harness.datasets.splitting import is_held_out
+from tunebench.datasets import DatasetError, Options, load
+from tunebench.datasets.splitting import is_held_out
 
 QUEUES = ("login", "billing")
 
@@ -124,7 +123,7 @@ def test_what_a_public_set_has_wrong_is_left_out_with_a_count(read: Load) -> Non
 def test_a_second_load_reads_the_copy_and_imports_no_tfds(read: Load, tmp_path: Path) -> None:
     first = read("tfds:own_tickets")
     code = (
-        "import sys; from harness.datasets import Options, load; "
+        "import sys; from tunebench.datasets import Options, load; "
         f"options = Options(labels={QUEUES!r}, label_column='queue'); "
         f"data = load('tfds:own_tickets', options, data_dir={str(tmp_path)!r}); "
         "assert 'tensorflow_datasets' not in sys.modules; print(*data.test['item'])"

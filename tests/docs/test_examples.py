@@ -9,8 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 
 import pytest
-
-from harness import Experiment
+from tunebench import Experiment
 
 from .pages import DOCS, PAGES, ROOT, all_blocks
 
@@ -59,7 +58,7 @@ def test_experiments_and_parts_of_them_can_be_read(tmp_path, shown):
 @pytest.mark.parametrize("block", all_blocks("python"), ids=lambda block: block.page)
 def test_python_compiles_and_imports_what_there_is(block):
     compile(block.text, block.page, "exec")
-    for line in re.findall(r"^(?:from|import) harness.*", block.text, re.MULTILINE):
+    for line in re.findall(r"^(?:from|import) tunebench.*", block.text, re.MULTILINE):
         exec(line, {})
 
 
@@ -90,11 +89,11 @@ def help_of(*command):
 def test_options_shown_are_known(line):
     command, *arguments = line.split()
     if command == "tunebench":
-        start = "import sys; from harness.cli import main; sys.exit(main())"
+        start = "import sys; from tunebench.cli import main; sys.exit(main())"
         # `cassettes` has commands of its own; another's first argument is not looked at.
         known = help_of("-c", start, *takewhile(lambda word: word[0] != "-", arguments[:2]))
     else:
-        known = help_of("-m", "pytest", "-p", "harness.plugin")
+        known = help_of("-m", "pytest", "-p", "tunebench.plugin")
     for option in re.findall(r"(?<= )--?[a-z][a-z-]*", line):
         assert re.search(rf"(?<![\w-]){option}(?![\w-])", known), option
 

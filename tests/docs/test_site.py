@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-
-from harness.experiment_tables import ExperimentFile
+import tunebench
+from tunebench.experiment.schema import ExperimentFile
 
 from .pages import DOCS, ROOT
 
@@ -56,7 +56,7 @@ def test_every_key_of_the_experiment_file_is_told(site, generated):
 
 
 def test_every_command_is_told_as_it_prints(site, generated):
-    from harness.cli import main
+    from tunebench.cli import main
 
     page = text_of(site / "reference/commands.html")
     names = generated.commands()
@@ -74,8 +74,7 @@ def test_every_option_of_the_plugin_is_told(site):
 
 
 def test_every_fixture_error_and_public_name_is_told(site, generated):
-    import harness
-    from harness import scoring
+    from tunebench import statistics as scoring
 
     fixtures = text_of(site / "reference/pytest.html")
     for name in ("evaluate", "compare", "gate"):
@@ -86,7 +85,7 @@ def test_every_fixture_error_and_public_name_is_told(site, generated):
         assert name.removeprefix(f"{module}.") in errors
         assert meaning, f"{name} has no docstring"
     public = text_of(site / "reference/python.html")
-    for name in harness.__all__:
+    for name in tunebench.__all__:
         assert name in public
     functions = text_of(site / "reference/scoring.html")
     for name in scoring.__all__:

@@ -4,8 +4,7 @@ import pandas as pd
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-
-from harness.formatting.prompts import (
+from tunebench.formatting.prompts import (
     AnswerFormat,
     Example,
     FormatError,

@@ -6,10 +6,9 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.formatting.mentions import mentioned
-from harness.formatting.prompts import AnswerFormat, FormatError
-from harness.formatting.reading import Reader, check_readable
+from tunebench.formatting.mentions import mentioned
+from tunebench.formatting.prompts import AnswerFormat, FormatError
+from tunebench.formatting.reading import Reader, check_readable
 
 ALL = ("exact", "casefolded", "json", "mentioned")
 SENTIMENT = ("Negative", "Positive")

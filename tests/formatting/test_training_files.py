@@ -6,13 +6,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.formatting.training_files import (
+from tunebench.files import TrainingFileError
+from tunebench.training_data.training_files import (
     read_training_file,
     refuse_overlap,
     write_training_file,
 )
-from harness.formatting.whole_files import TrainingFileError
 
 LABELS = ["Negative", "Positive"]
 

@@ -4,9 +4,8 @@ import json
 import os
 
 import pytest
-
-from harness.commands.prepare_data import add_prepare_data
-from harness.errors import TunebenchError
+from tunebench.cli.prepare_data import add_prepare_data
+from tunebench.errors.base import TunebenchError
 
 
 def prepare_data(*arguments):

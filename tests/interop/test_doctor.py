@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 import pytest
-
-from harness.cli import main
+from tunebench.cli import main
 
 pytestmark = pytest.mark.interop
 
@@ -21,7 +20,7 @@ def examined(capsys, monkeypatch):
         assert main(["doctor", server.url, "--provider", "other", "--model", MODEL, "--json"]) == 0
         (provider,) = json.loads(capsys.readouterr().out)["providers"]
         found = {(one["name"], one["endpoint"]): one for one in provider["findings"]}
-        from harness.reports.examined import lines_of
+        from tunebench.cli.examined import lines_of
 
         text = "\n".join(lines_of(provider))
         return found, text[text.index("[provider.other]") :]

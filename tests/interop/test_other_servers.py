@@ -1,8 +1,7 @@
 """What servers that others wrote do otherwise than OpenAI's."""
 
 import pytest
-
-from harness.api import Client, RequestError
+from tunebench.api import Client, RequestError
 
 pytestmark = pytest.mark.interop
 

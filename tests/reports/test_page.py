@@ -7,8 +7,7 @@ from importlib.util import find_spec
 from itertools import pairwise
 
 import pytest
-
-from harness.reports.page import PageError, report, write_report
+from tunebench.reports.page import PageError, report, write_report
 
 from .made_results import cell, document, experiment, imdb_like, job, many, uplift
 
@@ -84,7 +83,7 @@ def imdb():
 def made(results, **options):
     """A page without charts, for matplotlib takes its time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.reports.page.rendering._drawings", lambda: None)
+        patch.setattr("tunebench.reports.page.rendering._drawings", lambda: None)
         return Page(report(results, **options))
 
 
@@ -458,7 +457,7 @@ def test_a_page_that_cannot_be_made_leaves_the_old_one(tmp_path):
 
 def test_importing_the_page_imports_neither_templates_nor_plotting():
     code = (
-        "import sys, harness.reports.page, harness.cli\n"
+        "import sys, tunebench.reports.page, tunebench.cli.main\n"
         "print([m for m in ('jinja2', 'matplotlib', 'markupsafe') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -4,8 +4,7 @@ import contextlib
 import re
 
 import pytest
-
-from harness.reports.progress import Progress, shown_progress
+from tunebench.reports.progress import Progress, shown_progress
 
 
 @pytest.fixture

@@ -3,9 +3,8 @@ import struct
 import sys
 
 import pytest
-
-from harness.reports.trackers import TrackerError, to_tensorboard, to_wandb
-from harness.scoring.learning_curves import read_curve
+from tunebench.reports.trackers import TrackerError, to_tensorboard, to_wandb
+from tunebench.statistics.learning_curves import read_curve
 
 CONFIG = {"id": "ftjob-1", "hyperparameters": {"n_epochs": 2}}
 SUMMARY = {"status": "succeeded", "fine_tuned_model": "ft:m"}

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
-
-from harness.scoring import brier_score, expected_calibration_error, label_probabilities
+from tunebench.statistics import brier_score, expected_calibration_error, label_probabilities
 
 
 @st.composite

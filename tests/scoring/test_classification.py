@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn import metrics
-
-from harness.scoring import balanced_accuracy, confusion_matrix, judge, macro_f1, matthews
+from tunebench.evaluation import judge
+from tunebench.statistics import balanced_accuracy, confusion_matrix, macro_f1, matthews
 
 
 @st.composite

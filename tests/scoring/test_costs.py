@@ -3,8 +3,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.scoring import (
+from tunebench.statistics import (
     answers_cost,
     break_even,
     cost_per_additional_correct,

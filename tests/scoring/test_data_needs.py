@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import curve_fit
-
-from harness.scoring import Forecast, NoForecast, forecast_doubling
-from harness.scoring.power_law import fit_power_law
+from tunebench.statistics import Forecast, NoForecast, forecast_doubling
+from tunebench.statistics.power_law import fit_power_law
 
 SIZES, RIGHT, ASKED = [300, 500, 1000, 2000], [70, 78, 83, 90], [100] * 4
 

@@ -7,16 +7,15 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.errors import TunebenchError
-from harness.scoring.learning_curves import (
+from tunebench.errors.base import TunebenchError
+from tunebench.statistics.learning_curves import (
     LearningCurveError,
     accuracy_by_size,
     curve_of_metrics,
     epochs,
     read_curve,
 )
-from harness.scoring.result_files import COLUMNS
+from tunebench.statistics.result_files import COLUMNS
 
 OLDER = b"""\
 step,elapsed_tokens,elapsed_examples,training_loss,training_token_accuracy,validation_loss,\

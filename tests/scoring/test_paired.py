@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
-
-from harness.scoring import holm, mcnemar_exact, mcnemar_mid_p, paired_bootstrap
+from tunebench.statistics import holm, mcnemar_exact, mcnemar_mid_p, paired_bootstrap
 
 counts = st.integers(0, 2_000)
 pairs = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=200)

@@ -5,8 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
-
-from harness.scoring import clopper_pearson, majority_rate, wilson_interval
+from tunebench.statistics import clopper_pearson, majority_rate, wilson_interval
 
 proportions = st.integers(1, 5_000).flatmap(
     lambda n: st.tuples(st.integers(0, n) | st.sampled_from([0, n]), st.just(n))

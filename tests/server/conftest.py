@@ -42,10 +42,9 @@ class Served:
 @contextlib.contextmanager
 def serving(sources, dtype="float32", *, deterministic=False, api_key=None):
     import uvicorn
-
-    from harness.server.app import create_app
-    from harness.server.inference import Worker
-    from harness.server.models import ModelRegistry, choose_dtype
+    from tunebench.server.http.app import create_app
+    from tunebench.server.inference.models import ModelRegistry, choose_dtype
+    from tunebench.server.inference.queue import Worker
 
     registry = ModelRegistry(sources, choose_dtype(dtype))
     worker = Worker(batch_tokens=1024, deterministic=deterministic)

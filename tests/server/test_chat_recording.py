@@ -5,8 +5,7 @@ import subprocess
 import sys
 
 import pytest
-
-from harness import datasets
+from tunebench import datasets
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
@@ -34,7 +33,7 @@ decision_rules = ["text", "label_logprobs"]
 
 TEST = """
 import pytest
-from harness import Experiment
+from tunebench import Experiment
 
 experiment = Experiment.beside(__file__)
 
@@ -52,7 +51,7 @@ def project(tmp_path, data_dir, monkeypatch, served):
     folder.mkdir(parents=True)
     (folder / "experiment.toml").write_text(EXPERIMENT.format(url=served.url))
     (folder / "test_accuracy.py").write_text(TEST)
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["harness.plugin"]\n')
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["tunebench.plugin"]\n')
     return tmp_path
 
 

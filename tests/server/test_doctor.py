@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("fastapi")
 
-from harness.cli import main
+from tunebench.cli import main
 
 EXPERIMENT = """
 [task]

@@ -26,7 +26,7 @@ DATA = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
 
 @contextlib.contextmanager
 def server(tiny_folders, folder):
-    command = [sys.executable, "-m", "harness.server", "--port", "0", "--dtype", "float32"]
+    command = [sys.executable, "-m", "tunebench.server", "--port", "0", "--dtype", "float32"]
     command += [f"--model={name}={source}" for name, source in tiny_folders.items()]
     command += ["--deterministic", "--data-dir", str(folder)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

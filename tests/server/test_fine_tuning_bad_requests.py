@@ -25,7 +25,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def process(tiny_folders, folder):
-    command = [sys.executable, "-m", "harness.server", "--port", "0", "--dtype", "float32"]
+    command = [sys.executable, "-m", "tunebench.server", "--port", "0", "--dtype", "float32"]
     command += ["--model", f"tiny={tiny_folders['tiny-llama']}", "--data-dir", str(folder)]
     command += ["--max-file", str(LIMIT), "--max-body", "10000"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from harness.server.classification import auprc, auroc, measures
+from tunebench.server.tuning.classification import auprc, auroc, measures
 
 sklearn_metrics = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn")
 

@@ -42,11 +42,11 @@ seed = 1
 extra_body = {{ max_tokens = 16, classification_positive_class = " Positive" }}
 """
 
-TUNEBENCH = "import sys; from harness.cli import main; sys.exit(main())"
+TUNEBENCH = "import sys; from tunebench.cli import main; sys.exit(main())"
 
 TEST = """
 import pytest
-from harness import Experiment
+from tunebench import Experiment
 
 experiment = Experiment.beside(__file__)
 
@@ -64,7 +64,7 @@ def project(tmp_path, data_dir, monkeypatch):
     folder = tmp_path / "benchmarks" / "real"
     folder.mkdir(parents=True)
     (folder / "test_accuracy.py").write_text(TEST)
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["harness.plugin"]\n')
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["tunebench.plugin"]\n')
     return tmp_path
 
 

@@ -28,7 +28,7 @@ class Server:
     """A server's process and a client of it."""
 
     def __init__(self, source, folder):
-        command = [sys.executable, "-m", "harness.server", "--port", "0", "--dtype", "float32"]
+        command = [sys.executable, "-m", "tunebench.server", "--port", "0", "--dtype", "float32"]
         command += ["--model", f"tiny={source}", "--data-dir", str(folder)]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)

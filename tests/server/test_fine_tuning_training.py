@@ -6,10 +6,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
-from harness.errors import TunebenchError  # noqa: E402
-from harness.server.batches import Encoder, make  # noqa: E402
-from harness.server.examples import Example  # noqa: E402
-from harness.server.job_requests import Plan  # noqa: E402
+from tunebench.errors.base import TunebenchError  # noqa: E402
+from tunebench.server.tuning.batches import Encoder, make  # noqa: E402
+from tunebench.server.tuning.examples import Example  # noqa: E402
+from tunebench.server.tuning.job_requests import Plan  # noqa: E402
 
 WORDS = ["a film", "an actor and a story", "the end was bad", "a tear, the film was good " * 3]
 EXAMPLES = [
@@ -29,7 +29,7 @@ def network(oracle):
 
 
 def train(network, tokenizer, changes=None, *, kept_bytes=1 << 30, validation=EXAMPLES[:7]):
-    from harness.server.training import Trainer
+    from tunebench.server.tuning.training import Trainer
 
     torch.set_num_threads(1)
     trainer = Trainer(
@@ -144,7 +144,7 @@ def test_it_learns(oracle, network):
 
 
 def test_a_resumed_training_goes_on_as_an_unbroken_one(oracle, network, tmp_path):
-    from harness.server.training import Trainer
+    from tunebench.server.tuning.training import Trainer
 
     changes = {"lora_dropout": 0.2, "n_epochs": 3}
     unbroken, _ = train(network, oracle.tokenizer, changes)
@@ -167,8 +167,8 @@ def test_a_resumed_training_goes_on_as_an_unbroken_one(oracle, network, tmp_path
 @pytest.mark.parametrize("labels", [(" good", " bad"), (" good", " good and the end", " bad")])
 def test_labels_are_scored_by_their_log_probabilities(oracle, network, labels):
     """Also labels of several tokens, and one that begins like another."""
-    from harness.server.evaluation import Evaluation
-    from harness.server.training import Head
+    from tunebench.server.tuning.evaluation import Evaluation
+    from tunebench.server.tuning.training import Head
 
     rows = [Example(one.prompt, labels[n % len(labels)]) for n, one in enumerate(EXAMPLES)]
     encoder = Encoder(oracle.tokenizer, 256)
@@ -196,7 +196,7 @@ def test_labels_are_scored_by_their_log_probabilities(oracle, network, labels):
 
 
 def test_texts_that_hardly_repeat_are_no_classes(oracle, network):
-    from harness.server.evaluation import Evaluation
+    from tunebench.server.tuning.evaluation import Evaluation
 
     rows = [Example(one.prompt, f" {n}") for n, one in enumerate(EXAMPLES)]
     evaluation = Evaluation(Encoder(oracle.tokenizer, 256), plan(), rows, rows)
@@ -225,9 +225,8 @@ def test_an_adapter_beside_its_base_answers_as_pefts_own(
     oracle, name, tiny_folders, adapter, dtype
 ):
     import peft
-
-    from harness.server.lora import adapted, adapter_weights
-    from harness.server.models import ModelRegistry, choose_dtype
+    from tunebench.server.inference.models import ModelRegistry, choose_dtype
+    from tunebench.server.tuning.lora import adapted, adapter_weights
 
     registry = ModelRegistry({name: tiny_folders[name]}, choose_dtype(dtype))
     registry.register("ft", name, lambda base: adapted(base, "ft", adapter))
@@ -258,8 +257,8 @@ def test_an_adapter_beside_its_base_answers_as_pefts_own(
 
 
 def test_a_damaged_adapter_is_a_sentence(name, tiny_folders, adapter):
-    from harness.server.lora import adapted
-    from harness.server.models import ModelRegistry
+    from tunebench.server.inference.models import ModelRegistry
+    from tunebench.server.tuning.lora import adapted
 
     registry = ModelRegistry({name: tiny_folders[name]}, torch.float32)
     (adapter / "adapter_model.safetensors").write_bytes(b"torn")

@@ -10,13 +10,16 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from harness.datasets.splitting import item_id
+from tunebench.datasets.splitting import item_id
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
-TUNEBENCH = [sys.executable, "-c", "import sys; from harness.cli import main; sys.exit(main())"]
-PYTEST = [sys.executable, "-m", "pytest", "-p", "harness.plugin"]
+TUNEBENCH = [
+    sys.executable,
+    "-c",
+    "import sys; from tunebench.cli import main; sys.exit(main())",
+]
+PYTEST = [sys.executable, "-m", "pytest", "-p", "tunebench.plugin"]
 MOODS = {f"a {('dull', 'fine')[i % 2]} evening, {i}": ("bad", "good")[i % 2] for i in range(90)}
 
 

@@ -5,8 +5,7 @@ import importlib.util
 
 import httpx2
 import pytest
-
-from harness.errors import TunebenchError
+from tunebench.errors.base import TunebenchError
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
@@ -15,13 +14,13 @@ FINGERPRINTS = {"smollm2-135m": "b179c9523d0e6a0f", "gemma3-270m": "a5fd3b62230a
 
 @pytest.mark.parametrize("name", FINGERPRINTS)
 def test_the_weights_are_found_whole(name):
-    from harness.server import weights
+    from tunebench.server.inference import weights
 
     assert weights.find(name).sha256.startswith(FINGERPRINTS[name])
 
 
 def test_weights_that_were_changed_are_refused(tmp_path, monkeypatch):
-    from harness.server import weights
+    from tunebench.server.inference import weights
 
     monkeypatch.setenv("TUNEBENCH_CACHE", str(tmp_path))
     joined = weights.find("gemma3-270m").path
@@ -32,7 +31,7 @@ def test_weights_that_were_changed_are_refused(tmp_path, monkeypatch):
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch):
-    from harness.server import weights
+    from tunebench.server.inference import weights
 
     real = importlib.util.find_spec
     monkeypatch.setattr(
@@ -44,7 +43,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
 
 
 def test_a_files_hash_is_remembered_until_the_file_changes(tmp_path, monkeypatch):
-    from harness.server import weights
+    from tunebench.server.inference import weights
 
     monkeypatch.setenv("TUNEBENCH_CACHE", str(tmp_path / "cache"))
     file = tmp_path / "some.gguf"
@@ -58,7 +57,7 @@ def test_a_files_hash_is_remembered_until_the_file_changes(tmp_path, monkeypatch
 
 
 def test_a_name_that_leads_nowhere_is_told(monkeypatch):
-    from harness.server import weights
+    from tunebench.server.inference import weights
 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(TunebenchError, match=r"'no/such-model'.*smollm2-135m"):

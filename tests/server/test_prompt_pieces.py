@@ -7,12 +7,17 @@ import pytest
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
 import torch
-
-from harness.server.completion import Work
-from harness.server.inference import choose_batch
-from harness.server.prefix import LONGEST_PIECE, SHORTEST_PIECE, PrefixCache, cut, pieces
-from harness.server.sampling import SamplingParameters
-from harness.server.token_bytes import RunningText
+from tunebench.server.inference.completion import Work
+from tunebench.server.inference.prefix import (
+    LONGEST_PIECE,
+    SHORTEST_PIECE,
+    PrefixCache,
+    cut,
+    pieces,
+)
+from tunebench.server.inference.queue import choose_batch
+from tunebench.server.inference.sampling import SamplingParameters
+from tunebench.server.inference.token_bytes import RunningText
 
 LINE_END = 7
 MODEL = SimpleNamespace(token_bytes=SimpleNamespace(ends_line=LINE_END.__eq__))

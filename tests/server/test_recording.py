@@ -36,7 +36,7 @@ decision_rules = ["text", "label_logprobs"]
 
 TEST = """
 import pytest
-from harness import Experiment
+from tunebench import Experiment
 
 experiment = Experiment.beside(__file__)
 
@@ -53,7 +53,7 @@ def project(tmp_path, data_dir, monkeypatch):
     folder = tmp_path / "benchmarks" / "real"
     folder.mkdir(parents=True)
     (folder / "test_accuracy.py").write_text(TEST)
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["harness.plugin"]\n')
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["tunebench.plugin"]\n')
     return tmp_path
 
 

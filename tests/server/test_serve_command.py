@@ -13,14 +13,14 @@ pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[lo
 
 
 def run(*options, timeout=120):
-    command = [sys.executable, "-m", "harness.server", *options]
+    command = [sys.executable, "-m", "tunebench.server", *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_it_says_when_it_listens_and_ends_cleanly(tiny_folders, ending):
     option = f"tiny={tiny_folders['tiny-llama']}"
-    command = [sys.executable, "-m", "harness.server", "--port", "0", "--model", option]
+    command = [sys.executable, "-m", "tunebench.server", "--port", "0", "--model", option]
     with subprocess.Popen(
         [*command, "--dtype", "float32", "--deterministic"],
         stdout=subprocess.PIPE,
@@ -41,7 +41,7 @@ def test_it_says_when_it_listens_and_ends_cleanly(tiny_folders, ending):
 
 
 def test_it_ends_with_the_process_that_holds_its_standard_input(tiny_folders):
-    command = [sys.executable, "-m", "harness.server", "--port", "0", "--stop-with-stdin"]
+    command = [sys.executable, "-m", "tunebench.server", "--port", "0", "--stop-with-stdin"]
     with subprocess.Popen(
         [*command, "--model", f"tiny={tiny_folders['tiny-llama']}"],
         stdin=subprocess.PIPE,
@@ -89,7 +89,7 @@ def test_a_bad_option_is_an_error(options):
 
 
 def test_the_built_in_names_are_served_by_default():
-    from harness.server.__main__ import _sources
+    from tunebench.server.command import _sources
 
     assert list(_sources(None)) == ["smollm2-135m", "gemma3-270m"]
     assert _sources(["mine=some/folder", "other"]) == {"mine": "some/folder", "other": "other"}

@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
-from harness import Experiment
-from harness.api import Client
-from harness.decision_rules import WholeLabelsRule, rule_of
-from harness.label_tree import LabelTreeError
+from tunebench import Experiment
+from tunebench.api import Client
+from tunebench.evaluation.label_tree import LabelTreeError
+from tunebench.evaluation.rules import WholeLabelsRule, rule_of
 
 TEXTS = ["the film was good", "a tear", "an actor, a story", "bad and good", "the end of a story",
          "it was a bad story of a good actor", "nothing", "Positive or Negative"]  # fmt: skip

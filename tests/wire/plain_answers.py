@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-
-from harness.wire import Answers, Asked, Unusable, read_answers
+from tunebench.wire import Answers, Asked, Unusable, read_answers
 
 
 def asked(prompts: int = 1, **other: Any) -> Asked:

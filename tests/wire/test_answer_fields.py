@@ -5,8 +5,7 @@ import math
 from typing import Any
 
 import pytest
-
-from harness.wire import (
+from tunebench.wire import (
     Answer,
     Asked,
     Unusable,

@@ -8,8 +8,7 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.wire import decoded
+from tunebench.wire import decoded
 
 BODY = b'{"choices": [{"text": " Positive"}]}' * 9
 

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from openai.types import FileObject
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
-
-from harness.printable import printable
-from harness.wire import (
+from tunebench.errors.text import printable
+from tunebench.wire import (
     Checkpoint,
     Event,
     Job,

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 from hypothesis import example, given
-
-from harness import printable as module
-from harness.printable import keep_secret
-from harness.wire import Unusable, parsed, words
-from harness.wire.values import count, finite, integer, name, optional_name, shown
+from tunebench.errors import printable as module
+from tunebench.errors.text import keep_secret
+from tunebench.wire import Unusable, parsed, words
+from tunebench.wire.values import count, finite, integer, name, optional_name, shown
 
 from ..json_values import json_values, nested
 

@@ -1,1 +1,0 @@
-"""The subcommands of `tunebench`: options, what is said, exit codes."""

@@ -1,0 +1,24 @@
+"""tunebench: does fine-tuning beat prompting on my labelled task?
+
+A benchmark for pytest: one test case for each model × shots × training size, with the API's
+traffic in cassettes, so that a recorded experiment replays offline.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from tunebench.errors import TunebenchError
+
+if TYPE_CHECKING:
+    from tunebench.experiment import Cell, Experiment
+
+__all__ = ["Cell", "Experiment", "TunebenchError"]
+
+
+def __getattr__(name: str) -> Any:
+    # Late: an experiment needs pydantic, whose import is most of the time that `tunebench --help`
+    # would take.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from tunebench import experiment
+
+    return getattr(experiment, name)

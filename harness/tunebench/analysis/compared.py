@@ -1,0 +1,50 @@
+"""What ``tunebench compare`` found, as lines of text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tunebench.analysis.regression import flips
+from tunebench.reports import aligned
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_HEADER = ("experiment", "cell", "A", "B", "B - A", "95 % interval", "mid-p", "n")
+
+
+def compared_lines(found: Mapping[str, Any]) -> list[str]:
+    """The table of cells in both runs, the flips below it, and the cells that one has alone.
+
+    Args:
+        found: what ``--json`` prints.
+    """
+    lines = [f"A: {found['a']}", f"B: {found['b']}", ""]
+    lines += aligned(_HEADER, map(_line, found["cells"]))
+    notes = []
+    for cell in found["cells"]:
+        if not cell["n"] == cell["n_a"] == cell["n_b"]:
+            notes.append(
+                f"{cell['cell']}: compared on the {cell['n']} texts in common, of {cell['n_a']} "
+                f"in A and {cell['n_b']} in B"
+            )
+        for kind, items in (("right in A only", "lost"), ("right in B only", "gained")):
+            if cell[items]:
+                notes.append(f"{cell['cell']}: {flips(kind, cell[items])}")
+    for run, key in (("A", "only_a"), ("B", "only_b")):
+        if found[key]:
+            notes.append(f"in {run} only: {', '.join(cell['cell'] for cell in found[key])}")
+    return [*lines, "", *notes] if notes else lines
+
+
+def _line(cell: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        cell["experiment"],
+        cell["cell"],
+        f"{cell['accuracy_a']:.3f}",
+        f"{cell['accuracy_b']:.3f}",
+        f"{cell['difference']:+.3f}",
+        f"{cell['ci_low']:+.3f} to {cell['ci_high']:+.3f}",
+        f"{cell['mid_p']:.2g}",
+        str(cell["n"]),
+    )

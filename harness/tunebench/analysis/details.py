@@ -1,0 +1,191 @@
+"""What ``results.json`` says of a cell beside its row: every judgement, and what follows from them.
+
+It is made only where results are written.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tunebench.analysis.gates import own_gates, verdict_of
+from tunebench.cassettes import prompt_text, text_sha256
+from tunebench.evaluation import prompts_of
+from tunebench.statistics import (
+    LearningCurveError,
+    balanced_accuracy,
+    brier_score,
+    clopper_pearson,
+    confusion_matrix,
+    curve_of_metrics,
+    expected_calibration_error,
+    label_probabilities,
+    macro_f1,
+    matthews,
+    read_curve,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tunebench.analysis.gates import Judged
+    from tunebench.api import FineTuned
+    from tunebench.evaluation import Result
+    from tunebench.experiment import Experiment
+
+
+def row_of(result: Result, gates: Iterable[Judged] | None = None) -> dict[str, Any]:
+    """A result as a row of ``results.json``, without its details.
+
+    Args:
+        result: the result.
+        gates: the verdicts on its limits; by default on those that it decides alone.
+    """
+    cell, made = result.cell, result.fine_tuned
+    judged = own_gates(result) if gates is None else tuple(gates)
+    low, high = result.interval
+    return {
+        "experiment": cell.experiment.name,
+        "cell": str(cell),
+        "model": cell.model,
+        "shots": cell.shots,
+        "train_size": cell.train_size,
+        "decision_rule": cell.decision_rule,
+        "n": result.n,
+        "correct": result.correct,
+        "unread": result.unread,
+        "readings": result.readings,
+        "accuracy": result.accuracy,
+        "ci_low": low,
+        "ci_high": high,
+        "majority_rate": result.majority_rate,
+        "min_accuracy": None if cell.threshold is None else cell.min_accuracy,
+        "verdict": verdict_of(judged),
+        "prompt_tokens": result.prompt_tokens,
+        "completion_tokens": result.completion_tokens,
+        "latency_ms_median": result.latency_ms_median,
+        "cassette": cell.cassette_name,
+        "recorded_at": result.recorded_at,
+        "job": made.job if made else None,
+        "fine_tuned_model": made.model if made else None,
+        "trained_tokens": result.trained_tokens,
+        "training_seconds": result.training_seconds,
+        "server": result.server or None,
+        "answered_as": result.answered_as or None,
+        "overrides": {name: asked for name, (_, asked) in result.overrides.items()},
+        "cost_per_1000": result.cost_per_1000,
+        "training_cost": result.training_cost,
+        "currency": result.prices.currency if result.prices else None,
+        "gates": [gate.row() for gate in judged],
+    }
+
+
+def reported(result: Result) -> dict[str, Any]:
+    """``details``, ``about`` (its experiment) and ``job`` (or None) of a result."""
+    made = result.fine_tuned
+    return {
+        "details": details_of(result),
+        "about": experiment_of(result),
+        "job": job_of(result, made) if made else None,
+    }
+
+
+def details_of(result: Result) -> dict[str, Any]:
+    """The further fields of a cell in ``results.json``, plain JSON values."""
+    labels = result.judgements["label"].tolist()
+    matrix = confusion_matrix(labels, result.predictions, len(result.cell.experiment.task.labels))
+    exact_low, exact_high = clopper_pearson(result.correct, result.n)
+    probabilities = _probabilities(result)
+    known = [
+        (row, label)
+        for row, label in zip(probabilities or (), labels, strict=False)
+        if row is not None
+    ]
+    rows, truths = [row for row, _ in known], [label for _, label in known]
+    return {
+        "exact_low": exact_low,
+        "exact_high": exact_high,
+        "balanced_accuracy": balanced_accuracy(matrix),
+        "macro_f1": macro_f1(matrix),
+        "matthews": matthews(matrix),
+        "brier": brier_score(rows, truths) if known else None,
+        "calibration_error": expected_calibration_error(rows, truths) if known else None,
+        "confusion": matrix,
+        "predictions": result.predictions,
+        "probabilities": probabilities,
+        "prompt_sha256": [text_sha256(prompt_text(p)) for p in prompts_of(result.cell).values()],
+    }
+
+
+def experiment_of(result: Result) -> dict[str, Any]:
+    """A result's experiment as an entry of ``experiments`` in ``results.json``."""
+    experiment = result.cell.experiment
+    return {
+        "name": experiment.name,
+        "dataset": experiment.task.dataset,
+        "labels": experiment.task.labels,
+        "n": result.n,
+        "items": result.judgements["item"].tolist(),
+        "label_ids": result.judgements["label"].tolist(),
+        "majority_rate": result.majority_rate,
+        "train_sizes": experiment.matrix.train_sizes,
+        "skipped": _skipped(experiment),
+    }
+
+
+def job_of(result: Result, made: FineTuned) -> dict[str, Any]:
+    """The job behind a fine-tuned cell as an entry of ``jobs`` in ``results.json``."""
+    cell = result.cell
+    told = (event.message for event in made.events)
+    return {
+        "experiment": cell.experiment.name,
+        "name": cell.job,
+        "id": made.job,
+        "base": made.base,
+        "model": made.model,
+        "train_size": cell.train_size,
+        "trained_tokens": result.trained_tokens,
+        "seconds": result.training_seconds,
+        "hyperparameters": made.hyperparameters if isinstance(made.hyperparameters, dict) else {},
+        "served": next((message for message in told if " is served" in message), None),
+        "curve": _curve(made),
+    }
+
+
+def _probabilities(result: Result) -> list[list[float] | None] | None:
+    """Over the labels seen; None where none was, or where one's log-probability is not a number."""
+    if result.cell.decision_rule != "label_logprobs":
+        return None
+    n_labels = len(result.cell.experiment.task.labels)
+    return [None if x is None else label_probabilities(x, n_labels) for x in result.label_logprobs]
+
+
+def _skipped(experiment: Experiment) -> list[dict[str, Any]]:
+    names = ("model", "shots", "train_size", "decision_rule")
+    return [
+        {**dict(zip(names, which, strict=True)), "reason": reason}
+        for which in experiment.combinations
+        if (reason := experiment.skipped(which)) is not None
+    ]
+
+
+def _curve(made: FineTuned) -> list[dict[str, Any]]:
+    """The job's metrics, a row a step; none where they are no curve.
+
+    What is missing at a step is left out, what is no finite number is None.
+    """
+    try:
+        if made.metrics:
+            curve = read_curve(made.metrics)
+        else:
+            told = (event.metrics for event in made.events if event.metrics)
+            curve = curve_of_metrics(told, source=made.job)
+    except LearningCurveError:
+        return []
+    rows: list[dict[str, Any]] = [
+        {str(name): value for name, value in row.items() if value == value}
+        for row in curve.astype(object).to_dict("records")
+    ]
+    for name, places in curve.attrs["not_finite"].items():
+        for place in places:
+            rows[place][name] = None
+    return rows

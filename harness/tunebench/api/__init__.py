@@ -1,0 +1,39 @@
+"""Talking to providers over HTTP."""
+
+from tunebench.api.answers import Answer, Prompt, RequestError, endpoint_of
+from tunebench.api.client import Client, Reply
+from tunebench.api.fine_tuning import (
+    FineTuned,
+    JobError,
+    JobSpec,
+    Monitor,
+    Upload,
+    events_of,
+    fine_tune,
+)
+from tunebench.api.job_requests import JobRequests
+from tunebench.api.local import LOCAL, LocalProvider
+from tunebench.api.pacing import Pacer
+from tunebench.api.probing import Findings, probe
+
+__all__ = [
+    "LOCAL",
+    "Answer",
+    "Client",
+    "Findings",
+    "FineTuned",
+    "JobError",
+    "JobRequests",
+    "JobSpec",
+    "LocalProvider",
+    "Monitor",
+    "Pacer",
+    "Prompt",
+    "Reply",
+    "RequestError",
+    "Upload",
+    "endpoint_of",
+    "events_of",
+    "fine_tune",
+    "probe",
+]

@@ -1,0 +1,204 @@
+"""What became of a request that gave no answer, and what to do: each the end of a sentence."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import openai
+
+from tunebench.api.rate_headers import retry_after
+from tunebench.errors import keep_secret
+from tunebench.wire import parsed, words
+
+# A page's title stands in its first part. Short parts of it, looked for in a short text, take time
+# that does not grow with the page.
+_TITLE = re.compile(r"<title[^>]{0,100}>(.{0,300}?)</title", re.IGNORECASE | re.DOTALL)
+_LOOKED_AT = 20_000
+_VERSION = re.compile(r"/v\d\w*/?$")
+# How compressed answers begin. Brotli has no such mark.
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x78\x9c": "deflate"}
+# What providers call it when no money is left: codes and types of errors. A limit of pace, which
+# ends by itself, is called otherwise.
+_USED_UP = frozenset(
+    {
+        "account_balance_insufficient", "arrearage", "billing_hard_limit_reached",
+        "billing_limit_reached", "billing_not_active", "exceeded_current_quota_error",
+        "insufficient_balance", "insufficient_credits", "insufficient_funds", "insufficient_quota",
+        "out_of_credits", "payment_required",
+    }
+)  # fmt: skip
+_MAX_DEPTH = 4
+# The most candidates that a provider shows, in its words.
+_AT_MOST = re.compile(
+    r"(?:<=|≤|at most|no more than|up to|less than or equal to|(?:between|from) [01] (?:and|to)|"
+    r"range of [01] to|max(?:imum)?(?: allowed| value| supported)?(?: is| of)?:?|exceed|\[[01],) ?"
+    r"(\d{1,2})\b",
+    re.IGNORECASE,
+)
+_USUAL_LIMIT = 5
+_UNKNOWN = ("unknown", "unsupported", "unrecognized", "not support", "not permitted", "extra ")
+
+
+def reason(error: openai.APIError, api: openai.OpenAI) -> str:
+    """What the `openai` package's error means, with the provider's own words.
+
+    Args:
+        error: what it raised.
+        api: the client that did, for its address; its key is hidden in the provider's words.
+    """
+    keep_secret(api.api_key)
+    if isinstance(error, openai.APITimeoutError):
+        return "no answer in time; is the provider overloaded, or `timeout` too short?"
+    if isinstance(error, openai.APIConnectionError):
+        cause = error.__cause__ or error
+        return f"no connection ({cause}); is the provider running, and its base_url right?"
+    if isinstance(error, openai.APIStatusError):
+        words_ = said(error)
+        fix = _fix(error, words_, str(api.base_url))
+        return f"the provider answered {error.status_code} ({words_}); {fix}."
+    return f"the answer could not be read ({error.message})."
+
+
+def used_up(body: Any) -> bool:
+    """Whether a refusal's JSON says that no money is left, so that waiting does not help."""
+    for _ in range(_MAX_DEPTH):
+        if isinstance(body, list) and body:
+            body = body[0]
+        if not isinstance(body, dict):
+            return False
+        names = (body.get("code"), body.get("type"))
+        if any(isinstance(name, str) and name.lower() in _USED_UP for name in names):
+            return True
+        body = body.get("error")
+    return False
+
+
+def unreadable(content: bytes, base_url: str) -> str:
+    """An answer with a good status that is not a JSON object: a page, nothing, or a part of one.
+
+    Args:
+        content: the answer.
+        base_url: the provider's API root.
+    """
+    for start, coding in _COMPRESSED.items():
+        if content.startswith(start):
+            return (
+                f"the answer is compressed ({coding}) and could not be decoded; turn compression "
+                "off at the provider, or at the proxy before it."
+            )
+    text = content.decode(errors="replace").strip()
+    if not text:
+        return "the answer is empty; ask again, and if it stays so see the provider's log."
+    if page := _page(text):
+        return f"the answer is {page}; {_root(base_url)}, and that no proxy wants a login."
+    if text[0] == "{" and text[-1] != "}":
+        return (
+            f"the answer is cut off after {len(content)} bytes; ask again, and if it stays so look "
+            "for a time limit of the provider, or of a proxy before it."
+        )
+    if "\ufffd" in text[:_LOOKED_AT]:
+        return (
+            "the answer is not text in UTF-8; if it is compressed, turn that off at the provider, "
+            "or at the proxy before it."
+        )
+    try:
+        parsed(content)
+    except ValueError:
+        return f"the answer is not JSON; {_root(base_url)}."
+    return f"the answer is not a JSON object; {_root(base_url)}."
+
+
+def said(error: openai.APIStatusError) -> str:
+    """The provider's words, in one line."""
+    body = _body(error)
+    page = _page(body) if isinstance(body, str) else None
+    return page or words(body) or words(error.response.reason_phrase) or "without a word"
+
+
+def _body(error: openai.APIStatusError) -> Any:
+    """The refusal as the provider sent it: JSON, or else text."""
+    try:
+        return parsed(error.response.content)
+    except ValueError:
+        return error.response.text
+
+
+def _page(text: str) -> str | None:
+    """A web page with its title; None if it is none."""
+    text = text.lstrip()[:_LOOKED_AT]
+    if not text.startswith("<"):
+        return None
+    title = _TITLE.search(text)
+    name = words(title[1], 60) if title else ""
+    return f"a web page, {name!r}" if name else "a web page"
+
+
+def _root(base_url: str) -> str:
+    """What may be wrong with the address."""
+    if _VERSION.search(base_url):
+        return f"check that base_url {base_url.rstrip('/')} is the API root"
+    return f"base_url {base_url.rstrip('/')} has no /v1: add it, and check that it is the API root"
+
+
+def _fix(error: openai.APIStatusError, told: str, base_url: str) -> str:
+    status, path = error.status_code, error.request.url.path
+    if status == 402 or used_up(_body(error)):
+        return "the account's quota is used up: raise it at the provider"
+    if status == 404:
+        return _fix_missing(f"{told} {error.code}".lower(), path, base_url)
+    if status == 405:
+        return f"{_root(base_url)}, with https where it wants that"
+    if status == 413 and path.endswith("/files"):
+        return "the provider takes no file as large as this: name a smaller one of train_sizes"
+    if status == 429:
+        after = retry_after(error.response.headers, time.time())
+        wait = "wait" if after is None else f"wait {after:.0f} s"
+        return f"{wait}, or lower the provider's `concurrency`"
+    if status in (400, 422):
+        return _fix_refused(told, str(error.code), error.param, path)
+    if status >= 500:
+        return "see the provider's log, or run the same command again later"
+    return {
+        401: "set the key in the variable that the provider's `api_key_env` names",
+        403: "ask for access, or use another key",
+        413: "send less at once: leave 'lists' out of `supports`, or show fewer examples",
+    }.get(status, "see the provider's log or documentation")
+
+
+def _fix_missing(told: str, path: str, base_url: str) -> str:
+    if path.endswith("/completions") and "chat model" in told:
+        return 'set endpoint = "chat" for this provider'
+    if "model" in told or "deployment" in told:
+        return "check the model's `id`; `tunebench doctor` shows which models there are"
+    capabilities = {"/tokenize": "tokenize", "/jobs": "fine_tuning", "/files": "fine_tuning"}
+    for end, capability in capabilities.items():
+        if path.endswith(end) and _VERSION.search(base_url):
+            return f"leave {capability!r} out of the provider's `supports`"
+    return _root(base_url)
+
+
+def _fix_refused(told: str, code: str, param: str | None, path: str) -> str:
+    if code == "content_filter":
+        return "its content filter refused a text: change that filter, or leave the text out"
+    if code == "context_length_exceeded" or "context length" in told:
+        return "show fewer examples, or take a model of a longer context"
+    if "max_tokens" in told and "max_completion_tokens" in told:
+        return 'set max_tokens_field = "max_completion_tokens" for this provider'
+    if param in ("logprobs", "top_logprobs") or (param is None and "logprobs" in told):
+        return _fix_logprobs(told, "top_logprobs" in (param or told), path)
+    if param == "logit_bias":
+        return "leave 'logit_bias' out of the provider's `supports`"
+    return "see the provider's log or documentation"
+
+
+def _fix_logprobs(told: str, about_candidates: bool, path: str) -> str:
+    """Fewer candidates will often do; without any, a decision rule is given up."""
+    limit = _AT_MOST.search(told)
+    most = int(limit[1]) if limit else _USUAL_LIMIT
+    unknown = any(word in told.lower() for word in _UNKNOWN)
+    if most and (limit or (about_candidates and not unknown)):
+        name = "top_logprobs" if path.endswith("/chat/completions") else "logprobs"
+        return f"write parameters = {{ {name} = {most} }} in its [[model]]"
+    return "leave 'logprobs' out of the provider's `supports`"

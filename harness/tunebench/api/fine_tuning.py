@@ -1,0 +1,249 @@
+"""Fine-tune a model at a provider: upload, create the job, follow it, read what came of it.
+
+How a job is created, and why never twice, see `tunebench.api.job_creation`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tunebench.api.answers import RequestError
+from tunebench.api.job_creation import JobCreation
+from tunebench.api.job_requests import JobRequests, is_missing, why_missing
+from tunebench.api.job_spec import JobError, JobSpec, Journal, Monitor, Sent, Upload
+from tunebench.wire import oldest_first
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tunebench.api.client import Client
+    from tunebench.wire import Checkpoint, Event, Job, Page
+
+__all__ = [
+    "FineTuned",
+    "JobError",
+    "JobSpec",
+    "Journal",
+    "Monitor",
+    "Sent",
+    "Upload",
+    "events_of",
+    "fine_tune",
+]
+
+_T = TypeVar("_T")
+
+_NONE: tuple[Any, ...] = ()
+# Of these states a job's events tell.
+_USUAL = ("validating_files", "queued", "running")
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0
+# A job that has succeeded may get its model a moment later, and a proxy may answer for a provider.
+_UNUSABLE_PAUSES = (1.0, 2.0, 4.0, 8.0)
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """What came of a job that succeeded.
+
+    Attributes:
+        job: the job's id.
+        model: the name by which the fine-tuned model is asked.
+        base: the model that was fine-tuned.
+        trained_tokens: as the provider counted them, or None.
+        seconds: from the event that it started, or else from its creation, to its end; None where
+            the provider does not say.
+        hyperparameters: as the provider states them.
+        events: from the first to the last; none where the provider has no list of them.
+        checkpoints: in the order of their steps; likewise.
+        metrics: the first result file, CSV; empty if there is none.
+    """
+
+    job: str
+    model: str
+    base: str
+    trained_tokens: int | None
+    seconds: int | None
+    hyperparameters: dict[str, Any]
+    events: tuple[Event, ...] = field(repr=False)
+    checkpoints: tuple[Checkpoint, ...] = field(repr=False)
+    metrics: bytes = field(repr=False)
+
+
+def fine_tune(
+    client: Client, spec: JobSpec, monitor: Monitor | None, journal: Journal
+) -> FineTuned:
+    """Fine-tune, or go on with the job that does.
+
+    Args:
+        client: a connection to the provider.
+        spec: the job.
+        monitor: told of uploads and events; None on replay, where nothing is waited for.
+        journal: knows which job was created.
+
+    Raises:
+        JobError: the job failed or was cancelled, in the provider's words.
+        RequestError: a request failed for good. The job, if there is one, goes on.
+        CassetteMissError: on replay, the job is not recorded.
+    """
+    job = journal.job(spec.mark)
+    if job is None:
+        if monitor is None:
+            raise journal.no_job()
+        job = JobCreation(client, spec, monitor, journal).job()
+    return _Following(client, spec, job, monitor, journal).to_the_end()
+
+
+def events_of(client: Client, job: str) -> tuple[Event, ...]:
+    """A job's events, from the first to the last.
+
+    Raises:
+        RequestError: the provider gives none.
+    """
+    return oldest_first(event for page in JobRequests(client).events(job) for event in page.entries)
+
+
+class _Following:
+    """Follows a job, and reads what came of it."""
+
+    def __init__(
+        self, client: Client, spec: JobSpec, job: str, monitor: Monitor | None, journal: Journal
+    ) -> None:
+        self._requests = JobRequests(client)
+        self._spec, self._job, self._monitor, self._journal = spec, job, monitor, journal
+        self._seen: set[str] = set()
+        self._lacks: set[str] = set()
+
+    def to_the_end(self) -> FineTuned:
+        """Poll the job until it has ended, and tell its events as they come."""
+        pause, status = _FIRST_PAUSE, ""
+        try:
+            while True:
+                job = self._state()
+                news = self._monitor is not None and self._tell()
+                if job.status != status:
+                    status = job.status
+                    self._tell_state(job)
+                    news = True
+                if job.end:
+                    break
+                pause = _FIRST_PAUSE if news else pause
+                if self._monitor is not None:
+                    time.sleep(pause)
+                    pause = min(pause * 1.5, _LONGEST_PAUSE)
+        except KeyboardInterrupt:
+            self._say(
+                f"no longer following the job {self._job}; the provider goes on with it, and the "
+                "same command finds it again."
+            )
+            raise
+        if job.end != "succeeded":
+            raise JobError(f"the fine-tuning job {_end_of(job)}; fix that and record it again.")
+        return self._result(job)
+
+    def _state(self) -> Job:
+        for pause in _UNUSABLE_PAUSES:
+            try:
+                return self._requests.job(self._job)
+            except RequestError as error:
+                if self._monitor is None or not isinstance(error.__cause__, ValueError):
+                    raise
+            time.sleep(pause)
+        return self._requests.job(self._job)
+
+    def _tell_state(self, job: Job) -> None:
+        """Tell of a state that no event tells of."""
+        usual = job.status in _USUAL or job.end
+        if "events" in self._lacks or not usual:
+            self._say(f"the job {self._job} is {job.status}")
+
+    def _tell(self) -> bool:
+        """Tell the events that have not been told; whether there were any."""
+        if "events" in self._lacks:
+            return False
+        new = self._read("events", self._new_events, _NONE)
+        for event in new:
+            self._seen.add(event.key)
+            step = event.metrics.get("step")
+            if step is None:
+                if event.message:
+                    self._say(event.message)
+            elif self._monitor is not None:
+                total = event.metrics.get("total_steps")
+                self._monitor.trained(
+                    self._spec.name, int(step), None if total is None else int(total), event.message
+                )
+        return bool(new)
+
+    def _new_events(self) -> tuple[Event, ...]:
+        new: list[Event] = []
+        for page in self._requests.events(self._job):
+            unseen = [event for event in page.entries if event.key not in self._seen]
+            new += unseen
+            if len(unseen) < len(page.entries):
+                break
+        return oldest_first(new)
+
+    def _result(self, job: Job) -> FineTuned:
+        events = self._read("events", lambda: _all(self._requests.events(self._job)), _NONE)
+        checkpoints = self._read(
+            "checkpoints", lambda: _all(self._requests.checkpoints(self._job)), _NONE
+        )
+        metrics = b""
+        if job.result_files:
+            metrics = self._read(
+                "result file", lambda: self._requests.result(job.result_files[0]), b""
+            )
+        events = oldest_first(events)
+        started = next((e.created_at for e in events if "job started" in e.message.lower()), None)
+        started = job.created_at if started is None else started
+        seconds = None
+        if started is not None and job.finished_at is not None and job.finished_at >= started:
+            seconds = job.finished_at - started
+        return FineTuned(
+            job=job.id,
+            model=job.fine_tuned_model,
+            base=job.model or self._spec.request["model"],
+            trained_tokens=job.trained_tokens,
+            seconds=seconds,
+            hyperparameters=dict(job.hyperparameters),
+            events=events,
+            checkpoints=tuple(sorted(checkpoints, key=lambda checkpoint: checkpoint.step)),
+            metrics=metrics,
+        )
+
+    def _read(self, what: str, read: Callable[[], _T], lacking: _T) -> _T:
+        """Read what a provider may have, and a recording need not hold.
+
+        Args:
+            what: that is.
+            read: reads it.
+            lacking: what it is where there is none.
+        """
+        try:
+            return read()
+        except self._journal.missing:
+            if self._monitor is not None:
+                raise
+        except RequestError as error:
+            if not is_missing(error):
+                raise
+            if what not in self._lacks:
+                self._say(f"no {what} of {self._job}: {why_missing(error)}; going on without")
+            self._lacks.add(what)
+        return lacking
+
+    def _say(self, message: str) -> None:
+        if self._monitor is not None:
+            self._monitor.say(f"{self._spec.name}: {message}")
+
+
+def _end_of(job: Job) -> str:
+    what = "was cancelled" if job.end == "cancelled" else "failed"
+    word = f" ({job.status})" if job.status.lower() not in ("failed", "cancelled") else ""
+    return f"{job.id} {what}{word}" + (f": {job.error.rstrip('.')}" if job.error else "")
+
+
+def _all(pages: Iterable[Page[Any]]) -> tuple[Any, ...]:
+    return tuple(entry for page in pages for entry in page.entries)

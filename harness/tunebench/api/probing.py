@@ -1,0 +1,149 @@
+"""Ask a running provider what it can do, with a few small requests that change nothing there.
+
+Nothing is uploaded, and no job is started: the fine-tuning API is found by listing its jobs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+from tunebench.api.answers import RequestError
+from tunebench.api.probe_requests import Chat, Completions, Finding, at, send
+from tunebench.errors import TunebenchError, printable
+from tunebench.presets import Capability, Endpoint, MaxTokensField
+from tunebench.wire import optional_name, other_model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tunebench.api.client import Client
+
+
+class ProbeError(TunebenchError):
+    """A provider of which nothing can be told."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found at a provider.
+
+    Attributes:
+        base_url: its API root.
+        model: the model that was asked.
+        models: all models it lists, or None if it lists none.
+        all: what was asked for, in order.
+    """
+
+    base_url: str
+    model: str
+    models: tuple[str, ...] | None
+    all: tuple[Finding, ...]
+
+    def found(self, name: str, endpoint: Endpoint | None = None) -> bool:
+        """Whether the provider can do something, with an endpoint where that makes a difference."""
+        return any(f.found for f in self.all if f.name == name and f.endpoint in (None, endpoint))
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The kind of request to ask it with: completions, if it has them."""
+        return "completions" if self.found("completions") else "chat"
+
+    @property
+    def max_tokens_field(self) -> MaxTokensField:
+        """The field by which it limits a chat answer."""
+        return "max_tokens" if self.found("max_tokens", "chat") else "max_completion_tokens"
+
+    def supports(self, endpoint: Endpoint) -> list[Capability]:
+        """What ``supports`` of its table may list for a kind of request."""
+        return [name for name in get_args(Capability) if self.found(name, endpoint)]
+
+
+def probe(client: Client, model: str | None) -> Findings:
+    """Ask a provider what it can do.
+
+    Args:
+        client: a connection to it.
+        model: the model to ask, or None for the first that it lists.
+
+    Raises:
+        RequestError: the provider does not run, refuses the key, or wants a pause.
+        ProbeError: it lists no model and none was given, or answers neither kind of request.
+    """
+    models = _models(client)
+    if model is None and not models:
+        raise ProbeError(
+            f"{client.base_url} lists no models, so there is none to ask; name one with --model."
+        )
+    asked = model or (models or ("",))[0]
+    completions, chat = Completions(client, asked), Chat(client, asked)
+    if completions.first.error and chat.first.error:
+        raise ProbeError(
+            f"{client.base_url} answers {asked!r} neither completions: "
+            f"{completions.first.error} Nor chat: {chat.first.error}"
+        )
+    spoken = chat if completions.first.error else completions
+    endpoints = [
+        Finding(kind.name, None, not kind.first.error, kind.first.error)
+        for kind in (completions, chat)
+    ]
+    answered = spoken.first.body.get("model")
+    findings = [
+        *endpoints,
+        *completions.findings(),
+        *chat.findings(),
+        _tokenize(client, asked),
+        _fine_tuning(client),
+        Finding("model listed", None, asked in (models or ()), _listed(models)),
+        Finding(
+            "model as asked",
+            None,
+            other_model(asked, answered, None) is None,
+            optional_name(answered) or "no name",
+        ),
+        spoken.same_twice(),
+        _rate_limits(spoken.first.headers),
+    ]
+    return Findings(client.base_url, asked, models, tuple(findings))
+
+
+def _listed(models: tuple[str, ...] | None) -> str:
+    return "/models lists none" if models is None else f"{len(models)} models"
+
+
+def _models(client: Client) -> tuple[str, ...] | None:
+    """The ids that a provider lists; None if it lists none.
+
+    Raises:
+        ProbeError: the list stands one folder below, in ``/v1``.
+    """
+    heard = send(client, "/models")
+    entries = heard.body.get("data")
+    if isinstance(entries, list):
+        return tuple(filter(None, (optional_name(at(entry, "id")) for entry in entries)))
+    below = f"{client.base_url.rstrip('/')}/v1"
+    if isinstance(send(client, f"{below}/models").body.get("data"), list):
+        raise ProbeError(
+            f"base_url {client.base_url} is not the API root, which is {below}; add the /v1."
+        )
+    return None
+
+
+def _tokenize(client: Client, model: str) -> Finding:
+    try:
+        ids = client.tokenize(model, " one")
+    except RequestError as error:
+        return Finding("tokenize", None, found=False, detail=str(error))
+    return Finding("tokenize", None, found=True, detail=f"{len(ids)} ids for ' one'")
+
+
+def _fine_tuning(client: Client) -> Finding:
+    heard = send(client, "/fine_tuning/jobs?limit=1")
+    found = isinstance(heard.body.get("data"), list)
+    return Finding("fine_tuning", None, found, heard.error)
+
+
+def _rate_limits(headers: Mapping[str, str]) -> Finding:
+    named = ((name.lower(), value) for name, value in headers.items())
+    limits = [f"{n.partition('ratelimit-')[2]} {v}" for n, v in named if "ratelimit-" in n]
+    return Finding("rate-limit headers", None, bool(limits), printable(", ".join(limits)))

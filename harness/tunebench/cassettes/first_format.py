@@ -1,0 +1,235 @@
+"""Cassettes of format 1, in which a row was a whole request: read, to be turned into format 2.
+
+A row began with its key and ended with the body of the answer::
+
+    {"cassette": 1, "experiment": "imdb", "recording": "smollm2-135m-1shot"}
+    {"key":"...","endpoint":"POST completions","model":"...","items":[...],"parameters":{...},
+     "prompt_sha256":[...],"status":200,"latency_ms":...,"recorded_at":"...","server":"","body":{}}
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from binascii import unhexlify
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from tunebench.cassettes.fingerprint import digest_of, text_sha256
+from tunebench.cassettes.lines import CassetteError, RequestLine, Row, request_of, row_of
+from tunebench.errors import hidden, without_secrets
+from tunebench.wire import (
+    MARK,
+    Answer,
+    Asked,
+    Unusable,
+    Usage,
+    parsed,
+    read_answers,
+    read_checkpoints,
+    read_created_job,
+    read_events,
+    read_file,
+    read_job,
+    read_tokens,
+    stored_choice,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_FIELDS: dict[str, Any] = {
+    "key": str, "endpoint": str, "model": str, "items": list, "parameters": dict,
+    "prompt_sha256": list, "status": int, "latency_ms": (int, float), "recorded_at": str,
+    "server": str, "body": object,
+}  # fmt: skip
+_ANSWERED = ("POST completions", "POST chat/completions")
+_CREATION = "POST fine_tuning/jobs"
+_SEARCH = re.compile(r"GET fine_tuning/jobs(\?.*)?")
+_STATE = re.compile(r"GET fine_tuning/jobs/[^/?]+")
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A request of format 1 in rows of format 2.
+
+    Attributes:
+        number: the line it stood in.
+        line: what its rows have in common.
+        rows: one for each prompt.
+        answers: what was read of the request's own answer, by prompt; empty where it was no
+            model's.
+    """
+
+    number: int
+    line: RequestLine
+    rows: list[Row]
+    answers: dict[str, Answer]
+
+
+def first_format_header(path: Path) -> dict[str, Any] | None:
+    """The header of a cassette of format 1; None for any other file.
+
+    Raises:
+        CassetteError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            header = json.loads(file.readline())
+    except OSError as error:
+        raise CassetteError(
+            f"{path}: the cassette cannot be read ({error.strerror}); put a file there that can."
+        ) from error
+    except (ValueError, RecursionError):
+        return None
+    is_first = isinstance(header, dict) and header.get("cassette") == 1
+    return header if is_first and {"experiment", "recording"} <= header.keys() else None
+
+
+def converted(path: Path, fields: Mapping[str, Any]) -> Iterator[Converted]:
+    """The rows of a cassette of format 1, request by request; what counts for nothing is left out.
+
+    Args:
+        path: the file.
+        fields: of the model's requests that format 1 did not store, by name: its `parameters`.
+
+    Raises:
+        CassetteError: a line is damaged, or holds an answer that cannot be used.
+    """
+    turns: dict[str, int] = {}
+    mark = ""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if number == 1 or not line.endswith(b"\n"):  # a torn last line counts for nothing
+                continue
+            try:
+                old = _row(line)
+            except ValueError:
+                raise _no_row(path, number) from None
+            if _SEARCH.fullmatch(old["endpoint"]):
+                # Not stored any more: it says whose the job is that follows.
+                mark = _mark_of(old["endpoint"]) or mark
+                continue
+            try:
+                one = _converted(number, old, fields, turns, mark)
+                _check(one)
+            except Unusable as problem:
+                raise CassetteError(
+                    f"{path}, line {number}: {problem}; take the line out and record it again."
+                ) from None
+            except ValueError:
+                raise _no_row(path, number) from None
+            yield one
+
+
+def _no_row(path: Path, number: int) -> CassetteError:
+    return CassetteError(
+        f"{path}, line {number}: this is not a row of a cassette; restore the file from version "
+        "control, or delete it and record again."
+    )
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    old = parsed(line)
+    if not isinstance(old, dict) or list(old) != list(_FIELDS):
+        raise ValueError
+    if not all(isinstance(old[name], kind) for name, kind in _FIELDS.items()):
+        raise ValueError
+    for sha256 in old["prompt_sha256"]:
+        if not isinstance(sha256, str) or len(unhexlify(sha256)) != 32:
+            raise ValueError
+    return old
+
+
+def _check(one: Converted) -> None:
+    """Read what was made of a line as the file is read that it is written to.
+
+    Raises:
+        ValueError: it could not be read, or not be written.
+    """
+    request_of(_written({"request": one.line.id, **one.line.fields}))
+    for row in one.rows:
+        row_of(_written(row._asdict()))
+
+
+def _written(fields: dict[str, Any]) -> Any:
+    return json.loads(json.dumps(fields, allow_nan=False))
+
+
+def _converted(
+    number: int, old: dict[str, Any], more: Mapping[str, Any], turns: dict[str, int], mark: str
+) -> Converted:
+    endpoint, body, parameters = old["endpoint"], old["body"], dict(old["parameters"])
+    prompts: list[str] = old["prompt_sha256"] or [text_sha256("")]
+    usage, server, answered_by = Usage(), "", ""
+    read: dict[str, Answer] = {}
+    model = {"model": old["model"]} if old["model"] else {}
+    if endpoint in _ANSWERED:
+        fields = {**more, **model, **parameters}
+        asked = Asked.of(endpoint, fields, len(prompts), _told(body, "model"))
+        whole = read_answers(body, asked)
+        usage, server, answered_by = whole.usage, whole.server, whole.model
+        answers: list[Any] = [stored_choice(one, chat=asked.chat) for one in whole.answers]
+        read = dict(zip(prompts, whole.answers, strict=True))
+    elif endpoint == "POST tokenize":
+        fields = {**model, **parameters}
+        answers = [{"tokens": read_tokens(body)}]
+    else:
+        fields = {**model, **parameters}
+        answers = [_of_job(endpoint, body, mark)]
+        if _STATE.fullmatch(endpoint):
+            turn = turns[endpoint] = turns.get(endpoint, -1) + 1
+            prompts = [text_sha256(str(turn))]
+        elif endpoint == _CREATION:
+            parameters.setdefault("metadata", {MARK: mark})
+    line = RequestLine(
+        digest_of(endpoint, fields),
+        endpoint,
+        old["model"],
+        parameters,
+        hidden(server),
+        hidden(answered_by),
+    )
+    items = old["items"] if len(old["items"]) == len(prompts) else [None] * len(prompts)
+    rows = [
+        Row(
+            prompt=prompt,
+            request=line.id,
+            item=item,
+            recorded_at=old["recorded_at"],
+            latency_ms=old["latency_ms"],
+            prompts=len(prompts),
+            usage=(usage.prompt_tokens, usage.completion_tokens),
+            answer=without_secrets(answer),
+        )
+        for prompt, item, answer in zip(prompts, items, answers, strict=True)
+    ]
+    return Converted(number, line, rows, read)
+
+
+def _of_job(endpoint: str, body: Any, mark: str) -> Any:
+    """What is stored of an answer about a job or a file."""
+    if endpoint == "POST files":
+        return read_file(body).stored()
+    if endpoint == _CREATION:
+        return read_created_job(body).stored()
+    if _STATE.fullmatch(endpoint):
+        job = read_job(body)
+        return {**job.stored(), "metadata": {MARK: mark, **job.metadata}}
+    if endpoint.partition("?")[0].endswith("/events"):
+        return read_events(body).stored()
+    if endpoint.partition("?")[0].endswith("/checkpoints"):
+        return read_checkpoints(body).stored()
+    return body
+
+
+def _told(body: Any, name: str) -> str | None:
+    value = body.get(name) if isinstance(body, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def _mark_of(endpoint: str) -> str:
+    query = parse_qs(endpoint.partition("?")[2])
+    return next(iter(query.get(f"metadata[{MARK}]", [])), "")

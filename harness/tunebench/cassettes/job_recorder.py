@@ -1,0 +1,244 @@
+"""The cassette of a fine-tuning job.
+
+A job is polled until it has ended, so the same request is answered differently as time goes by.
+Stored are its changes of state, in their order, and what is read of it once it has ended. A replay
+is told the same states one after the other, without waiting between them. Searches for a job are
+not stored: which job is this one, its creation says, or its states do.
+
+Beside answers it holds notes: that the creation of a job was sent, before it is, and that it was
+refused. So a recording that was killed in between does not start a second job.
+
+What a provider may lack (events, checkpoints, a result file) is stored as null where it said so,
+so that a complete recording asks nobody again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tunebench.cassettes.fingerprint import digest_of, text_sha256
+from tunebench.cassettes.lines import RequestLine, Row
+from tunebench.cassettes.misses import CassetteMissError
+from tunebench.cassettes.recorder import RecordedCassette
+from tunebench.wire import (
+    MARK,
+    read_checkpoints,
+    read_created_job,
+    read_events,
+    read_file,
+    read_job,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vcr.request import Request
+
+    from tunebench.cassettes.fingerprint import Fingerprint
+    from tunebench.cassettes.lines import CassetteError
+    from tunebench.cassettes.store import StoredAnswer
+    from tunebench.wire import Job
+
+_CREATION, _UPLOAD = "POST fine_tuning/jobs", "POST files"
+_SENT, _REFUSED = "SENT fine_tuning/jobs", "REFUSED fine_tuning/jobs"
+_STATE = re.compile(r"GET fine_tuning/jobs/[^/?]+")
+_FILE = re.compile(r"GET files/([^/?]+)")
+_READ = re.compile(r"GET (fine_tuning/jobs/[^/?]+/(events|checkpoints)\b.*|files/[^/?]+/content)")
+# That there is no such thing, today or ever.
+_NO_SUCH_THING = (404, 405, 410, 501)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The creation of a job that was sent, and of which no answer came.
+
+    Attributes:
+        idempotency_key: that it was sent with.
+        sent_at: when, UTC.
+    """
+
+    idempotency_key: str
+    sent_at: datetime
+
+
+class JobCassette(RecordedCassette):
+    """A `RecordedCassette` of the traffic of one fine-tuning job."""
+
+    sync = True
+    missing = CassetteMissError
+
+    def __init__(self, path: str, **options: Any) -> None:
+        super().__init__(path, **options)
+        self._turn = 0
+        self._state: Job | None = None
+        self._mark = ""
+
+    # What fine-tuning asks of its cassette.
+
+    def job(self, mark: str) -> str | None:
+        """The id of the job of this ``tunebench_job``, if it was created or followed."""
+        self._mark = mark
+        found = None
+        for stored in self._of(mark):
+            if _is_of_job(stored.request.endpoint):
+                found = read_created_job(stored.row.answer).id
+        if found is not None:
+            self._count_as_played(mark)
+        return found
+
+    def unanswered(self, mark: str) -> Sent | None:
+        """The creation of this ``tunebench_job`` that was sent and not answered, if any was."""
+        sent: Sent | None = None
+        for stored in self._of(mark):
+            endpoint, row = stored.request.endpoint, stored.row
+            if endpoint == _SENT:
+                sent = Sent(row.answer["idempotency_key"], datetime.fromisoformat(row.recorded_at))
+            elif endpoint in (_REFUSED, _CREATION):
+                sent = None
+        return sent
+
+    def sent(self, mark: str, idempotency_key: str) -> None:
+        """Note, before it is, that the creation of a job is sent."""
+        self._note(_SENT, mark, {"idempotency_key": idempotency_key})
+
+    def refused(self, mark: str) -> None:
+        """Note that the provider refused to create a job, so that there is none."""
+        self._note(_REFUSED, mark, {})
+
+    def no_job(self) -> CassetteError:
+        """Why a replay finds no job of its mark."""
+        name, path = self.file.header["recording"], self.file.path
+        if not self.file.exists:
+            return CassetteMissError(
+                f"{name}: there is no cassette {path}, and replay sends nothing to a provider; "
+                f"{self.hint}."
+            )
+        if not any(_is_of_job(row.request.endpoint) for row in self.file.rows()):
+            return CassetteMissError(f"{name}: {path} holds no job yet; {self.hint}.")
+        return CassetteMissError(
+            f"{name}: {path} holds another job than the one this is: the training rows, the model "
+            f"or its fine-tuning options have changed; undo that change, or {self.hint}."
+        )
+
+    def _of(self, mark: str) -> Iterator[StoredAnswer]:
+        """The rows that state this mark."""
+        for stored in self.file.rows():
+            asked = (stored.request.parameters or {}).get("metadata")
+            answer = stored.row.answer
+            told = answer.get("metadata") if isinstance(answer, dict) else None
+            if any(isinstance(one, dict) and one.get(MARK) == mark for one in (asked, told)):
+                yield stored
+
+    def _count_as_played(self, mark: str) -> None:
+        """A replay rests on the rows that led to its job, and asks for none of them."""
+        of_job = list(self._of(mark))
+        files = {
+            (stored.request.parameters or {}).get(name)
+            for stored in of_job
+            for name in ("training_file", "validation_file")
+        }
+        for stored in self.file.rows():
+            if stored.request.endpoint == _UPLOAD and stored.row.answer.get("id") in files:
+                self._play(stored)
+        for stored in of_job:
+            if not _STATE.fullmatch(stored.request.endpoint):
+                self._play(stored)
+
+    def _note(self, endpoint: str, mark: str, content: dict[str, Any]) -> None:
+        metadata = {"metadata": {MARK: mark}}
+        line = RequestLine(digest_of(endpoint, metadata), endpoint, parameters=metadata)
+        earlier = sum(stored.request.endpoint == endpoint for stored in self._of(mark))
+        self._append(line, str(earlier), content)
+
+    def _append(self, line: RequestLine, prompt: str, content: Any) -> None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        row = Row(
+            prompt=text_sha256(prompt),
+            request=line.id,
+            item=None,
+            recorded_at=now,
+            latency_ms=0.0,
+            prompts=1,
+            usage=(None, None),
+            answer=content,
+        )
+        self.file.append(line, [row], sync=True)
+
+    # What it decides otherwise than a cassette of a cell.
+
+    def _asked(self, asked: Fingerprint) -> Fingerprint:
+        if _STATE.fullmatch(asked.endpoint):
+            return replace(asked, prompts=(str(self._turn),))
+        # A file that the provider could not process is uploaded again.
+        if asked.endpoint == _UPLOAD and (failed := self._failed_uploads(asked.digest)):
+            return replace(asked, prompts=(str(failed),))
+        return asked
+
+    def _failed_uploads(self, digest: str) -> int:
+        rows = list(self.file.rows())
+        failed = {row.row.answer["id"] for row in rows if _FILE.fullmatch(row.request.endpoint)}
+        return sum(row.request.digest == digest and row.row.answer["id"] in failed for row in rows)
+
+    def _miss(self, asked: Fingerprint) -> CassetteError:
+        if self._state is not None and self._turn and _STATE.fullmatch(asked.endpoint):
+            name, path = self.file.header["recording"], self.file.path
+            return CassetteMissError(
+                f"{name}: the recording in {path} was stopped while the job was "
+                f"{self._state.status}; {self.hint}, which goes on with it."
+            )
+        return super()._miss(asked)
+
+    def play_response(self, request: Request) -> dict[str, Any]:
+        """The recorded answer; a job's states in turn, its end again and again."""
+        asked, positions = request.tunebench_rows
+        if _STATE.fullmatch(asked.endpoint):
+            self._pass(read_job(self.file.answer(positions[0]).row.answer))
+        return super().play_response(request)
+
+    def append(self, request: Request, response: dict[str, Any]) -> None:
+        """As a cassette of a cell, and also that there is nothing, of what may be lacking."""
+        asked: Fingerprint = request.tunebench_sent.asked
+        if response["status"]["code"] in _NO_SUCH_THING and self._is_kept(asked.endpoint):
+            self._append(asked.line(), asked.prompts[0], None)
+        super().append(request, response)
+
+    def _is_kept(self, endpoint: str) -> bool:
+        """Whether a request reads what came of a job that has ended.
+
+        Until then its events are read to be shown, and there will be more.
+        """
+        ended = self._state is not None and self._state.end != ""
+        return ended and _READ.fullmatch(endpoint) is not None
+
+    def _stored(self, asked: Fingerprint, body: Any) -> Any:
+        endpoint = asked.endpoint
+        if endpoint == _UPLOAD:
+            return read_file(body).stored()
+        if endpoint == _CREATION:
+            return read_created_job(body).stored()
+        if _STATE.fullmatch(endpoint):
+            job, before = read_job(body), self._state
+            if before is not None and job.status == before.status:
+                return None
+            self._pass(job)
+            # Not every provider keeps the metadata by which the job is found here.
+            return {**job.stored(), "metadata": {MARK: self._mark, **job.metadata}}
+        if _FILE.fullmatch(endpoint):
+            file = read_file(body)
+            return file.stored() if file.state == "failed" else None
+        if not self._is_kept(endpoint):
+            return None
+        return (read_events(body) if "/events" in endpoint else read_checkpoints(body)).stored()
+
+    def _pass(self, job: Job) -> None:
+        """A job was seen in a state; the next answer about it is its next state."""
+        self._state = job
+        self._turn += not job.end
+
+
+def _is_of_job(endpoint: str) -> bool:
+    """Whether an answer is about one job: that it was created, or how it stands."""
+    return endpoint == _CREATION or _STATE.fullmatch(endpoint) is not None

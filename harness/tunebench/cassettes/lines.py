@@ -1,0 +1,235 @@
+"""The lines of a cassette's file: what they hold, and that they are as they were written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tunebench.errors import TunebenchError, holds_control
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+VERSION = 2
+ROW_START, _REQUEST_START = b'{"prompt":"', b'{"request":"'
+# Where a row's line holds the digits of its prompt and of its request.
+PROMPT = slice(11, 75)
+REQUEST_OF_ROW = slice(88, 104)
+_REQUEST_ID = slice(12, 28)
+BEFORE_ANSWER, BEFORE_CRC = b',"answer":', b',"crc32":"'
+_HEX_LENGTH = 64
+# No provider counts as many tokens, and no answer takes as many milliseconds.
+_MAX_NUMBER = 1 << 53
+
+
+class CassetteError(TunebenchError):
+    """A cassette that cannot be read, written or asked."""
+
+
+@dataclass(frozen=True)
+class RequestLine:
+    """What the rows of one kind of request have in common.
+
+    Attributes:
+        digest: SHA-256 (hex) over endpoint and body, but for the prompts.
+        endpoint: method and path below the API root.
+        model: the model asked.
+        parameters: the parameters of the request that quote no text.
+        server: what the server says of itself (``system_fingerprint``), or an empty string.
+        answered_by: the model that the provider says has answered, or an empty string.
+    """
+
+    digest: str
+    endpoint: str
+    model: str = ""
+    parameters: Mapping[str, Any] | None = None
+    server: str = ""
+    answered_by: str = ""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """As they are stored."""
+        return {
+            "digest": self.digest,
+            "endpoint": self.endpoint,
+            "model": self.model,
+            "parameters": dict(self.parameters or {}),
+            "server": self.server,
+            "answered_by": self.answered_by,
+        }
+
+    @property
+    def id(self) -> str:
+        """By which rows name it: 16 hex digits, which follow from its fields."""
+        canonical = json.dumps(self.fields, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+class Row(NamedTuple):
+    """One prompt's answer; these fields and no others are stored.
+
+    Attributes:
+        prompt: SHA-256 (hex) of the prompt; of an empty text where the request holds none.
+        request: the id of its `RequestLine`.
+        item: the item id of the text asked, or None.
+        recorded_at: when the answer came, UTC, ISO 8601.
+        latency_ms: time from the request to the whole answer, milliseconds.
+        prompts: how many prompts the request held.
+        usage: prompt and completion tokens of the whole request, None where they were not told.
+        answer: what was read of the answer, see `tunebench.wire`.
+    """
+
+    prompt: str
+    request: str
+    item: str | None
+    recorded_at: str
+    latency_ms: float
+    prompts: int
+    usage: tuple[int | None, int | None]
+    answer: Any
+
+    @property
+    def key(self) -> str:
+        """What no other row of a file has: the digits with which its line begins."""
+        return f"{self.prompt}{self.request}"
+
+
+def is_note(endpoint: str) -> bool:
+    """Whether a row holds what a recording noted for itself, and no answer."""
+    return not endpoint.startswith(("GET ", "POST "))
+
+
+def header_problem(line: bytes) -> str | None:
+    """What is wrong with a first line as the header of a cassette of this version, if anything."""
+    try:
+        header = json.loads(line)
+        version = header["cassette"]
+        if not {"experiment", "recording"} <= header.keys():
+            raise ValueError
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return "this is not a tunebench cassette; move it away and record again"
+    if version == 1:
+        return (
+            "the cassette has format version 1; turn it into the current one with "
+            "`tunebench cassettes upgrade`"
+        )
+    if version != VERSION:
+        return (
+            f"the cassette has format version {version!r} and this tunebench reads version "
+            f"{VERSION}; install the version that wrote it, or move it away and record again"
+        )
+    return None
+
+
+def row_of(fields: Any) -> Row:
+    """A row from its parsed line.
+
+    Raises:
+        ValueError: a field is missing or of another kind.
+    """
+    if type(fields) is not dict or tuple(fields) != Row._fields:
+        raise ValueError("its fields are not those of a row")
+    row = Row._make(fields.values())
+    usage: Any = row.usage
+    right = {
+        "prompt": type(row.prompt) is str and len(row.prompt) == _HEX_LENGTH,
+        "request": type(row.request) is str,
+        "item": row.item is None or type(row.item) is str,
+        "recorded_at": type(row.recorded_at) is str,
+        "latency_ms": type(row.latency_ms) in (int, float) and 0 <= row.latency_ms < _MAX_NUMBER,
+        "prompts": _is_count(row.prompts) and bool(row.prompts),
+        "usage": type(usage) is list and len(usage) == 2 and all(map(_is_count, usage)),
+    }
+    if not all(right.values()):
+        wrong = next(name for name, one in right.items() if not one)
+        raise ValueError(f"the field {wrong} is not of its kind")
+    datetime.fromisoformat(row.recorded_at)
+    return row._replace(usage=(usage[0], usage[1]))
+
+
+def request_of(fields: Any) -> tuple[str, RequestLine]:
+    """The id and the description of a request from its parsed line.
+
+    Raises:
+        ValueError: a field is missing or of another kind.
+    """
+    kinds = _REQUEST_KINDS
+    if type(fields) is not dict or list(fields) != list(kinds):
+        raise ValueError("its fields are not those of a description of requests")
+    for name, kind in kinds.items():
+        if type(fields[name]) is not kind:
+            raise ValueError(f"the field {name} is not of its kind")
+    if len(fields["digest"]) != _HEX_LENGTH:
+        raise ValueError("the field digest is not of its kind")
+    for name in ("endpoint", "server", "answered_by"):
+        # A provider's words, which are shown in a terminal and in reports.
+        if holds_control(fields[name]):
+            raise ValueError(f"the field {name} holds a control character")
+    id_ = fields.pop("request")
+    request = RequestLine(**fields)
+    if request.id != id_:
+        raise ValueError("its id does not follow from its fields")
+    return id_, request
+
+
+_REQUEST_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("request", "digest", "endpoint", "model"), str),
+    "parameters": dict,
+    "server": str,
+    "answered_by": str,
+}
+
+
+def without_rows(lines: Iterable[bytes], keys: Iterable[str]) -> list[bytes]:
+    """The lines of a cassette but for some rows, a torn line and what described nothing but these.
+
+    Args:
+        lines: of its file.
+        keys: of the rows to leave out, as `Row.key` has them.
+    """
+    gone = {(key[:64].encode(), key[64:].encode()) for key in keys}
+    whole = [line for line in lines if line.endswith(b"\n")]
+    kept = [
+        line
+        for line in whole
+        if not line.startswith(ROW_START) or (line[PROMPT], line[REQUEST_OF_ROW]) not in gone
+    ]
+    used = {line[REQUEST_OF_ROW] for line in kept if line.startswith(ROW_START)}
+    return [
+        line for line in kept if not line.startswith(_REQUEST_START) or line[_REQUEST_ID] in used
+    ]
+
+
+def checked_fields(line: bytes) -> Any:
+    """The JSON value of a line whose checksum is right, without the checksum.
+
+    Raises:
+        ValueError: the checksum is another's, or the line is not a JSON object.
+    """
+    content, _, digits = line.rpartition(BEFORE_CRC)
+    if digits.rstrip(b"\r\n") != b'%08x"}' % zlib.crc32(content):
+        raise ValueError("its checksum is not that of its content")
+    try:
+        return json.loads(content + b"}")
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def is_sound(line: bytes) -> bool:
+    """Whether a line's checksum is that of its content."""
+    content, _, digits = line.rpartition(BEFORE_CRC)
+    return digits.rstrip(b"\r\n") == b'%08x"}' % zlib.crc32(content)
+
+
+def _is_count(value: Any) -> bool:
+    return value is None or (type(value) is int and 0 <= value < _MAX_NUMBER)
+
+
+def line_of(fields: Mapping[str, Any]) -> bytes:
+    """A line of the file from its fields, with its checksum."""
+    text = json.dumps(fields, separators=(",", ":"), allow_nan=False)[:-1].encode()
+    return b'%b%b%08x"}\n' % (text, BEFORE_CRC, zlib.crc32(text))

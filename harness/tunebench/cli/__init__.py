@@ -1,0 +1,5 @@
+"""The `tunebench` command."""
+
+from tunebench.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,68 @@
+"""What ``tunebench cassettes ls`` tells of each cassette, without the data set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tunebench.cassettes import inspect
+from tunebench.cli.curve_jobs import states_of
+from tunebench.cli.verification import name_of, recordings_of
+from tunebench.evaluation import orphans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tunebench.cassettes import Inspected
+    from tunebench.experiment import Cell, Experiment
+
+
+_JOB_STATES = {"succeeded": "complete", "failed": "failed", "cancelled": "failed"}
+
+
+def listed(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    """A row for each cassette that an experiment needs or has.
+
+    ``state`` is ``complete`` or ``partial`` by the number of texts answered, or by the job's
+    last state; ``failed`` for a job that failed; ``missing``; ``damaged``; ``orphan`` where no
+    cell uses it; ``unfinished`` for what ``--all`` has begun.
+    """
+    for path, cell in recordings_of(experiment).items():
+        file = inspect(path) if path.exists() else None
+        yield _row(experiment, path, name_of(path, cell), file, _state(path, cell, file))
+        beside = path.with_name(f"{path.name}.part")
+        if beside.exists():
+            yield _row(experiment, beside, name_of(path, cell), inspect(beside), "unfinished")
+    for path in orphans(experiment):
+        file = inspect(path)
+        yield _row(experiment, path, str(file.header.get("recording", path.stem)), file, "orphan")
+
+
+def _state(path: Path, cell: Cell, file: Inspected | None) -> str:
+    if file is None:
+        return "missing"
+    if file.damaged:
+        return "damaged"
+    if path == cell.job_cassette:
+        states = states_of(path)
+        return _JOB_STATES.get(states[-1]["status"] if states else "", "partial")
+    answered = {one.row.item for one in file.rows.values()} - {None}
+    return "complete" if len(answered) >= cell.experiment.task.test_size else "partial"
+
+
+def _row(
+    experiment: Experiment, path: Path, recording: str, file: Inspected | None, state: str
+) -> dict[str, Any]:
+    rows = list(file.rows.values()) if file else []
+    times = [one.row.recorded_at for one in rows]
+    return {
+        "experiment": experiment.name,
+        "cassette": str(path),
+        "recording": recording,
+        "state": state,
+        "rows": len(rows),
+        "first_recorded_at": min(times, default=None),
+        "last_recorded_at": max(times, default=None),
+        "models": sorted({one.request.model for one in rows if one.request.model}),
+        "bytes": file.size if file else 0,
+    }

@@ -1,0 +1,116 @@
+"""What ``tunebench init`` says of the benchmark that it made."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tunebench.cli.new_experiment import Choices
+    from tunebench.datasets import TableSummary
+    from tunebench.experiment import Experiment
+
+_MOST_ROWS = 20_000  # some seconds of work: nobody waits longer for a hint
+_MOST_CHARACTERS = 20_000_000
+_SHOWN = 3
+_FEW = 30  # a 95 % interval is then wider than ±0.17
+
+
+def report_of(
+    choices: Choices,
+    summary: TableSummary,
+    experiment: Experiment,
+    rows: list[dict[str, Any]],
+    written: list[Path],
+) -> dict[str, Any]:
+    """What was made, of what, and what comes next.
+
+    Args:
+        choices: what the files say.
+        summary: of the user's file.
+        experiment: as it will be read.
+        rows: the estimates.
+        written: the files.
+    """
+    folder = choices.folder.as_posix()
+    return {
+        "name": choices.name,
+        "rows": summary.rows,
+        "labels": summary.counts,
+        "repeated": summary.repeated,
+        "cells": [str(cell) for cell in experiment.cells],
+        "estimates": rows,
+        "notes": [*_notes(choices), *_alike(experiment)],
+        "written": [path.as_posix() for path in written],
+        "next": [
+            f"pytest {folder} --record=missing",
+            f"tunebench baseline {folder}",
+            f"pytest {folder}",
+        ],
+    }
+
+
+def _notes(choices: Choices) -> Iterator[str]:
+    if choices.test_size < _FEW:
+        few = f"{choices.test_size} texts are" if choices.test_size > 1 else "1 text is"
+        yield f"Only {few} asked, which tells little of an accuracy: add rows."
+    if choices.shuffled:
+        yield 'The file is sorted by label, so the experiment takes its rows by order = "hash".'
+    yield from choices.provider.notes
+    if not choices.provider.trains:
+        name = choices.provider.name
+        yield f"No training sizes: {name} is not known to fine-tune as OpenAI does."
+
+
+def _alike(experiment: Experiment) -> Iterator[str]:
+    """Texts that will be asked and stand among the training rows in nearly the same words."""
+    from tunebench.datasets import DatasetError, near_duplicates
+    from tunebench.evaluation import dataset_of, test_rows
+
+    data, asked = dataset_of(experiment), test_rows(experiment)
+    if len(data.train) > _MOST_ROWS or data.train["text"].str.len().sum() > _MOST_CHARACTERS:
+        yield "The file is too large to look for near-duplicates in seconds: none were looked for."
+        return
+    try:
+        pairs = near_duplicates(dataclasses.replace(data, test=asked))
+    except DatasetError as error:
+        yield str(error)
+        return
+    if pairs:
+        texts = len({pair.test_item for pair in pairs})
+        yield (
+            f"{texts} of the {len(asked)} texts that are asked stand among the training rows in "
+            "nearly the same words, which favours fine-tuning:"
+        )
+        yield from (f"  {pair}" for pair in pairs[:_SHOWN])
+
+
+def lines_of(report: dict[str, Any]) -> list[str]:
+    """The report in lines."""
+    counts = report["labels"]
+    kept = sum(counts.values())
+    lines = [f"{report['rows']:,} rows, {report['repeated']:,} of them repeat an earlier text."]
+    lines += [f"  {label}: {n:,} ({n / kept:.1%})" for label, n in counts.items()]
+    lines += [f"{len(report['cells'])} cells. Recording them takes about:"]
+    for row in report["estimates"]:
+        cost = "" if row["cost"] is None else f", {row['cost']:.4g} {row['currency']}"
+        lines.append(f"  {row['what']}: {row['tokens']:,} tokens{row['note']}{cost}")
+    if all(row["cost"] is None for row in report["estimates"]):
+        lines.append("  What that costs is not known; --prices, or prices in the file, tell.")
+    lines += report["notes"]
+    lines += ["", *(f"wrote {path}" for path in report["written"])]
+    trains = (
+        ", and trains it" if any("trained" in row["note"] for row in report["estimates"]) else ""
+    )
+    asked, kept_answers, replayed = report["next"]
+    lines += [
+        "",
+        "Next:",
+        f"  {asked}   # asks the model{trains}; can be stopped and resumed",
+        f"  {kept_answers}   # what later recordings are held against",
+        f"  {replayed}   # replays offline; commit benchmarks/, cassettes/ and the data",
+    ]
+    return lines

@@ -1,0 +1,204 @@
+"""The files of a new experiment: what is written where, from a few choices."""
+
+from __future__ import annotations
+
+import json
+import ntpath
+import posixpath
+import re
+import unicodedata
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path, PurePath, PureWindowsPath
+from typing import Any
+
+from tunebench.cli.provider_choice import NewExperimentError, ProviderChoice
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+WORKFLOW = Path(".github/workflows/tunebench.yml")
+ATTRIBUTES = Path(".gitattributes")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the files of a new experiment say; the names are those of the experiment file.
+
+    Attributes:
+        root: the folder that holds, or will hold, ``benchmarks``.
+        data: the user's file of labelled texts.
+        shuffled: whether its rows are taken by a hash of their texts, as it is sorted by label.
+        model: the model's id at the provider.
+    """
+
+    root: Path
+    data: Path
+    shuffled: bool
+    name: str
+    text_column: str
+    label_column: str
+    labels: tuple[str, ...]
+    instruction: str
+    test_share: float
+    test_size: int
+    provider: ProviderChoice
+    model: str
+    prices: dict[str, float | str]
+    shots: list[int]
+    train_sizes: list[int]
+
+    @property
+    def folder(self) -> Path:
+        """The experiment's own folder."""
+        return self.root / "benchmarks" / self.name
+
+    @property
+    def toml(self) -> Path:
+        """The experiment's file."""
+        return self.folder / "experiment.toml"
+
+    @property
+    def test(self) -> Path:
+        """The file of its cases.
+
+        Its name is another one in each experiment: two modules of one name in folders that are no
+        packages clash where pytest imports by ``prepend``, its default.
+        """
+        return self.folder / f"test_{re.sub(r'[^A-Za-z0-9]', '_', self.name)}.py"
+
+    @property
+    def model_name(self) -> str:
+        """The model's name in test ids: the last part of its id."""
+        last = PureWindowsPath(self.model).name  # knows both kinds of slashes
+        return name_of(last) or "model"
+
+    @property
+    def decision_rules(self) -> list[str]:
+        """Both, where log-probabilities are known to tell these labels apart."""
+        labels = self.labels
+        apart = len({label.split()[0] for label in labels}) == len(labels)
+        # No label may begin another, or nothing tells where the shorter one ends.
+        whole = not any(a != b and b.startswith(a) for a in labels for b in labels)
+        both = apart or (whole and self.provider.whole_labels)
+        return ["text", "label_logprobs"] if both and self.provider.logprobs else ["text"]
+
+    def experiment_file(self) -> str:
+        """The text of ``experiment.toml``."""
+        first = f"train_size = {self.train_sizes[-1]}" if self.train_sizes else ""
+        return _render(
+            "experiment.toml.jinja",
+            name=self.name,
+            dataset=path_from(self.folder.absolute(), self.data.absolute()),
+            text_column=self.text_column,
+            label_column=self.label_column,
+            shuffled=self.shuffled,
+            labels=self.labels,
+            instruction=self.instruction,
+            test_share=self.test_share,
+            test_size=self.test_size,
+            provider=self.provider,
+            model={"name": self.model_name, "id": self.model, "prices": self.prices},
+            shots=self.shots,
+            train_sizes=self.train_sizes,
+            decision_rules=self.decision_rules,
+            n_epochs=4,
+            example=first or f"shots = {self.shots[-1]}",
+        )
+
+    def test_file(self) -> str:
+        """The text of the cases."""
+        return _render("test.py.jinja", train_sizes=self.train_sizes)
+
+    def git_attributes(self, cassettes: Path) -> list[str]:
+        """Lines of ``.gitattributes`` that keep Git from changing the bytes of cassettes and data.
+
+        Git for Windows writes other line ends by default; a cassette is then taken for damaged,
+        and a text of several lines for another text.
+        """
+        lines = []
+        for path, pattern in ((cassettes, "{}/**"), (self.data, "/{}")):
+            relative = path_from(self.root.absolute(), path.absolute())
+            if not relative.startswith("../") and not PurePath(relative).is_absolute():
+                escaped = re.sub(r"[\\*?\[]", r"\\\g<0>", relative)
+                line = pattern.format(escaped)
+                # A pattern with spaces is quoted as in C, which JSON's strings are close to.
+                quoted = json.dumps(line, ensure_ascii=False) if re.search(r"\s", line) else line
+                lines.append(f"{quoted} -text")
+        return lines
+
+
+def workflow_file() -> str:
+    """The text of the workflow that replays all benchmarks of a repository."""
+    return _render("workflow.yml.jinja")
+
+
+def name_of(text: str) -> str:
+    """A name made of a text, as of a file's stem; empty if nothing of it can stand in one."""
+    letters = "".join(
+        c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)
+    )
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", letters).strip("-._")
+
+
+def check_name(name: str) -> None:
+    """Refuse what can be no experiment's name.
+
+    Raises:
+        NewExperimentError: it can be none.
+    """
+    if not _NAME.fullmatch(name):
+        raise NewExperimentError(
+            f"--name {name!r} can be no experiment's name, which has letters, digits, '.', '_' and "
+            "'-' and begins with a letter or digit; give another."
+        )
+
+
+def path_from(folder: PurePath, file: PurePath) -> str:
+    """A file's path from a folder, with forward slashes; both are absolute.
+
+    On another drive of Windows it is the whole path.
+    """
+    system = ntpath if isinstance(file, PureWindowsPath) else posixpath
+    try:
+        relative = system.relpath(file, folder)
+    except ValueError:
+        return file.as_posix()
+    return type(file)(relative).as_posix()
+
+
+def toml_value(value: Any) -> str:
+    """A string or number, a list of them, or a table of bare keys, as TOML."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {toml_value(v)}' for key, v in value.items())} }}"
+    # JSON's strings are TOML's, but for one character that TOML wants escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _render(template: str, **values: Any) -> str:
+    import jinja2
+
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
+    )
+    environment.filters["toml"] = toml_value
+    source = files("tunebench.cli").joinpath("templates", template).read_text(encoding="utf-8")
+    return environment.from_string(source).render(values)
+
+
+def prices_of(given: list[str]) -> dict[str, float | str]:
+    """The prices that ``--prices`` gives, as a model's table; the experiment file checks them.
+
+    Raises:
+        NewExperimentError: one is no ``KEY=VALUE``, or its value no number.
+    """
+    prices: dict[str, float | str] = {}
+    for pair in given:
+        key, _, value = pair.partition("=")
+        try:
+            prices[key] = value if key == "currency" else float(value)
+        except ValueError:
+            raise NewExperimentError(
+                f"--prices {pair!r} is no price; write one as input=0.4."
+            ) from None
+    return prices

@@ -1,0 +1,116 @@
+"""The provider of a new experiment: what ``--provider`` names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import get_args
+
+from tunebench.datasets import nearest
+from tunebench.errors import TunebenchError
+from tunebench.presets import PRESETS, Capability
+
+_LOCAL_MODEL = "smollm2-135m"
+
+
+class NewExperimentError(TunebenchError):
+    """An experiment that cannot be made."""
+
+
+@dataclass(frozen=True)
+class ProviderChoice:
+    """The provider of a new experiment.
+
+    Attributes:
+        name: of its table.
+        table: its keys and values.
+        comments: on those lines, by key.
+        key_hint: a variable that may hold its key, for a comment.
+        trains: whether it is known to fine-tune.
+        logprobs: whether it is known to give log-probabilities.
+        whole_labels: whether it is known to tell labels apart that begin with the same token.
+        notes: what a user should know of it before recording, sentences.
+    """
+
+    name: str
+    table: dict[str, str | list[str]]
+    comments: dict[str, str] = field(default_factory=dict)
+    key_hint: str = ""
+    trains: bool = False
+    logprobs: bool = False
+    whole_labels: bool = False
+    notes: tuple[str, ...] = ()
+
+    def check(self, train_sizes: list[int] | None) -> None:
+        """Refuse training sizes at a provider that is not known to train.
+
+        Raises:
+            NewExperimentError: there are some.
+        """
+        if train_sizes and not self.trains:
+            trained = ", ".join(n for n, known in PRESETS.items() if known.fine_tuning == "openai")
+            raise NewExperimentError(
+                f"--train-sizes needs OpenAI's fine-tuning API, which the provider {self.name!r} "
+                f"is not known to have; leave it out, or give --provider local or {trained}."
+            )
+
+
+def chosen_provider(given: str) -> ProviderChoice:
+    """The provider that ``--provider`` names.
+
+    Raises:
+        NewExperimentError: it names none.
+    """
+    if given == "local":
+        table: dict[str, str | list[str]] = {"base_url": "http://127.0.0.1:8017/v1"}
+        return ProviderChoice("local", table, trains=True, logprobs=True, whole_labels=True)
+    if given.startswith(("http://", "https://")):
+        known = ", ".join(f'"{name}"' for name in get_args(Capability))
+        return ProviderChoice(
+            "endpoint",
+            {"base_url": given, "supports": []},
+            comments={"supports": f"what it can do of {known}: `tunebench doctor` asks it"},
+            key_hint="API_KEY",
+        )
+    if given in PRESETS:
+        return _preset(given)
+    near = nearest(given, ["local", *PRESETS])
+    hint = f"did you mean {near!r}?" if near else "give one of them."
+    raise NewExperimentError(
+        f"--provider {given!r} is neither 'local' nor a URL as https://HOST/v1 nor a preset "
+        f"({', '.join(PRESETS)}); {hint}"
+    )
+
+
+def _preset(name: str) -> ProviderChoice:
+    preset = PRESETS[name]
+    table: dict[str, str | list[str]] = {"preset": name}
+    key = f", with the key in {preset.api_key_env}" if preset.api_key_env else ""
+    comments = {"preset": f"asked by {preset.endpoint}{key}; what is set here as well wins"}
+    notes = [f"Known of {name}: {preset.note}."]
+    if preset.base_url is None and preset.own_url is not None:
+        table["base_url"] = preset.own_url
+        comments["base_url"] = "put your own address here"
+        notes.append(f"Put your own address into [provider.{name}] base_url before you record.")
+    if preset.api_key_env:
+        notes.append(f"Set {preset.api_key_env} to your key before you record.")
+    return ProviderChoice(
+        name,
+        table,
+        comments,
+        trains=preset.fine_tuning == "openai",
+        logprobs="logprobs" in preset.supports,
+        notes=tuple(notes),
+    )
+
+
+def chosen_model(provider: ProviderChoice, given: str | None) -> str:
+    """The model's id at the provider.
+
+    Raises:
+        NewExperimentError: none is given, and the provider is not the local one.
+    """
+    if not given and provider.name != "local":
+        raise NewExperimentError(
+            f"The provider {provider.name!r} serves more models than one; name one with --model."
+        )
+    return given or _LOCAL_MODEL

@@ -1,0 +1,93 @@
+"""Remove from an experiment's cassettes what no cell asks, where that is sure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tunebench.cassettes import CassetteError, lock, without_rows
+from tunebench.errors import TunebenchError
+from tunebench.files import whole_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from tunebench.cli.verification import Verified
+    from tunebench.experiment import Experiment
+
+
+class PruneError(TunebenchError):
+    """Cassettes of which it is not known who needs them, or that cannot be changed."""
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What is done with a cassette.
+
+    Attributes:
+        path: the file.
+        action: ``remove``, ``rewrite`` or ``leave``.
+        sentence: what is done and why.
+        keys: of the rows that go where it is rewritten.
+    """
+
+    path: Path
+    action: str
+    sentence: str
+    keys: tuple[str, ...] = ()
+
+
+def planned(experiment: Experiment, found: Iterable[Verified]) -> Iterator[Pruned]:
+    """What there is to prune, or to leave although it looks like it, among verified cassettes."""
+    for one in found:
+        path, file = one.path, one.file
+        if file is None:
+            continue
+        if not one.recording and file.header.get("experiment") != experiment.name:
+            why = f"left alone, since it is not a cassette of {experiment.name!r}"
+            yield Pruned(path, "leave", f"{path}: {why}.")
+        elif not one.recording:
+            why = f"removed with its {len(file.rows)} rows, since no cell uses it"
+            yield Pruned(path, "remove", f"{path}: {why}.")
+        elif one.unplayed is None:
+            why = "left alone, since its replay stops before its end"
+            yield Pruned(path, "leave", f"{path}: {why}.")
+        elif one.unplayed or file.torn:
+            rows = len(file.numbers(one.unplayed))
+            what = [f"{rows} rows that nothing asks for"] if rows else []
+            what += ["the torn last line"] if file.torn else []
+            sentence = f"{path}: rewritten without {' and '.join(what)}."
+            yield Pruned(path, "rewrite", sentence, tuple(one.unplayed))
+
+
+def carry_out(plan: Pruned) -> Pruned:
+    """Do what is planned with a cassette, unless it is being recorded.
+
+    Returns:
+        What was done.
+
+    Raises:
+        TunebenchError: the file cannot be removed or written; it is as it was.
+    """
+    if plan.action == "leave":
+        return plan
+    path = plan.path
+    try:
+        with path.open("rb") as file:
+            try:
+                lock(file.fileno(), path)
+            except CassetteError as error:
+                return Pruned(path, "leave", f"{error} It was left alone.")
+            if plan.action == "remove":
+                path.unlink()
+                return plan
+            with whole_files([path], overwrite=True) as (new,):
+                # Read behind the lock: what another process recorded in between is kept.
+                new.writelines(without_rows(file, plan.keys))
+    except OSError as error:
+        raise PruneError(
+            f"{path}: the cassette cannot be changed ({error.strerror}) and is as it was; make "
+            "its folder one that can be written to."
+        ) from error
+    return plan

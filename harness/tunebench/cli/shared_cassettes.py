@@ -1,0 +1,141 @@
+"""Who else keeps cassettes where an experiment does: what it does not ask may be another's.
+
+Cassettes are removed only where that is known, so whatever leaves it open is an error.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tunebench.cli.pruning import PruneError
+from tunebench.settings import cassettes_of, configuration, repository_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tunebench.experiment import Experiment
+
+_NOTHING = "so nothing was pruned"
+
+
+def refuse_shared_folders(experiments: Iterable[Experiment]) -> None:
+    """Refuse experiments whose cassettes may be used by another experiment of the repository.
+
+    All TOML files of the repository are looked at, wherever they lie and whatever they are called.
+
+    Raises:
+        PruneError: another experiment keeps its cassettes in the same folder or one within it, or
+            that cannot be known.
+        ConfigurationError: a ``pyproject.toml`` that says where cassettes lie cannot be read.
+    """
+    experiments = list(experiments)
+    names = {experiment.name for experiment in experiments}
+    known: dict[Path, list[tuple[Path, Path]]] = {}
+    for experiment in experiments:
+        root = _root(experiment)
+        if root not in known:
+            found = _named(root, names)
+            known[root] = [(path, cassettes_of(path, name)) for path, name in found]
+        own = os.path.abspath(experiment.path)
+        for path, folder in known[root]:
+            if os.path.abspath(path) != own and _overlap(experiment.cassettes, folder):
+                raise PruneError(
+                    f"{experiment.path} and {path} both keep their cassettes in "
+                    f"{experiment.cassettes}, {_NOTHING}; give their tasks other names."
+                )
+
+
+def _root(experiment: Experiment) -> Path:
+    """The folder that holds all experiments which may keep cassettes where this one does."""
+    folder, cassettes = Path(os.path.abspath(experiment.path)).parent, experiment.cassettes
+    root = repository_of(folder)
+    if root is None and configuration(folder, {}, os.environ).cassettes is None:
+        # Where nobody says otherwise, only experiments in and below this one do.
+        return cassettes.parent.parent
+    if root is None or not cassettes.resolve().is_relative_to(root.resolve()):
+        raise PruneError(
+            f"{experiment.path}: its cassettes lie in {cassettes}, outside of its repository, "
+            f"where experiments of other repositories may use them, {_NOTHING}; remove by hand "
+            "what `tunebench cassettes verify` names."
+        )
+    return root
+
+
+def _overlap(own: Path, other: Path) -> bool:
+    """Whether a cassette in or below one folder may be one of the other's."""
+    mine, theirs = own.resolve(), other.resolve()
+    if mine.is_relative_to(theirs) or theirs.is_relative_to(mine):
+        return True
+    if not (own.exists() and other.exists()):
+        return False
+    linked = (file.resolve() for file in other.rglob("*.jsonl") if file.is_symlink())
+    return own.samefile(other) or any(file.is_relative_to(mine) for file in linked)
+
+
+def _named(root: Path, sought: Iterable[str]) -> Iterator[tuple[Path, str]]:
+    """The experiment files below a folder, and the experiments' names.
+
+    One that cannot be read may be any, unless it holds none of the names that are sought.
+    """
+    for path in _toml_files(root, frozenset()):
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:  # a link to nothing
+            continue
+        except OSError as error:
+            raise PruneError(
+                f"{path}: the file cannot be read ({error.strerror}), and may be an experiment "
+                f"that uses the same cassettes, {_NOTHING}; make it readable."
+            ) from error
+        try:
+            found = _name_of(content)
+        except (ValueError, RecursionError) as error:
+            if any(name.encode() in content for name in sought):
+                raise PruneError(
+                    f"{path}: this is not TOML ({error}), and may be an experiment that uses the "
+                    f"same cassettes, {_NOTHING}; fix it."
+                ) from None
+            continue
+        if found is not None:
+            yield path, found
+
+
+def name_in(path: Path) -> str | None:
+    """The name of the experiment in a TOML file; None where it is none, or cannot be read."""
+    try:
+        return _name_of(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _name_of(content: bytes) -> str | None:
+    if b"task" not in content:
+        return None
+    task = tomllib.loads(content.decode()).get("task")
+    name = task.get("name") if isinstance(task, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _toml_files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    """The TOML files in and below a folder, also behind links."""
+    here = folder.resolve()
+    if here in above:  # a link to where it lies
+        return
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+        folders = {entry.name for entry in entries if entry.is_dir()}
+    except OSError as error:
+        raise PruneError(
+            f"{folder}: the folder cannot be read ({error.strerror}), and may hold an experiment "
+            f"that uses the same cassettes, {_NOTHING}; make it readable."
+        ) from error
+    for entry in entries:
+        if entry.name in folders:
+            if entry.name != ".git":
+                yield from _toml_files(folder / entry.name, above | {here})
+        elif entry.name.lower().endswith(".toml"):
+            yield folder / entry.name

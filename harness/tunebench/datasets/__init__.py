@@ -1,0 +1,120 @@
+"""Labelled texts in: `load` finds a data set by its name and gives it as two frames.
+
+Importing this package costs nothing: pandas, and TensorFlow Datasets (TFDS) above all, are
+imported by the first `load` that needs them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from tunebench.datasets.dataset import Dataset, DatasetError, nearest
+from tunebench.datasets.duplicates import NearDuplicate, near_duplicates
+from tunebench.datasets.labelled_texts import TableSummary, inspect_table
+from tunebench.datasets.options import DataReport, Options
+from tunebench.datasets.table_files import ENDINGS
+
+__all__ = [
+    "DataReport",
+    "Dataset",
+    "DatasetError",
+    "NearDuplicate",
+    "Options",
+    "TableSummary",
+    "inspect_table",
+    "load",
+    "near_duplicates",
+    "nearest",
+]
+
+if TYPE_CHECKING:
+    import os
+
+    import pandas as pd
+
+
+_MODULES = {
+    "imdb_reviews": "tunebench.datasets.imdb",
+    "rotten_tomatoes": "tunebench.datasets.rotten_tomatoes",
+    "tfds:imdb_reviews": "tunebench.datasets.tfds_imdb",
+}
+
+
+def load(
+    name: str,
+    options: Options | None = None,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Dataset:
+    """Load a data set, preparing it first if this machine has not yet done so.
+
+    Args:
+        name: ``imdb_reviews`` (2000 training and 1000 held-out reviews, offline),
+            ``rotten_tomatoes`` (8,530 sentences of reviews, offline), ``tfds:imdb_reviews`` (the
+            25,000 and 25,000 of the original, downloaded once), another ``tfds:NAME[/CONFIG]``,
+            ``hf:NAME[/CONFIG]`` of Hugging Face, or the path of a ``.csv``, ``.tsv``, ``.jsonl``
+            or ``.parquet`` file.
+        options: columns, labels and split; as the experiment file has them where left out.
+        data_dir: where prepared data lies; TFDS's own choice if None, that is the environment
+            variable ``TFDS_DATA_DIR`` or else ``~/tensorflow_datasets``.
+
+    Returns:
+        The data set, in the same order each time and on each machine. Where ``options.labels``
+        are the data set's own names but for their order and case, label ids follow the former.
+
+    Raises:
+        DatasetError: the name is unknown, or the data cannot be found, downloaded, read or
+            prepared, or is not fit for a benchmark.
+    """
+    options = options or Options()
+    kind, _, rest = name.partition(":")
+    if name in _MODULES:
+        _refuse_given(name, options, "text_column", "label_column", "test_dataset", "order")
+        module = importlib.import_module(_MODULES[name])
+        return _by_name(cast("Dataset", module.load(data_dir=data_dir)), options.labels)
+    if rest and kind == "tfds":
+        from tunebench.datasets import tfds_sets
+
+        _refuse_given(name, options, "test_dataset", "order")
+        return _by_name(tfds_sets.load(rest, options, data_dir), options.labels)
+    if rest and kind == "hf":
+        from tunebench.datasets import hugging_face
+
+        _refuse_given(name, options, "test_dataset", "order")
+        return _by_name(hugging_face.load(rest, options, data_dir), options.labels)
+    if name.lower().endswith(ENDINGS):
+        from tunebench.datasets import tables
+
+        return tables.load(name, options)
+    known = ", ".join(repr(known) for known in _MODULES)
+    raise DatasetError(
+        f"There is no data set {name!r}; write {known}, 'tfds:NAME', 'hf:NAME' or the path of a "
+        f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]} file."
+    )
+
+
+def _refuse_given(name: str, options: Options, *keys: str) -> None:
+    for key in keys:
+        if getattr(options, key) is not None:
+            raise DatasetError(
+                f"The data set {name!r} has its own {key.replace('_', ' ')}; take {key} out of "
+                "[task]."
+            )
+
+
+def _by_name(data: Dataset, labels: tuple[str, ...] | None) -> Dataset:
+    """Number the labels as the task does, where it calls them by the data set's names."""
+    own = [name.casefold() for name in data.label_names or ()]
+    wanted = [name.casefold() for name in labels or ()]
+    if sorted(own) != sorted(wanted) or own == wanted or len(set(own)) < len(own):
+        return data
+    ids = [wanted.index(name) for name in own]
+
+    def renumbered(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(label=frame["label"].map(dict(enumerate(ids))).astype("int64"))
+
+    return replace(
+        data, label_names=labels, train=renumbered(data.train), test=renumbered(data.test)
+    )

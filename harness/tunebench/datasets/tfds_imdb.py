@@ -1,0 +1,72 @@
+"""``tfds:imdb_reviews``: the Large Movie Review Dataset (Maas et al., ACL 2011), as TFDS gives it.
+
+The archive comes from the address that TFDS knows and must have the checksum that TFDS has for it.
+TFDS's builder prepares it; only reading the archive, for which TFDS wants TensorFlow, is ours.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from tunebench.datasets import prepared
+from tunebench.datasets.dataset import Dataset, to_frame
+from tunebench.datasets.download import Archive, fetch
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+LABEL_NAMES = ("neg", "pos")
+
+
+def load(
+    *, data_dir: str | os.PathLike[str] | None = None, archive: Archive | None = None
+) -> Dataset:
+    """Load the 25,000 training and 25,000 test reviews, downloading 84 MB the first time.
+
+    The archive is kept in ``<data folder>/downloads/manual``, where TFDS, too, looks for files
+    that were put there by hand.
+
+    Args:
+        data_dir: the data folder; as TFDS chooses it if None.
+        archive: another archive of the same layout; TFDS's own if None.
+
+    Returns:
+        The data set in TFDS's order; its items are the archive's file names, such as
+        ``train/pos/0_9.txt``.
+
+    Raises:
+        DatasetError: the archive cannot be downloaded, or is another one, or cannot be prepared.
+    """
+    recipe = prepared.Recipe(
+        folder="tunebench_imdb_canonical/plain_text/1.0.0",
+        splits=("train", "test"),
+        builder=_builder,
+        source=functools.partial(_source, archive),
+    )
+    splits = prepared.load(recipe, data_dir)
+    return Dataset(
+        name="tfds:imdb_reviews",
+        label_names=LABEL_NAMES,
+        train=to_frame(splits["train"]),
+        test=to_frame(splits["test"]),
+    )
+
+
+def official_archive() -> Archive:
+    """The archive's address, size and checksum, read from TFDS's own list."""
+    import tensorflow_datasets as tfds
+
+    ((url, known),) = tfds.builder_cls("imdb_reviews").url_infos.items()
+    return Archive(url=url, sha256=known.checksum, size=int(known.size))
+
+
+def _source(archive: Archive | None, root: Path) -> Path:
+    return fetch(archive or official_archive(), root / "downloads" / "manual")
+
+
+def _builder(root: Path) -> Any:
+    from tunebench.datasets.tfds_imdb_builder import TunebenchImdbCanonical
+
+    return TunebenchImdbCanonical(data_dir=root)

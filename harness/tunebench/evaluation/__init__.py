@@ -1,0 +1,30 @@
+"""From a cell to its result: prompts, requests, fine-tuning, recording, judging."""
+
+from tunebench.evaluation.budget import Budget
+from tunebench.evaluation.connections import StartedProvider, key_of
+from tunebench.evaluation.estimate import estimates
+from tunebench.evaluation.inputs import State, dataset_of, prompts_of, test_rows, train_rows
+from tunebench.evaluation.judgements import judge
+from tunebench.evaluation.recording import Progress
+from tunebench.evaluation.result import Result
+from tunebench.evaluation.runner import CellError, Runner, orphans
+from tunebench.evaluation.training_inputs import rows_of
+
+__all__ = [
+    "Budget",
+    "CellError",
+    "Progress",
+    "Result",
+    "Runner",
+    "StartedProvider",
+    "State",
+    "dataset_of",
+    "estimates",
+    "judge",
+    "key_of",
+    "orphans",
+    "prompts_of",
+    "rows_of",
+    "test_rows",
+    "train_rows",
+]

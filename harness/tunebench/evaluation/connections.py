@@ -1,0 +1,132 @@
+"""Providers of an experiment: connections, made when first needed, and the one started here."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tunebench.api import LOCAL, Client, LocalProvider, Pacer
+from tunebench.errors import TunebenchError, keep_secret
+
+if TYPE_CHECKING:
+    from tunebench.experiment import Experiment, Provider
+
+
+class KeyMissingError(TunebenchError):
+    """A provider whose key is not set, or cannot be sent."""
+
+
+@dataclass
+class Connections:
+    """One client for each provider, another one for replay."""
+
+    _clients: dict[tuple[Experiment, str, bool], Client] = field(default_factory=dict)
+
+    def client(self, experiment: Experiment, name: str, *, recording: bool) -> Client:
+        """The connection to a provider.
+
+        Args:
+            experiment: whose provider it is.
+            name: the provider's.
+            recording: whether anything may be sent; a replay needs no key and repeats nothing.
+
+        Raises:
+            KeyMissingError: the variable that is to hold the provider's key is not set.
+        """
+        key = (experiment, name, recording)
+        if key not in self._clients:
+            provider = experiment.providers[name]
+            self._clients[key] = Client(
+                provider.base_url,
+                _api_key(experiment, name) if recording else "replay",
+                prompts_per_request=20 if "lists" in provider.supports else 1,
+                concurrency=provider.concurrency if recording else 1,
+                retries=provider.retries if recording else 0,
+                timeout=provider.timeout,
+                answers_as=known_names(experiment, name),
+                pacer=_pacer(provider) if recording else None,
+                offline=not recording,
+            )
+        return self._clients[key]
+
+    def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+
+
+class StartedProvider:
+    """The local provider, if a recording had to start it."""
+
+    def __init__(self) -> None:
+        self._local = LocalProvider()
+
+    def start(self, experiment: Experiment, name: str) -> None:
+        """Start a provider with its models of an experiment, if it is the local one.
+
+        Raises:
+            LocalProviderError: it did not start.
+        """
+        if name == LOCAL:
+            models = [m.provider_id for m in experiment.models.values() if m.provider == LOCAL]
+            self._local.ensure(experiment.providers[name].base_url, models)
+
+    def stop(self) -> None:
+        """Stop it, if it was started here."""
+        self._local.stop()
+
+
+def known_names(experiment: Experiment, provider: str) -> dict[str, str]:
+    """The names that a provider's models answer with, by the names they are asked by."""
+    return {
+        model.provider_id: model.answers_as
+        for model in experiment.models.values()
+        if model.provider == provider and model.answers_as is not None
+    }
+
+
+def _pacer(provider: Provider) -> Pacer:
+    return Pacer(
+        provider.concurrency,
+        requests_per_minute=provider.requests_per_minute,
+        tokens_per_minute=provider.tokens_per_minute,
+        repeats=provider.retries > 0,
+    )
+
+
+def _api_key(experiment: Experiment, provider: str) -> str:
+    variable = experiment.providers[provider].api_key_env
+    # A proxy before several providers may echo one's key in another's answers.
+    for other in experiment.providers.values():
+        keep_secret(os.environ.get(other.api_key_env or "", "").strip())
+    return key_of(variable, f"{experiment.path}: [provider.{provider}]")
+
+
+def key_of(variable: str | None, whose: str) -> str:
+    """The key in an environment variable, without white space around it; hidden from now on.
+
+    Args:
+        variable: its name; None where no key is needed.
+        whose: whose key it is, for the beginning of an error's sentence.
+
+    Raises:
+        KeyMissingError: it is not set, or holds what no header can carry.
+    """
+    if variable is None:
+        return "none"
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise KeyMissingError(
+            f"{whose} takes its key from the environment variable {variable}, which is not set; "
+            "set it to the provider's key."
+        )
+    keep_secret(key)
+    if not (key.isascii() and key.isprintable()):
+        raise KeyMissingError(
+            f"{whose} takes its key from the environment variable {variable}, and the key there "
+            "holds a character that cannot be sent (a line break, a control character, or one that "
+            "is not ASCII); set it again."
+        )
+    return key

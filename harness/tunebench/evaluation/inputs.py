@@ -1,0 +1,164 @@
+"""What a cell asks: the test rows of its experiment, and their prompts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from tunebench.datasets import Dataset, Options, load
+from tunebench.errors import TunebenchError
+from tunebench.formatting import (
+    Example,
+    bare_prompt,
+    chat_prompt,
+    draw_examples,
+    few_shot_prompt,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from tunebench.api import Prompt
+    from tunebench.experiment import Cell, Experiment
+
+
+# What is kept here is kept by the content of the data's files: an experiment that is read again
+# sees them as they are then.
+State = tuple[str | None, ...]
+
+_SEVERAL = 5  # rows of a class; where fewer are expected, hardly any may come by chance
+
+
+class TaskError(TunebenchError):
+    """A task that its data set cannot serve."""
+
+
+def dataset_of(experiment: Experiment) -> Dataset:
+    """The data set of an experiment, read as its task says."""
+    task = experiment.task
+    options = Options(
+        folder=experiment.path.absolute().parent,
+        labels=tuple(task.labels),
+        text_column=task.text_column,
+        label_column=task.label_column,
+        test_dataset=task.test_dataset,
+        test_share=task.test_share,
+        overlap=task.overlap,
+        seed=task.seed,
+        order=task.order,
+    )
+    return _dataset(task.dataset, options, experiment.data_state)
+
+
+@lru_cache(maxsize=8)
+def _dataset(name: str, options: Options, _: State) -> Dataset:
+    return load(name, options)
+
+
+def test_rows(experiment: Experiment) -> pd.DataFrame:
+    """The rows that every cell of an experiment is asked: item, text and label id."""
+    return _test_rows(experiment, experiment.data_state)
+
+
+@lru_cache(maxsize=8)
+def _test_rows(experiment: Experiment, _: State) -> pd.DataFrame:
+    task = experiment.task
+    data = dataset_of(experiment)
+    test = data.test
+    if task.test_size > len(test):
+        own = data.report is not None and data.report.share is not None
+        raise TaskError(
+            f"{experiment.path}: [task] test_size is {task.test_size} and {task.dataset!r} has "
+            f"{len(test)} test rows; lower it to {len(test)} or less"
+            f"{', raise test_share or add rows.' if own else '.'}"
+        )
+    rows = test.head(task.test_size)
+    for split, labels in (("test", rows["label"]), ("training", data.train["label"])):
+        if len(labels) and not 0 <= labels.min() <= labels.max() < len(task.labels):
+            raise TaskError(
+                f"{experiment.path}: [task] labels names {len(task.labels)} labels, and the "
+                f"{split} rows of {task.dataset!r} have label ids from {labels.min()} to "
+                f"{labels.max()}; name each id's label, in the order of the ids."
+            )
+    _refuse_sorted(experiment, data, rows)
+    return rows
+
+
+def _refuse_sorted(experiment: Experiment, data: Dataset, rows: pd.DataFrame) -> None:
+    """Refuse test rows that hold far fewer of a label than its share of all rows.
+
+    Sets that are always the same are left as they are, and rows that are in no order.
+    """
+    if data.report is None or experiment.task.order == "hash":
+        return
+    asked = Counter(rows["label"])
+    whole = Counter([*data.train["label"], *data.test["label"]])
+    for label_id, label in enumerate(experiment.task.labels):
+        share = whole[label_id] / whole.total()
+        if share * len(rows) >= _SEVERAL and asked[label_id] < share * len(rows) / 4:
+            raise TaskError(
+                f"{experiment.path}: {asked[label_id]} of the first {len(rows)} test rows are "
+                f"{label!r}, and {share:.0%} of all rows; the file is sorted by label: set "
+                'order = "hash" in [task], or shuffle its rows once and put new ones at the end.'
+            )
+
+
+def train_rows(experiment: Experiment) -> pd.DataFrame:
+    """The rows that an experiment may train on or show as examples, in the data set's order."""
+    test_rows(experiment)  # checks the labels
+    return dataset_of(experiment).train
+
+
+@lru_cache(maxsize=4)
+def _examples(experiment: Experiment, shots: int, _: State) -> tuple[Example, ...]:
+    task = experiment.task
+    texts = test_rows(experiment)["text"].tolist()
+    train = train_rows(experiment)
+    return draw_examples(train, task.labels, shots, seed=task.seed, test_texts=texts)
+
+
+def is_chat(cell: Cell) -> bool:
+    """Whether a cell's model is asked in messages."""
+    experiment = cell.experiment
+    return experiment.providers[experiment.models[cell.model].provider].endpoint == "chat"
+
+
+# A test may evaluate cells in any order; prompts are needed twice when recording.
+@lru_cache(maxsize=4)
+def _prompts(experiment: Experiment, shots: int, chat: bool, _: State) -> dict[str, Prompt]:
+    instruction = experiment.task.instruction
+    rows = test_rows(experiment)
+    examples = _examples(experiment, shots, experiment.data_state)
+    prompt = chat_prompt if chat else few_shot_prompt
+    return {
+        item: prompt(instruction, examples, text)
+        for item, text in zip(rows["item"], rows["text"], strict=True)
+    }
+
+
+@lru_cache(maxsize=4)
+def _bare_prompts(experiment: Experiment, _: State) -> dict[str, Prompt]:
+    rows = test_rows(experiment)
+    return {item: bare_prompt(text) for item, text in zip(rows["item"], rows["text"], strict=True)}
+
+
+def prompts_of(cell: Cell) -> Mapping[str, Prompt]:
+    """The prompts of a cell by item id, in the order of the test rows; messages in a chat.
+
+    A fine-tuned model is asked as it was trained: with the bare prompt, in a chat with the
+    instruction and the text.
+    """
+    chat, state = is_chat(cell), cell.experiment.data_state
+    if cell.train_size and not chat:
+        return _bare_prompts(cell.experiment, state)
+    return _prompts(cell.experiment, cell.shots, chat, state)
+
+
+def texts_of(cell: Cell) -> list[str]:
+    """The data set's texts in the cell's prompts."""
+    shots = 0 if cell.train_size else cell.shots
+    examples = _examples(cell.experiment, shots, cell.experiment.data_state)
+    return [*test_rows(cell.experiment)["text"], *(example.text for example in examples)]

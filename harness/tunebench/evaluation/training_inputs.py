@@ -1,0 +1,112 @@
+"""What a fine-tuned cell's model is trained on: its files, and the request for its job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from tunebench.api import JobSpec, Upload
+from tunebench.evaluation.inputs import State, TaskError, is_chat, test_rows, train_rows
+from tunebench.formatting import AnswerFormat, bare_prompt
+from tunebench.training_data import Split, chat_record, record, refuse_overlap, split
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tunebench.experiment import Cell, Experiment
+
+
+def rows_of(experiment: Experiment, size: int) -> pd.DataFrame:
+    """The rows of a training size: the first ones of the data set, without repeated ones.
+
+    Raises:
+        TaskError: the data set has fewer.
+        TrainingFileError: a row stands among the test rows, and the experiment does not allow it.
+    """
+    task = experiment.task
+    rows = train_rows(experiment)
+    if size > len(rows):
+        raise TaskError(
+            f"{experiment.path}: [matrix] train_sizes holds {size} and {task.dataset!r} has "
+            f"{len(rows)} training rows; leave it out."
+        )
+    rows = rows.head(size)
+    if not experiment.fine_tuning.allow_test_rows:
+        refuse_overlap(rows, test_rows(experiment)["text"])
+    return rows.drop_duplicates(subset=["text", "label"])
+
+
+def files_of(experiment: Experiment, size: int, chat: bool) -> tuple[Upload, Upload]:
+    """The training and the validation file of a training size.
+
+    Of its rows 8 of 10 train and the others validate, as ``tunebench prepare-data`` splits them.
+    Each holds what a fine-tuned cell is asked, and the answer: in messages for a chat.
+
+    Raises:
+        TaskError: there are too few rows, or all of one class.
+        TrainingFileError: a row stands among the test rows, and the experiment does not allow it.
+    """
+    return _files(experiment, size, chat, experiment.data_state)
+
+
+@lru_cache(maxsize=16)
+def _files(experiment: Experiment, size: int, chat: bool, _: State) -> tuple[Upload, Upload]:
+    task, rows = experiment.task, rows_of(experiment, size)
+    halves = split(len(rows))
+    texts, labels = rows["text"].tolist(), rows["label"].tolist()
+    trained = {texts[i] for i in halves.train}
+    halves = Split(halves.train, [i for i in halves.valid if texts[i] not in trained])
+    answers = AnswerFormat.of(task.labels)
+
+    def line(text: str, label: str) -> bytes:
+        if chat:
+            return chat_record(text, label, task.instruction)
+        return record(bare_prompt(text), answers.completion(label))
+
+    def file(part: str, positions: Any) -> Upload:
+        lines = [line(texts[i], task.labels[labels[i]]) for i in positions]
+        name = f"{task.name}-{size}_prepared_{part}.jsonl"
+        content = b"".join(lines)
+        return Upload(name, content, hashlib.sha256(content).hexdigest(), len(lines))
+
+    if len({labels[i] for i in halves.train}) < 2 or not halves.valid:
+        raise TaskError(
+            f"{experiment.path}: [matrix] train_sizes holds {size}, and so few rows of "
+            f"{task.dataset!r} have one class only or leave none to validate; name a larger size."
+        )
+    return file("train", halves.train), file("valid", halves.valid)
+
+
+def job_of(cell: Cell) -> JobSpec:
+    """The job that makes a fine-tuned cell's model; one for all its decision rules."""
+    experiment = cell.experiment
+    options = experiment.fine_tuning
+    train, valid = files_of(experiment, cell.train_size, is_chat(cell))
+    hyperparameters: dict[str, Any] = {"n_epochs": options.n_epochs}
+    for name in ("batch_size", "learning_rate_multiplier"):
+        if (value := getattr(options, name)) is not None:
+            hyperparameters[name] = value
+    request: dict[str, Any] = {
+        "model": experiment.models[cell.model].provider_id,
+        "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
+        "seed": options.seed,
+        "suffix": f"{experiment.name}-ft{cell.train_size}",
+    }
+    if options.extra_body:
+        request["extra_body"] = options.extra_body
+    made_of = [request, train.sha256, valid.sha256]
+    canonical = json.dumps(made_of, sort_keys=True, separators=(",", ":"))
+    return JobSpec(
+        cell.job,
+        train,
+        valid,
+        request,
+        {
+            "tunebench_job": hashlib.sha256(canonical.encode()).hexdigest()[:32],
+            "experiment": experiment.name,
+            "cell": cell.job,
+            "training_file_sha256": train.sha256,
+        },
+    )

@@ -1,0 +1,18 @@
+"""The experiment file: its schema, its checks, and the cells that it makes."""
+
+from tunebench.experiment.experiment import Cell, Experiment
+from tunebench.experiment.limits import Limit
+from tunebench.experiment.loading import ExperimentError, unknown
+from tunebench.experiment.schema import DecisionRule, Model, Prices, Provider
+
+__all__ = [
+    "Cell",
+    "DecisionRule",
+    "Experiment",
+    "ExperimentError",
+    "Limit",
+    "Model",
+    "Prices",
+    "Provider",
+    "unknown",
+]

@@ -1,0 +1,251 @@
+"""An experiment: a task, its models, its matrix and its thresholds, read from one TOML file.
+
+Everything here is a plain frozen value. Reading checks the whole file and says what is wrong in
+one sentence; nothing is loaded, asked or recorded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tunebench.experiment.checks import check_file
+from tunebench.experiment.combinations import Combination, combinations_of, skipped_by
+from tunebench.experiment.limits import Limit, limits_of
+from tunebench.experiment.loading import ExperimentError, read_file
+from tunebench.experiment.readers import note_readers
+from tunebench.settings import cassettes_of
+
+if TYPE_CHECKING:
+    from tunebench.experiment.schema import (
+        DecisionRule,
+        FineTuning,
+        Matrix,
+        Model,
+        Provider,
+        Task,
+        Threshold,
+    )
+    from tunebench.formatting import ReadingRule
+
+
+def _sha256(path: str) -> str | None:
+    """Of a file's content; None where it is no file, but the name of a data set."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model × shots × training size, read by one decision rule: one test case.
+
+    Attributes:
+        experiment: the experiment it belongs to.
+        model: the model's name in the experiment.
+        shots: worked examples in the prompt.
+        train_size: how many rows the model was fine-tuned on; 0 is the model as it came.
+        decision_rule: how an answer is read.
+        limits: what it must reach, one of a kind.
+    """
+
+    experiment: Experiment
+    model: str
+    shots: int
+    train_size: int
+    decision_rule: DecisionRule
+    limits: tuple[Limit, ...] = ()
+
+    @property
+    def combination(self) -> Combination:
+        """Where it is in the matrix."""
+        return Combination(self.model, self.shots, self.train_size, self.decision_rule)
+
+    def __str__(self) -> str:
+        """The cell as its test id; see `Combination`."""
+        return str(self.combination)
+
+    def __repr__(self) -> str:
+        return f"Cell({self.experiment.name}/{self})"
+
+    @property
+    def rivals(self) -> tuple[Cell, ...]:
+        """The same model's prompted cells, by each decision rule; without this cell itself."""
+        return tuple(
+            cell
+            for cell in self.experiment.prompted_cells
+            if cell.model == self.model and cell != self
+        )
+
+    def prompted(self, shots: int, decision_rule: DecisionRule = "text") -> Cell:
+        """The same model's cell as it came, with so many worked examples.
+
+        Raises:
+            ExperimentError: the matrix has no such cell.
+        """
+        for cell in self.experiment.prompted_cells:
+            if (cell.model, cell.shots, cell.decision_rule) == (self.model, shots, decision_rule):
+                return cell
+        raise ExperimentError(
+            f"{self.experiment.path}: {self} has no prompted cell with {shots} shots and decision "
+            f"rule {decision_rule!r} to compare with; add it to [matrix] or name another."
+        )
+
+    @property
+    def threshold(self) -> Limit | None:
+        """The limit of its accuracy; None where the experiment sets none for it."""
+        return next((limit for limit in self.limits if limit.gate == "min_accuracy"), None)
+
+    @property
+    def min_accuracy(self) -> float:
+        """The accuracy it must reach; 0 where the experiment sets no threshold for it."""
+        return self.threshold.value if self.threshold else 0.0
+
+    @property
+    def cassette(self) -> Path:
+        """The file of its cassette."""
+        return self.experiment.cassettes / f"{self}.jsonl"
+
+    @property
+    def job(self) -> str:
+        """The name of the fine-tuning job whose model it asks, as ``smollm2-135m-ft300``."""
+        return f"{self.model}-ft{self.train_size}"
+
+    @property
+    def job_cassette(self) -> Path:
+        """The file of that job's cassette."""
+        return self.experiment.cassettes / "jobs" / f"{self.job}.jsonl"
+
+    @property
+    def cassette_name(self) -> str:
+        """The cassette's path from the folder that holds ``cassettes``, with forward slashes."""
+        folder = self.experiment.cassettes
+        return f"{folder.parent.name}/{folder.name}/{self}.jsonl"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment file that was read and found sound.
+
+    Attributes:
+        path: the TOML file.
+        task: the labelled texts and how they are asked.
+        providers: providers by name.
+        models: models by name.
+        matrix: which combinations are cells.
+        fine_tuning: how models are fine-tuned.
+        thresholds: in the order of the file.
+        read_at: when it was read, on the clock of this process.
+    """
+
+    path: Path
+    task: Task
+    providers: dict[str, Provider]
+    models: dict[str, Model]
+    matrix: Matrix
+    fine_tuning: FineTuning
+    thresholds: tuple[Threshold, ...]
+    read_at: int = field(default_factory=time.monotonic_ns, compare=False, repr=False)
+
+    @classmethod
+    def beside(cls, file: str | os.PathLike[str]) -> Experiment:
+        """Read ``experiment.toml`` in the folder of a file, as ``Experiment.beside(__file__)``."""
+        return cls.read(Path(file).parent / "experiment.toml")
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Experiment:
+        """Read an experiment file.
+
+        Raises:
+            ExperimentError: the file is missing, is no TOML, has an unknown or missing key or a
+                value out of range, or names a model, provider or cell that it does not define.
+        """
+        path = Path(path)
+        note_readers()
+        file = read_file(path)
+        check_file(path, file)
+        return cls(
+            path=path,
+            task=file.task,
+            providers=file.provider,
+            models={model.name: model for model in file.model},
+            matrix=file.matrix,
+            fine_tuning=file.fine_tuning,
+            thresholds=tuple(file.threshold),
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    @property
+    def name(self) -> str:
+        """The task's name, which is the experiment's."""
+        return self.task.name
+
+    @cached_property
+    def cassettes(self) -> Path:
+        """The folder of the experiment's cassettes; see `cassettes_of`."""
+        return cassettes_of(self.path, self.name)
+
+    @cached_property
+    def data_state(self) -> tuple[str | None, ...]:
+        """Which content the files of its data had when they were first asked for.
+
+        Another experiment that is read from the same file later may find another one.
+        """
+        folder = self.path.absolute().parent
+        names = (self.task.dataset, self.task.test_dataset)
+        files = [_sha256(os.path.normpath(folder / Path(n).expanduser())) for n in names if n]
+        return (*files, os.environ.get("TFDS_DATA_DIR"))
+
+    @property
+    def baseline(self) -> Path:
+        """The file of its committed baseline, beside its own."""
+        return self.path.parent / "baseline.json"
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """All cells that are not skipped, in the order of models, shots, sizes, decision rules."""
+        return tuple(
+            Cell(self, *which, limits_of(self.thresholds, which))
+            for which in self.combinations
+            if self.skipped(which) is None
+        )
+
+    def reading(self, provider: str) -> tuple[ReadingRule, ...]:
+        """The reading rules for the answers of a provider."""
+        return self.task.reading_at(self.providers[provider].endpoint)
+
+    @property
+    def fine_tuned_cells(self) -> tuple[Cell, ...]:
+        """The cells of fine-tuned models."""
+        return tuple(cell for cell in self.cells if cell.train_size)
+
+    @property
+    def jobs(self) -> dict[str, Cell]:
+        """The first cell of each fine-tuning job, by the job's name."""
+        jobs: dict[str, Cell] = {}
+        for cell in self.fine_tuned_cells:
+            jobs.setdefault(cell.job, cell)
+        return jobs
+
+    @property
+    def prompted_cells(self) -> tuple[Cell, ...]:
+        """The cells of the models as they came."""
+        return tuple(cell for cell in self.cells if not cell.train_size)
+
+    def skipped(self, which: Combination) -> str | None:
+        """Why a combination of the matrix is left out; None where it is a cell."""
+        return skipped_by(self.matrix, which)
+
+    @property
+    def combinations(self) -> list[Combination]:
+        """Of all cells, and of all that are skipped."""
+        return combinations_of(self.models, self.matrix)

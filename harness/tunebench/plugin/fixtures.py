@@ -1,0 +1,164 @@
+"""The fixtures `evaluate`, `compare` and `gate`, and what they leave behind for the reports."""
+
+from __future__ import annotations
+
+import gc
+import os
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tunebench.errors import TunebenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tunebench.analysis import Uplift
+    from tunebench.evaluation import Result
+    from tunebench.experiment import Cell
+    from tunebench.plugin.session import Session
+    from tunebench.settings import Configuration
+
+configuration_key: pytest.StashKey[Configuration] = pytest.StashKey()
+started_key = pytest.StashKey[int]()
+session_key: pytest.StashKey[Session] = pytest.StashKey()
+# Of the whole run, not of a test: a fixture of a wider scope may evaluate cells, too.
+reports_key = pytest.StashKey[list[dict[str, Any]]]()
+
+
+@pytest.fixture
+def evaluate(request: pytest.FixtureRequest) -> Callable[[Cell], Result]:
+    """Evaluate a cell: replay its cassette, or record it where ``--record`` says so.
+
+    The fixture is a function from a `Cell` to a `tunebench.evaluation.Result`. A cell that has no
+    result, because an answer is not recorded or a request failed, fails the test in a sentence.
+    """
+    session = _session(request.config)
+    reports = request.config.stash.setdefault(reports_key, [])
+
+    def run(cell: Cell) -> Result:
+        __tracebackhide__ = True
+        hint = f"record it with `pytest {request.node.nodeid.split('[')[0]} --record=missing`"
+        try:
+            with _progress(request.config, cell) as progress:
+                return session.evaluate(cell, hint, progress)
+        except TunebenchError as error:
+            sentence = str(error)
+        finally:
+            reports.append(session.report_of(cell))
+        if session.stopped:
+            request.session.shouldfail = session.stopped
+        # Outside the handler: pytest would print the chain of causes, each with the same sentence.
+        pytest.fail(sentence, pytrace=False)
+
+    return run
+
+
+@pytest.fixture
+def compare(
+    request: pytest.FixtureRequest, evaluate: Callable[[Cell], Result]
+) -> Callable[[Cell, Cell], Uplift]:
+    """Evaluate two cells and compare them text by text; the end of the run shows the uplift.
+
+    The fixture is a function from two cells to what the first gains over the second, a
+    `tunebench.analysis.uplift.Uplift`. Cells without a result fail the test as with `evaluate`.
+    """
+    reports = request.config.stash.setdefault(reports_key, [])
+
+    def run(cell: Cell, other: Cell) -> Uplift:
+        __tracebackhide__ = True
+        first, second = evaluate(cell), evaluate(other)
+        try:
+            from tunebench.analysis import Uplift
+
+            uplift = Uplift.of(first, second)
+        except TunebenchError as error:
+            sentence = str(error)
+        else:
+            reports.append(_uplift_report(uplift))
+            return uplift
+        pytest.fail(sentence, pytrace=False)
+
+    return run
+
+
+@pytest.fixture
+def gate(
+    request: pytest.FixtureRequest, evaluate: Callable[[Cell], Result]
+) -> Callable[[Cell], Result]:
+    """Evaluate a cell and judge it against all its limits.
+
+    The fixture is a function from a `Cell` to its `tunebench.evaluation.Result`. A limit that is
+    not held fails the test, with a sentence for each. Where none is, and one is inconclusive, the
+    test counts as inconclusive, which fails with ``--strict-verdicts`` only. A cell without limits
+    passes. Cells without a result fail the test as with `evaluate`.
+    """
+    session = _session(request.config)
+    reports = request.config.stash.setdefault(reports_key, [])
+    strict = request.config.stash[configuration_key].strict_verdicts
+    failing = {"fail", "inconclusive"} if strict else {"fail"}
+
+    def run(cell: Cell) -> Result:
+        __tracebackhide__ = True
+        result = evaluate(cell)
+        try:
+            judged, uplifts = session.judge(result, evaluate)
+        except TunebenchError as error:
+            sentences = [str(error)]
+        else:
+            reports.append(session.report_of(cell))
+            reports.extend(map(_uplift_report, uplifts))
+            sentences = [one.sentence for one in judged if one.verdict in failing]
+            if any(one.verdict == "inconclusive" for one in judged):
+                reports.append({"inconclusive": True})
+            if not sentences:
+                return result
+        pytest.fail("\n".join(sentences), pytrace=False)
+
+    return run
+
+
+def _uplift_report(uplift: Uplift) -> dict[str, Any]:
+    return {"uplift": uplift.row(), "path": os.path.abspath(uplift.cell.experiment.path)}
+
+
+def _session(config: pytest.Config) -> Session:
+    if session_key not in config.stash:
+        # Imported late: without a cell to evaluate, this plugin costs a pytest run nothing.
+        with _uncollected():
+            from tunebench.plugin.session import Session
+
+        chosen = config.stash[configuration_key]
+        config.stash[session_key] = Session(
+            chosen.record, chosen.results is not None, chosen.budget, config.stash[started_key]
+        )
+    return config.stash[session_key]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from what is imported inside.
+
+    The 136,000 objects of pandas, openai and vcrpy stay until the process ends. Without this the
+    collector walks them during the imports, five times when pytest ends and once more at exit,
+    which takes a quarter of a replay.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
+
+
+def _progress(config: pytest.Config, cell: Cell) -> Any:
+    if config.stash[configuration_key].record == "none":
+        return nullcontext(None)
+    from tunebench.reports import shown_progress
+
+    capture = config.pluginmanager.getplugin("capturemanager")
+    suspended = capture.global_and_fixture_disabled() if capture else nullcontext()
+    return shown_progress(str(cell), cell.experiment.task.test_size, suspended)

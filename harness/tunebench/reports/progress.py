@@ -1,0 +1,124 @@
+"""What is shown while one waits: bars for texts, uploads and steps of a recording, lines else."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tqdm import tqdm
+
+from tunebench.errors import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+_T = TypeVar("_T")
+
+# Less is not worth a bar, seconds.
+_PATIENCE = 2.0
+
+
+def waited_for(
+    things: Iterable[_T], title: str, unit: str, total: int | None = None
+) -> Iterator[_T]:
+    """Go through things, with a bar on a terminal's standard error after two seconds.
+
+    Args:
+        things: each of which takes its time.
+        title: what is done.
+        unit: what one of them is called.
+        total: how many they are, if they cannot be counted.
+    """
+    bar = tqdm(
+        things,
+        desc=title,
+        unit=unit,
+        total=total,
+        delay=_PATIENCE,
+        disable=None,
+        leave=False,
+        file=sys.stderr,
+    )
+    return iter(bar)
+
+
+class Progress:
+    """Shows on standard error how the recording of a cell gets on.
+
+    Args:
+        title: what is recorded.
+        total: how many texts it takes.
+    """
+
+    def __init__(self, title: str, total: int) -> None:
+        self._title = title
+        self._total = total
+        self._texts: tqdm[Any] | None = None
+        self._upload: tqdm[Any] | None = None
+        self._steps: tqdm[Any] | None = None
+
+    def answered(self, texts: int) -> None:
+        """Further texts were answered."""
+        if self._texts is None:
+            self.close()
+            self._texts = tqdm(total=self._total, desc=self._title, unit="text", leave=True)
+        self._texts.update(texts)
+
+    def say(self, message: str) -> None:
+        """A line of what happens."""
+        if self._upload is not None:
+            self.close()
+        tqdm.write(printable(message), file=sys.stderr)
+
+    def uploading(self, name: str, size: int) -> Callable[[int], None]:
+        """A file of a size in bytes is being uploaded; the result is called with bytes sent."""
+        self.close()
+        bar = self._upload = tqdm(
+            total=size, desc=f"upload {name}", unit="B", unit_scale=True, leave=True
+        )
+
+        def sent(count: int) -> None:
+            # The form around a file is sent too, and a file that is sent again is sent twice.
+            bar.total = max(size, bar.n + count)
+            bar.update(count)
+
+        return sent
+
+    def trained(self, name: str, step: int, total: int | None, message: str) -> None:
+        """The job of that name has taken a step, of so many if that is known."""
+        if self._steps is None:
+            self.close()
+            self._steps = tqdm(total=total, desc=name, unit="step", leave=True)
+        # The bar says itself which step it is.
+        shown = printable(message.partition(": ")[2] or message)
+        self._steps.set_postfix_str(shown, refresh=False)
+        self._steps.total = total
+        # A job that was interrupted goes back to an earlier step.
+        self._steps.update(step - self._steps.n)
+
+    def close(self) -> None:
+        """End the bars."""
+        for bar in (self._texts, self._upload, self._steps):
+            if bar is not None:
+                bar.close()
+        self._texts = self._upload = self._steps = None
+
+
+@contextmanager
+def shown_progress(
+    title: str, total: int, suspended_capture: AbstractContextManager[Any]
+) -> Iterator[Progress]:
+    """Show progress on standard error.
+
+    Args:
+        title: what is recorded.
+        total: how many texts it takes.
+        suspended_capture: a context in which standard error reaches the terminal.
+    """
+    with suspended_capture:
+        progress = Progress(title, total)
+        try:
+            yield progress
+        finally:
+            progress.close()

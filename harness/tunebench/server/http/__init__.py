@@ -1,0 +1,1 @@
+"""HTTP: routes, requests, responses and errors of the local provider."""

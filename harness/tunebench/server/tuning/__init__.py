@@ -1,0 +1,1 @@
+"""Fine-tuning: files, jobs, the queue and the training itself."""

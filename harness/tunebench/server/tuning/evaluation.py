@@ -1,0 +1,121 @@
+"""What a network in training is worth: losses, accuracies, and how it classifies."""
+
+from collections.abc import Callable, Sequence
+from itertools import starmap
+
+import numpy as np
+import torch
+
+from tunebench.server.tuning.batches import Batch, Encoded, Encoder, make
+from tunebench.server.tuning.classification import measures
+from tunebench.server.tuning.examples import Example
+from tunebench.server.tuning.job_requests import Plan
+
+Logits = Callable[[Batch], torch.Tensor]
+
+
+class Scores:
+    """Sums over batches."""
+
+    def __init__(self) -> None:
+        self._loss = 0.0
+        self._tokens = self._right_tokens = 0
+        self._sequences = self._right_sequences = 0
+
+    def add(self, batch: Batch, logits: torch.Tensor, loss: float) -> None:
+        """Count a batch.
+
+        Args:
+            batch: its targets.
+            logits: at those, shape (targets, vocabulary).
+            loss: summed over the targets.
+        """
+        right = logits.argmax(dim=-1) == batch.targets
+        count = len(batch.members)
+        wrong = torch.zeros(count, dtype=torch.long).index_add_(0, batch.rows, (~right).long())
+        self._loss += loss
+        self._tokens += len(right)
+        self._right_tokens += int(right.sum())
+        self._sequences += count
+        self._right_sequences += int((wrong == 0).sum())
+
+    def told(self, kind: str) -> dict[str, float | None]:
+        """The means; ``kind`` is ``training`` or ``validation``."""
+        return {
+            f"{kind}_loss": self._loss / self._tokens,
+            f"{kind}_sequence_accuracy": self._right_sequences / self._sequences,
+            f"{kind}_token_accuracy": self._right_tokens / self._tokens,
+        }
+
+
+class Evaluation:
+    """A validation file, and the labels among which its rows are classified.
+
+    Attributes:
+        batches: all that the network is run on.
+        labels: the distinct completions; empty if the task is no classification.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        plan: Plan,
+        training: Sequence[Example],
+        validation: Sequence[Example],
+    ) -> None:
+        self.labels = _labels(training, validation)
+        self._truth = np.array([self.labels.get(one.completion, 0) for one in validation])
+        named = (plan.positive_class or "").strip()
+        classes = {label.strip(): number for label, number in self.labels.items()}
+        self._positive = classes.get(named) if named else None
+        rows = [encoder.encode(one) for one in validation]
+        self._count = len(rows)
+        self._own = make(rows, plan.batch_size, plan.seed)
+        self._label_ids = [encoder.completion(label) for label in self.labels]
+        # Labels of one token are all read off the same place; longer ones must be tried.
+        self._short = all(len(ids) == 1 for ids in self._label_ids)
+        tried: list[Encoded] = []
+        if not self._short:
+            tried = [Encoded(row.prompt, ids) for row in rows for ids in self._label_ids]
+        self._tried = make(tried, plan.batch_size, plan.seed) if tried else []
+        self.batches = self._own + self._tried
+
+    @torch.no_grad()
+    def measure(self, logits_of: Logits) -> dict[str, float | None]:
+        """All measures, in the columns of OpenAI's result files."""
+        sums = Scores()
+        scores = np.zeros((self._count, max(1, len(self.labels))))
+        for batch in self._own:
+            logits = logits_of(batch)
+            loss = torch.nn.functional.cross_entropy(logits, batch.targets, reduction="sum")
+            sums.add(batch, logits, loss.item())
+            if self._short and self.labels:
+                self._read(batch, logits, scores)
+        for batch in self._tried:
+            self._try(batch, logits_of(batch), scores)
+        found = sums.told("validation")
+        return found | (measures(scores, self._truth, self._positive) if self.labels else {})
+
+    def _read(self, batch: Batch, logits: torch.Tensor, scores: np.ndarray) -> None:
+        first = torch.ones(len(batch.rows), dtype=torch.bool)
+        first[1:] = batch.rows[1:] != batch.rows[:-1]
+        columns = torch.tensor([ids[0] for ids in self._label_ids])
+        scores[list(batch.members)] = logits[first].log_softmax(dim=-1)[:, columns].numpy()
+
+    def _try(self, batch: Batch, logits: torch.Tensor, scores: np.ndarray) -> None:
+        found = logits.log_softmax(dim=-1).gather(1, batch.targets[:, None])[:, 0].double()
+        sums = torch.zeros(len(batch.members), dtype=torch.double)
+        sums.index_add_(0, batch.rows, found)
+        for place, total in zip(
+            starmap(divmod, ((member, len(self.labels)) for member in batch.members)),
+            sums.tolist(),
+            strict=True,
+        ):
+            scores[place] = total
+
+
+def _labels(training: Sequence[Example], validation: Sequence[Example]) -> dict[str, int]:
+    """The distinct completions, numbered in their order; empty if they hardly repeat."""
+    found = sorted({one.completion for one in [*training, *validation]})
+    few = len(found) == 2 or len(found) < len(training) / 3
+    return {label: number for number, label in enumerate(found)} if few else {}

@@ -1,0 +1,189 @@
+"""The queue: starts a worker process a job, and answers for what becomes of it.
+
+Several servers may share a data folder. The one that holds the folder's lock runs the queue; when
+it ends, by whatever means, another takes over. A worker ends with the server that started it, so
+a job that is running when the lock is taken has lost its worker and goes back into the queue.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from tunebench.server.http_errors import ApiError
+from tunebench.server.tuning import jobs
+from tunebench.server.tuning.fine_tuned import FineTunedModels
+from tunebench.server.tuning.storage import UNFINISHED, Storage
+
+_log = logging.getLogger("tunebench.server")
+
+_TICK_SECONDS = 0.5
+_STALE_SECONDS = 3600
+
+
+class JobQueue:
+    """A thread that keeps ``slots`` workers busy."""
+
+    def __init__(
+        self, storage: Storage, models: FineTunedModels, *, slots: int, kept_bytes: int
+    ) -> None:
+        self._storage = storage
+        self._models = models
+        self._slots = slots
+        self._kept_bytes = kept_bytes
+        self._workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._lock: int | None = None
+        self._closing = False
+        self._woken = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at the jobs at once."""
+        self._woken.set()
+
+    def close(self) -> None:
+        """End the workers. Their jobs go on with the next server on the folder."""
+        self._closing = True
+        self.wake()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        try:
+            while not self._closing:
+                try:
+                    self._look()
+                except (ApiError, OSError, sqlite3.Error) as error:
+                    # A full disk passes; the jobs are still in the database.
+                    _log.warning("The queue of jobs waits: %s", error)
+                self._woken.wait(_TICK_SECONDS)
+                self._woken.clear()
+        finally:
+            for worker in self._workers.values():
+                _end(worker)
+            if self._lock is not None:
+                os.close(self._lock)
+
+    def _look(self) -> None:
+        if not self._storage.exists or not self._leads():
+            return
+        self._models.refresh()
+        for name, worker in list(self._workers.items()):
+            with self._storage.transaction() as connection:
+                status = jobs.find(connection, name)["status"]
+            if worker.poll() is None and status != "running":
+                # Cancelled. (One that has succeeded is about to end by itself.)
+                if status == "cancelled":
+                    _end(worker)
+                continue
+            if worker.poll() is not None:
+                _end(worker)
+                del self._workers[name]
+                self._settle(name, worker.returncode)
+        while len(self._workers) < self._slots and self._start_next():
+            pass
+
+    def _leads(self) -> bool:
+        if self._lock is not None:
+            return True
+        lock = os.open(self._storage.folder / "queue.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return False
+        try:
+            self._recover()
+        except BaseException:
+            os.close(lock)
+            raise
+        self._lock = lock
+        return True
+
+    def _recover(self) -> None:
+        with self._storage.transaction() as connection:
+            for row in connection.execute("SELECT id FROM jobs WHERE status = 'running'"):
+                _queue_again(connection, row["id"], "The server was restarted")
+            known = {row["id"] for row in connection.execute("SELECT id FROM files")}
+        for path in self._storage.files.iterdir():
+            # Another server may be receiving right now, or be between file and row.
+            stale = time.time() - path.stat().st_mtime > _STALE_SECONDS
+            if stale and (path.name.startswith(UNFINISHED) or path.name not in known):
+                path.unlink(missing_ok=True)
+
+    def _settle(self, name: str, status: int) -> None:
+        """What becomes of a job whose worker has ended: nothing, if it said so itself."""
+        _sweep(self._storage.job_folder(name))
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        if -status == signal.SIGKILL:
+            how += ", as when memory is short"
+        with self._storage.transaction() as connection:
+            row = jobs.find(connection, name)
+            if row["status"] != "running":
+                return
+            # As long as every worker gets an epoch further, trying again makes sense.
+            if jobs.epochs_done(connection, name) > row["epochs_at_start"]:
+                _queue_again(connection, name, f"The worker ended by {how}")
+                return
+        message = (
+            f"The worker ended by {how} before it had finished an epoch; see log in the job's "
+            "folder, and create the job again, perhaps with a smaller batch_size."
+        )
+        jobs.fail(self._storage, name, message, "worker_ended")
+
+    def _start_next(self) -> bool:
+        with self._storage.transaction() as connection:
+            row = connection.execute(
+                "SELECT id FROM jobs WHERE status = 'queued' ORDER BY seq LIMIT 1"
+            ).fetchone()
+            if row is None or self._closing:
+                return False
+            name = str(row["id"])
+            jobs.move(connection, name, ("queued",), "running")
+            done = jobs.epochs_done(connection, name)
+            connection.execute("UPDATE jobs SET epochs_at_start = ? WHERE id = ?", (done, name))
+            jobs.add_event(connection, name, "Fine-tuning job started")
+        try:
+            self._workers[name] = self._worker(name)
+        except OSError as error:
+            message = f"The worker could not be started ({error.strerror}); create the job again."
+            jobs.fail(self._storage, name, message, "worker_not_started")
+        return True
+
+    def _worker(self, name: str) -> subprocess.Popen[bytes]:
+        folder = self._storage.job_folder(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "tunebench.server.tuning.worker", "--job", name]
+        command += ["--data-dir", str(self._storage.folder), "--keep-bytes", str(self._kept_bytes)]
+        with (folder / "log").open("ab") as log:
+            # The worker watches its input: when this process ends, in any way, the pipe does.
+            return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
+
+
+def _queue_again(connection: sqlite3.Connection, name: str, why: str) -> None:
+    done = jobs.epochs_done(connection, name)
+    where = f"from the checkpoint of epoch {done}" if done else "from the beginning"
+    jobs.move(connection, name, ("running",), "queued")
+    jobs.add_event(connection, name, f"{why}; the job goes on {where}.", level="warn")
+
+
+def _end(worker: subprocess.Popen[Any]) -> None:
+    worker.kill()
+    worker.wait()
+    if worker.stdin is not None:
+        with contextlib.suppress(OSError):
+            worker.stdin.close()
+
+
+def _sweep(folder: Path) -> None:
+    for path in folder.glob(".unfinished-*"):
+        shutil.rmtree(path, ignore_errors=True)

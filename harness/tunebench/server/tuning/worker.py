@@ -1,0 +1,268 @@
+"""The process of one job: ``python -m tunebench.server.tuning.worker --data-dir FOLDER --job ID``.
+
+It reads its job from the database and writes everything there, so that nothing depends on the
+server that started it but its life: when its input ends, that server is gone, and so is it.
+"""
+
+import argparse
+import csv
+import fcntl
+import hashlib
+import io
+import json
+import os
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tunebench.errors import TunebenchError
+from tunebench.server.http_errors import ApiError
+from tunebench.server.tuning import examples, jobs
+from tunebench.server.tuning.job_requests import Plan
+from tunebench.server.tuning.storage import RESULTS, Storage, add_file, loads, new_id, now
+
+_COLUMNS = [
+    "step",
+    "elapsed_tokens",
+    "elapsed_examples",
+    "training_loss",
+    "training_sequence_accuracy",
+    "training_token_accuracy",
+    "validation_loss",
+    "validation_sequence_accuracy",
+    "validation_token_accuracy",
+    "classification/accuracy",
+    "classification/precision",
+    "classification/recall",
+    "classification/auroc",
+    "classification/auprc",
+    "classification/f1.0",
+]
+
+
+class GoneError(Exception):
+    """The job is no longer running: cancelled, or taken by another worker."""
+
+
+class Work:
+    """One job, from its row to its result."""
+
+    def __init__(self, storage: Storage, name: str, kept_bytes: int) -> None:
+        self._storage = storage
+        self._name = name
+        self._kept_bytes = kept_bytes
+        with storage.transaction() as connection:
+            row = jobs.find(connection, name)
+            self._done = jobs.epochs_done(connection, name)
+        self._work = json.loads(row["plan"])
+        self._job = loads(row)
+        self._plan = Plan(**self._work["plan"])
+        self._folder = storage.job_folder(name)
+
+    def run(self) -> None:
+        """Train, and finish the job."""
+        # Late: a job that can't even be read fails without these.
+        from tunebench.server.inference.models import ModelRegistry, choose_dtype
+        from tunebench.server.tuning.training import Trainer
+
+        training, validation = self._examples()
+        base = self._job["model"]
+        registry = ModelRegistry({base: self._work["source"]}, choose_dtype(self._work["dtype"]))
+        model = registry.get(base)
+        self._sha256, tokenizer, network = model.sha256, model.tokenizer, model.network
+        del registry, model  # and its copy of the head, of which the trainer has its own
+        trainer = Trainer(
+            network, tokenizer, self._plan, training, validation, kept_bytes=self._kept_bytes
+        )
+        if self._done:
+            trainer.resume(self._epoch_folder(self._done))
+        self._say(_beginning(trainer, self._plan, training, validation))
+        total = trainer.steps * self._plan.n_epochs
+        started = time.monotonic()
+        first = self._done
+        for epoch in trainer.epochs(self._done, lambda row: self._step(row, total)):
+            trainer.save(self._epoch_folder(epoch.number))
+            each = (time.monotonic() - started) / (epoch.number - first)
+            left = each * (self._plan.n_epochs - epoch.number)
+            self._checkpoint(epoch.number, epoch.steps, epoch.metrics, int(left))
+        self._finish(trainer.rows, trainer.steps)
+
+    def _examples(self) -> tuple[list[examples.Example], list[examples.Example]]:
+        files = self._storage.files
+        training = examples.read(files / self._job["training_file"])
+        named = self._job["validation_file"]
+        return training, examples.read(files / named) if named else []
+
+    def _epoch_folder(self, number: int) -> Path:
+        return self._folder / f"epoch-{number}"
+
+    def _model_name(self) -> str:
+        suffix = self._job["user_provided_suffix"] or ""
+        return f"ft:{self._job['model']}:tunebench:{suffix}:{self._name[-8:]}"
+
+    def _say(self, message: str) -> None:
+        with self._storage.transaction() as connection:
+            jobs.add_event(connection, self._name, message)
+
+    def _step(self, row: dict[str, Any], total: int) -> None:
+        told = f"Step {row['step']}/{total}: training loss={row['training_loss']:.4f}"
+        if "validation_loss" in row:
+            told += f", validation loss={row['validation_loss']:.4f}"
+        data = row | {
+            "total_steps": total,
+            "train_loss": row["training_loss"],
+            "train_mean_token_accuracy": row["training_token_accuracy"],
+        }
+        with self._storage.transaction() as connection:
+            jobs.add_event(connection, self._name, told, data=data)
+
+    def _checkpoint(self, epoch: int, step: int, row: dict[str, Any], left: int) -> None:
+        name = f"{self._model_name()}:ckpt-step-{step}"
+        metrics = {
+            "step": step,
+            "train_loss": row["training_loss"],
+            "train_mean_token_accuracy": row["training_token_accuracy"],
+            "valid_loss": row.get("validation_loss"),
+            "valid_mean_token_accuracy": row.get("validation_token_accuracy"),
+            "full_valid_loss": row.get("validation_loss"),
+            "full_valid_mean_token_accuracy": row.get("validation_token_accuracy"),
+        }
+        metrics |= {name: row[name] for name in _COLUMNS if name in row}
+        with self._storage.transaction() as connection:
+            if not jobs.move(
+                connection, self._name, ("running",), "running", estimated_finish=now() + left
+            ):
+                raise GoneError
+            jobs.add_checkpoint(
+                connection, self._name, epoch=epoch, step=step, model=name, metrics=metrics
+            )
+            self._add_model(connection, name, epoch)
+            jobs.add_event(connection, self._name, f"Checkpoint of epoch {epoch} saved: {name}")
+
+    def _add_model(self, connection: Any, name: str, epoch: int) -> None:
+        base = self._job["model"]
+        folder = str(self._epoch_folder(epoch).relative_to(self._storage.folder))
+        jobs.add_model(connection, name, self._name, base, self._sha256, folder)
+
+    def _finish(self, rows: list[dict[str, Any]], steps: int) -> None:
+        best, why = choose(rows, steps)
+        content = _csv(rows)
+        result = {
+            "id": new_id("file"),
+            "object": "file",
+            "bytes": len(content),
+            "created_at": now(),
+            "filename": "step_metrics.csv",
+            "purpose": RESULTS,
+            "status": "processed",
+        }
+        path = self._storage.files / str(result["id"])
+        unfinished = self._folder / f".unfinished-{secrets.token_hex(4)}"
+        unfinished.write_bytes(content)
+        unfinished.rename(path)
+        name = self._model_name()
+        try:
+            with self._storage.transaction() as connection:
+                if not jobs.move(
+                    connection,
+                    self._name,
+                    ("running",),
+                    "succeeded",
+                    fine_tuned_model=name,
+                    result_files=[result["id"]],
+                    trained_tokens=rows[-1]["elapsed_tokens"],
+                ):
+                    raise GoneError
+                add_file(connection, result, hashlib.sha256(content).hexdigest())
+                self._add_model(connection, name, best)
+                jobs.add_event(connection, self._name, why)
+                jobs.add_event(connection, self._name, f"New fine-tuned model created: {name}")
+                done = "The job has successfully completed"
+                jobs.add_event(connection, self._name, done)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def choose(rows: Sequence[dict[str, Any]], steps: int) -> tuple[int, str]:
+    """The epoch that is served, and the sentence that says why.
+
+    Args:
+        rows: metrics by step, all epochs.
+        steps: of an epoch.
+    """
+    losses = [row.get("validation_loss") for row in rows[steps - 1 :: steps]]
+    count = len(losses)
+    known = [loss for loss in losses if loss is not None]
+    if len(known) < count:
+        return count, (
+            f"Epoch {count} of {count} is served: it is the last, and without a validation file "
+            "there is nothing to choose by."
+        )
+    best = known.index(min(known)) + 1
+    all_of_them = ", ".join(f"{loss:.4f}" for loss in known)
+    return best, (
+        f"Epoch {best} of {count} is served: its validation loss of {known[best - 1]:.4f} is the "
+        f"lowest (by epoch: {all_of_them})."
+    )
+
+
+def _beginning(trainer: Any, plan: Plan, training: Sequence[Any], validation: Sequence[Any]) -> str:
+    kept = "kept from the first epoch on" if trainer.kept else "computed anew in every epoch"
+    return (
+        f"Training on {len(training)} examples, validating on {len(validation)}: "
+        f"{plan.n_epochs} epochs of {trainer.steps} steps; the frozen layers' outputs are {kept}."
+    )
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _watch_input() -> None:
+    sys.stdin.buffer.read()
+    os._exit(3)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a job to its end; whatever ends it is in the database."""
+    parser = argparse.ArgumentParser(prog="python -m tunebench.server.tuning.worker")
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--job", required=True)
+    parser.add_argument("--keep-bytes", type=int, default=2 << 30)
+    options = parser.parse_args(argv)
+    threading.Thread(target=_watch_input, daemon=True).start()
+    storage = Storage(options.data_dir)
+    # The worker before, if its server was killed, may need a moment to notice.
+    with (storage.job_folder(options.job) / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            Work(storage, options.job, options.keep_bytes).run()
+        except GoneError:
+            return 0
+        except (TunebenchError, ApiError) as error:
+            jobs.fail(storage, options.job, str(error))
+        except OSError as error:
+            jobs.fail(
+                storage,
+                options.job,
+                f"The job's files cannot be written or read ({error.strerror or error}); make "
+                "room on the server's disk and create the job again.",
+                "no_room",
+            )
+        except MemoryError:
+            message = "The server's memory is too small; create the job with a smaller batch_size."
+            jobs.fail(storage, options.job, message, "no_memory")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

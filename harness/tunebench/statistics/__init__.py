@@ -1,0 +1,63 @@
+"""From answers to evidence."""
+
+from tunebench.statistics.calibration import (
+    brier_score,
+    expected_calibration_error,
+    label_probabilities,
+)
+from tunebench.statistics.classification import (
+    balanced_accuracy,
+    confusion_matrix,
+    macro_f1,
+    matthews,
+)
+from tunebench.statistics.costs import (
+    answers_cost,
+    break_even,
+    cost_per_additional_correct,
+    hourly_cost,
+    training_cost,
+)
+from tunebench.statistics.data_needs import Forecast, NoForecast, forecast_doubling
+from tunebench.statistics.intervals import clopper_pearson, majority_rate, wilson_interval
+from tunebench.statistics.learning_curves import (
+    LearningCurveError,
+    accuracy_by_size,
+    curve_of_metrics,
+    epochs,
+    read_curve,
+)
+from tunebench.statistics.paired import holm, mcnemar_exact, mcnemar_mid_p, paired_bootstrap
+from tunebench.statistics.planning import texts_needed, texts_to_settle
+
+__all__ = [
+    "Forecast",
+    "LearningCurveError",
+    "NoForecast",
+    "accuracy_by_size",
+    "answers_cost",
+    "balanced_accuracy",
+    "break_even",
+    "brier_score",
+    "clopper_pearson",
+    "confusion_matrix",
+    "cost_per_additional_correct",
+    "curve_of_metrics",
+    "epochs",
+    "expected_calibration_error",
+    "forecast_doubling",
+    "holm",
+    "hourly_cost",
+    "label_probabilities",
+    "macro_f1",
+    "majority_rate",
+    "matthews",
+    "mcnemar_exact",
+    "mcnemar_mid_p",
+    "paired_bootstrap",
+    "read_curve",
+    "texts_needed",
+    "texts_to_settle",
+    "training_cost",
+    "wilson_interval",
+]

@@ -1,0 +1,63 @@
+"""What providers say: each answer is checked and read here before anything else sees it."""
+
+from tunebench.wire.answers import (
+    Answer,
+    Answers,
+    Asked,
+    Usage,
+    composed,
+    other_model,
+    read_answers,
+    read_tokens,
+    stored_choice,
+)
+from tunebench.wire.decoding import decoded
+from tunebench.wire.jobs import (
+    MARK,
+    Checkpoint,
+    Event,
+    Job,
+    Page,
+    UploadedFile,
+    oldest_first,
+    read_checkpoints,
+    read_created_job,
+    read_events,
+    read_file,
+    read_job,
+    read_jobs,
+    read_result,
+)
+from tunebench.wire.values import Unusable, optional_name, parsed, reported, words
+
+__all__ = [
+    "MARK",
+    "Answer",
+    "Answers",
+    "Asked",
+    "Checkpoint",
+    "Event",
+    "Job",
+    "Page",
+    "Unusable",
+    "UploadedFile",
+    "Usage",
+    "composed",
+    "decoded",
+    "oldest_first",
+    "optional_name",
+    "other_model",
+    "parsed",
+    "read_answers",
+    "read_checkpoints",
+    "read_created_job",
+    "read_events",
+    "read_file",
+    "read_job",
+    "read_jobs",
+    "read_result",
+    "read_tokens",
+    "reported",
+    "stored_choice",
+    "words",
+]
