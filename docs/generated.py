@@ -169,7 +169,7 @@ def _pytest_options() -> str:
         ).stdout
     own = re.search(r"^benchmarks of models \(tunebench\):\n((?: .*\n)+)", printed, re.MULTILINE)
     if own is None:
-        raise SphinxError("pytest's help has no part of tunebench; mend generated.py.")
+        raise SphinxError("pytest's help has no part of tunebench; fix generated.py.")
     return f"```text\n{textwrap.dedent(own[1])}```"
 
 
@@ -279,7 +279,7 @@ def _readme(start: str, end: str) -> str:
     _, found, rest = text.partition(start)
     part, ended, _ = rest.partition(end)
     if not (found and ended):
-        raise SphinxError(f"README.md has no part from {start!r} to {end!r}; mend generated.py.")
+        raise SphinxError(f"README.md has no part from {start!r} to {end!r}; fix generated.py.")
     return found + part
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tunebench.api.fine_tuning import JobSpec, Upload
-from tunebench.cassettes import CassetteMissError
+from tunebench.errors import CassetteMissError
 
 # Long enough not to stand in an answer by chance.
 TEXT = "a review that is long enough to be looked for in answers"

@@ -49,7 +49,7 @@ def limit(project, value):
 
 
 def answer_anew(project, other, first=45):
-    """Record the first model anew; its first answers are another text."""
+    """Record the first model again; its first answers are another text."""
     asked_before, left = project.loopback.answer, [first]
 
     def answer(asked):

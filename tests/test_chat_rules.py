@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from tunebench.api import Answer
-from tunebench.evaluation.label_tree import LabelTreeError
-from tunebench.evaluation.rules import Decision, Rule, RuleError
+from tunebench.errors import RequestError
+from tunebench.evaluation.rules import Decision, Rule
 
 from .rule_example import rules_at, saying, showing
 
@@ -56,7 +56,7 @@ def test_a_chat_without_token_ids_shows_the_twenty_likeliest(rule) -> None:
 
 
 def test_a_chat_cannot_tell_labels_apart_behind_a_shared_token(rule) -> None:
-    with pytest.raises(RuleError) as raised:
+    with pytest.raises(RequestError) as raised:
         rule("label_logprobs", labels=("Ugly", "Very bad", "Very good"), provider=CHAT)
     assert str(raised.value) == (
         "the labels 'Very bad' and 'Very good' begin with the same token of m (90), and a chat "
@@ -82,7 +82,7 @@ def test_what_the_provider_calls_a_refusal_is_one(rule) -> None:
 
 
 def test_a_label_whose_tokens_begin_another_label_is_refused(rule) -> None:
-    with pytest.raises(LabelTreeError) as raised:
+    with pytest.raises(RequestError) as raised:
         rule("label_logprobs", labels=("Negative", "Neg"))
     assert str(raised.value) == (
         "the tokens of the label 'Negative' begin those of 'Neg' at m, so label_logprobs cannot "
@@ -119,5 +119,5 @@ def test_a_label_apart_and_two_alike_take_two_rounds(rule) -> None:
 
 
 def test_labels_with_a_word_in_common_need_token_ids(rule) -> None:
-    with pytest.raises(RuleError, match="'Very bad' and 'Very good' begin with the same word"):
+    with pytest.raises(RequestError, match="'Very bad' and 'Very good' begin with the same word"):
         rule("label_logprobs", labels=("Very bad", "Very good"), supports=("logprobs",))

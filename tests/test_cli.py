@@ -41,7 +41,7 @@ commands:
 exit codes:
   0    done, and all is well
   1    a command found something wrong: a case failed, cassettes differ
-  2    wrong usage, or something that the message says how to mend
+  2    wrong usage, or something that the message says how to fix
   130  interrupted
 """
 COMPLETION = """\

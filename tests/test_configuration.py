@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from tunebench import Experiment
-from tunebench.settings import Configuration, ConfigurationError, configuration
+from tunebench.errors import ConfigurationError
+from tunebench.settings import Configuration, configuration
 
 from .experiment_example import read_example
 

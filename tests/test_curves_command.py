@@ -14,7 +14,8 @@ from tunebench.cassettes.fingerprint import digest_of, text_sha256
 from tunebench.cassettes.lines import RequestLine, Row
 from tunebench.cassettes.store import CassetteFile
 from tunebench.cli import main
-from tunebench.statistics.learning_curves import LearningCurveError, read_curve
+from tunebench.errors import ResultsError
+from tunebench.statistics.learning_curves import read_curve
 
 CONTENT = """\
 step,elapsed_tokens,elapsed_examples,training_loss,training_token_accuracy,validation_loss,\
@@ -514,7 +515,7 @@ def test_a_damaged_result_file_is_told_with_its_line(record, capsys):
     assert curves(path) == 2
     assert capsys.readouterr().err == (
         f"tunebench: {path}, result file file-9, line 4: the cell 'low' of the column "
-        "'training_loss' is not a number; fetch the job's result file anew.\n"
+        "'training_loss' is not a number; fetch the job's result file again.\n"
     )
 
 
@@ -605,7 +606,7 @@ def test_a_curve_that_is_read_holds_no_infinity(rows):
     content = "step,train_loss,elapsed_tokens,other\n" + "\n".join(lines)
     try:
         curve = read_curve(content.encode())
-    except LearningCurveError:
+    except ResultsError:
         assert any(cell in ("x", "1_0") for row in rows for cell in row)
         return
     numbers = curve.select_dtypes("number").to_numpy(float)

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from tunebench.api import Answer
-from tunebench.evaluation.rules import LabelLogprobsRule, Rule, RuleError, TextRule
+from tunebench.errors import RequestError
+from tunebench.evaluation.rules import LabelLogprobsRule, Rule, TextRule
 from tunebench.formatting.prompts import AnswerFormat
 from tunebench.formatting.reading import Reader
 
@@ -77,12 +78,12 @@ def test_label_logprobs_uses_the_first_token_of_a_label_of_several(rule) -> None
 
 
 def test_token_ids_that_are_the_same_are_refused(rule) -> None:
-    with pytest.raises(RuleError, match="'Negative' and 'Positive' begin with the same token"):
+    with pytest.raises(RequestError, match="'Negative' and 'Positive' begin with the same token"):
         rule("label_logprobs", model="label_token_ids = [8, 8]")
 
 
 def test_without_log_probabilities_the_rule_is_refused(rule) -> None:
-    with pytest.raises(RuleError, match="provider 'here' gives no log-probabilities"):
+    with pytest.raises(RequestError, match="provider 'here' gives no log-probabilities"):
         rule("label_logprobs", supports=("lists", "logit_bias", "tokenize"))
 
 
@@ -107,7 +108,7 @@ def test_without_a_bias_labels_that_share_their_first_token_are_refused(
     rule, supports: tuple[str, ...], model: str
 ) -> None:
     said = "'Neg' and 'Negative' begin with the same token .* without `logit_bias` what"
-    with pytest.raises(RuleError, match=said):
+    with pytest.raises(RequestError, match=said):
         rule("label_logprobs", labels=("Neg", "Negative"), supports=supports, model=model)
 
 

@@ -46,13 +46,13 @@ def test_an_address_without_its_version(refused, loopback, said):
 
 
 @pytest.mark.parametrize(
-    ("status", "mend"),
+    ("status", "fix"),
     [(401, "set the key in the variable"), (429, "wait, or lower the provider's `concurrency`.")],
 )
-def test_a_provider_that_answers_no_one(refused, loopback, said, status, mend):
+def test_a_provider_that_answers_no_one(refused, loopback, said, status, fix):
     body = {"error": {"message": "not now"}}
     loopback.answer = lambda _: said(body, status, {"retry-after-ms": "1"})
-    assert f"/models: the provider answered {status} (not now); {mend}" in refused(loopback.url)
+    assert f"/models: the provider answered {status} (not now); {fix}" in refused(loopback.url)
 
 
 def test_a_provider_without_a_list_of_models(refused, loopback, said):

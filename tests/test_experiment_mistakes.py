@@ -28,7 +28,7 @@ def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(TunebenchError) as raised:
         Experiment.beside(tmp_path / "test_accuracy.py")
     assert str(raised.value) == (
-        f"{tmp_path / 'experiment.toml'}: there is no such experiment file; write one, or mend "
+        f"{tmp_path / 'experiment.toml'}: there is no such experiment file; write one, or fix "
         "the path."
     )
 
@@ -80,59 +80,59 @@ SKIP = 'shots = [0, 1, 4]\nskip = [{ model = "gemma3-270m", shots = 4, reason = 
         ("shots = [0, 1, 4]\n", SKIP.replace("gemma3", "gemma4"), "[matrix] skip 1: there is no "
          "model 'gemma4-270m'; did you mean 'gemma3-270m'?"),
         ("shots = [0, 1, 4]", 'decision_rules = ["texts"]', "[matrix] decision_rules.1: input "
-         "should be 'text' or 'label_logprobs' (given: 'texts'); mend it."),
+         "should be 'text' or 'label_logprobs' (given: 'texts'); fix it."),
         ('endpoint = "completions"', 'endpoint = "embeddings"', "[provider.local] endpoint: input "
-         "should be 'completions' or 'chat' (given: 'embeddings'); mend it."),
+         "should be 'completions' or 'chat' (given: 'embeddings'); fix it."),
         ('endpoint = "completions"', 'max_tokens_field = "max_completion_tokens"',
          "[provider.local] max_tokens_field is for the endpoint chat; take it out, or set that "
          "endpoint."),
         ("test_size = 100", 'test_size = 100\nreading = ["loosely"]', "[task] reading.1: input "
-         "should be 'exact', 'casefolded', 'json' or 'mentioned' (given: 'loosely'); mend it."),
+         "should be 'exact', 'casefolded', 'json' or 'mentioned' (given: 'loosely'); fix it."),
         ("test_size = 100", "test_size = 100\nreading = []", "[task] reading: list should have at "
-         "least 1 item after validation, not 0; mend it."),
+         "least 1 item after validation, not 0; fix it."),
         ('name = "gemma3-270m"', 'name = "gemma3-270m"\nparameters = { n = 2, stream = true }',
          "[[model]] 2: parameters: n, stream cannot be set, as answers are then read wrongly; "
-         "mend it."),
+         "fix it."),
         # values out of range
         ("[0, 1, 4]", "[0, -1]", "[matrix] shots.2: input should be greater than or equal to 0 "
-         "(given: -1); mend it."),
+         "(given: -1); fix it."),
         ("[0, 1, 4]", "[0.5]", "[matrix] shots.1: input should be a valid integer (given: 0.5); "
-         "mend it."),
+         "fix it."),
         ("[0, 1, 4]", "[1]\ntrain_sizes = [0]", "[matrix] train_sizes.1: input should be greater "
-         "than or equal to 1 (given: 0); mend it."),
+         "than or equal to 1 (given: 0); fix it."),
         ('name = "gemma3-270m"', 'name = "gemma3-270m"\nprices = { training = -1 }', "[[model]] "
-         "2: prices.training: input should be greater than or equal to 0 (given: -1); mend it."),
+         "2: prices.training: input should be greater than or equal to 0 (given: -1); fix it."),
         ('name = "gemma3-270m"', 'name = "gemma3-270m"\nprices = { training = inf }', "[[model]] "
-         "2: prices.training: input should be a finite number (given: inf); mend it."),
+         "2: prices.training: input should be a finite number (given: inf); fix it."),
         ('name = "gemma3-270m"', 'name = "gemma3-270m"\nprices = { trainings = 1 }', "[[model]] "
          "2: prices.trainings is not known here; did you mean 'training'?"),
         ("[matrix]", "[fine_tuning]\nbatchsize = 4\n[matrix]", "[fine_tuning] batchsize is not "
          "known here; did you mean 'batch_size'?"),
         ("[matrix]", "[fine_tuning]\nn_epochs = 101\n[matrix]", "[fine_tuning] n_epochs: input "
-         "should be less than or equal to 100 (given: 101); mend it."),
+         "should be less than or equal to 100 (given: 101); fix it."),
         ("test_size = 100", "test_size = 0", "[task] test_size: input should be greater than or "
-         "equal to 1 (given: 0); mend it."),
+         "equal to 1 (given: 0); fix it."),
         ("test_size = 100", 'test_size = "100"', "[task] test_size: input should be a valid "
-         "integer (given: '100'); mend it."),
+         "integer (given: '100'); fix it."),
         ("min_accuracy = 0.55", "min_accuracy = 1.01", "[[threshold]] 1: min_accuracy: input "
-         "should be less than or equal to 1 (given: 1.01); mend it."),
+         "should be less than or equal to 1 (given: 1.01); fix it."),
         ("min_accuracy = 0.55", "min_accuracy = -0.01", "[[threshold]] 1: min_accuracy: input "
-         "should be greater than or equal to 0 (given: -0.01); mend it."),
+         "should be greater than or equal to 0 (given: -0.01); fix it."),
         ("min_accuracy = 0.55", "min_accuracy = nan", None),
         ("http://127.0.0.1:8017/v1", "127.0.0.1:8017", "[provider.local] base_url: string should "
-         "match pattern '^https?://[^/?#]+(/[^?#]*)?$' (given: '127.0.0.1:8017'); mend it."),
+         "match pattern '^https?://[^/?#]+(/[^?#]*)?$' (given: '127.0.0.1:8017'); fix it."),
         ('name = "imdb"', 'name = "../imdb"', "[task] name: string should match pattern "
-         "'^[A-Za-z0-9][A-Za-z0-9._-]*$' (given: '../imdb'); mend it."),
+         "'^[A-Za-z0-9][A-Za-z0-9._-]*$' (given: '../imdb'); fix it."),
         # cells that are not in the matrix
         ("shots = 1\n", "shots = 2\n", "[[threshold]] 1: no cell of the matrix has model = "
-         "'smollm2-135m', shots = 2; mend it, or add that cell to [matrix]."),
+         "'smollm2-135m', shots = 2; fix it, or add that cell to [matrix]."),
         ("shots = 1\n", "train_size = 300\n", "[[threshold]] 1: no cell of the matrix has model = "
-         "'smollm2-135m', train_size = 300; mend it, or add that cell to [matrix]."),
+         "'smollm2-135m', train_size = 300; fix it, or add that cell to [matrix]."),
         ("shots = 1\n", 'decision_rule = "label_logprobs"\n', "[[threshold]] 1: no cell of the "
-         "matrix has model = 'smollm2-135m', decision_rule = 'label_logprobs'; mend it, or add "
+         "matrix has model = 'smollm2-135m', decision_rule = 'label_logprobs'; fix it, or add "
          "that cell to [matrix]."),
         ("shots = [0, 1, 4]\n", SKIP.replace("shots = 4", "shots = 5"), "[matrix] skip 1: no cell "
-         "of the matrix has model = 'gemma3-270m', shots = 5; mend it, or add that cell to "
+         "of the matrix has model = 'gemma3-270m', shots = 5; fix it, or add that cell to "
          "[matrix]."),
         ("shots = [0, 1, 4]\n", 'shots = [0, 1, 4]\nskip = [{ reason = "none left" }]\n',
          "[matrix] skips every cell; leave one."),

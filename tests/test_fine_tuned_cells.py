@@ -166,7 +166,7 @@ def test_a_changed_job_is_a_sentence_of_cell_and_job(recorded, old: str, new: st
 
 
 def test_changed_training_rows_are_another_job(recorded) -> None:
-    recorded.texts[0]["text"][3] += ", mended"
+    recorded.texts[0]["text"][3] += ", fixed"
     recorded.write_data()
     result = recorded.run("-k", "ft8")
     result.assert_outcomes(failed=2, deselected=2)

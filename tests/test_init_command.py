@@ -249,8 +249,8 @@ def test_a_choice_that_cannot_be_is_one_sentence_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        (("bodi", "mood"), "no column 'bodi' among 'body', 'mood'; give --text \"body\", or mend"),
-        (("body", "queue"), "give --label one of them, or mend the file."),
+        (("bodi", "mood"), "no column 'bodi' among 'body', 'mood'; give --text \"body\", or fix"),
+        (("body", "queue"), "give --label one of them, or fix the file."),
         (("body", "body"), "--text and --label are both 'body'; name two columns."),
     ],
 )

@@ -81,7 +81,7 @@ def test_given_test_rows_are_the_ones_asked(project: OwnFilms) -> None:
     ("rows", "sentence"),
     [
         ([*films(80), (films(80)[0][0], "Neutral")], "the label 'Neutral' (1 row, line 82) is not "
-         "among the labels of [[]task]; mend the file or add it there; listed are 'Negative', "
+         "among the labels of [[]task]; fix the file or add it there; listed are 'Negative', "
          "'Positive'."),
         ([*films(80), ("", "Negative")], "1 row has no text (line 82); fill it in, or take the row "
          "out."),
@@ -105,7 +105,7 @@ def test_bad_rows_fail_the_case_in_a_sentence(rows, sentence: str, project: OwnF
     ("old", "new", "sentence"),
     [
         ('"review"', '"reviews"', "films.csv: there is no column 'reviews' among 'review', "
-         "'verdict'; set text_column = \"review\" in [[]task], or mend the file."),
+         "'verdict'; set text_column = \"review\" in [[]task], or fix the file."),
         ('"films.csv"', '"film.csv"', "film.csv: the file cannot be read (No such file or "
          "directory); check its path."),
         ("test_size = 10", "test_size = 60", "[[]task] test_size is 60 and 'films.csv' has * test "
@@ -144,12 +144,12 @@ def test_a_file_sorted_by_label_serves_in_the_order_of_a_hash(project: OwnFilms)
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("test_share = 1.0", "[[]task] test_share: input should be less than 1 (given: 1.0); mend "
+        ("test_share = 1.0", "[[]task] test_share: input should be less than 1 (given: 1.0); fix "
          "it."),
         ('overlap = "drop"', "[[]task] overlap: input should be 'refuse' or 'move' (given: "
-         "'drop'); mend it."),
+         "'drop'); fix it."),
         ('order = "random"', "[[]task] order: input should be 'file' or 'hash' (given: 'random'); "
-         "mend it."),
+         "fix it."),
         ("text_colum = 1", "[[]task] text_colum is not known here; did you mean 'text_column'?"),
     ],
 )  # fmt: skip
@@ -167,4 +167,4 @@ def test_more_than_200_labels_are_an_error_of_its_test_file(project: OwnFilms) -
     project.edit('labels = ["Negative", "Positive"]', f"labels = [{labels}]")
     result = project.run()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*[[]task] labels: list should have at most 200 items*mend it."])
+    result.stdout.fnmatch_lines(["*[[]task] labels: list should have at most 200 items*fix it."])

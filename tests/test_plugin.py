@@ -317,7 +317,7 @@ def test_other_connections_are_refused_while_a_cell_replays(recorded, loopback):
     (recorded.root / "conftest.py").write_text(
         "import urllib.request\n"
         "import pytest\n"
-        "from tunebench import runner\n"
+        "from tunebench.evaluation import runner\n"
         'pytest_plugins = ["tunebench.plugin"]\n'
         "@pytest.fixture(autouse=True)\n"
         "def telephone(monkeypatch):\n"

@@ -21,7 +21,7 @@ positional arguments:
 
 options:
   -h, --help       show this help message and exit
-  --all            record every cassette anew
+  --all            record every cassette again
   -k EXPR          only the cases that match, as with pytest
   --budget AMOUNT  stop before the estimated costs pass this
   --results DIR    write the results to DIR

@@ -81,7 +81,7 @@ def test_a_page_is_overwritten_only_when_asked(folder, capsys):
     [
         ("{", "this is not JSON (Expecting property name"),
         ("[]", "version: these are not results of version 1 or 2; write the results again with"),
-        ({"version": 1, "cells": []}, "These are not results of version 2; write them anew"),
+        ({"version": 1, "cells": []}, "These are not results of version 2; write them again"),
         ({"version": 2, "cells": [{}]}, "cells[0].experiment: field required; write the results"),
     ],
 )

@@ -97,7 +97,7 @@ class Plain:
             self.optimizer.step()
 
 
-@pytest.mark.parametrize("kept", [True, False], ids=["kept", "anew"])
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "again"])
 def test_training(benchmark, base, examples, kept):
     from tunebench.server.tuning.job_requests import Plan
     from tunebench.server.tuning.lora import adapter_weights, shared_copy
@@ -144,7 +144,7 @@ def test_training(benchmark, base, examples, kept):
         "ratio_to_plain_later_epochs": round(later, 2),
     }
     print(benchmark.extra_info)
-    # A first epoch is one sample, and noisy. `anew` does the same work in every epoch: its median
+    # A first epoch is one sample, and noisy. `again` does the same work in every epoch: its median
     # is what the first one is held to.
     if kept:
         assert later >= 1.4

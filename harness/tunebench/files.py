@@ -8,14 +8,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-
-class TrainingFileError(TunebenchError):
-    """A training file that cannot be read, prepared or written."""
 
 
 @contextmanager
@@ -28,7 +24,7 @@ def whole_files(paths: Sequence[Path], *, overwrite: bool) -> Iterator[Sequence[
         overwrite: whether a file that is there is replaced; otherwise that is an error.
 
     Raises:
-        TrainingFileError: a file cannot be written, as on a full disk, or must not be overwritten.
+        DatasetError: a file cannot be written, as on a full disk, or must not be overwritten.
     """
     parts: list[str] = []
     placed: list[Path] = []
@@ -57,7 +53,7 @@ def whole_files(paths: Sequence[Path], *, overwrite: bool) -> Iterator[Sequence[
         for done in placed:
             done.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise TrainingFileError(
+            raise DatasetError(
                 f"{path}: the file could not be written ({error.strerror}): make room or choose "
                 "another folder; nothing was left behind."
             ) from error

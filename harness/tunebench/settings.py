@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "record": (
         {"choices": _RECORD},
         "none: replay cassettes, nothing leaves this machine (default); missing: ask the "
-        "provider for what a cassette lacks; all: record every cassette anew",
+        "provider for what a cassette lacks; all: record every cassette again",
     ),
     "results": (
         {"metavar": "DIR"},
@@ -48,10 +48,6 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
         "a cell whose gate is inconclusive fails (it passes without this)",
     ),
 }
-
-
-class ConfigurationError(TunebenchError):
-    """A setting that is not known, or has a value of another kind."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +166,7 @@ def _table(folder: Path) -> tuple[Path, dict[str, object]]:
             try:
                 tool = tomllib.loads(content.decode()).get("tool", {})
             except ValueError as error:
-                raise ConfigurationError(f"{path}: this is not TOML ({error}); mend it.") from None
+                raise ConfigurationError(f"{path}: this is not TOML ({error}); fix it.") from None
             if isinstance(tool, dict) and "tunebench" in tool:
                 table = tool["tunebench"]
                 if not isinstance(table, dict):
@@ -212,5 +208,5 @@ def _checked(name: str, value: object, at: str, base: Path) -> object:
     else:
         wanted, right = "true or false", isinstance(value, bool)
     if not right:
-        raise ConfigurationError(f"{at} must be {wanted} (given: {value!r}); mend it.")
+        raise ConfigurationError(f"{at} must be {wanted} (given: {value!r}); fix it.")
     return base / str(value) if name in ("results", "cassettes") else value

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from tunebench.api import Answer, RequestError
+from tunebench.api import Answer
+from tunebench.errors import RequestError
 
 CONVERSATIONS = [
     [{"role": "system", "content": "Classify"}, {"role": "user", "content": f"text {i}"}]

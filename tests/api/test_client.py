@@ -3,7 +3,8 @@ import threading
 import time
 
 import pytest
-from tunebench.api import Answer, RequestError
+from tunebench.api import Answer
+from tunebench.errors import RequestError
 
 PROMPTS = [f"prompt {i}" for i in range(45)]
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tunebench.api import Answer, RequestError
+from tunebench.api import Answer
 from tunebench.api.fine_tuning import fine_tune
 from tunebench.api.probing import probe
+from tunebench.errors import RequestError
 
 from ..job_specs import METADATA, job_spec
 from .scripted_provider import PROVIDERS, Scripted, shape

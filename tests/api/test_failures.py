@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tunebench.api import RequestError
+from tunebench.errors import RequestError
 
 STOPPED = {"index": 0, "finish_reason": "stop"}
 CHOICE = STOPPED | {"text": " a"}

@@ -1,9 +1,9 @@
 """`fine_tune` against a provider on this machine."""
 
 import pytest
-from tunebench.api import RequestError
 from tunebench.api.fine_tuning import fine_tune
 from tunebench.cassettes import CassetteFile, JobCassette, use_cassette
+from tunebench.errors import RequestError
 
 from ..job_specs import METADATA, REQUEST, TRAIN, VALID, MemoryJournal, job_spec
 

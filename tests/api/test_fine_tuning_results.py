@@ -4,8 +4,8 @@ import base64
 import re
 
 import pytest
-from tunebench.api import RequestError
-from tunebench.api.fine_tuning import JobError, fine_tune
+from tunebench.api.fine_tuning import fine_tune
+from tunebench.errors import JobError, RequestError
 
 from ..job_specs import METADATA, job_spec
 from ..jobs_provider import CSV

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tunebench.api import Client, RequestError
-from tunebench.api.fine_tuning import JobError, fine_tune
+from tunebench.api import Client
+from tunebench.api.fine_tuning import fine_tune
+from tunebench.errors import JobError, RequestError
 
 from ..job_specs import METADATA, SentOnce, job_spec
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from tunebench.api import local
-from tunebench.api.local import LocalProvider, LocalProviderError
+from tunebench.api.local import LocalProvider
+from tunebench.errors import RecordingError
 
 # Stands in for the interpreter that would run the local provider: the command line is the same.
 START = """\
@@ -64,7 +65,7 @@ def answers(port: int) -> bool:
 
 def test_an_address_on_another_machine_is_refused(provider, command) -> None:
     log = command()
-    with pytest.raises(LocalProviderError, match=r"'http://example\.org/v1' names another"):
+    with pytest.raises(RecordingError, match=r"'http://example\.org/v1' names another"):
         provider.ensure("http://example.org/v1", ["m"])
     assert not log.exists()
 
@@ -133,7 +134,7 @@ def test_it_is_started_again_after_it_ended(provider, command, unused_port: int)
 
 def test_one_that_ends_is_quoted_with_its_last_line(provider, command, unused_port: int) -> None:
     command("print('loading'); sys.exit('there is no model m; known: small')")
-    with pytest.raises(LocalProviderError) as raised:
+    with pytest.raises(RecordingError) as raised:
         provider.ensure(f"http://127.0.0.1:{unused_port}/v1", ["m"])
     assert str(raised.value) == (
         "the local provider ended with status 1: there is no model m; known: small"
@@ -142,7 +143,7 @@ def test_one_that_ends_is_quoted_with_its_last_line(provider, command, unused_po
 
 def test_one_that_ends_without_a_word_is_a_sentence(provider, command, unused_port: int) -> None:
     command("sys.exit(3)")
-    with pytest.raises(LocalProviderError, match="ended with status 3: it said nothing"):
+    with pytest.raises(RecordingError, match="ended with status 3: it said nothing"):
         provider.ensure(f"http://127.0.0.1:{unused_port}/v1", ["m"])
 
 
@@ -156,7 +157,7 @@ def test_one_that_never_answers_is_stopped(
     )
     monkeypatch.setattr(local, "time", clock)
     command(f"import os; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(600)")
-    with pytest.raises(LocalProviderError, match=f"at http://127.0.0.1:{unused_port}/health"):
+    with pytest.raises(RecordingError, match=f"at http://127.0.0.1:{unused_port}/health"):
         provider.ensure(f"http://127.0.0.1:{unused_port}/v1", ["m"])
     assert not Path(f"/proc/{pid.read_text()}").exists()
 
@@ -174,7 +175,7 @@ def test_something_else_at_the_address_is_no_provider(provider, command) -> None
                     connection.close()
 
         threading.Thread(target=greet, daemon=True).start()
-        with pytest.raises(LocalProviderError, match="address in use"):
+        with pytest.raises(RecordingError, match="address in use"):
             provider.ensure(f"http://127.0.0.1:{other.getsockname()[1]}/v1", ["m"])
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from tunebench.api import Client
-from tunebench.cassettes import CassetteFile, CassetteMissError, blocked_network, use_cassette
+from tunebench.cassettes import CassetteFile, blocked_network, use_cassette
+from tunebench.errors import CassetteMissError
 
 PROMPTS = ["first prompt", "second prompt"]
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

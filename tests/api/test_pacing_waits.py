@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tunebench.api import Client, Pacer, RequestError
+from tunebench.api import Client, Pacer
+from tunebench.errors import RequestError
 
 PROMPTS = [f"prompt {i}" for i in range(6)]
 

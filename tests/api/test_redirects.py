@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tunebench.api import Client, RequestError
+from tunebench.api import Client
 from tunebench.cassettes import CassetteFile, use_cassette
+from tunebench.errors import RequestError
 
 PROMPTS = ["first prompt", "second prompt"]
 

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tunebench.cassettes import CassetteError, CassetteFile
+from tunebench.cassettes import CassetteFile
 from tunebench.cassettes.lines import RequestLine, Row
+from tunebench.errors import CassetteError
 
 from ..cassette_lines import line_of
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tunebench.api import Answer, Client
-from tunebench.cassettes import CassetteError, CassetteFile, use_cassette
+from tunebench.cassettes import CassetteFile, use_cassette
 from tunebench.cassettes.fingerprint import fingerprint, prompt_text, text_sha256
+from tunebench.errors import CassetteError
 
 from ..cassette_lines import line_of
 from ..json_values import NOTHING, changed, json_values, paths

@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tunebench.cassettes import CassetteError
 from tunebench.cassettes.fingerprint import (
     TEXT_FIELDS,
     digest_of,
@@ -13,6 +12,7 @@ from tunebench.cassettes.fingerprint import (
     prompt_text,
     text_sha256,
 )
+from tunebench.errors import CassetteError
 
 URI = "http://127.0.0.1:8017/v1/completions"
 BODY: dict[str, Any] = {

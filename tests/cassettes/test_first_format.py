@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tunebench.cassettes import CassetteError
 from tunebench.cassettes.fingerprint import fingerprint, text_sha256
 from tunebench.cassettes.first_format import converted, first_format_header
-from tunebench.errors import printable
+from tunebench.errors import CassetteError, printable
 from tunebench.wire import Answer
 
 from ..json_values import NOTHING, changed, json_values, paths

@@ -7,8 +7,8 @@ import httpx2
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tunebench.cassettes import CassetteError
 from tunebench.cassettes.fingerprint import fingerprint
+from tunebench.errors import CassetteError
 
 URI = "http://127.0.0.1:8017/v1/files"
 CONTENT = b'{"prompt":"fine ->","completion":" Positive"}\n'

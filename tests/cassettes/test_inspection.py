@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tunebench.cassettes import CassetteError
 from tunebench.cassettes.comparison import differences
 from tunebench.cassettes.inspection import InspectedRow, inspect
 from tunebench.cassettes.lines import RequestLine, without_rows
+from tunebench.errors import CassetteError
 
 from ..cassette_lines import line_of
 from ..json_values import NOTHING, changed, json_values, paths

@@ -2,9 +2,7 @@
 
 import httpx2
 import pytest
-from tunebench.api import RequestError
-from tunebench.api.fine_tuning import JobError
-from tunebench.cassettes import CassetteError, CassetteMissError
+from tunebench.errors import CassetteError, CassetteMissError, JobError, RequestError
 
 from ..job_specs import METADATA, TEXT, TRAIN, VALID
 

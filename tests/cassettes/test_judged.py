@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tunebench.api import Client, RequestError
-from tunebench.cassettes import CassetteError, CassetteFile, use_cassette
+from tunebench.api import Client
+from tunebench.cassettes import CassetteFile, use_cassette
+from tunebench.errors import CassetteError, RequestError
 
 from ..json_values import NOTHING, changed, json_values, nested, paths
 from .reviews import PROMPTS, TEXTS, rows, texts

@@ -25,7 +25,7 @@ from .reviews import PROMPTS, TEXTS, answers, rows
 RECORDER = """\
 import json, os, sys
 from pathlib import Path
-from tunebench.api import Client, RequestError
+from tunebench.api import Client
 from tunebench.cassettes import CassetteFile, item_index, use_cassette
 
 def record(url, path, prompts, size, concurrency):

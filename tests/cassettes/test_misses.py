@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tunebench.cassettes import CassetteMissError
+from tunebench.errors import CassetteMissError
 
 PROMPTS = {f"film-{i}": f"a review of film number {i}, which goes on for a while" for i in range(6)}
 TEXTS = list(PROMPTS.values())

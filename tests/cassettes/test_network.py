@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import httpx2
 import pytest
-from tunebench.cassettes import NetworkBlockedError, blocked_network
+from tunebench.cassettes import blocked_network
+from tunebench.errors import NetworkBlockedError
 
 
 @pytest.fixture

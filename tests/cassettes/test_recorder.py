@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tunebench.api import Client, RequestError
-from tunebench.cassettes import CassetteMissError, use_cassette
+from tunebench.api import Client
+from tunebench.cassettes import use_cassette
 from tunebench.cassettes.fingerprint import text_sha256
+from tunebench.errors import CassetteMissError, RequestError
 
 from .reviews import PROMPTS, TEXTS, requests, rows, texts
 

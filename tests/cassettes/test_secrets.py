@@ -9,9 +9,9 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tunebench.api import Client, RequestError
-from tunebench.cassettes import CassetteError, use_cassette
-from tunebench.errors import printable
+from tunebench.api import Client
+from tunebench.cassettes import use_cassette
+from tunebench.errors import CassetteError, RequestError, printable
 from tunebench.errors.text import keep_secret
 
 from .reviews import LONG, PROMPTS, TEXTS, requests, rows, texts

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tunebench.cassettes import CassetteError, CassetteFile
+from tunebench.cassettes import CassetteFile
+from tunebench.errors import CassetteError
 
 from .film_rows import LINE, error_of, found, numbers, opened, row, written_file, written_row
 

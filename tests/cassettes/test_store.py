@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tunebench.cassettes import CassetteError, CassetteFile
+from tunebench.cassettes import CassetteFile
 from tunebench.cassettes.lines import RequestLine
+from tunebench.errors import CassetteError
 
 from .film_rows import (
     DIGEST,

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tunebench.datasets import DatasetError
 from tunebench.datasets.download import Archive, fetch
+from tunebench.errors import DatasetError
 
 if TYPE_CHECKING:
     from pathlib import Path

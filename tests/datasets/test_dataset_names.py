@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 import tunebench
-from tunebench.datasets import DatasetError, Options, load
+from tunebench.datasets import Options, load
+from tunebench.errors import DatasetError
 from tunebench.errors.base import TunebenchError
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tunebench.datasets import DatasetError, Options, load
+from tunebench.datasets import Options, load
+from tunebench.errors import DatasetError
 
 QUEUES = ("login", "billing")
 

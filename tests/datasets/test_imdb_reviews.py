@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import tunebench
-from tunebench.datasets import Dataset, DatasetError, imdb, load
+from tunebench.datasets import Dataset, imdb, load
 from tunebench.datasets.prepared import canonical_sha256
+from tunebench.errors import DatasetError
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tunebench.datasets import Dataset, DatasetError, Options, load, near_duplicates
+from tunebench.datasets import (
+    Dataset,
+    Options,
+    load,
+    near_duplicates,
+)
+from tunebench.errors import DatasetError
 
 LABELS = ("billing", "login", "shipping")
 
@@ -182,7 +188,7 @@ def test_a_label_that_is_not_listed_is_refused_with_the_nearest(tmp_path: Path) 
         read(tmp_path, [*tickets(5), ("another", "biling"), ("one more", "biling")])
     assert str(raised.value) == (
         f"{tmp_path}/tickets.csv: the label 'biling' (2 rows, lines 7, 8) is not among the labels "
-        "of [task]; mend the file or add it there; did you mean 'billing'?"
+        "of [task]; fix the file or add it there; did you mean 'billing'?"
     )
 
 

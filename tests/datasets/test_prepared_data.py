@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import tunebench
-from tunebench.datasets import DatasetError, flat, imdb, prepared
+from tunebench.datasets import flat, imdb, prepared
+from tunebench.errors import DatasetError
 
 FOLDER = "tunebench_imdb/1.0.0"
 

@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tunebench.datasets import DatasetError, TableSummary, inspect_table
+from tunebench.datasets import TableSummary, inspect_table
 from tunebench.datasets.labelled_texts import normalised
 from tunebench.datasets.table_files import LONGEST
+from tunebench.errors import DatasetError
 
 ROWS = [
     {"id": "1", "body": 'it says "no",\nthen stops', "queue": "login"},
@@ -118,14 +119,14 @@ def test_any_text_is_read_as_it_was_written(
         ("body,queue\none,a\n", "the file holds one row only, and a benchmark needs some to ask "
          "and others to learn from; add rows."),
         ("boddy,queue\none,a\n", "there is no column 'body' among 'boddy', 'queue'; set "
-         'text_column = "boddy" in [task], or mend the file.'),
+         'text_column = "boddy" in [task], or fix the file.'),
         ("body,team\none,a\n", "there is no column 'queue' among 'body', 'team'; set label_column "
-         "to one of them in [task], or mend the file."),
+         "to one of them in [task], or fix the file."),
         ("body,body,queue\none,x,a\n", "2 columns are called 'body'; rename all but one."),
         ("body,queue\none,a\ntwo\n", "line 3: there is 1 value under 2 column names; put quotes "
          "around a value that holds the delimiter or a quote."),
         ('body,queue\none,a\n"two,b\nthree,a\n', "line 3: the row that begins here is broken "
-         "(unexpected end of data); mend its quotes."),
+         "(unexpected end of data); fix its quotes."),
         ("body,queue\none,a\n ,b\n\"\",a\n", "2 rows have no text (lines 3, 4); fill it in, or "
          "take the row out."),
         ('body,queue\none,\n"a\nb",a\nthree, \n', "2 rows have no label (lines 2, 5); fill it in, "
@@ -142,9 +143,9 @@ def test_any_text_is_read_as_it_was_written(
         ("body,queue\none,a\ntwo,\u200b\nthree,b\n", "1 row has no label (line 3); fill it in, or "
          "take the row out."),
         ("body,queue\none,a\ntwo,a\n", "the label column holds one label, 'a', and a "
-         "task has 2 to 200; check label_column, or mend the file."),
+         "task has 2 to 200; check label_column, or fix the file."),
         ("body,queue\n" + "".join(f"text {i},label {i}\n" for i in range(201)), "the label column "
-         "holds 201 labels, and a task has 2 to 200; check label_column, or mend the "
+         "holds 201 labels, and a task has 2 to 200; check label_column, or fix the "
          "file."),
         ("body,queue\none,a\ntwo,b\none ,b\n", "1 text has two different labels (lines 2 'a' and 4 "
          "'b'); decide for one of them, or take the rows out."),
@@ -185,21 +186,21 @@ def test_a_huge_cell_is_refused_with_its_place_and_size(refused) -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ('{"body": "x", "queue"}', "line 2: this is not JSON (Expecting ':' delimiter); mend the "
+        ('{"body": "x", "queue"}', "line 2: this is not JSON (Expecting ':' delimiter); fix the "
          "line."),
         ('["x", "a"]', "line 2: this is not a JSON object; write one with the keys 'body' and "
          "'queue'."),
         ('{"body": "x", "Queue": "a"}', "line 2: there is no column 'queue' among 'body', "
-         "'Queue'; set label_column = \"Queue\" in [task], or mend the file."),
+         "'Queue'; set label_column = \"Queue\" in [task], or fix the file."),
         ('{"body": 5, "queue": "a"}', "line 2: column 'body' holds 5, not a text; put it in "
          "quotes."),
         ('{"body": "x", "queue": true}', "line 2: column 'queue' holds true, not a text; put it "
          "in quotes."),
         ('{"body": "\\ud800", "queue": "a"}', "line 2: column 'body' holds half a surrogate pair, "
-         "which is no character; mend it."),
+         "which is no character; fix it."),
         ('{"body": null, "queue": "a"}', "1 row has no text (line 2); fill it in, or take the row "
          "out."),
-        ("[" * 100_000, "line 2: this is not JSON (nested too deeply); mend the line."),
+        ("[" * 100_000, "line 2: this is not JSON (nested too deeply); fix the line."),
     ],
 )  # fmt: skip
 def test_a_broken_line_of_json_is_a_sentence(line, sentence, refused) -> None:

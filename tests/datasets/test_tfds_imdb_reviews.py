@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tunebench.datasets import DatasetError, load, tfds_imdb
+from tunebench.datasets import load, tfds_imdb
 from tunebench.datasets.download import Archive
+from tunebench.errors import DatasetError
 
 if TYPE_CHECKING:
     from conftest import Web

@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from tunebench.errors import ExperimentError
 from tunebench.formatting.prompts import (
     AnswerFormat,
     Example,
-    FormatError,
     bare_prompt,
     check_labels,
     draw_examples,
@@ -143,7 +143,7 @@ def test_no_two_different_contents_give_the_same_prompt(
     ],
 )
 def test_labels_that_no_prompt_can_carry_are_refused(labels: list[str], said: str) -> None:
-    with pytest.raises(FormatError, match=said):
+    with pytest.raises(ExperimentError, match=said):
         check_labels(labels, INSTRUCTION)
 
 
@@ -164,7 +164,7 @@ def test_labels_that_look_different_are_accepted(labels: list[str]) -> None:
 
 @pytest.mark.parametrize("instruction", ["#####", "a\n#####\nb", "a\n\\#####"])
 def test_an_instruction_with_the_separator_in_it_is_refused(instruction: str) -> None:
-    with pytest.raises(FormatError, match="the instruction holds a line '#####'"):
+    with pytest.raises(ExperimentError, match="the instruction holds a line '#####'"):
         check_labels(["a", "b"], instruction)
 
 
@@ -187,7 +187,7 @@ def label_sets(draw: st.DrawFn) -> list[str]:
     labels = [(stem + ending).strip() for stem in stems]
     try:
         check_labels(labels, INSTRUCTION)
-    except FormatError:
+    except ExperimentError:
         assume(False)
     return labels
 
@@ -343,7 +343,7 @@ def test_no_example_is_a_test_text(shots: int, seed: int, asked: set[int]) -> No
     test = [f"text {i}" for i in asked]
     try:
         drawn = draw(BALANCED, shots, seed=seed, test=test)
-    except FormatError:
+    except ExperimentError:
         left = [label for i, label in enumerate(BALANCED["label"]) if i not in asked]
         assert min(left.count(label) for label in range(3)) * 3 < shots
     else:
@@ -372,7 +372,7 @@ def test_a_text_that_stands_twice_is_drawn_once() -> None:
 
 
 def test_too_few_rows_of_a_class_are_named() -> None:
-    with pytest.raises(FormatError, match="only 1 usable of 'b'; lower `shots`"):
+    with pytest.raises(ExperimentError, match="only 1 usable of 'b'; lower `shots`"):
         draw(rows_of([0] * 9 + [1]), 4, names="ab")
 
 

@@ -6,8 +6,9 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tunebench.errors import ExperimentError
 from tunebench.formatting.mentions import mentioned
-from tunebench.formatting.prompts import AnswerFormat, FormatError
+from tunebench.formatting.prompts import AnswerFormat
 from tunebench.formatting.reading import Reader, check_readable
 
 ALL = ("exact", "casefolded", "json", "mentioned")
@@ -333,7 +334,7 @@ def test_any_text_is_read_one_way_and_never_as_a_label_it_does_not_hold(text, la
     ],
 )  # fmt: skip
 def test_labels_that_a_rule_cannot_tell_apart_are_refused(labels, rules, sentence) -> None:
-    with pytest.raises(FormatError) as raised:
+    with pytest.raises(ExperimentError) as raised:
         check_readable(labels, rules)
     assert str(raised.value) == sentence
 

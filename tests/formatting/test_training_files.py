@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tunebench.files import TrainingFileError
+from tunebench.errors import DatasetError
 from tunebench.training_data.training_files import (
     read_training_file,
     refuse_overlap,
@@ -73,20 +73,20 @@ def test_line_ends_of_every_kind_stay_within_the_record(tmp_path):
     ],
 )
 def test_a_row_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path, row, words):
-    with pytest.raises(TrainingFileError, match=words):
+    with pytest.raises(DatasetError, match=words):
         write_training_file(tmp_path / "t.jsonl", frame(("fine", 0), row), LABELS)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_after_an_error_the_file_that_was_there_still_is(tmp_path):
     (tmp_path / "t.jsonl").write_text("before")
-    with pytest.raises(TrainingFileError):
+    with pytest.raises(DatasetError):
         write_training_file(tmp_path / "t.jsonl", frame(("half \ud83d", 0)), LABELS)
     assert (tmp_path / "t.jsonl").read_text() == "before"
 
 
 def test_a_folder_that_is_not_there_is_a_sentence(tmp_path):
-    with pytest.raises(TrainingFileError, match="could not be written"):
+    with pytest.raises(DatasetError, match="could not be written"):
         write_training_file(tmp_path / "no" / "t.jsonl", frame(("fine", 0)), LABELS)
 
 
@@ -105,16 +105,16 @@ def test_a_folder_that_is_not_there_is_a_sentence(tmp_path):
 def test_a_line_that_was_not_so_written_is_named(tmp_path, line):
     good = '{"prompt":"fine ->","completion":" Positive"}'
     (tmp_path / "t.jsonl").write_text(f"{good}\n{line}\n")
-    with pytest.raises(TrainingFileError, match="line 2: this is no record"):
+    with pytest.raises(DatasetError, match="line 2: this is no record"):
         read_training_file(tmp_path / "t.jsonl", LABELS)
 
 
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path):
-    with pytest.raises(TrainingFileError, match="cannot be read"):
+    with pytest.raises(DatasetError, match="cannot be read"):
         read_training_file(tmp_path / "t.jsonl", LABELS)
 
 
 def test_training_rows_that_are_tested_on_are_refused():
-    with pytest.raises(TrainingFileError, match=r"1 training rows .*items item-1"):
+    with pytest.raises(DatasetError, match=r"1 training rows .*items item-1"):
         refuse_overlap(frame(("a", 0), ("b", 1)), ["b", "c"])
     refuse_overlap(frame(("a", 0), ("b", 1)), ["c"])

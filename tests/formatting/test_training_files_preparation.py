@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tunebench.files import TrainingFileError
+from tunebench.errors import DatasetError
 from tunebench.training_data import analysis, preparation
 from tunebench.training_data.proposals import Settings
 from tunebench.training_data.rows import Rows
@@ -49,7 +49,7 @@ files = st.lists(st.tuples(texts, classes | texts), min_size=1, max_size=12)
 def test_preparing_twice_changes_nothing_the_second_time(pairs):
     try:
         once, _ = prepared(pairs)
-    except TrainingFileError:
+    except DatasetError:
         return
     assert prepared(once) == (once, [])
 
@@ -64,13 +64,13 @@ def test_no_answers_keep_it_from_ending(pairs, declined):
 
     try:
         prepared(pairs, accept)
-    except TrainingFileError:
+    except DatasetError:
         return
     assert len(asked) < 60
 
 
 def test_classes_that_look_alike_are_refused_with_their_lines():
-    with pytest.raises(TrainingFileError) as raised:
+    with pytest.raises(DatasetError) as raised:
         prepared(reviews(labels=("good", "bad", "go\u00adod")))
     assert str(raised.value) == (
         "f.jsonl: the completions ' good' (line 1) and ' go\\xadod' (line 3) differ only by "
@@ -152,7 +152,7 @@ def test_a_completion_prefix_is_cut_but_for_its_space():
 
 
 def test_classes_that_become_equal_are_counted_as_one():
-    with pytest.raises(TrainingFileError, match="one class only"):
+    with pytest.raises(DatasetError, match="one class only"):
         prepared(reviews(labels=("GOOD", " good")))
 
 
@@ -165,7 +165,7 @@ def test_classes_that_become_equal_are_counted_as_one():
     ],
 )
 def test_rows_that_teach_nothing_are_refused(pairs, words):
-    with pytest.raises(TrainingFileError, match=words):
+    with pytest.raises(DatasetError, match=words):
         prepared(pairs)
 
 

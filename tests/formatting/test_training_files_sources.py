@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from tunebench.files import TrainingFileError
+from tunebench.errors import DatasetError
 from tunebench.training_data.sources import read_rows
 
 GOOD = '{"prompt": "a", "completion": "b"}\n'
@@ -113,21 +113,21 @@ def messages(*turns):
     ],
 )
 def test_bad_input_is_one_sentence_that_names_the_place(tmp_path, name, content, words):
-    with pytest.raises(TrainingFileError, match=words) as raised:
+    with pytest.raises(DatasetError, match=words) as raised:
         rows_in(tmp_path, name, content)
     assert str(tmp_path / name) in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
 def test_an_unknown_encoding_is_a_sentence(tmp_path):
-    with pytest.raises(TrainingFileError, match="--encoding"):
+    with pytest.raises(DatasetError, match="--encoding"):
         rows_in(tmp_path, "f.jsonl", GOOD, encoding="utf-9")
-    with pytest.raises(TrainingFileError, match="--encoding"):
+    with pytest.raises(DatasetError, match="--encoding"):
         rows_in(tmp_path, "f.jsonl", "é", encoding="ascii")
 
 
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path):
-    with pytest.raises(TrainingFileError, match="cannot be read"):
+    with pytest.raises(DatasetError, match="cannot be read"):
         read_rows(tmp_path / "f.jsonl")
 
 

@@ -1,7 +1,8 @@
 """What servers that others wrote do otherwise than OpenAI's."""
 
 import pytest
-from tunebench.api import Client, RequestError
+from tunebench.api import Client
+from tunebench.errors import RequestError
 
 pytestmark = pytest.mark.interop
 

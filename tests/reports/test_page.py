@@ -7,7 +7,8 @@ from importlib.util import find_spec
 from itertools import pairwise
 
 import pytest
-from tunebench.reports.page import PageError, report, write_report
+from tunebench.errors import ResultsError
+from tunebench.reports.page import report, write_report
 
 from .made_results import cell, document, experiment, imdb_like, job, many, uplift
 
@@ -431,7 +432,7 @@ def test_a_lone_surrogate_is_written(tmp_path):
 @pytest.mark.parametrize(
     ("results", "sentence"),
     [
-        ({"version": 1, "cells": []}, "These are not results of version 2; write them anew"),
+        ({"version": 1, "cells": []}, "These are not results of version 2; write them again"),
         ({"version": 2, "cells": [3]}, "'cells' of the results is no list of objects"),
         ({"version": 2, "cells": {}}, None),
         ({"version": 2, "cells": [{"cell": "a"}]}, "Entry 1 of 'cells' has no 'experiment'"),
@@ -442,14 +443,14 @@ def test_what_is_no_result_is_refused_in_a_sentence(results, sentence):
     if sentence is None:
         made(results)
         return
-    with pytest.raises(PageError, match=re.escape(sentence)):
+    with pytest.raises(ResultsError, match=re.escape(sentence)):
         report(results)
 
 
 def test_a_page_that_cannot_be_made_leaves_the_old_one(tmp_path):
     path = tmp_path / "report.html"
     path.write_text("old")
-    with pytest.raises(PageError):
+    with pytest.raises(ResultsError):
         write_report({"version": 1}, path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

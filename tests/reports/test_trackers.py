@@ -3,7 +3,8 @@ import struct
 import sys
 
 import pytest
-from tunebench.reports.trackers import TrackerError, to_tensorboard, to_wandb
+from tunebench.errors import ResultsError
+from tunebench.reports.trackers import to_tensorboard, to_wandb
 from tunebench.statistics.learning_curves import read_curve
 
 CONFIG = {"id": "ftjob-1", "hyperparameters": {"n_epochs": 2}}
@@ -101,7 +102,7 @@ def test_a_curve_goes_to_wandb_without_an_account(wandb, curve, tmp_path):
 def test_without_a_key_the_error_names_the_offline_mode(wandb, curve, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    with pytest.raises(TrackerError, match=r"'m-ft300' \(.*\); log in .* WANDB_MODE=offline\.$"):
+    with pytest.raises(ResultsError, match=r"'m-ft300' \(.*\); log in .* WANDB_MODE=offline\.$"):
         to_wandb(curve, project="p", name="m-ft300", config=CONFIG, summary=SUMMARY)
 
 
@@ -128,7 +129,7 @@ def test_a_run_is_not_mixed_with_another(curve, tmp_path):
     pytest.importorskip("tensorboardX")
     to_tensorboard(curve, tmp_path, config=CONFIG)
     (before,) = tmp_path.iterdir()
-    with pytest.raises(TrackerError, match=r"written there already; .*--force"):
+    with pytest.raises(ResultsError, match=r"written there already; .*--force"):
         to_tensorboard(curve, tmp_path, config=CONFIG)
     assert list(tmp_path.iterdir()) == [before]
     to_tensorboard(curve.head(1), tmp_path, config=CONFIG, replace=True)
@@ -138,18 +139,18 @@ def test_a_run_is_not_mixed_with_another(curve, tmp_path):
 def test_a_folder_that_cannot_be_written_is_named(curve, tmp_path):
     pytest.importorskip("tensorboardX")
     (tmp_path / "file").touch()
-    with pytest.raises(TrackerError, match=r"file/run: .*name a folder"):
+    with pytest.raises(ResultsError, match=r"file/run: .*name a folder"):
         to_tensorboard(curve, tmp_path / "file" / "run", config=CONFIG)
 
 
 def test_wandb_is_named_with_its_extra_where_it_is_missing(curve, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(TrackerError, match=r"wandb is not .* install 'tunebench\[wandb\]'\.$"):
+    with pytest.raises(ResultsError, match=r"wandb is not .* install 'tunebench\[wandb\]'\.$"):
         to_wandb(curve, project="p", name="n", config=CONFIG, summary=SUMMARY)
 
 
 def test_tensorboard_is_named_with_its_extra_where_it_is_missing(curve, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with pytest.raises(TrackerError, match=r"is not .* install 'tunebench\[tensorboard\]'\.$"):
+    with pytest.raises(ResultsError, match=r"is not .* install 'tunebench\[tensorboard\]'\.$"):
         to_tensorboard(curve, tmp_path / "run", config=CONFIG)
     assert not (tmp_path / "run").exists()

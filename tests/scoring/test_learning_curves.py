@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tunebench.errors import ResultsError
 from tunebench.errors.base import TunebenchError
 from tunebench.statistics.learning_curves import (
-    LearningCurveError,
     accuracy_by_size,
     curve_of_metrics,
     epochs,
@@ -76,7 +76,7 @@ def test_base64_is_read_as_what_it_holds(curve, ending, mark, wrapped):
 def test_whatever_comes_is_a_curve_or_one_sentence(content):
     try:
         said = f"the result file has {len(read_curve(content))} steps."
-    except LearningCurveError as error:
+    except ResultsError as error:
         said = str(error)
     assert said.startswith("the result file")
     assert said.endswith(".")
@@ -141,7 +141,7 @@ def test_a_file_of_steps_alone_is_a_curve():
     ],
 )
 def test_what_is_no_curve_is_refused_with_its_line(content, sentence):
-    with pytest.raises(LearningCurveError) as caught:
+    with pytest.raises(ResultsError) as caught:
         read_curve(content, source="r.csv")
     assert sentence in str(caught.value)
     assert isinstance(caught.value, TunebenchError)
@@ -201,12 +201,12 @@ def test_of_a_step_told_twice_the_later_holds():
 
 
 def test_a_job_that_has_told_nothing_has_no_curve():
-    with pytest.raises(LearningCurveError, match=r"ftjob-1 \(queued\): there are no rows"):
+    with pytest.raises(ResultsError, match=r"ftjob-1 \(queued\): there are no rows"):
         curve_of_metrics([{"note": 1}], source="ftjob-1 (queued)")
 
 
 def test_what_an_event_tells_must_be_a_number():
-    with pytest.raises(LearningCurveError, match="step 1: the cell 'x' of the column"):
+    with pytest.raises(ResultsError, match="step 1: the cell 'x' of the column"):
         curve_of_metrics([{"step": 1, "train_loss": "x"}])
 
 
@@ -248,10 +248,10 @@ def test_without_fine_tuned_cells_there_are_no_sizes():
 
 
 def test_two_rows_of_one_cell_are_refused():
-    with pytest.raises(LearningCurveError, match="m-ft300 by text more than once"):
+    with pytest.raises(ResultsError, match="m-ft300 by text more than once"):
         accuracy_by_size([row(), row()])
 
 
 def test_rows_that_are_no_results_are_refused():
-    with pytest.raises(LearningCurveError, match="row 2 of the results has no usable 'accuracy'"):
+    with pytest.raises(ResultsError, match="row 2 of the results has no usable 'accuracy'"):
         accuracy_by_size([row(), {"train_size": 1, "model": "m", "decision_rule": "text"}])

@@ -47,18 +47,18 @@ def train(network, tokenizer, changes=None, *, kept_bytes=1 << 30, validation=EX
 def test_kept_outputs_change_nothing(oracle, network, dropout):
     changes = {"lora_layers": 1, "lora_dropout": dropout}
     kept, _ = train(network, oracle.tokenizer, changes)
-    anew, _ = train(network, oracle.tokenizer, changes, kept_bytes=0)
-    assert (kept.kept, anew.kept) == (True, False)
-    assert kept.rows == anew.rows
+    again, _ = train(network, oracle.tokenizer, changes, kept_bytes=0)
+    assert (kept.kept, again.kept) == (True, False)
+    assert kept.rows == again.rows
     assert len({row["training_loss"] for row in kept.rows}) == len(kept.rows) == 10
 
 
 def test_kept_outputs_change_nothing_in_bfloat16(oracle, network):
     network.bfloat16()
     kept, _ = train(network, oracle.tokenizer, {"lora_layers": 1})
-    anew, _ = train(network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=0)
-    assert (kept.kept, anew.kept) == (True, False)
-    for one, other in zip(kept.rows, anew.rows, strict=True):
+    again, _ = train(network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=0)
+    assert (kept.kept, again.kept) == (True, False)
+    for one, other in zip(kept.rows, again.rows, strict=True):
         assert one["training_loss"] == pytest.approx(other["training_loss"], rel=2e-2)
 
 

@@ -3,12 +3,12 @@
 import json
 
 import pytest
+from tunebench.errors import RequestError
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
 from tunebench import Experiment
 from tunebench.api import Client
-from tunebench.evaluation.label_tree import LabelTreeError
 from tunebench.evaluation.rules import WholeLabelsRule, rule_of
 
 TEXTS = ["the film was good", "a tear", "an actor, a story", "bad and good", "the end of a story",
@@ -105,7 +105,5 @@ def test_labels_alike_but_for_their_last_token_compare_as_whole_texts(rule, name
 
 
 def test_labels_that_part_within_a_character_are_refused(rule, name):
-    with pytest.raises(
-        LabelTreeError, match=r"'über' and 'Ümit' share at tiny-.* no text of their"
-    ):
+    with pytest.raises(RequestError, match=r"'über' and 'Ümit' share at tiny-.* no text of their"):
         rule(name, ("über", "Ümit"), ["a tear ->"])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import ResultsError
 from tunebench.reports import (
     Count,
     Line,
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = 1
-
-
-class BaselineError(TunebenchError):
-    """A committed baseline that is missing, cannot be read, or is of something else."""
 
 
 class BaselineCell(Part):
@@ -92,14 +88,14 @@ def read_baseline(path: Path) -> Baseline | None:
     """Read a baseline; None where there is none.
 
     Raises:
-        BaselineError: the file cannot be read, is of another version, or is not a baseline.
+        ResultsError: the file cannot be read, is of another version, or is not a baseline.
     """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise BaselineError(
+        raise ResultsError(
             f"{path}: the baseline cannot be read ({error.strerror}); make it readable."
         ) from error
     return _checked(path, content)
@@ -111,14 +107,14 @@ def _checked(path: Path, content: bytes) -> Baseline:
         value = parsed(content)
         version = value.get("version") if isinstance(value, dict) else None
         if type(version) is int and version != VERSION:
-            raise BaselineError(
+            raise ResultsError(
                 f"{path}: version: the baseline has version {version} and this tunebench reads "
                 f"{VERSION}; install the tunebench that wrote it, or move it away and write it "
                 "again with `tunebench baseline`."
             )
         return checked(Baseline, value)
     except WrongJson as error:
-        raise BaselineError(
+        raise ResultsError(
             f"{path}: {error}, so this is not a baseline; restore the file from version control, "
             "or move it away and write it again with `tunebench baseline`."
         ) from None

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from tunebench.analysis.gates import own_gates, verdict_of
 from tunebench.cassettes import prompt_text, text_sha256
+from tunebench.errors import ResultsError
 from tunebench.evaluation import prompts_of
 from tunebench.statistics import (
-    LearningCurveError,
     balanced_accuracy,
     brier_score,
     clopper_pearson,
@@ -179,7 +179,7 @@ def _curve(made: FineTuned) -> list[dict[str, Any]]:
         else:
             told = (event.metrics for event in made.events if event.metrics)
             curve = curve_of_metrics(told, source=made.job)
-    except LearningCurveError:
+    except ResultsError:
         return []
     rows: list[dict[str, Any]] = [
         {str(name): value for name, value in row.items() if value == value}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tunebench.analysis.baseline_file import BaselineError, read_baseline
+from tunebench.analysis.baseline_file import read_baseline
+from tunebench.errors import ResultsError
 from tunebench.statistics import mcnemar_mid_p
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def regression_of(result: Result) -> Regression | None:
         None where there is no baseline, or none of this cell.
 
     Raises:
-        BaselineError: the baseline cannot be read, or is of another experiment or of other items.
+        ResultsError: the baseline cannot be read, or is of another experiment or of other items.
     """
     experiment, cell = result.cell.experiment, str(result.cell)
     path = experiment.baseline
@@ -93,13 +94,13 @@ def regression_of(result: Result) -> Regression | None:
     judged = _judged(result)
     unshared = sorted(before.keys() ^ judged.keys())
     if unshared:
-        raise BaselineError(
+        raise ResultsError(
             f"{path}: the baseline of {cell} is of other items: {len(unshared)}, such as "
             f"{unshared[0]}, are in one only; {_AGAIN}."
         )
     right = sum(before[item] == label for item, (label, _) in judged.items())
     if right / len(judged) != entry.accuracy:
-        raise BaselineError(
+        raise ResultsError(
             f"{path}: the baseline of {cell} states the accuracy {entry.accuracy}, and by the "
             f"labels of its items it is {right / len(judged)}: they have other labels now; "
             f"{_AGAIN}."
@@ -144,12 +145,12 @@ def _cells(path: Path, experiment: str, labels: tuple[str, ...]) -> dict[str, Ba
     if found is None:
         return {}
     if found.experiment != experiment:
-        raise BaselineError(
+        raise ResultsError(
             f"{path}: the baseline belongs to the experiment {found.experiment!r}, not to "
             f"{experiment!r}; put the right file there, or move it away and {_AGAIN}."
         )
     if tuple(found.labels) != labels:
-        raise BaselineError(
+        raise ResultsError(
             f"{path}: the baseline is of the labels {', '.join(found.labels)}, and the "
             f"experiment's are {', '.join(labels)}; {_AGAIN}."
         )

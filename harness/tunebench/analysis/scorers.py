@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import ResultsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TF_IDF = "tf-idf + logistic regression"
-
-
-class BaselineError(TunebenchError):
-    """A yardstick that cannot be made of the rows given."""
 
 
 def tf_idf_predictions(
@@ -38,10 +34,10 @@ def tf_idf_predictions(
         A label id for each of `texts`; the same every time.
 
     Raises:
-        BaselineError: the training rows are of one class, or share no word.
+        ResultsError: the training rows are of one class, or share no word.
     """
     if len(set(train_labels)) < 2:
-        raise BaselineError("the training rows have one class only; name a larger size.")
+        raise ResultsError("the training rows have one class only; name a larger size.")
 
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -50,7 +46,7 @@ def tf_idf_predictions(
     try:
         features = vectorizer.fit_transform(train_texts)
     except ValueError:  # it has no class of its own for an empty vocabulary
-        raise BaselineError(
+        raise ResultsError(
             "no word of two letters or more stands in two training texts, so there is nothing to "
             "learn from; name a larger size."
         ) from None

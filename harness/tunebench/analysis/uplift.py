@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import CellError
 from tunebench.statistics import mcnemar_exact, mcnemar_mid_p, paired_bootstrap, texts_needed
 
 if TYPE_CHECKING:
     from tunebench.evaluation import Result
     from tunebench.experiment import Cell
-
-
-class UpliftError(TunebenchError):
-    """Two results that cannot be compared."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Uplift:
         """Compare two results text by text; the first one's task seeds the bootstrap.
 
         Raises:
-            UpliftError: the two were not asked the same items, or their labels differ.
+            CellError: the two were not asked the same items, or their labels differ.
         """
         pairs = _pairs(first, other)
         n = len(pairs)
@@ -110,13 +106,13 @@ def _pairs(first: Result, other: Result) -> list[tuple[bool, bool]]:
     # Sets have no order that lasts; the message is to be the same every time.
     unshared = sorted(mine.keys() ^ theirs.keys())
     if unshared:
-        raise UpliftError(
+        raise CellError(
             f"{first.cell} and {other.cell} cannot be compared: {len(unshared)} items, such as "
             f"{unshared[0]}, were asked of one only; evaluate both on the same test rows."
         )
     relabelled = [item for item, (label, _) in mine.items() if label != theirs[item][0]]
     if relabelled:
-        raise UpliftError(
+        raise CellError(
             f"{first.cell} and {other.cell} cannot be compared: {len(relabelled)} items, such as "
             f"{relabelled[0]}, have another label in the one than in the other; evaluate both on "
             "the same test rows."

@@ -1,10 +1,9 @@
 """Talking to providers over HTTP."""
 
-from tunebench.api.answers import Answer, Prompt, RequestError, endpoint_of
+from tunebench.api.answers import Answer, Prompt, endpoint_of
 from tunebench.api.client import Client, Reply
 from tunebench.api.fine_tuning import (
     FineTuned,
-    JobError,
     JobSpec,
     Monitor,
     Upload,
@@ -22,7 +21,6 @@ __all__ = [
     "Client",
     "Findings",
     "FineTuned",
-    "JobError",
     "JobRequests",
     "JobSpec",
     "LocalProvider",
@@ -30,7 +28,6 @@ __all__ = [
     "Pacer",
     "Prompt",
     "Reply",
-    "RequestError",
     "Upload",
     "endpoint_of",
     "events_of",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import RequestError
 from tunebench.wire import Answer
 
 if TYPE_CHECKING:
@@ -19,10 +19,6 @@ __all__ = ["Answer", "Prompt", "RequestError", "endpoint_of", "request_of"]
 
 # A text, or the messages of a conversation.
 Prompt = str | list[dict[str, str]]
-
-
-class RequestError(TunebenchError):
-    """A request that failed: the cell it belongs to has no result."""
 
 
 def endpoint_of(prompt: Prompt) -> str:

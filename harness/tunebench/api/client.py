@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 
-from tunebench.api.answers import Answer, Prompt, RequestError, request_of
+from tunebench.api.answers import Answer, Prompt, request_of
 from tunebench.api.failures import reason, unreadable
 from tunebench.api.pacing import Pacer, estimated_tokens
 from tunebench.api.uploads import meter_upload
-from tunebench.errors import TunebenchError
+from tunebench.errors import RequestError, TunebenchError
 from tunebench.wire import Asked, Unusable, parsed, read_answers, read_tokens, words
 
 if TYPE_CHECKING:

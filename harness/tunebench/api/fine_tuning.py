@@ -9,10 +9,16 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tunebench.api.answers import RequestError
 from tunebench.api.job_creation import JobCreation
 from tunebench.api.job_requests import JobRequests, is_missing, why_missing
-from tunebench.api.job_spec import JobError, JobSpec, Journal, Monitor, Sent, Upload
+from tunebench.api.job_spec import (
+    JobSpec,
+    Journal,
+    Monitor,
+    Sent,
+    Upload,
+)
+from tunebench.errors import JobError, RequestError
 from tunebench.wire import oldest_first
 
 if TYPE_CHECKING:

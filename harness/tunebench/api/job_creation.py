@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import openai
 
-from tunebench.api.answers import RequestError
 from tunebench.api.failures import said
 from tunebench.api.job_requests import JobRequests, is_missing
 from tunebench.api.uploads import told
+from tunebench.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

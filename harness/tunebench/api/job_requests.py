@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import openai
 
-from tunebench.api.answers import RequestError
 from tunebench.api.failures import unreadable
+from tunebench.errors import RequestError
 from tunebench.wire import (
     MARK,
     Unusable,

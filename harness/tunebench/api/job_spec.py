@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tunebench.api.answers import RequestError
 from tunebench.wire import MARK
 
 if TYPE_CHECKING:
@@ -13,10 +12,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tunebench.errors import TunebenchError
-
-
-class JobError(RequestError):
-    """A job that gave no model."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import RecordingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 LOCAL = "local"
 _START_SECONDS = 180.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-class LocalProviderError(TunebenchError):
-    """The local provider did not start."""
 
 
 class LocalProvider:
@@ -47,7 +43,7 @@ class LocalProvider:
             models: the models it has to serve: built-in names, folders or hub ids.
 
         Raises:
-            LocalProviderError: the address is not on this machine, the extra ``local`` is not
+            RecordingError: the address is not on this machine, the extra ``local`` is not
                 installed, or the server ended or did not answer in time.
         """
         with self._starting:
@@ -57,7 +53,7 @@ class LocalProvider:
     def _start(self, base_url: str, models: Sequence[str]) -> None:
         url = urlsplit(base_url)
         if url.hostname not in _LOOPBACK:
-            raise LocalProviderError(
+            raise RecordingError(
                 f"the provider {LOCAL!r} is started on this machine, but its base_url {base_url!r} "
                 "names another; use 127.0.0.1, or give the provider another name."
             )
@@ -95,13 +91,13 @@ class LocalProvider:
         deadline = time.monotonic() + _START_SECONDS
         while not _answers(health):
             if self._process.poll() is not None:
-                raise LocalProviderError(
+                raise RecordingError(
                     f"the local provider ended with status {self._process.returncode}: "
                     f"{self._last_words()}"
                 )
             if time.monotonic() > deadline:
                 self.stop()
-                raise LocalProviderError(
+                raise RecordingError(
                     f"the local provider did not answer at {health} within {_START_SECONDS:.0f} s; "
                     "start it by hand with `tunebench serve` to see why."
                 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import openai
 
-from tunebench.api.answers import RequestError
+from tunebench.errors import RequestError
 from tunebench.presets import Endpoint, MaxTokensField
 
 if TYPE_CHECKING:

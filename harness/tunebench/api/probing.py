@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from tunebench.api.answers import RequestError
 from tunebench.api.probe_requests import Chat, Completions, Finding, at, send
-from tunebench.errors import TunebenchError, printable
+from tunebench.errors import RequestError, UsageError, printable
 from tunebench.presets import Capability, Endpoint, MaxTokensField
 from tunebench.wire import optional_name, other_model
 
@@ -18,10 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tunebench.api.client import Client
-
-
-class ProbeError(TunebenchError):
-    """A provider of which nothing can be told."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +63,17 @@ def probe(client: Client, model: str | None) -> Findings:
 
     Raises:
         RequestError: the provider does not run, refuses the key, or wants a pause.
-        ProbeError: it lists no model and none was given, or answers neither kind of request.
+        UsageError: it lists no model and none was given, or answers neither kind of request.
     """
     models = _models(client)
     if model is None and not models:
-        raise ProbeError(
+        raise UsageError(
             f"{client.base_url} lists no models, so there is none to ask; name one with --model."
         )
     asked = model or (models or ("",))[0]
     completions, chat = Completions(client, asked), Chat(client, asked)
     if completions.first.error and chat.first.error:
-        raise ProbeError(
+        raise UsageError(
             f"{client.base_url} answers {asked!r} neither completions: "
             f"{completions.first.error} Nor chat: {chat.first.error}"
         )
@@ -115,7 +110,7 @@ def _models(client: Client) -> tuple[str, ...] | None:
     """The ids that a provider lists; None if it lists none.
 
     Raises:
-        ProbeError: the list stands one folder below, in ``/v1``.
+        UsageError: the list stands one folder below, in ``/v1``.
     """
     heard = send(client, "/models")
     entries = heard.body.get("data")
@@ -123,7 +118,7 @@ def _models(client: Client) -> tuple[str, ...] | None:
         return tuple(filter(None, (optional_name(at(entry, "id")) for entry in entries)))
     below = f"{client.base_url.rstrip('/')}/v1"
     if isinstance(send(client, f"{below}/models").body.get("data"), list):
-        raise ProbeError(
+        raise UsageError(
             f"base_url {client.base_url} is not the API root, which is {below}; add the /v1."
         )
     return None

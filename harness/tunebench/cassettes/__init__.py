@@ -5,21 +5,17 @@ from tunebench.cassettes.fingerprint import STORED_PARAMETERS, prompt_text, text
 from tunebench.cassettes.first_format import Converted, converted, first_format_header
 from tunebench.cassettes.inspection import Inspected, inspect
 from tunebench.cassettes.job_recorder import JobCassette, Sent
-from tunebench.cassettes.lines import CassetteError, Row, header_problem, without_rows
-from tunebench.cassettes.misses import CassetteMissError
-from tunebench.cassettes.network import NetworkBlockedError, blocked_network
+from tunebench.cassettes.lines import Row, header_problem, without_rows
+from tunebench.cassettes.network import blocked_network
 from tunebench.cassettes.recorder import RecordedCassette, item_index, use_cassette
 from tunebench.cassettes.store import CassetteFile, lock
 
 __all__ = [
     "STORED_PARAMETERS",
-    "CassetteError",
     "CassetteFile",
-    "CassetteMissError",
     "Converted",
     "Inspected",
     "JobCassette",
-    "NetworkBlockedError",
     "RecordedCassette",
     "Row",
     "Sent",

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from tunebench.cassettes.lines import CassetteError, RequestLine
+from tunebench.cassettes.lines import RequestLine
+from tunebench.errors import CassetteError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,8 +17,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from tunebench.cassettes.fingerprint import digest_of, text_sha256
-from tunebench.cassettes.lines import CassetteError, RequestLine, Row, request_of, row_of
-from tunebench.errors import hidden, without_secrets
+from tunebench.cassettes.lines import (
+    RequestLine,
+    Row,
+    request_of,
+    row_of,
+)
+from tunebench.errors import CassetteError, hidden, without_secrets
 from tunebench.wire import (
     MARK,
     Answer,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from tunebench.cassettes.leaks import holds_secret, long_texts, repeats
 from tunebench.cassettes.lines import (
-    CassetteError,
     RequestLine,
     Row,
     checked_fields,
@@ -20,6 +19,7 @@ from tunebench.cassettes.lines import (
     request_of,
     row_of,
 )
+from tunebench.errors import CassetteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

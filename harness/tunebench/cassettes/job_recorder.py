@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from tunebench.cassettes.fingerprint import digest_of, text_sha256
 from tunebench.cassettes.lines import RequestLine, Row
-from tunebench.cassettes.misses import CassetteMissError
 from tunebench.cassettes.recorder import RecordedCassette
+from tunebench.errors import CassetteError, CassetteMissError
 from tunebench.wire import (
     MARK,
     read_checkpoints,
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from vcr.request import Request
 
     from tunebench.cassettes.fingerprint import Fingerprint
-    from tunebench.cassettes.lines import CassetteError
     from tunebench.cassettes.store import StoredAnswer
     from tunebench.wire import Job
 

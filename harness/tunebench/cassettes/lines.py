@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tunebench.errors import TunebenchError, holds_control
+from tunebench.errors import holds_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,10 +24,6 @@ BEFORE_ANSWER, BEFORE_CRC = b',"answer":', b',"crc32":"'
 _HEX_LENGTH = 64
 # No provider counts as many tokens, and no answer takes as many milliseconds.
 _MAX_NUMBER = 1 << 53
-
-
-class CassetteError(TunebenchError):
-    """A cassette that cannot be read, written or asked."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tunebench.cassettes.lines import CassetteError
+from tunebench.errors import CassetteMissError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from tunebench.cassettes.store import CassetteFile, StoredAnswer
 
 _MAX_ITEMS_NAMED = 3
-
-
-class CassetteMissError(CassetteError):
-    """A request that no recorded answer fits, while nothing may be recorded."""
 
 
 class MissExplainer:

@@ -6,20 +6,13 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import NetworkBlockedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 _LOOK_UPS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr")
-
-
-class NetworkBlockedError(TunebenchError, ConnectionError):
-    """A connection that something tried to open while it was blocked.
-
-    It is a `ConnectionError` too, so that libraries clean up as after any failed connection.
-    """
 
 
 @contextmanager

@@ -25,10 +25,10 @@ from vcr.record_mode import RecordMode
 
 from tunebench.cassettes.fingerprint import Fingerprint, fingerprint, prompt_text, text_sha256
 from tunebench.cassettes.leaks import long_texts, repeats
-from tunebench.cassettes.lines import CassetteError, Row, is_note
+from tunebench.cassettes.lines import Row, is_note
 from tunebench.cassettes.misses import MissExplainer
 from tunebench.cassettes.told import Played, Told, shares, told_of
-from tunebench.errors import hidden, without_secrets
+from tunebench.errors import CassetteError, hidden, without_secrets
 from tunebench.wire import (
     Asked,
     Unusable,

@@ -39,7 +39,6 @@ from tunebench.cassettes.lines import (
     REQUEST_OF_ROW,
     ROW_START,
     VERSION,
-    CassetteError,
     RequestLine,
     Row,
     checked_fields,
@@ -49,6 +48,7 @@ from tunebench.cassettes.lines import (
     request_of,
     row_of,
 )
+from tunebench.errors import CassetteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -12,17 +12,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import CellError, UsageError
 
 if TYPE_CHECKING:
     import argparse
 
     from tunebench.analysis import Baseline
     from tunebench.experiment import Experiment
-
-
-class BaselineCommandError(TunebenchError):
-    """A baseline that cannot be made."""
 
 
 def add_baseline(
@@ -114,7 +110,7 @@ def _refuse_one_file_for_two(experiments: list[Experiment]) -> None:
         given = {other.path.absolute() for other in experiments}
         for path, name in sorted(names.items()):
             if name == experiment.name or (name is not None and path in given):
-                raise BaselineCommandError(
+                raise UsageError(
                     f"{experiment.path} and {path.name} beside it both have the baseline "
                     f"{experiment.baseline}, so nothing was written; give each experiment a folder "
                     "and a name of its own."
@@ -125,14 +121,14 @@ def _earlier(experiment: Experiment) -> Baseline | None:
     """The baseline that is there.
 
     Raises:
-        BaselineError: it cannot be read.
-        BaselineCommandError: it is another experiment's.
+        ResultsError: it cannot be read.
+        UsageError: it is another experiment's.
     """
     from tunebench.analysis import read_baseline
 
     found = read_baseline(experiment.baseline)
     if found is not None and found.experiment != experiment.name:
-        raise BaselineCommandError(
+        raise UsageError(
             f"{experiment.baseline}: the baseline belongs to the experiment {found.experiment!r}, "
             f"not to {experiment.name!r} ({experiment.path}), so nothing was written; give each "
             "experiment a folder of its own, or move the file away."
@@ -162,7 +158,7 @@ def _merged(
 def _replayed(experiment: Experiment) -> tuple[dict[str, Any], dict[str, str]]:
     """The entries of the cells that have an answer, and why the others have none."""
     from tunebench.analysis import entry_of
-    from tunebench.evaluation import CellError, Runner
+    from tunebench.evaluation import Runner
     from tunebench.reports import waited_for
 
     cells: dict[str, Any] = {}
@@ -179,7 +175,7 @@ def _replayed(experiment: Experiment) -> tuple[dict[str, Any], dict[str, str]]:
     finally:
         runner.close()
     if not cells:
-        raise BaselineCommandError(
+        raise UsageError(
             f"{experiment.path}: no cell has a recording to replay, so no baseline was written. "
             f"{next(iter(missing.values()))}"
         )
@@ -200,24 +196,24 @@ def _from_results(experiment: Experiment, folder: Path) -> tuple[dict[str, Any],
             if "file" in one and one["name"].partition(" (")[0] == experiment.name
         ]
         if files:
-            raise BaselineCommandError(
+            raise UsageError(
                 f"{folder}: the results of {experiment.name!r} are those of {', '.join(files)}, "
                 f"not of {experiment.path}; name the folder of its results."
             )
-        raise BaselineCommandError(
+        raise UsageError(
             f"{folder}: the results hold no cell of the experiment {experiment.name!r} "
             f"({experiment.path}); name the folder of its results."
         )
     rows = {row["cell"]: row for row in document["cells"] if row["experiment"] == about["name"]}
     if not any(str(cell) in rows for cell in experiment.cells):
-        raise BaselineCommandError(
+        raise UsageError(
             f"{folder}: cells: the results hold no cell of the experiment {experiment.name!r} "
             f"({experiment.path}); name the folder of its results."
         )
     if about["labels"] != experiment.task.labels:
-        raise BaselineCommandError(
+        raise UsageError(
             f"{folder}: the results are of the labels {', '.join(about['labels'])}, and those of "
-            f"{experiment.path} are {', '.join(experiment.task.labels)}; write them anew."
+            f"{experiment.path} are {', '.join(experiment.task.labels)}; write them again."
         )
     known = [str(cell) for cell in experiment.cells]
     cells = {

@@ -17,7 +17,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 _SHOWN = 5
 _UNTOLD = ("answer", "prompt_sha256")
 _LS_HEADER = ("experiment", "recording", "state", "rows", "bytes", "first", "last", "models")
-
-
-class CassettesError(TunebenchError):
-    """Cassettes that cannot be compared."""
 
 
 def add_cassettes(
@@ -190,7 +186,7 @@ def _diff(args: argparse.Namespace) -> int:
         for path in (old, new):
             file = inspect(path) if path.exists() else None
             if file and file.damaged:
-                raise CassettesError(file.problems[0])
+                raise UsageError(file.problems[0])
             rows.append(list(file.rows.values()) if file else [])
         found.append({"cassette": name, **differences(*rows)})
     differing = [one for one in found if one["only_old"] or one["only_new"] or one["changed"]]
@@ -239,9 +235,9 @@ def _upgrade(args: argparse.Namespace) -> int:
 def _pairs(old: Path, new: Path) -> Iterator[tuple[str, Path, Path]]:
     for path in (old, new):
         if not path.exists():
-            raise CassettesError(f"{path}: there is no such cassette or folder; mend the path.")
+            raise UsageError(f"{path}: there is no such cassette or folder; fix the path.")
     if old.is_dir() != new.is_dir():
-        raise CassettesError(
+        raise UsageError(
             f"{old} and {new} are a folder and a file; name two cassettes or two folders."
         )
     if old.is_file():
@@ -249,7 +245,7 @@ def _pairs(old: Path, new: Path) -> Iterator[tuple[str, Path, Path]]:
         return
     names = {path.relative_to(folder) for folder in (old, new) for path in folder.rglob("*.jsonl")}
     if not names:
-        raise CassettesError(f"{old} and {new} hold no cassette; name the folders of two.")
+        raise UsageError(f"{old} and {new} hold no cassette; name the folders of two.")
     yield from ((name.as_posix(), old / name, new / name) for name in sorted(names))
 
 

@@ -12,17 +12,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
     from tunebench.reports import Judgements
-
-
-class CompareError(TunebenchError):
-    """Two results that cannot be compared."""
 
 
 def add_compare(
@@ -63,9 +59,9 @@ def run(args: argparse.Namespace) -> int:
     documents = [read_results(path) for path in (args.a, args.b)]
     versions = [document["version"] for document in documents]
     if versions[0] != versions[1]:
-        raise CompareError(
+        raise UsageError(
             f"{args.a} has version {versions[0]} and {args.b} version {versions[1]}; write the "
-            "older one anew with `pytest --results DIR`."
+            "older one again with `pytest --results DIR`."
         )
     found = _compared(documents, (args.a, args.b))
     if args.json:
@@ -86,9 +82,7 @@ def _compared(documents: list[dict[str, Any]], paths: tuple[Path, Path]) -> dict
     # In the order of A, which is that of its experiments' cells.
     both = [key for key in first if key in second]
     if not both:
-        raise CompareError(
-            f"{paths[0]} and {paths[1]} have no cell in common; name two runs of one."
-        )
+        raise UsageError(f"{paths[0]} and {paths[1]} have no cell in common; name two runs of one.")
     shown = waited_for(both, "compare", "cell")
     return {
         "a": str(paths[0]),
@@ -106,7 +100,7 @@ def _check_labels(documents: list[dict[str, Any]], paths: tuple[Path, Path]) -> 
     )
     for name in labels.keys() & others.keys():
         if labels[name] != others[name]:
-            raise CompareError(
+            raise UsageError(
                 f"the experiment {name!r} has the labels {', '.join(labels[name])} in {paths[0]} "
                 f"and {', '.join(others[name])} in {paths[1]}; compare runs of one task."
             )
@@ -121,13 +115,13 @@ def _cell(
     items = [item for item in first if item in second]
     cell = f"{key[1]} of the experiment {key[0]!r}"
     if not items:
-        raise CompareError(
+        raise UsageError(
             f"{cell} was asked other texts in {paths[0]} than in {paths[1]}, with none in common; "
             "compare runs on the same test rows."
         )
     relabelled = [item for item in items if first[item][0] != second[item][0]]
     if relabelled:
-        raise CompareError(
+        raise UsageError(
             f"{cell}: {len(relabelled)} items, such as {relabelled[0]}, have another label in "
             f"{paths[0]} than in {paths[1]}; compare runs on the same test rows."
         )

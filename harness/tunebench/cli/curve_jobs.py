@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import CassetteError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
 _JOB = re.compile(r"GET fine_tuning/jobs/[^/?]+")
 _EVENTS = re.compile(r"GET fine_tuning/jobs/[^/?]+/events\b.*")
-
-
-class JobSourceError(TunebenchError):
-    """A job that is not there, or has no curve."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ def from_cassette(path: Path) -> JobCurve:
     answers = _answers(path)
     states = _states(path, answers)
     if not states:
-        raise JobSourceError(
+        raise UsageError(
             f"{path}: the cassette holds no fine-tuning job; name one of the folder `jobs`, such "
             "as cassettes/imdb/jobs/smollm2-135m-ft300.jsonl."
         )
@@ -75,7 +71,7 @@ def states_of(path: Path) -> list[dict[str, Any]]:
     """A job's states in its cassette, from the first to the last; as `JobCurve.job` each.
 
     Raises:
-        JobSourceError: the file is not a cassette.
+        UsageError: the file is not a cassette.
     """
     return [_told(job) for job in _states(path, _answers(path))]
 
@@ -86,7 +82,7 @@ def _states(path: Path, answers: list[tuple[str, Any]]) -> list[Job]:
     try:
         return [read_job(body) for endpoint, body in answers if _JOB.fullmatch(endpoint)]
     except Unusable as why:
-        raise JobSourceError(f"{path}: {why.end}") from why
+        raise UsageError(f"{path}: {why.end}") from why
 
 
 def from_provider(name: str, base_url: str, api_key: str) -> JobCurve:
@@ -144,23 +140,23 @@ def _told(job: Job) -> dict[str, Any]:
 
 def _answers(path: Path) -> list[tuple[str, Any]]:
     """Endpoint and body of the answers in a cassette, in the order of the file."""
-    from tunebench.cassettes import CassetteError, CassetteFile, header_problem
+    from tunebench.cassettes import CassetteFile, header_problem
 
     hint = "name the cassette of a job, or a job's id, which begins with ftjob-"
     try:
         with path.open("rb") as lines:
             first = lines.readline()
     except OSError as error:
-        raise JobSourceError(
+        raise UsageError(
             f"{path}: the cassette cannot be read ({error.strerror}); {hint}."
         ) from error
     if (problem := header_problem(first)) is not None:
-        raise JobSourceError(f"{path}, line 1: {problem}, or {hint}.")
+        raise UsageError(f"{path}, line 1: {problem}, or {hint}.")
     header = json.loads(first)
     cassette = CassetteFile(path, experiment=header["experiment"], recording=header["recording"])
     try:
         return [(stored.request.endpoint, stored.row.answer) for stored in cassette.rows()]
     except CassetteError as error:
-        raise JobSourceError(str(error)) from error
+        raise UsageError(str(error)) from error
     finally:
         cassette.close()

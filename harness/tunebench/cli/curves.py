@@ -17,7 +17,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import ResultsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
 _BASE_URL = "http://127.0.0.1:8017/v1"
 _JOB_ID = re.compile(r"ftjob-[\w-]+")
-
-
-class CurvesError(TunebenchError):
-    """A use of the command that cannot be carried out."""
 
 
 def add_curves(
@@ -91,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     """
     for path in (args.csv, args.figure):
         if path is not None and path.exists() and not args.force:
-            raise CurvesError(
+            raise UsageError(
                 f"{path}: the file is there already; name another, or give --force to overwrite it."
             )
 
@@ -135,20 +131,20 @@ def _show_job(args: argparse.Namespace, say: Callable[[str], None]) -> None:
 
 def _show_sizes(args: argparse.Namespace, say: Callable[[str], None]) -> None:
     from tunebench.reports import finite, read_results, sizes_figure, sizes_lines
-    from tunebench.statistics import LearningCurveError, accuracy_by_size
+    from tunebench.statistics import accuracy_by_size
 
     if args.wandb or args.tensorboard is not None:
-        raise CurvesError(
+        raise UsageError(
             "--wandb and --tensorboard take a job, and --sizes shows none: leave them out, or "
             "name a JOB."
         )
     path: Path = args.sizes
     try:
         sizes = accuracy_by_size(read_results(path)["cells"])
-    except LearningCurveError as error:
-        raise CurvesError(f"{path}: {error}") from error
+    except ResultsError as error:
+        raise UsageError(f"{path}: {error}") from error
     if sizes.empty:
-        raise CurvesError(
+        raise UsageError(
             f"{path}: no row is of a fine-tuned cell; name the results of an experiment with "
             "train_sizes in its [matrix]."
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from tunebench.experiment import Experiment
 
 _TIMEOUT = 120.0  # seconds; a local server may load its model for the first answer
-
-
-class DoctorError(TunebenchError):
-    """A target that cannot be examined."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +137,7 @@ def _declared(path: Path, only: str | None) -> list[_Target]:
 
     experiment = Experiment.read(path / "experiment.toml" if path.is_dir() else path)
     if only is not None and only not in experiment.providers:
-        raise DoctorError(f"{experiment.path}: {unknown('provider', only, experiment.providers)}")
+        raise UsageError(f"{experiment.path}: {unknown('provider', only, experiment.providers)}")
     return [
         _Target(
             name,

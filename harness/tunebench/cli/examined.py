@@ -1,4 +1,4 @@
-"""What was found at a provider: a document for scripts, and a table with the mend for people."""
+"""What was found at a provider: a document for scripts, and a table with the fix for people."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def complaints_of(experiment: Experiment | None, name: str, findings: Findings) 
         if not listed and model.provider_id != findings.model:
             complaints.append(
                 f"{experiment.path}: the model {model.name!r} is asked as {model.provider_id!r}, "
-                f"which [provider.{name}] does not list; mend its `id`."
+                f"which [provider.{name}] does not list; fix its `id`."
             )
         asked = model.provider_id == findings.model and model.answers_as is None
         if asked and not findings.found("model as asked"):

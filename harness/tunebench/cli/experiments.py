@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from tunebench.experiment import Experiment
 
 _FILE = "experiment.toml"
-
-
-class NoExperimentError(TunebenchError):
-    """A folder without an experiment."""
 
 
 def found_experiments(paths: Iterable[Path]) -> list[Experiment]:
@@ -30,7 +26,7 @@ def found_experiments(paths: Iterable[Path]) -> list[Experiment]:
         Each once, in the order of the paths, those of a folder in the order of their paths.
 
     Raises:
-        NoExperimentError: there is none in a folder.
+        UsageError: there is none in a folder.
         ExperimentError: one cannot be read.
     """
     from tunebench.experiment import Experiment
@@ -40,7 +36,7 @@ def found_experiments(paths: Iterable[Path]) -> list[Experiment]:
         single = path.is_file() or path.suffix == ".toml"
         found = [path] if single else sorted(path.rglob(_FILE))
         if not found:
-            raise NoExperimentError(
+            raise UsageError(
                 f"{path}: there is no {_FILE} in or below it; name an experiment, or change to "
                 "the folder that holds benchmarks/."
             )

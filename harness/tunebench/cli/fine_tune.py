@@ -14,7 +14,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import CassetteMissError, JobError, TunebenchError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -26,10 +26,6 @@ _TOLD = (
     *("id", "model", "status", "fine_tuned_model"),
     *("trained_tokens", "minutes", "hyperparameters"),
 )
-
-
-class FineTuneError(TunebenchError):
-    """Jobs that the experiment does not have."""
 
 
 def add_fine_tune(
@@ -92,10 +88,10 @@ def _jobs(
 
     for model in models or ():
         if model not in experiment.models:
-            raise FineTuneError(f"{experiment.path}: {unknown('model', model, experiment.models)}")
+            raise UsageError(f"{experiment.path}: {unknown('model', model, experiment.models)}")
     for size in sizes or ():
         if size not in experiment.matrix.train_sizes:
-            raise FineTuneError(
+            raise UsageError(
                 f"{experiment.path}: [matrix] train_sizes does not hold {size}; add it, or name "
                 "one that it holds."
             )
@@ -105,7 +101,7 @@ def _jobs(
         if (not models or cell.model in models) and (not sizes or cell.train_size in sizes)
     }
     if not cells:
-        raise FineTuneError(
+        raise UsageError(
             f"{experiment.path}: [matrix] has no such fine-tuned cell; give it train_sizes, or do "
             "not skip them."
         )
@@ -114,7 +110,6 @@ def _jobs(
 
 def _job(cell: Cell, replayer: Runner | None, recorder: Runner) -> dict[str, Any]:
     """Replay a job, or run it where it is not recorded; what is told of it."""
-    from tunebench.cassettes import CassetteMissError
     from tunebench.reports import shown_progress
 
     hint = "record it with `tunebench fine-tune`"
@@ -135,7 +130,7 @@ def _job(cell: Cell, replayer: Runner | None, recorder: Runner) -> dict[str, Any
 
 
 def _told(cell: Cell, recorded: str, error: TunebenchError | None) -> dict[str, Any]:
-    from tunebench.api import JobError
+
     from tunebench.cli.curve_jobs import states_of
 
     # After another error the cassette, if there is one, may tell of another job.

@@ -24,7 +24,8 @@ from tunebench.cli.new_experiment import (
     prices_of,
     workflow_file,
 )
-from tunebench.cli.provider_choice import NewExperimentError, chosen_model, chosen_provider
+from tunebench.cli.provider_choice import chosen_model, chosen_provider
+from tunebench.errors import DatasetError, ExperimentError, UsageError
 from tunebench.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _inspected(args: argparse.Namespace) -> TableSummary:
     """What the file holds; a mistake is told in the words of this command, not of a task."""
-    from tunebench.datasets import DatasetError, inspect_table
+    from tunebench.datasets import inspect_table
 
     try:
         return inspect_table(args.data, args.text, args.label)
@@ -128,11 +129,11 @@ def _inspected(args: argparse.Namespace) -> TableSummary:
         said = str(error).removeprefix(str(args.data)).replace(" in [task]", "")
         said = re.sub(r"set (text|label)_column (?:= |to )", r"give --\1 ", said)
         said = re.sub(r"\b(text|label)_column\b", r"--\1", said)
-        raise NewExperimentError(f"{args.data}{said}") from None
+        raise UsageError(f"{args.data}{said}") from None
 
 
 def _choices(args: argparse.Namespace, summary: TableSummary) -> Choices:
-    from tunebench.formatting import FormatError, check_labels
+    from tunebench.formatting import check_labels
 
     name = args.name if args.name is not None else name_of(args.data.stem)
     check_name(name)
@@ -142,8 +143,8 @@ def _choices(args: argparse.Namespace, summary: TableSummary) -> Choices:
     instruction = args.instruction or f"Classify the following text as {_either(labels)}"
     try:
         check_labels(labels, instruction)
-    except FormatError as error:
-        raise NewExperimentError(f"{args.data}: {error}") from None
+    except ExperimentError as error:
+        raise UsageError(f"{args.data}: {error}") from None
     return Choices(
         root=args.into,
         data=args.data,
@@ -199,7 +200,7 @@ def _sized(args: argparse.Namespace, choices: Choices) -> Choices:
 
 def _checked(choices: Choices) -> Experiment:
     """The experiment as it will be read, with every check of its file, before it is written."""
-    from tunebench.experiment import Experiment, ExperimentError
+    from tunebench.experiment import Experiment
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "experiment.toml"
@@ -207,7 +208,7 @@ def _checked(choices: Choices) -> Experiment:
         try:
             read = Experiment.read(path)
         except ExperimentError as error:
-            raise NewExperimentError(str(error).replace(str(path), str(choices.toml))) from None
+            raise UsageError(str(error).replace(str(path), str(choices.toml))) from None
     # The folder from which the data has a relative path is not there yet.
     task = read.task.model_copy(update={"dataset": str(choices.data.absolute())})
     return dataclasses.replace(read, path=choices.toml, task=task)
@@ -220,7 +221,7 @@ def _with_lines(path: Path, lines: list[str]) -> str | None:
     except FileNotFoundError:
         text = ""
     except OSError as error:
-        raise NewExperimentError(
+        raise UsageError(
             f"{path}: the file cannot be read ({error.strerror}); nothing was written."
         ) from None
     end = "\r\n" if "\r\n" in text else "\n"
@@ -236,14 +237,14 @@ def _write(contents: dict[Path, str], *, force: bool) -> None:
     taken = [path for path in contents if path.exists()]
     replaced = [path for path in taken if path.name != ATTRIBUTES.name]
     if replaced and not force:
-        raise NewExperimentError(
+        raise UsageError(
             f"{', '.join(map(str, replaced))}: there already; nothing was written. Give another "
             "--name, or --force to replace what is there."
         )
     for path in contents:
         twins = [p for p in path.parent.parent.glob(f"*/{path.name}") if p != path]
         if path.name.startswith("test_") and twins:
-            raise NewExperimentError(
+            raise UsageError(
                 f"{twins[0]}: a test file of this name is there, and pytest wants another for each "
                 "experiment; give another --name."
             )
@@ -251,7 +252,7 @@ def _write(contents: dict[Path, str], *, force: bool) -> None:
         for path in contents:
             path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise NewExperimentError(
+        raise UsageError(
             f"{error.filename}: the folder cannot be made ({error.strerror}); nothing was written."
         ) from None
     with ExitStack() as stack:

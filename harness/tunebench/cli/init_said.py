@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from tunebench.errors import DatasetError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -67,7 +69,7 @@ def _notes(choices: Choices) -> Iterator[str]:
 
 def _alike(experiment: Experiment) -> Iterator[str]:
     """Texts that will be asked and stand among the training rows in nearly the same words."""
-    from tunebench.datasets import DatasetError, near_duplicates
+    from tunebench.datasets import near_duplicates
     from tunebench.evaluation import dataset_of, test_rows
 
     data, asked = dataset_of(experiment), test_rows(experiment)

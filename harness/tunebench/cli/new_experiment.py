@@ -10,9 +10,12 @@ import unicodedata
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path, PurePath, PureWindowsPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tunebench.cli.provider_choice import NewExperimentError, ProviderChoice
+from tunebench.errors import UsageError
+
+if TYPE_CHECKING:
+    from tunebench.cli.provider_choice import ProviderChoice
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 WORKFLOW = Path(".github/workflows/tunebench.yml")
@@ -143,10 +146,10 @@ def check_name(name: str) -> None:
     """Refuse what can be no experiment's name.
 
     Raises:
-        NewExperimentError: it can be none.
+        UsageError: it can be none.
     """
     if not _NAME.fullmatch(name):
-        raise NewExperimentError(
+        raise UsageError(
             f"--name {name!r} can be no experiment's name, which has letters, digits, '.', '_' and "
             "'-' and begins with a letter or digit; give another."
         )
@@ -190,7 +193,7 @@ def prices_of(given: list[str]) -> dict[str, float | str]:
     """The prices that ``--prices`` gives, as a model's table; the experiment file checks them.
 
     Raises:
-        NewExperimentError: one is no ``KEY=VALUE``, or its value no number.
+        UsageError: one is no ``KEY=VALUE``, or its value no number.
     """
     prices: dict[str, float | str] = {}
     for pair in given:
@@ -198,7 +201,5 @@ def prices_of(given: list[str]) -> dict[str, float | str]:
         try:
             prices[key] = value if key == "currency" else float(value)
         except ValueError:
-            raise NewExperimentError(
-                f"--prices {pair!r} is no price; write one as input=0.4."
-            ) from None
+            raise UsageError(f"--prices {pair!r} is no price; write one as input=0.4.") from None
     return prices

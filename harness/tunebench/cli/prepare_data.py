@@ -14,14 +14,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import UsageError
 
 if TYPE_CHECKING:
     from tunebench.training_data import Proposal
-
-
-class PrepareDataError(TunebenchError):
-    """A use of the command that cannot be carried out."""
 
 
 def add_prepare_data(
@@ -99,7 +95,7 @@ class _Dialogue:
         try:
             return not input(f"{question} [Y/n] ").strip().lower().startswith("n")
         except EOFError:
-            raise PrepareDataError(
+            raise UsageError(
                 "the input ended before all questions were answered: give --yes to agree to all; "
                 "nothing was written."
             ) from None
@@ -151,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
     path: Path = args.file
     decided = args.yes or args.dry_run
     if not decided and (args.json or not sys.stdin.isatty()):
-        raise PrepareDataError(
+        raise UsageError(
             "questions can only be asked on a terminal and without --json: give --yes to agree to "
             "all, or --dry-run to look first."
         )

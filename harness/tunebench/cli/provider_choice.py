@@ -6,14 +6,10 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from tunebench.datasets import nearest
-from tunebench.errors import TunebenchError
+from tunebench.errors import UsageError
 from tunebench.presets import PRESETS, Capability
 
 _LOCAL_MODEL = "smollm2-135m"
-
-
-class NewExperimentError(TunebenchError):
-    """An experiment that cannot be made."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +40,11 @@ class ProviderChoice:
         """Refuse training sizes at a provider that is not known to train.
 
         Raises:
-            NewExperimentError: there are some.
+            UsageError: there are some.
         """
         if train_sizes and not self.trains:
             trained = ", ".join(n for n, known in PRESETS.items() if known.fine_tuning == "openai")
-            raise NewExperimentError(
+            raise UsageError(
                 f"--train-sizes needs OpenAI's fine-tuning API, which the provider {self.name!r} "
                 f"is not known to have; leave it out, or give --provider local or {trained}."
             )
@@ -58,7 +54,7 @@ def chosen_provider(given: str) -> ProviderChoice:
     """The provider that ``--provider`` names.
 
     Raises:
-        NewExperimentError: it names none.
+        UsageError: it names none.
     """
     if given == "local":
         table: dict[str, str | list[str]] = {"base_url": "http://127.0.0.1:8017/v1"}
@@ -75,7 +71,7 @@ def chosen_provider(given: str) -> ProviderChoice:
         return _preset(given)
     near = nearest(given, ["local", *PRESETS])
     hint = f"did you mean {near!r}?" if near else "give one of them."
-    raise NewExperimentError(
+    raise UsageError(
         f"--provider {given!r} is neither 'local' nor a URL as https://HOST/v1 nor a preset "
         f"({', '.join(PRESETS)}); {hint}"
     )
@@ -107,10 +103,10 @@ def chosen_model(provider: ProviderChoice, given: str | None) -> str:
     """The model's id at the provider.
 
     Raises:
-        NewExperimentError: none is given, and the provider is not the local one.
+        UsageError: none is given, and the provider is not the local one.
     """
     if not given and provider.name != "local":
-        raise NewExperimentError(
+        raise UsageError(
             f"The provider {provider.name!r} serves more models than one; name one with --model."
         )
     return given or _LOCAL_MODEL

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tunebench.cassettes import CassetteError, lock, without_rows
-from tunebench.errors import TunebenchError
+from tunebench.cassettes import lock, without_rows
+from tunebench.errors import CassetteError, UsageError
 from tunebench.files import whole_files
 
 if TYPE_CHECKING:
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 
     from tunebench.cli.verification import Verified
     from tunebench.experiment import Experiment
-
-
-class PruneError(TunebenchError):
-    """Cassettes of which it is not known who needs them, or that cannot be changed."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,7 @@ def carry_out(plan: Pruned) -> Pruned:
                 # Read behind the lock: what another process recorded in between is kept.
                 new.writelines(without_rows(file, plan.keys))
     except OSError as error:
-        raise PruneError(
+        raise UsageError(
             f"{path}: the cassette cannot be changed ({error.strerror}) and is as it was; make "
             "its folder one that can be written to."
         ) from error

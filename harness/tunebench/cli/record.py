@@ -26,7 +26,7 @@ def add_record(
     )
     add = parser.add_argument
     add("paths", metavar="PATH", nargs="*", type=Path, help="folders or files (benchmarks)")
-    add("--all", action="store_true", help="record every cassette anew")
+    add("--all", action="store_true", help="record every cassette again")
     add("-k", metavar="EXPR", dest="expression", help="only the cases that match, as with pytest")
     add("--budget", metavar="AMOUNT", help="stop before the estimated costs pass this")
     add("--results", metavar="DIR", type=Path, help="write the results to DIR")

@@ -9,15 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import ResultsError, UsageError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
-
-
-class ReportError(TunebenchError):
-    """A use of the command that cannot be carried out."""
 
 
 def add_report(
@@ -58,25 +54,25 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         TunebenchError: the results or the options cannot be used.
     """
-    from tunebench.reports import PageError, read_results, write_report
+    from tunebench.reports import read_results, write_report
 
     path: Path = args.results
     if path.is_dir():
         path /= "results.json"
     output: Path = args.output or path.parent / "report.html"
     if output.exists() and not args.force:
-        raise ReportError(
+        raise UsageError(
             f"{output}: the file is there already; name another with --output, or give --force to "
             "overwrite it."
         )
     document = read_results(path)
     texts = _texts(path, document) if args.texts else None
     if not output.parent.is_dir():
-        raise ReportError(f"{output.parent}: there is no such folder; make it first.")
+        raise UsageError(f"{output.parent}: there is no such folder; make it first.")
     try:
         write_report(document, output, texts=texts)
-    except PageError as error:
-        raise ReportError(f"{path}: {error}") from error
+    except ResultsError as error:
+        raise UsageError(f"{path}: {error}") from error
     print(f"Wrote {output}.")
     return 0
 
@@ -97,7 +93,7 @@ def _texts(path: Path, document: Mapping[str, Any]) -> dict[str, str]:
     for experiment in document.get("experiments") or ():
         name = experiment.get("dataset")
         if not name:
-            raise ReportError(
+            raise UsageError(
                 f"{path}: experiment {experiment.get('name')!r} does not name its data set, so "
                 "its texts cannot be found; leave --texts out."
             )
@@ -108,7 +104,7 @@ def _texts(path: Path, document: Mapping[str, Any]) -> dict[str, str]:
             rows = frame[frame["item"].isin(wanted)]
             texts.update(zip(rows["item"].tolist(), rows["text"].tolist(), strict=True))
         if missing := sorted(wanted - texts.keys()):
-            raise ReportError(
+            raise UsageError(
                 f"{path}: {len(missing)} items, such as {missing[0]}, are not in data set "
                 f"{name!r} on this machine; leave --texts out."
             )

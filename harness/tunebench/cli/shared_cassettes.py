@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tunebench.cli.pruning import PruneError
+from tunebench.errors import UsageError
 from tunebench.settings import cassettes_of, configuration, repository_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def refuse_shared_folders(experiments: Iterable[Experiment]) -> None:
     All TOML files of the repository are looked at, wherever they lie and whatever they are called.
 
     Raises:
-        PruneError: another experiment keeps its cassettes in the same folder or one within it, or
+        UsageError: another experiment keeps its cassettes in the same folder or one within it, or
             that cannot be known.
         ConfigurationError: a ``pyproject.toml`` that says where cassettes lie cannot be read.
     """
@@ -42,7 +42,7 @@ def refuse_shared_folders(experiments: Iterable[Experiment]) -> None:
         own = os.path.abspath(experiment.path)
         for path, folder in known[root]:
             if os.path.abspath(path) != own and _overlap(experiment.cassettes, folder):
-                raise PruneError(
+                raise UsageError(
                     f"{experiment.path} and {path} both keep their cassettes in "
                     f"{experiment.cassettes}, {_NOTHING}; give their tasks other names."
                 )
@@ -56,7 +56,7 @@ def _root(experiment: Experiment) -> Path:
         # Where nobody says otherwise, only experiments in and below this one do.
         return cassettes.parent.parent
     if root is None or not cassettes.resolve().is_relative_to(root.resolve()):
-        raise PruneError(
+        raise UsageError(
             f"{experiment.path}: its cassettes lie in {cassettes}, outside of its repository, "
             f"where experiments of other repositories may use them, {_NOTHING}; remove by hand "
             "what `tunebench cassettes verify` names."
@@ -86,7 +86,7 @@ def _named(root: Path, sought: Iterable[str]) -> Iterator[tuple[Path, str]]:
         except FileNotFoundError:  # a link to nothing
             continue
         except OSError as error:
-            raise PruneError(
+            raise UsageError(
                 f"{path}: the file cannot be read ({error.strerror}), and may be an experiment "
                 f"that uses the same cassettes, {_NOTHING}; make it readable."
             ) from error
@@ -94,7 +94,7 @@ def _named(root: Path, sought: Iterable[str]) -> Iterator[tuple[Path, str]]:
             found = _name_of(content)
         except (ValueError, RecursionError) as error:
             if any(name.encode() in content for name in sought):
-                raise PruneError(
+                raise UsageError(
                     f"{path}: this is not TOML ({error}), and may be an experiment that uses the "
                     f"same cassettes, {_NOTHING}; fix it."
                 ) from None
@@ -129,7 +129,7 @@ def _toml_files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
             entries = sorted(found, key=lambda entry: entry.name)
         folders = {entry.name for entry in entries if entry.is_dir()}
     except OSError as error:
-        raise PruneError(
+        raise UsageError(
             f"{folder}: the folder cannot be read ({error.strerror}), and may hold an experiment "
             f"that uses the same cassettes, {_NOTHING}; make it readable."
         ) from error

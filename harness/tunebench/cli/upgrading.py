@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from tunebench.cassettes import (
     STORED_PARAMETERS,
-    CassetteError,
     CassetteFile,
     converted,
     first_format_header,
 )
 from tunebench.cli.verification import recordings_of
-from tunebench.errors import TunebenchError
+from tunebench.errors import CassetteError, TunebenchError
 from tunebench.evaluation import Runner, orphans
 from tunebench.files import whole_files
 from tunebench.wire import Asked, Usage, composed, parsed, read_answers

@@ -10,16 +10,16 @@ import importlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from tunebench.datasets.dataset import Dataset, DatasetError, nearest
+from tunebench.datasets.dataset import Dataset, nearest
 from tunebench.datasets.duplicates import NearDuplicate, near_duplicates
 from tunebench.datasets.labelled_texts import TableSummary, inspect_table
 from tunebench.datasets.options import DataReport, Options
 from tunebench.datasets.table_files import ENDINGS
+from tunebench.errors import DatasetError
 
 __all__ = [
     "DataReport",
     "Dataset",
-    "DatasetError",
     "NearDuplicate",
     "Options",
     "TableSummary",

@@ -6,18 +6,12 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
-from tunebench.errors import TunebenchError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
     from tunebench.datasets.options import DataReport
-
-
-class DatasetError(TunebenchError):
-    """Labelled texts could not be had: what was wrong, where, and what to do."""
 
 
 class Columns(TypedDict):

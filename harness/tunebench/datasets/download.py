@@ -19,7 +19,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tunebench.datasets.dataset import DatasetError
+from tunebench.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tunebench.datasets.dataset import DatasetError
 from tunebench.datasets.labelled_texts import normalised
+from tunebench.errors import DatasetError
 
 if TYPE_CHECKING:
     from tunebench.datasets.dataset import Dataset

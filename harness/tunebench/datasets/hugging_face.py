@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunebench.datasets import prepared
-from tunebench.datasets.dataset import DatasetError
 from tunebench.datasets.download import check_reachable
 from tunebench.datasets.public_sets import (
     Public,
@@ -16,6 +15,7 @@ from tunebench.datasets.public_sets import (
     public,
     to_dataset,
 )
+from tunebench.errors import DatasetError
 
 if TYPE_CHECKING:
     import os
@@ -43,7 +43,7 @@ def load(name: str, options: Options, data_dir: str | os.PathLike[str] | None = 
     if name.startswith((".", "/", "~")):
         folder = options.folder / Path(name).expanduser()
         if not folder.is_dir():
-            raise DatasetError(f"{called!r}: there is no folder {folder}; mend the path.")
+            raise DatasetError(f"{called!r}: there is no folder {folder}; fix the path.")
         return to_dataset(called, _read(called, [str(folder)], options), options)
     owner, slash, rest = name.partition("/")
     path, _, config = rest.partition("/")
@@ -73,7 +73,7 @@ def _read(called: str, where: list[str], options: Options) -> Public:
     except Exception as error:  # the library raises what the readers of all its formats raise
         why = " ".join(str(error).split())[:300]
         raise DatasetError(
-            f"{called!r} cannot be read ({type(error).__name__}: {why}); mend its name, config or "
+            f"{called!r} cannot be read ({type(error).__name__}: {why}); fix its name, config or "
             "files."
         ) from error
     finally:

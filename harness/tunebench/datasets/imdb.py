@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunebench.datasets import prepared
-from tunebench.datasets.dataset import Dataset, DatasetError, to_frame
+from tunebench.datasets.dataset import Dataset, to_frame
+from tunebench.errors import DatasetError
 
 if TYPE_CHECKING:
     import os

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tunebench.datasets.dataset import DatasetError, nearest
+from tunebench.datasets.dataset import nearest
 from tunebench.datasets.table_files import read_table
+from tunebench.errors import DatasetError
 from tunebench.formatting import DIFFER_BY, look, shown, twins
 
 if TYPE_CHECKING:
@@ -173,13 +174,13 @@ def _check_labels(table: Table, labels: Sequence[str] | None) -> None:
         hint = f"did you mean {near!r}?" if near else f"listed are {_listed(labels)}."
         raise DatasetError(
             f"{table.path}: the label {_where(table, name)} is "
-            f"not among the labels of [task]; mend the file or add it there; {hint}"
+            f"not among the labels of [task]; fix the file or add it there; {hint}"
         )
     if not 2 <= len(labels or found) <= MOST_LABELS:
         holds = f"{len(found):,} labels" if len(found) > 1 else f"one label, {next(iter(found))!r}"
         raise DatasetError(
             f"{table.path}: the label column holds {holds}, and a "
-            f"task has 2 to {MOST_LABELS}; check label_column, or mend the file."
+            f"task has 2 to {MOST_LABELS}; check label_column, or fix the file."
         )
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunebench.datasets import flat
-from tunebench.datasets.dataset import Columns, DatasetError
+from tunebench.datasets.dataset import Columns
+from tunebench.errors import DatasetError
 
 try:
     import fcntl

@@ -1,6 +1,6 @@
 """A public data set's splits, from wherever they were had, as a `Dataset`.
 
-Nobody can mend a public set. So what a user's own table is refused for is left out here, with a
+Nobody can fix a public set. So what a user's own table is refused for is left out here, with a
 count: rows without text or label, texts with two labels, repeated texts. Such sets often lie
 sorted by label; their rows are therefore put in an order by chance, which the texts and the seed
 decide.
@@ -16,11 +16,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunebench.datasets import flat, prepared
-from tunebench.datasets.dataset import Columns, Dataset, DatasetError, nearest, to_frame
+from tunebench.datasets.dataset import (
+    Columns,
+    Dataset,
+    nearest,
+    to_frame,
+)
 from tunebench.datasets.labelled_texts import normalised
 from tunebench.datasets.options import DataReport, Options
 from tunebench.datasets.splitting import item_id, position
 from tunebench.datasets.tables import counted
+from tunebench.errors import DatasetError
 from tunebench.formatting import shown
 
 if TYPE_CHECKING:

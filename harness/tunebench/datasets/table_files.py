@@ -12,7 +12,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tunebench.datasets.dataset import DatasetError, nearest
+from tunebench.datasets.dataset import nearest
+from tunebench.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +116,7 @@ def _read_separated(path: Path, content: str, text_column: str, label_column: st
                 start = reader.line_num + 1
         except csv.Error as error:
             raise DatasetError(
-                f"{path}, line {start}: the row that begins here is broken ({error}); mend its "
+                f"{path}, line {start}: the row that begins here is broken ({error}); fix its "
                 "quotes."
             ) from None
     finally:
@@ -164,8 +165,8 @@ def _no_column(key: str, column: str, columns: Sequence[str]) -> str:
         return f"{columns.count(column)} columns are called {column!r}; rename all but one."
     shown = ", ".join(repr(name[:40]) for name in columns[:20])
     near = nearest(column, columns)
-    mend = f"set {key} = {json.dumps(near)}" if near else f"set {key} to one of them"
-    return f"there is no column {column!r} among {shown}; {mend} in [task], or mend the file."
+    fix = f"set {key} = {json.dumps(near)}" if near else f"set {key} to one of them"
+    return f"there is no column {column!r} among {shown}; {fix} in [task], or fix the file."
 
 
 def _refuse_long(path: Path, start: int, row: dict[str, str], unit: str = "line") -> None:
@@ -187,7 +188,7 @@ def _read_lines(path: Path, content: str, text_column: str, label_column: str) -
             row = decode(line)
         except (ValueError, RecursionError) as error:
             why = getattr(error, "msg", "nested too deeply")
-            raise DatasetError(f"{at}this is not JSON ({why}); mend the line.") from None
+            raise DatasetError(f"{at}this is not JSON ({why}); fix the line.") from None
         if not isinstance(row, dict):
             raise DatasetError(
                 f"{at}this is not a JSON object; write one with the keys {text_column!r} and "
@@ -226,7 +227,7 @@ def _cell(at: str, column: str, value: Any, *, number: bool = False) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise DatasetError(
-            f"{at}column {column!r} holds half a surrogate pair, which is no character; mend it."
+            f"{at}column {column!r} holds half a surrogate pair, which is no character; fix it."
         ) from None
     return value
 

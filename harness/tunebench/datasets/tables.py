@@ -13,11 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tunebench.datasets.dataset import Columns, Dataset, DatasetError, to_frame
+from tunebench.datasets.dataset import Columns, Dataset, to_frame
 from tunebench.datasets.labelled_texts import LabelledTexts, at, check
 from tunebench.datasets.options import DataReport, Options
 from tunebench.datasets.splitting import in_quotas, is_held_out, item_id
 from tunebench.datasets.table_files import read_table
+from tunebench.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,7 +10,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from tunebench.datasets import prepared
-from tunebench.datasets.dataset import DatasetError, nearest
+from tunebench.datasets.dataset import nearest
 from tunebench.datasets.download import check_reachable
 from tunebench.datasets.public_sets import (
     Public,
@@ -20,6 +20,7 @@ from tunebench.datasets.public_sets import (
     public,
     to_dataset,
 )
+from tunebench.errors import DatasetError
 
 if TYPE_CHECKING:
     import os
@@ -58,7 +59,7 @@ def _read(name: str, options: Options, root: Path) -> Public:
         raise DatasetError(f"TFDS has no data set {name!r}; {hint}") from None
     except Exception as error:  # of a config, a version or a namespace that is not there
         raise DatasetError(
-            f"TFDS cannot make {name!r} ({_one_line(error)}); mend its config or version."
+            f"TFDS cannot make {name!r} ({_one_line(error)}); fix its config or version."
         ) from None
     _prepare(called, builder)
     features = dict(builder.info.features.items())

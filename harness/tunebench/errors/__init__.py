@@ -1,17 +1,37 @@
 """Errors in one sentence, and text from elsewhere made safe to print."""
 
-from tunebench.errors.base import TunebenchError
-from tunebench.errors.text import (
-    hidden,
-    holds_control,
-    keep_secret,
-    printable,
-    without_secrets,
+from tunebench.errors.base import (
+    CassetteError,
+    CassetteMissError,
+    CellError,
+    ConfigurationError,
+    DatasetError,
+    ExperimentError,
+    JobError,
+    NetworkBlockedError,
+    RecordingError,
+    RequestError,
+    ResultsError,
+    TunebenchError,
+    UsageError,
 )
+from tunebench.errors.text import hidden, holds_control, keep_secret, printable, without_secrets
 from tunebench.errors.unexpected import describe_error
 
 __all__ = [
+    "CassetteError",
+    "CassetteMissError",
+    "CellError",
+    "ConfigurationError",
+    "DatasetError",
+    "ExperimentError",
+    "JobError",
+    "NetworkBlockedError",
+    "RecordingError",
+    "RequestError",
+    "ResultsError",
     "TunebenchError",
+    "UsageError",
     "describe_error",
     "hidden",
     "holds_control",

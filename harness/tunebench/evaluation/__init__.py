@@ -7,12 +7,11 @@ from tunebench.evaluation.inputs import State, dataset_of, prompts_of, test_rows
 from tunebench.evaluation.judgements import judge
 from tunebench.evaluation.recording import Progress
 from tunebench.evaluation.result import Result
-from tunebench.evaluation.runner import CellError, Runner, orphans
+from tunebench.evaluation.runner import Runner, orphans
 from tunebench.evaluation.training_inputs import rows_of
 
 __all__ = [
     "Budget",
-    "CellError",
     "Progress",
     "Result",
     "Runner",

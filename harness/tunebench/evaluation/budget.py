@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NoReturn
 
 from tunebench.cassettes import prompt_text
-from tunebench.errors import TunebenchError
+from tunebench.errors import RecordingError
 from tunebench.evaluation.inputs import is_chat
 from tunebench.evaluation.rules import CHATTER_TOKENS
 from tunebench.formatting import BYTES_PER_TOKEN, TOKENS_PER_SECOND, Estimate, Rates
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 
 # Rows that are looked at to tell what a prompt takes.
 _SAMPLE = 200
-
-
-class BudgetError(TunebenchError):
-    """A recording that would pass the budget, or whose cost is not known."""
 
 
 @dataclass
@@ -58,7 +54,7 @@ class Budget:
             file: its cassette.
 
         Raises:
-            BudgetError: it would pass the budget.
+            RecordingError: it would pass the budget.
         """
         if lacking:
             prices = self._prices(cell)
@@ -68,7 +64,7 @@ class Budget:
         """Take what a fine-tuned cell's job costs.
 
         Raises:
-            BudgetError: it would pass the budget.
+            RecordingError: it would pass the budget.
         """
         prices = self._prices(cell)
         epochs = cell.experiment.fine_tuning.n_epochs
@@ -105,7 +101,7 @@ class Budget:
 
     def _stop(self, sentence: str) -> NoReturn:
         self.stopped = sentence
-        raise BudgetError(sentence)
+        raise RecordingError(sentence)
 
 
 def announcement(cell: Cell, lacking: Sequence[Prompt], file: CassetteFile) -> str | None:

@@ -7,14 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tunebench.api import LOCAL, Client, LocalProvider, Pacer
-from tunebench.errors import TunebenchError, keep_secret
+from tunebench.errors import RecordingError, keep_secret
 
 if TYPE_CHECKING:
     from tunebench.experiment import Experiment, Provider
-
-
-class KeyMissingError(TunebenchError):
-    """A provider whose key is not set, or cannot be sent."""
 
 
 @dataclass
@@ -32,7 +28,7 @@ class Connections:
             recording: whether anything may be sent; a replay needs no key and repeats nothing.
 
         Raises:
-            KeyMissingError: the variable that is to hold the provider's key is not set.
+            RecordingError: the variable that is to hold the provider's key is not set.
         """
         key = (experiment, name, recording)
         if key not in self._clients:
@@ -67,7 +63,7 @@ class StartedProvider:
         """Start a provider with its models of an experiment, if it is the local one.
 
         Raises:
-            LocalProviderError: it did not start.
+            RecordingError: it did not start.
         """
         if name == LOCAL:
             models = [m.provider_id for m in experiment.models.values() if m.provider == LOCAL]
@@ -112,19 +108,19 @@ def key_of(variable: str | None, whose: str) -> str:
         whose: whose key it is, for the beginning of an error's sentence.
 
     Raises:
-        KeyMissingError: it is not set, or holds what no header can carry.
+        RecordingError: it is not set, or holds what no header can carry.
     """
     if variable is None:
         return "none"
     key = os.environ.get(variable, "").strip()
     if not key:
-        raise KeyMissingError(
+        raise RecordingError(
             f"{whose} takes its key from the environment variable {variable}, which is not set; "
             "set it to the provider's key."
         )
     keep_secret(key)
     if not (key.isascii() and key.isprintable()):
-        raise KeyMissingError(
+        raise RecordingError(
             f"{whose} takes its key from the environment variable {variable}, and the key there "
             "holds a character that cannot be sent (a line break, a control character, or one that "
             "is not ASCII); set it again."

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tunebench.api import FineTuned, JobError, fine_tune
+from tunebench.api import FineTuned, fine_tune
 from tunebench.cassettes import CassetteFile, JobCassette, use_cassette
-from tunebench.errors import TunebenchError
+from tunebench.errors import JobError, RecordingError, TunebenchError
 from tunebench.evaluation.inputs import test_rows, train_rows
 from tunebench.evaluation.recording import recorded_file
 from tunebench.evaluation.training_inputs import job_of
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from tunebench.evaluation.connections import Connections
     from tunebench.experiment import Cell, Experiment
     from tunebench.settings import RecordMode
-
-
-class FineTunedModelError(TunebenchError):
-    """A cell without a fine-tuned model, since its job gave none."""
 
 
 @dataclass
@@ -61,11 +57,11 @@ class FineTunedModels:
             monitor: told how the job gets on.
 
         Raises:
-            FineTunedModelError: the job failed, or is not recorded.
+            RecordingError: the job failed, or is not recorded.
         """
         key = (cell.experiment, cell.job)
         if key in self._errors:
-            raise FineTunedModelError(f"{cell}: {self._errors[key]}")
+            raise RecordingError(f"{cell}: {self._errors[key]}")
         if key not in self._models:
             try:
                 if self.record != "none":
@@ -73,7 +69,7 @@ class FineTunedModels:
                 self._models[key] = self._replayed(cell, hint)
             except TunebenchError as error:
                 self._errors[key] = str(error)
-                raise FineTunedModelError(f"{cell}: {error}") from error
+                raise RecordingError(f"{cell}: {error}") from error
         return self._models[key]
 
     def _recorded(self, cell: Cell, hint: str, monitor: Monitor) -> None:

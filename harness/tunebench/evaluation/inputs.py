@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tunebench.datasets import Dataset, Options, load
-from tunebench.errors import TunebenchError
+from tunebench.errors import DatasetError
 from tunebench.formatting import (
     Example,
     bare_prompt,
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 State = tuple[str | None, ...]
 
 _SEVERAL = 5  # rows of a class; where fewer are expected, hardly any may come by chance
-
-
-class TaskError(TunebenchError):
-    """A task that its data set cannot serve."""
 
 
 def dataset_of(experiment: Experiment) -> Dataset:
@@ -70,7 +66,7 @@ def _test_rows(experiment: Experiment, _: State) -> pd.DataFrame:
     test = data.test
     if task.test_size > len(test):
         own = data.report is not None and data.report.share is not None
-        raise TaskError(
+        raise DatasetError(
             f"{experiment.path}: [task] test_size is {task.test_size} and {task.dataset!r} has "
             f"{len(test)} test rows; lower it to {len(test)} or less"
             f"{', raise test_share or add rows.' if own else '.'}"
@@ -78,7 +74,7 @@ def _test_rows(experiment: Experiment, _: State) -> pd.DataFrame:
     rows = test.head(task.test_size)
     for split, labels in (("test", rows["label"]), ("training", data.train["label"])):
         if len(labels) and not 0 <= labels.min() <= labels.max() < len(task.labels):
-            raise TaskError(
+            raise DatasetError(
                 f"{experiment.path}: [task] labels names {len(task.labels)} labels, and the "
                 f"{split} rows of {task.dataset!r} have label ids from {labels.min()} to "
                 f"{labels.max()}; name each id's label, in the order of the ids."
@@ -99,7 +95,7 @@ def _refuse_sorted(experiment: Experiment, data: Dataset, rows: pd.DataFrame) ->
     for label_id, label in enumerate(experiment.task.labels):
         share = whole[label_id] / whole.total()
         if share * len(rows) >= _SEVERAL and asked[label_id] < share * len(rows) / 4:
-            raise TaskError(
+            raise DatasetError(
                 f"{experiment.path}: {asked[label_id]} of the first {len(rows)} test rows are "
                 f"{label!r}, and {share:.0%} of all rows; the file is sorted by label: set "
                 'order = "hash" in [task], or shuffle its rows once and put new ones at the end.'

@@ -14,14 +14,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-
-class LabelTreeError(TunebenchError):
-    """Labels that their tokens do not tell apart."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ def label_tree(
         model: its name, for messages.
 
     Raises:
-        LabelTreeError: one label's tokens begin another's, so that nothing tells where it ends,
+        RequestError: one label's tokens begin another's, so that nothing tells where it ends,
             or the shared tokens are no text of their own.
     """
     made: list[Branching] = []
@@ -83,7 +79,7 @@ def label_tree(
         for label in group:
             if len(ids[label]) == depth:
                 other = next(one for one in group if one != label)
-                raise LabelTreeError(
+                raise RequestError(
                     f"the tokens of the label {completions[label].strip()!r} begin those of "
                     f"{completions[other].strip()!r} at {model}, so label_logprobs cannot tell "
                     "where it ends; rename one, or use the decision rule text."
@@ -150,7 +146,7 @@ def _text_of(
             return found
     if found:
         return found
-    raise LabelTreeError(
+    raise RequestError(
         f"the tokens that {first.strip()!r} and {second.strip()!r} share at {model} are no text of "
         "their own, so label_logprobs cannot ask what follows them; rename one, or use the "
         "decision rule text."

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import RequestError
 from tunebench.evaluation.inputs import is_chat
 from tunebench.evaluation.label_tree import label_tree, whole_label_logprobs
 from tunebench.formatting import AnswerFormat, Reader
@@ -37,10 +37,6 @@ CHATTER_TOKENS = 16
 # What a model's `parameters` may say otherwise than the rule, which is then told with the results:
 # some models take one temperature only, some providers show few candidates.
 _OVERRIDABLE = ("temperature", "top_logprobs")
-
-
-class RuleError(TunebenchError):
-    """A decision rule that cannot work with these labels at this provider."""
 
 
 @dataclass(frozen=True)
@@ -242,9 +238,9 @@ def rule_of(cell: Cell, client: Client) -> Rule:
     """The rule of a cell, with what it has to know of the model's tokens.
 
     Raises:
-        RuleError: the labels cannot be told apart by their tokens, or the provider gives no
+        RequestError: the labels cannot be told apart by their tokens, or the provider gives no
             log-probabilities.
-        LabelTreeError: the tokens of one label begin those of another.
+        RequestError: the tokens of one label begin those of another.
     """
     task = cell.experiment.task
     model = cell.experiment.models[cell.model]
@@ -275,7 +271,7 @@ def _logprobs_rule(
 ) -> Rule:
     chat = provider.endpoint == "chat"
     if "logprobs" not in provider.supports:
-        raise RuleError(
+        raise RequestError(
             f"provider {model.provider!r} gives no log-probabilities (`supports`), which the "
             "decision rule label_logprobs needs; take that rule out of [matrix] decision_rules."
         )
@@ -299,7 +295,7 @@ def _logprobs_rule(
 
 def _alike(
     labels: Sequence[str], firsts: Sequence[int], model: Model, chat: bool, biased: bool
-) -> RuleError:
+) -> RequestError:
     position = next(i for i, token in enumerate(firsts) if token in firsts[:i])
     twin = labels[firsts.index(firsts[position])]
     why = (
@@ -311,7 +307,7 @@ def _alike(
         else "and label_token_ids says nothing of what follows it; rename one, ask a provider with "
         "/tokenize"
     )
-    return RuleError(
+    return RequestError(
         f"the labels {twin!r} and {labels[position]!r} begin with the same token of {model.name} "
         f"({firsts[position]}), {why}, or use the decision rule text."
     )
@@ -322,7 +318,7 @@ def _check_first_words(labels: Sequence[str], model: Model) -> None:
     words = [label.split(" ")[0] for label in labels]
     for position, word in enumerate(words):
         if word in words[:position]:
-            raise RuleError(
+            raise RequestError(
                 f"the labels {labels[words.index(word)]!r} and {labels[position]!r} begin with the "
                 f"same word, and without `logit_bias` and the token ids of {model.name} "
                 "label_logprobs sees first tokens only; rename one, ask a provider with both, or "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunebench.api import endpoint_of
 from tunebench.cassettes import CassetteFile, blocked_network, item_index, use_cassette
-from tunebench.errors import TunebenchError
+from tunebench.errors import CellError, TunebenchError
 from tunebench.evaluation.connections import Connections, known_names
 from tunebench.evaluation.fine_tuning import FineTunedModels
 from tunebench.evaluation.inputs import prompts_of, test_rows, texts_of
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from tunebench.evaluation.rules import Rule
     from tunebench.experiment import Cell, Experiment
     from tunebench.settings import RecordMode
-
-
-class CellError(TunebenchError):
-    """A cell that has no result."""
 
 
 @dataclass
@@ -100,7 +96,7 @@ class Runner:
             progress: told how the job gets on.
 
         Raises:
-            FineTunedModelError: the job failed, or is not recorded.
+            RecordingError: the job failed, or is not recorded.
         """
         blocked = blocked_network(cell.job) if self.record == "none" else nullcontext()
         with blocked:

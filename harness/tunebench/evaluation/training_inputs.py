@@ -8,7 +8,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tunebench.api import JobSpec, Upload
-from tunebench.evaluation.inputs import State, TaskError, is_chat, test_rows, train_rows
+from tunebench.errors import DatasetError
+from tunebench.evaluation.inputs import (
+    State,
+    is_chat,
+    test_rows,
+    train_rows,
+)
 from tunebench.formatting import AnswerFormat, bare_prompt
 from tunebench.training_data import Split, chat_record, record, refuse_overlap, split
 
@@ -22,13 +28,13 @@ def rows_of(experiment: Experiment, size: int) -> pd.DataFrame:
     """The rows of a training size: the first ones of the data set, without repeated ones.
 
     Raises:
-        TaskError: the data set has fewer.
-        TrainingFileError: a row stands among the test rows, and the experiment does not allow it.
+        DatasetError: the data set has fewer.
+        DatasetError: a row stands among the test rows, and the experiment does not allow it.
     """
     task = experiment.task
     rows = train_rows(experiment)
     if size > len(rows):
-        raise TaskError(
+        raise DatasetError(
             f"{experiment.path}: [matrix] train_sizes holds {size} and {task.dataset!r} has "
             f"{len(rows)} training rows; leave it out."
         )
@@ -45,8 +51,8 @@ def files_of(experiment: Experiment, size: int, chat: bool) -> tuple[Upload, Upl
     Each holds what a fine-tuned cell is asked, and the answer: in messages for a chat.
 
     Raises:
-        TaskError: there are too few rows, or all of one class.
-        TrainingFileError: a row stands among the test rows, and the experiment does not allow it.
+        DatasetError: there are too few rows, or all of one class.
+        DatasetError: a row stands among the test rows, and the experiment does not allow it.
     """
     return _files(experiment, size, chat, experiment.data_state)
 
@@ -72,7 +78,7 @@ def _files(experiment: Experiment, size: int, chat: bool, _: State) -> tuple[Upl
         return Upload(name, content, hashlib.sha256(content).hexdigest(), len(lines))
 
     if len({labels[i] for i in halves.train}) < 2 or not halves.valid:
-        raise TaskError(
+        raise DatasetError(
             f"{experiment.path}: [matrix] train_sizes holds {size}, and so few rows of "
             f"{task.dataset!r} have one class only or leave none to validate; name a larger size."
         )

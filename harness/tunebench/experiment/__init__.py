@@ -2,14 +2,13 @@
 
 from tunebench.experiment.experiment import Cell, Experiment
 from tunebench.experiment.limits import Limit
-from tunebench.experiment.loading import ExperimentError, unknown
+from tunebench.experiment.loading import unknown
 from tunebench.experiment.schema import DecisionRule, Model, Prices, Provider
 
 __all__ = [
     "Cell",
     "DecisionRule",
     "Experiment",
-    "ExperimentError",
     "Limit",
     "Model",
     "Prices",

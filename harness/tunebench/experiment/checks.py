@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
 
+from tunebench.errors import ExperimentError
 from tunebench.experiment.combinations import combinations_of, matches, skipped_by
 from tunebench.experiment.limits import GateName, limits_of
-from tunebench.experiment.loading import ExperimentError, unknown
-from tunebench.formatting import FormatError, check_labels, check_readable
+from tunebench.experiment.loading import unknown
+from tunebench.formatting import check_labels, check_readable
 from tunebench.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _check_labels(path: Path, file: ExperimentFile) -> None:
         check_labels(task.labels, task.instruction)
         for name in {model.provider for model in file.model} & file.provider.keys():
             check_readable(task.labels, task.reading_at(file.provider[name].endpoint))
-    except FormatError as error:
+    except ExperimentError as error:
         raise ExperimentError(f"{path}: [task] {error}") from None
 
 

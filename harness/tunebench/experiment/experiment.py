@@ -14,10 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tunebench.errors import ExperimentError
 from tunebench.experiment.checks import check_file
 from tunebench.experiment.combinations import Combination, combinations_of, skipped_by
 from tunebench.experiment.limits import Limit, limits_of
-from tunebench.experiment.loading import ExperimentError, read_file
+from tunebench.experiment.loading import read_file
 from tunebench.experiment.readers import note_readers
 from tunebench.settings import cassettes_of
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import ExperimentError
 from tunebench.experiment.schema import (
     ExperimentFile,
     FineTuning,
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-class ExperimentError(TunebenchError):
-    """An experiment file that cannot be read, or that contradicts itself."""
-
-
 def read_file(path: Path) -> ExperimentFile:
     """Read the file and check each table on its own.
 
@@ -44,14 +40,14 @@ def read_file(path: Path) -> ExperimentFile:
         return ExperimentFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ExperimentError(
-            f"{path}: there is no such experiment file; write one, or mend the path."
+            f"{path}: there is no such experiment file; write one, or fix the path."
         ) from None
     except OSError as error:
         raise ExperimentError(
             f"{path}: the experiment file cannot be read ({error.strerror}); name a file that can."
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ExperimentError(f"{path}: this is not TOML ({error}); mend it.") from None
+        raise ExperimentError(f"{path}: this is not TOML ({error}); fix it.") from None
     except ValidationError as error:
         raise ExperimentError(f"{path}: {_sentence(error)}") from None
 
@@ -67,7 +63,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 def _sentence(error: ValidationError) -> str:
     """The most telling of pydantic's errors as a sentence that names table and key."""
     errors = error.errors(include_url=False)
-    # A misspelt key that is needed is unknown and missing at once: the former says how to mend it.
+    # A misspelt key that is needed is unknown and missing at once: the former says how to fix it.
     first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     place = _place(first["loc"])
     if first["type"] == "extra_forbidden":
@@ -77,7 +73,7 @@ def _sentence(error: ValidationError) -> str:
     given = first["input"]
     shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
     message = first["msg"][:1].lower() + first["msg"][1:]
-    return f"{place}: {message}{shown}; mend it."
+    return f"{place}: {message}{shown}; fix it."
 
 
 def _form(missing: ErrorDetails) -> str:

@@ -28,7 +28,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import ExperimentError
 from tunebench.formatting.look_alikes import DIFFER_BY, look, shown, twins
 
 if TYPE_CHECKING:
@@ -43,10 +43,6 @@ ARROW = " ->"
 SEPARATOR = "#####"
 _SEPARATOR_LINE = re.compile(r"^(\\*#####)$", re.MULTILINE)
 _NO_ENDING = re.compile(r" |[^\w\s]?\d|.*\d\Z")
-
-
-class FormatError(TunebenchError):
-    """Labels or an instruction that no prompt can carry, or examples that cannot be drawn."""
 
 
 @dataclass(frozen=True)
@@ -95,29 +91,29 @@ def check_labels(labels: Sequence[str], instruction: str) -> None:
     """Refuse labels and instructions with which prompts or completions would be ambiguous.
 
     Raises:
-        FormatError: fewer than two labels, a repeated one, one that shows nothing, starts or ends
-            with white space, or holds a line break, a tab or ``->``; two that look alike or differ
-            by spaces alone; an instruction that holds or ends with the separator line.
+        ExperimentError: fewer than two labels, a repeated one, one that shows nothing, starts or
+            ends with white space, or holds a line break, a tab or ``->``; two that look alike or
+            differ by spaces alone; an instruction that holds or ends with the separator line.
     """
     if len(labels) < 2:
-        raise FormatError(f"a task needs two labels or more, not {len(labels)}: list them all.")
+        raise ExperimentError(f"a task needs two labels or more, not {len(labels)}: list them all.")
     for position, label in enumerate(labels):
         if label in labels[:position]:
-            raise FormatError(f"the label {label!r} is listed twice: list each once.")
+            raise ExperimentError(f"the label {label!r} is listed twice: list each once.")
         marks = set("\n\r\t") & set(label) or "->" in label
         if not look(label) or label != label.strip() or marks:
-            raise FormatError(
+            raise ExperimentError(
                 f"the label {label!r} cannot be used: a label is not empty, has no white space "
                 "around it, no line break, no tab and no '->' in it."
             )
     if alike := twins(labels, lambda label: look(label).replace(" ", "")):
         one, other = alike
-        raise FormatError(
+        raise ExperimentError(
             f"the labels {shown(one, other)} and {shown(other, one)} differ only by {DIFFER_BY}: "
             "rename one of them."
         )
     if _SEPARATOR_LINE.search(instruction):
-        raise FormatError(
+        raise ExperimentError(
             f"the instruction holds a line {SEPARATOR!r}, which sets the parts of a prompt apart: "
             "take it out."
         )
@@ -246,7 +242,7 @@ def draw_examples(
         test_texts: the texts that will be asked; no example is one of them.
 
     Raises:
-        FormatError: the training rows do not hold enough examples of a class.
+        ExperimentError: the training rows do not hold enough examples of a class.
     """
     if shots == 0:
         return ()
@@ -264,7 +260,7 @@ def draw_examples(
                 break
         else:
             missing = ", ".join(repr(labels[i]) for i, n in enumerate(counts) if n == least)
-            raise FormatError(
+            raise ExperimentError(
                 f"{shots} worked examples cannot be drawn evenly: the training rows hold only "
                 f"{least} usable of {missing}; lower `shots` or add training rows."
             )

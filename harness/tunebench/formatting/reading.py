@@ -32,13 +32,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from tunebench.errors import ExperimentError
 from tunebench.formatting.look_alikes import twins
 from tunebench.formatting.mentions import folded, mentioned
-from tunebench.formatting.prompts import AnswerFormat, FormatError
 from tunebench.formatting.thoughts import behind_thoughts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tunebench.formatting.prompts import AnswerFormat
 
 ReadingRule = Literal["exact", "casefolded", "json", "mentioned"]
 
@@ -145,12 +147,12 @@ def check_readable(labels: Sequence[str], rules: Sequence[ReadingRule]) -> None:
     """Refuse labels that the reading rules cannot find or tell apart.
 
     Raises:
-        FormatError: one holds the mark of a thought, two are the same to a rule, or nothing is left
-            of one.
+        ExperimentError: one holds the mark of a thought, two are the same to a rule, or nothing is
+            left of one.
     """
     for label in labels:
         if behind_thoughts(label) != label:
-            raise FormatError(
+            raise ExperimentError(
                 f"the label {label!r} holds a mark with which a model's thoughts begin or end, and "
                 "those are not read: rename it."
             )
@@ -160,13 +162,13 @@ def check_readable(labels: Sequence[str], rules: Sequence[ReadingRule]) -> None:
         form = folded if rule == "mentioned" else _bare_label
         for label in labels:
             if not form(label):
-                raise FormatError(
+                raise ExperimentError(
                     f"nothing is left of the label {label!r} without marks and punctuation, so "
                     f"the reading rule {rule!r} cannot find it: rename it, or take that rule out "
                     "of `reading`."
                 )
         if alike := twins(labels, form):
-            raise FormatError(
+            raise ExperimentError(
                 f"the labels {alike[0]!r} and {alike[1]!r} are the same to the reading rule "
                 f"{rule!r}: rename one, or take that rule out of `reading`."
             )

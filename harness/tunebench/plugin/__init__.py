@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import ResultsError, TunebenchError
 from tunebench.plugin.fixtures import (
     compare,
     configuration_key,
@@ -81,7 +81,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     config.stash[configuration_key] = chosen
     if given["results"] is not None and not hasattr(config, "workerinput"):
-        from tunebench.reports import ResultsError, refuse_unwritable
+        from tunebench.reports import refuse_unwritable
 
         try:
             refuse_unwritable(Path(given["results"]))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tunebench.analysis import Uplift, own_gates, regression_gate, row_of, uplift_gate
-from tunebench.errors import TunebenchError, describe_error
-from tunebench.evaluation import CellError, Runner, StartedProvider, orphans
+from tunebench.errors import CellError, ExperimentError, TunebenchError, describe_error
+from tunebench.evaluation import Runner, StartedProvider, orphans
 from tunebench.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -20,14 +20,6 @@ if TYPE_CHECKING:
     from tunebench.settings import RecordMode
 
     Key = tuple[Cell, State]
-
-
-class OutdatedError(TunebenchError):
-    """A cell of an experiment whose file is another one by now."""
-
-
-class GateError(TunebenchError):
-    """A limit that cannot be judged."""
 
 
 @dataclass
@@ -88,7 +80,7 @@ class Session:
         """A cell by its experiment's file as it is, also where it was read before this session.
 
         Raises:
-            OutdatedError: the file says something else now.
+            ExperimentError: the file says something else now.
         """
         experiment = cell.experiment
         if experiment.read_at >= self.started:
@@ -97,7 +89,7 @@ class Session:
             self._read_again[experiment] = Experiment.read(experiment.path)
         now = self._read_again[experiment]
         if now != experiment:
-            raise OutdatedError(
+            raise ExperimentError(
                 f"{cell}: {experiment.path} was changed after it was read, which was before this "
                 "run; start a new process, or read it again where it is kept."
             )
@@ -125,13 +117,13 @@ class Session:
             if limit.gate in own:
                 judged.append(own[limit.gate])
             elif limit.gate == "max_cost":
-                raise GateError(f"{cell}: its cost is not known; give its model prices.")
+                raise CellError(f"{cell}: its cost is not known; give its model prices.")
             elif limit.gate == "max_regression":
                 regression = _regression(result)
                 if regression is None and self.record != "none":
                     continue  # a first recording is what the baseline will be made of
                 if regression is None:
-                    raise GateError(
+                    raise CellError(
                         f"{cell}: max_regression needs a committed baseline, and "
                         f"{cell.experiment.baseline} has none of this cell; write it with "
                         "`tunebench baseline`."
@@ -171,7 +163,7 @@ class Session:
             if key not in self._results:
                 return report | {"error": self._errors.get(key, "")}
             return report | self._report_of(self._results[key], complaints)
-        except OutdatedError as error:
+        except ExperimentError as error:
             return report | {"error": str(error)}
         except Exception as error:
             what = f"{cell}: its row of the results could not be made"

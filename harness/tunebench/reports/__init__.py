@@ -17,14 +17,13 @@ from tunebench.reports.curves_figure import job_figure, render, sizes_figure
 from tunebench.reports.curves_text import job_lines, sizes_lines
 from tunebench.reports.files import (
     Judgements,
-    ResultsError,
     is_of,
     judgements_of,
     read_results,
     refuse_unwritable,
     write_results,
 )
-from tunebench.reports.page import PageError, write_report
+from tunebench.reports.page import write_report
 from tunebench.reports.progress import shown_progress, waited_for
 from tunebench.reports.terminal_tables import aligned, job_table, table, uplift_table
 from tunebench.reports.trackers import to_tensorboard, to_wandb
@@ -34,9 +33,7 @@ __all__ = [
     "Judgements",
     "Line",
     "Name",
-    "PageError",
     "Part",
-    "ResultsError",
     "Share",
     "Text",
     "WrongJson",

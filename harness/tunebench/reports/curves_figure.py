@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import ResultsError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("svg", "png")
-
-
-class FigureError(TunebenchError):
-    """A figure that cannot be drawn."""
 
 
 def job_figure(curve: pd.DataFrame, title: str) -> Figure:
@@ -28,7 +24,7 @@ def job_figure(curve: pd.DataFrame, title: str) -> Figure:
         title: of the figure.
 
     Raises:
-        FigureError: matplotlib is missing.
+        ResultsError: matplotlib is missing.
     """
     accuracy = "classification/accuracy"
     panels = 2 if accuracy in curve and curve[accuracy].notna().any() else 1
@@ -55,7 +51,7 @@ def sizes_figure(sizes: pd.DataFrame) -> Figure:
             `accuracy`, `ci_low` and `ci_high`.
 
     Raises:
-        FigureError: matplotlib is missing.
+        ResultsError: matplotlib is missing.
     """
     figure = _new_figure(height=4.4)
     axes: Axes = figure.subplots()
@@ -98,7 +94,7 @@ def _new_figure(height: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise FigureError(
+        raise ResultsError(
             "matplotlib is not installed; pip install 'tunebench[figures]'."
         ) from error
     return Figure(figsize=(7, height), layout="constrained")

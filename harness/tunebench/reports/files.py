@@ -44,7 +44,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import TunebenchError, describe_error
+from tunebench.errors import ResultsError, TunebenchError, describe_error
 from tunebench.files import whole_files
 from tunebench.reports.flat_tables import csv_table
 
@@ -57,10 +57,6 @@ if TYPE_CHECKING:
 Judgements = dict[str, tuple[int, int | None]]
 
 VERSION = 2
-
-
-class ResultsError(TunebenchError):
-    """Results that cannot be written, or read."""
 
 
 def write_results(

@@ -9,17 +9,13 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import ResultsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import pandas as pd
-
-
-class TrackerError(TunebenchError):
-    """A tracker that is not installed or does not take the curve."""
 
 
 def to_wandb(
@@ -45,7 +41,7 @@ def to_wandb(
         The run's address, or offline its folder.
 
     Raises:
-        TrackerError: the package is missing, or refused the run.
+        ResultsError: the package is missing, or refused the run.
     """
     try:
         # By name: an offline run leaves a folder `wandb`, which imports as an empty package.
@@ -61,7 +57,7 @@ def to_wandb(
             run.summary.update({**last, **summary})
             return os.path.dirname(run.dir) if run.offline else str(run.url)
     except Error as error:
-        raise TrackerError(
+        raise ResultsError(
             f"Weights & Biases did not take the run {name!r} ({_first_line(error)}); log in with "
             "`wandb login`, or set WANDB_MODE=offline."
         ) from error
@@ -80,7 +76,7 @@ def to_tensorboard(
             the new one as one line.
 
     Raises:
-        TrackerError: the package is missing, there are event files, or they cannot be written.
+        ResultsError: the package is missing, there are event files, or they cannot be written.
     """
     try:
         from tensorboardX import SummaryWriter
@@ -89,7 +85,7 @@ def to_tensorboard(
     try:
         old = sorted(folder.glob("events.out.tfevents.*"))
         if old and not replace:
-            raise TrackerError(
+            raise ResultsError(
                 f"{folder}: a run has been written there already; name another folder, or give "
                 "--force to replace it."
             )
@@ -102,7 +98,7 @@ def to_tensorboard(
                 for metric, value in values.items():
                     writer.add_scalar(metric, value, step)
     except OSError as error:
-        raise TrackerError(
+        raise ResultsError(
             f"{folder}: the event file could not be written ({error.strerror}); name a folder that "
             "can be written to."
         ) from error
@@ -117,8 +113,8 @@ def _steps(curve: pd.DataFrame) -> Iterator[tuple[int, dict[str, float]]]:
         yield step, {str(name): value for name, value in present.items()}
 
 
-def _missing(package: str, extra: str) -> TrackerError:
-    return TrackerError(f"{package} is not installed; pip install 'tunebench[{extra}]'.")
+def _missing(package: str, extra: str) -> ResultsError:
+    return ResultsError(f"{package} is not installed; pip install 'tunebench[{extra}]'.")
 
 
 def _first_line(error: BaseException) -> str:

@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until interrupted.
 
     Returns:
-        Exit code: 0 after SIGINT or SIGTERM, 2 after an error that the user can mend.
+        Exit code: 0 after SIGINT or SIGTERM, 2 after an error that the user can fix.
     """
     parser = argparse.ArgumentParser(
         prog="python -m tunebench.server", description="The local OpenAI-compatible provider."

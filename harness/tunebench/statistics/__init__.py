@@ -21,7 +21,6 @@ from tunebench.statistics.costs import (
 from tunebench.statistics.data_needs import Forecast, NoForecast, forecast_doubling
 from tunebench.statistics.intervals import clopper_pearson, majority_rate, wilson_interval
 from tunebench.statistics.learning_curves import (
-    LearningCurveError,
     accuracy_by_size,
     curve_of_metrics,
     epochs,
@@ -32,7 +31,6 @@ from tunebench.statistics.planning import texts_needed, texts_to_settle
 
 __all__ = [
     "Forecast",
-    "LearningCurveError",
     "NoForecast",
     "accuracy_by_size",
     "answers_cost",

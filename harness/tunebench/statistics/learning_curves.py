@@ -8,14 +8,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from tunebench.statistics.result_files import LearningCurveError, curve_of_metrics, read_curve
+from tunebench.errors import ResultsError
+from tunebench.statistics.result_files import curve_of_metrics, read_curve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import pandas as pd
 
-__all__ = ["LearningCurveError", "accuracy_by_size", "curve_of_metrics", "epochs", "read_curve"]
+__all__ = ["ResultsError", "accuracy_by_size", "curve_of_metrics", "epochs", "read_curve"]
 
 SIZE_COLUMNS = ("model", "decision_rule", "train_size", "accuracy", "ci_low", "ci_high")
 
@@ -61,7 +62,7 @@ def accuracy_by_size(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         `ci_low` and `ci_high` are the ends of the accuracy's 95 % interval.
 
     Raises:
-        LearningCurveError: a row lacks a value, or two rows stand for the same cell.
+        ResultsError: a row lacks a value, or two rows stand for the same cell.
     """
     import pandas as pd
 
@@ -71,15 +72,15 @@ def accuracy_by_size(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
             if row["train_size"] > 0:
                 tuned.append({name: row[name] for name in SIZE_COLUMNS})
         except (KeyError, TypeError) as error:
-            raise LearningCurveError(
-                f"row {number} of the results has no usable {error.args[0]!r}; write them anew "
+            raise ResultsError(
+                f"row {number} of the results has no usable {error.args[0]!r}; write them again "
                 "with --results."
             ) from error
     frame = pd.DataFrame(tuned, columns=list(SIZE_COLUMNS))
     keys = list(SIZE_COLUMNS[:3])
     if (again := frame.duplicated(keys)).any():
         model, rule, size = frame.loc[again, keys].iloc[0]
-        raise LearningCurveError(
+        raise ResultsError(
             f"the results hold {model}-ft{size} by {rule} more than once; keep the rows of one "
             "experiment."
         )

@@ -13,7 +13,7 @@ import io
 import math
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import ResultsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -46,11 +46,7 @@ _NEWER = {
     "valid_mean_token_accuracy": "validation_token_accuracy",
 }
 _EXACT = 2**53  # up to here a float tells whole numbers apart
-_MEND = "fetch the job's result file anew"
-
-
-class LearningCurveError(TunebenchError):
-    """Metrics that are no learning curve."""
+_MEND = "fetch the job's result file again"
 
 
 def read_curve(content: bytes, *, source: str = "the result file") -> pd.DataFrame:
@@ -69,25 +65,25 @@ def read_curve(content: bytes, *, source: str = "the result file") -> pd.DataFra
         Further columns are kept, as text if they are no numbers.
 
     Raises:
-        LearningCurveError: it is not CSV, has no column `step` or no rows, a cell of a known column
+        ResultsError: it is not CSV, has no column `step` or no rows, a cell of a known column
             is not a number, or the steps do not ascend.
     """
     records = _records(_text(content, source), source)
     _, header = next(records, ("", []))
     names = _older([cell.strip() for cell in header])
     if STEP not in names:
-        raise LearningCurveError(
+        raise ResultsError(
             f"{source}, line 1: there is no column `step`, so this is no result file of a "
             f"fine-tuning job; {_MEND}."
         )
     if repeated := [name for name in names if names.count(name) > 1]:
-        raise LearningCurveError(
+        raise ResultsError(
             f"{source}, line 1: the column {repeated[0]!r} is there more than once; leave one."
         )
     rows = []
     for where, cells in records:
         if len(cells) != len(names):
-            raise LearningCurveError(
+            raise ResultsError(
                 f"{source}, {where}: the row has {len(cells)} cells and the header {len(names)}; "
                 f"{_MEND}."
             )
@@ -109,7 +105,7 @@ def curve_of_metrics(
         As `read_curve`.
 
     Raises:
-        LearningCurveError: no step is told, or a value of a known column is not a number.
+        ResultsError: no step is told, or a value of a known column is not a number.
     """
     steps: dict[int, dict[str, Any]] = {}
     for data in metrics:
@@ -135,7 +131,7 @@ def _text(content: bytes, source: str) -> str:
     texts = [text for part in (content, packed) if (text := _decoded(part)).strip()]
     if not texts:
         fault = "is not text" if content.strip() else "is empty"
-        raise LearningCurveError(f"{source}: the file {fault}, so it is not CSV; {_MEND}.")
+        raise ResultsError(f"{source}: the file {fault}, so it is not CSV; {_MEND}.")
     plain = texts[0]
     header = plain.splitlines()[0].split(",")
     return plain if STEP in [cell.strip(' "') for cell in header] else texts[-1]
@@ -157,7 +153,7 @@ def _records(text: str, source: str) -> Iterator[tuple[str, list[str]]]:
             if cells:
                 yield f"line {reader.line_num}", cells
     except csv.Error as error:
-        raise LearningCurveError(
+        raise ResultsError(
             f"{source}, line {reader.line_num}: this is not CSV ({error}); {_MEND}."
         ) from error
 
@@ -173,7 +169,7 @@ def _frame(
     import pandas as pd
 
     if not rows:
-        raise LearningCurveError(
+        raise ResultsError(
             f"{source}: there are no rows, so no step has been taken; look again when the job has "
             "trained."
         )
@@ -183,7 +179,7 @@ def _frame(
     steps = columns[STEP]
     for (where, _), before, step in zip(rows[1:], steps, steps[1:], strict=False):
         if step <= before:
-            raise LearningCurveError(
+            raise ResultsError(
                 f"{source}, {where}: step {step} comes after step {before}, and steps must "
                 f"ascend; {_MEND}, or sort the rows."
             )
@@ -204,7 +200,7 @@ def _column(name: str, cells: Sequence[tuple[str, str]], source: str) -> list[An
             return [cell or math.nan for _, cell in cells]
         if number is None or (name == STEP and not _is_whole(number)):
             kind = "whole number" if name == STEP else "number"
-            raise LearningCurveError(
+            raise ResultsError(
                 f"{source}, {where}: the cell {cell[:40]!r} of the column {name!r} "
                 f"is not a {kind}; {_MEND}."
             )

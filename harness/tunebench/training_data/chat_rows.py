@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from tunebench.files import TrainingFileError
+from tunebench.errors import DatasetError
 from tunebench.training_data.rows import utf8
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ def append_chat(path: Path, row: dict[str, Any], line: str, number: int, rows: R
         rows: where it is added; all rows of a file are chat records or none is.
 
     Raises:
-        TrainingFileError: the record is not of the chat format, or other records are not.
+        DatasetError: the record is not of the chat format, or other records are not.
     """
     what = _fault(row, mixed=rows.chat is None and len(rows) > 0)
     if what:
-        raise TrainingFileError(f"{path}, line {number}: {what}.")
+        raise DatasetError(f"{path}, line {number}: {what}.")
     if rows.chat is None:
         rows.chat = []
     *before, answer = row["messages"]

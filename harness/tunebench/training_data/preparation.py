@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tunebench.files import TrainingFileError, whole_files
+from tunebench.errors import DatasetError
+from tunebench.files import whole_files
 from tunebench.formatting import DIFFER_BY, shown, twins
 from tunebench.training_data import steps
 from tunebench.training_data.proposals import empty_rows
@@ -63,7 +64,7 @@ def prepare(
         The proposals that were carried out, in order.
 
     Raises:
-        TrainingFileError: what is left teaches nothing: no rows, one class, one prompt; or two
+        DatasetError: what is left teaches nothing: no rows, one class, one prompt; or two
             classes look alike.
     """
     taken = steps.COMPLETION_STEPS if rows.chat is None else steps.CHAT_STEPS
@@ -95,22 +96,22 @@ def check(path: Path, rows: Rows, settings: Settings) -> None:
     """Refuse rows that teach nothing.
 
     Raises:
-        TrainingFileError: no rows, the same completion in all, or the same prompt in all.
+        DatasetError: no rows, the same completion in all, or the same prompt in all.
     """
     if not rows:
-        raise TrainingFileError(
+        raise DatasetError(
             f"{path}: no rows are left with a prompt and a completion of a fit length: add some."
         )
     if all(completion == rows.completions[0] for completion in rows.completions):
         said = rows.completions[0].decode()[:40]
-        raise TrainingFileError(
+        raise DatasetError(
             f"{path}: all {len(rows)} rows have the completion {said!r}, one class only: add rows "
             "of another."
         )
     if all(prompt == rows.prompts[0] for prompt in rows.prompts) and (
         settings.task_of(rows) != "open-ended"
     ):
-        raise TrainingFileError(
+        raise DatasetError(
             f"{path}: all {len(rows)} rows have the same prompt: vary it, or leave the prompts "
             "empty if nothing is to be asked."
         )
@@ -122,7 +123,7 @@ def _refuse_look_alikes(path: Path, rows: Rows) -> None:
             f"{shown(*pair)} (line {rows.lines[rows.completions.index(pair[0].encode())]})"
             for pair in (alike, alike[::-1])
         )
-        raise TrainingFileError(
+        raise DatasetError(
             f"{path}: the completions {both} differ only by {DIFFER_BY}: write them alike, or give "
             "--task generation if they are no classes."
         )
@@ -132,10 +133,10 @@ def check_halves(path: Path, halves: Split) -> None:
     """Refuse a split with an empty half.
 
     Raises:
-        TrainingFileError: nothing is left to train or to validate on.
+        DatasetError: nothing is left to train or to validate on.
     """
     if not len(halves.train) or not len(halves.valid):
-        raise TrainingFileError(
+        raise DatasetError(
             f"{path}: a split would leave no rows to train or to validate on: add rows or give "
             "--no-split."
         )
@@ -197,7 +198,7 @@ def write_files(path: Path, rows: Rows, halves: Split | None) -> list[Path]:
         The files written: training and validation, or one.
 
     Raises:
-        TrainingFileError: they cannot be written.
+        DatasetError: they cannot be written.
     """
     names = free_names(path, halves=halves is not None)
     parts = [range(len(rows))] if halves is None else [halves.train, halves.valid]

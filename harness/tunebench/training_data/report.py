@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tunebench.files import TrainingFileError
+from tunebench.errors import DatasetError
 from tunebench.formatting import Estimate, Rates, duration
 from tunebench.training_data import analysis
 
@@ -70,7 +70,7 @@ def summarise(
         positive: the positive class, if it is given.
 
     Raises:
-        TrainingFileError: the given positive class is none of two classes.
+        DatasetError: the given positive class is none of two classes.
     """
     classes: dict[str, int] = {}
     stop, chosen, reason = None, None, ""
@@ -85,7 +85,7 @@ def summarise(
         stop = analysis.common_ending(rows.completions) or None
     if positive is not None:
         if len(classes) != 2 or positive.strip() not in [name.strip() for name in classes]:
-            raise TrainingFileError(
+            raise DatasetError(
                 f"{path}: {positive!r} is none of two classes ({', '.join(list(classes)[:5])}): "
                 "give --positive-class one of them, or leave it out."
             )
@@ -99,7 +99,7 @@ def summarise(
         if repeated:
             notes.append(f"{repeated} rows repeat a prompt of another: look at their labels.")
         if separator and analysis.stands_before_the_end(separator, rows.prompts):
-            notes.append(f"{json.dumps(separator)} also stands within prompts: --separator mends.")
+            notes.append(f"{json.dumps(separator)} also stands within prompts: --separator fixes.")
     trained = range(len(rows)) if halves is None else halves.train
     if rows.chat is not None:
         size = sum(len(rows.chat[i]) for i in trained)

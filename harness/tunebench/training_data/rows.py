@@ -45,7 +45,7 @@ class Rows:
         completions: n completions; in a chat file, the content of the last message.
         lines: n line numbers in the file, counted from 1.
         chat: in a chat file, n lines as they stand in the file; otherwise None.
-        converted: why the file has to be written anew, whatever its rows hold; a sentence each.
+        converted: why the file has to be written again, whatever its rows hold; a sentence each.
     """
 
     prompts: list[bytes] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Rows:
         return len(self.prompts)
 
     def note(self, sentence: str) -> None:
-        """Say once why the file has to be written anew."""
+        """Say once why the file has to be written again."""
         if sentence not in self.converted:
             self.converted.append(sentence)
 

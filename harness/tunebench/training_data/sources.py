@@ -12,7 +12,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tunebench.files import TrainingFileError
+from tunebench.errors import DatasetError
 from tunebench.training_data.chat_rows import append_chat
 from tunebench.training_data.rows import NoUtf8Error, Rows, utf8
 from tunebench.training_data.tables import read_sheet, read_table
@@ -35,13 +35,13 @@ def read_rows(path: Path, *, encoding: str = "utf-8", delimiter: str | None = No
         One row a record, in the file's order.
 
     Raises:
-        TrainingFileError: the file cannot be read, is empty or holds something else; the message
+        DatasetError: the file cannot be read, is empty or holds something else; the message
             names the line.
     """
     ending = path.suffix.lower()
     rows = Rows()
     if ending not in (".jsonl", ".json", ".csv", ".tsv", ".txt", ".xlsx"):
-        raise TrainingFileError(
+        raise DatasetError(
             f"{path}: files that end with {ending or 'nothing'!r} are not read: give a .jsonl, "
             ".json, .csv, .tsv, .txt or .xlsx file."
         )
@@ -58,22 +58,22 @@ def read_rows(path: Path, *, encoding: str = "utf-8", delimiter: str | None = No
                     file.seek(0)
                 _read_text(path, ending, file, rows, delimiter)
     except NoUtf8Error as error:
-        raise TrainingFileError(
+        raise DatasetError(
             f"{path}, line {error.line}: {error.character!a} is no character of UTF-8 (a byte of "
             "another encoding, or half a surrogate pair): save the file as UTF-8 or give its "
             "--encoding."
         ) from None
     except OSError as error:
-        raise TrainingFileError(
+        raise DatasetError(
             f"{path}: the file cannot be read ({error.strerror}): check its path."
         ) from error
     except (UnicodeDecodeError, LookupError) as error:
-        raise TrainingFileError(
+        raise DatasetError(
             f"{path}: the file is not in the encoding {encoding!r} ({error}): give the right one "
             "with --encoding."
         ) from error
     if not rows:
-        raise TrainingFileError(f"{path}: the file holds no rows: give one that does.")
+        raise DatasetError(f"{path}: the file holds no rows: give one that does.")
     rows.forget_sharing()
     return rows
 
@@ -95,7 +95,7 @@ def _refuse_utf16(path: Path, encoding: str) -> None:
     with path.open("rb") as file:
         start = file.read(2)
     if start in _UTF16 and "16" not in encoding and "32" not in encoding:
-        raise TrainingFileError(
+        raise DatasetError(
             f"{path}: the file is in UTF-16: save it as UTF-8 or give --encoding utf-16."
         )
 
@@ -115,8 +115,8 @@ def _read_lines(path: Path, file: TextIO, rows: Rows) -> None:
                 row = decode(line)
         except (ValueError, RecursionError) as error:
             why = getattr(error, "msg", "nested too deeply")
-            raise TrainingFileError(
-                f"{path}, line {number}: this is not JSON ({why}): mend the line or take it out."
+            raise DatasetError(
+                f"{path}, line {number}: this is not JSON ({why}): fix the line or take it out."
             ) from None
         if type(row) is dict and len(row) == 2:
             prompt, completion = row.get("prompt"), row.get("completion")
@@ -138,7 +138,7 @@ def _read_json(path: Path, file: TextIO, rows: Rows) -> None:
             return
         where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         why = getattr(error, "msg", "nested too deeply")
-        raise TrainingFileError(f"{path}{where}: this is not JSON ({why}): mend it.") from None
+        raise DatasetError(f"{path}{where}: this is not JSON ({why}): fix it.") from None
     rows.note("JSON becomes JSONL")
     if isinstance(document, dict) and all(isinstance(c, dict) for c in document.values()):
         # As data frames are written: an object a column, its values by row name.
@@ -147,7 +147,7 @@ def _read_json(path: Path, file: TextIO, rows: Rows) -> None:
     elif isinstance(document, dict):
         document = [document]
     if not isinstance(document, list):
-        raise TrainingFileError(f"{path}: this is no list of records: write one.")
+        raise DatasetError(f"{path}: this is no list of records: write one.")
     for number, row in enumerate(document, 1):
         _append_object(path, row, json.dumps(row, ensure_ascii=False), number, rows)
 
@@ -155,7 +155,7 @@ def _read_json(path: Path, file: TextIO, rows: Rows) -> None:
 def _append_object(path: Path, row: Any, line: str, number: int, rows: Rows) -> None:
     """Add a record that is not simply two texts, or refuse it."""
     if not isinstance(row, dict):
-        raise TrainingFileError(
+        raise DatasetError(
             f"{path}, line {number}: this is not a JSON object: write "
             '{"prompt": "…", "completion": "…"}.'
         )
@@ -168,7 +168,7 @@ def _append_object(path: Path, row: Any, line: str, number: int, rows: Rows) -> 
         if column not in row:
             names = [key for key in row if key.strip().lower() == column]
             if len(names) != 1:
-                raise TrainingFileError(
+                raise DatasetError(
                     f"{path}, line {number}: there is no key {column!r} among "
                     f"{', '.join(map(repr, row)) or 'none'}: name it so."
                 )
@@ -178,7 +178,7 @@ def _append_object(path: Path, row: Any, line: str, number: int, rows: Rows) -> 
         if value is None or (isinstance(value, float) and math.isnan(value)):
             value = ""
         if not isinstance(value, str):
-            raise TrainingFileError(
+            raise DatasetError(
                 f"{path}, line {number}: the {column} is {json.dumps(value)[:40]}, not a text: put "
                 "it in quotes."
             )

@@ -7,7 +7,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tunebench.files import TrainingFileError
+from tunebench.errors import DatasetError
 from tunebench.training_data.rows import utf8
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def read_table(path: Path, file: TextIO, rows: Rows, delimiter: str) -> None:
     """Read separated values under a line of column names.
 
     Raises:
-        TrainingFileError: a column is missing, or a line is broken.
+        DatasetError: a column is missing, or a line is broken.
     """
     csv.field_size_limit(sys.maxsize)
     reader = csv.reader(file, delimiter=delimiter, strict=True)
@@ -36,15 +36,15 @@ def read_table(path: Path, file: TextIO, rows: Rows, delimiter: str) -> None:
         for row in reader:
             if row:
                 if len(row) != len(header):
-                    raise TrainingFileError(
+                    raise DatasetError(
                         f"{path}, line {start}: there are {len(row)} values under {len(header)} "
                         "column names: put quotes around a value that holds the delimiter."
                     )
                 rows.append(utf8(row[prompt], start), utf8(row[completion], start), start)
             start = reader.line_num + 1
     except csv.Error as error:
-        raise TrainingFileError(
-            f"{path}, line {reader.line_num}: the table is broken ({error}): mend the quotes."
+        raise DatasetError(
+            f"{path}, line {reader.line_num}: the table is broken ({error}): fix the quotes."
         ) from error
 
 
@@ -52,12 +52,12 @@ def read_sheet(path: Path, rows: Rows) -> None:
     """Read the first sheet of a workbook.
 
     Raises:
-        TrainingFileError: openpyxl is not there, a column is missing, or a cell is not text.
+        DatasetError: openpyxl is not there, a column is missing, or a cell is not text.
     """
     try:
         openpyxl = importlib.import_module("openpyxl")
     except ImportError:
-        raise TrainingFileError(
+        raise DatasetError(
             f"{path}: reading .xlsx takes openpyxl: install it or save the sheet as CSV."
         ) from None
     try:
@@ -65,7 +65,7 @@ def read_sheet(path: Path, rows: Rows) -> None:
     except OSError:
         raise
     except Exception as error:
-        raise TrainingFileError(
+        raise DatasetError(
             f"{path}: this is no workbook ({error}): save the sheet as CSV."
         ) from error
     rows.note("the first sheet becomes JSONL")
@@ -77,7 +77,7 @@ def read_sheet(path: Path, rows: Rows) -> None:
         values = ["" if row[i] is None else row[i] for i in positions]
         for value in values:
             if not isinstance(value, str):
-                raise TrainingFileError(
+                raise DatasetError(
                     f"{path}, line {number}: the cell holds {value!r}, not text: make it so."
                 )
         rows.append(utf8(values[0], number), utf8(values[1], number), number)
@@ -89,7 +89,7 @@ def _positions(
 ) -> tuple[int, int]:
     """Where the prompt and the completion stand, by the column names."""
     if not any(header):
-        raise TrainingFileError(f"{path}: the file is empty: give one with rows.")
+        raise DatasetError(f"{path}: the file is empty: give one with rows.")
     names = [name.strip().lower() for name in header]
     found = []
     for column in _COLUMNS:
@@ -97,7 +97,7 @@ def _positions(
             i for i, name in enumerate(names) if name == column
         ]
         if len(matches) != 1:
-            raise TrainingFileError(_missing(path, header, column, len(matches), delimiter))
+            raise DatasetError(_missing(path, header, column, len(matches), delimiter))
         if header[matches[0]] != column:
             rows.note(f"the column {header[matches[0]]!r} becomes {column!r}")
         found.append(matches[0])

@@ -16,7 +16,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
-from tunebench.files import TrainingFileError, whole_files
+from tunebench.errors import DatasetError
+from tunebench.files import whole_files
 from tunebench.formatting import ARROW, AnswerFormat, bare_prompt
 
 if TYPE_CHECKING:
@@ -73,20 +74,20 @@ def write_training_file(
         instruction: a system message before each pair; only for ``chat``.
 
     Raises:
-        TrainingFileError: a text is no string or cannot be said in UTF-8, a label id has no name,
+        DatasetError: a text is no string or cannot be said in UTF-8, a label id has no name,
             or the file cannot be written.
     """
     answers = AnswerFormat.of(labels)
     with whole_files([path], overwrite=True) as [file]:
         for item, text, label in zip(rows["item"], rows["text"], rows["label"], strict=True):
             if not isinstance(text, str):
-                raise TrainingFileError(
+                raise DatasetError(
                     f"{path}: the text of item {item!r} is {text!r}, not a text: leave the row out."
                 )
             if label not in range(len(labels)):
-                raise TrainingFileError(
+                raise DatasetError(
                     f"{path}: the label of item {item!r} is {label!r}, which is no position in "
-                    f"the {len(labels)} label names: mend the label or name it."
+                    f"the {len(labels)} label names: fix the label or name it."
                 )
             name = labels[int(label)]
             try:
@@ -96,9 +97,9 @@ def write_training_file(
                     line = record(bare_prompt(text), answers.completion(name))
             except UnicodeEncodeError as error:
                 half = error.object[error.start]
-                raise TrainingFileError(
+                raise DatasetError(
                     f"{path}: item {item!r} holds half a surrogate pair ({half!a}), which "
-                    "UTF-8 cannot say: mend the text or leave the row out."
+                    "UTF-8 cannot say: fix the text or leave the row out."
                 ) from None
             file.write(line)
 
@@ -114,7 +115,7 @@ def read_training_file(path: Path, labels: Sequence[str]) -> pd.DataFrame:
         n rows in the file's order with the columns ``text`` and ``label`` (label ids, int64).
 
     Raises:
-        TrainingFileError: the file cannot be read, or a line is no such record.
+        DatasetError: the file cannot be read, or a line is no such record.
     """
     import pandas as pd
 
@@ -127,13 +128,13 @@ def read_training_file(path: Path, labels: Sequence[str]) -> pd.DataFrame:
                     text, label = _text_and_label(json.loads(line))
                     ids.append(ids_of[label])
                 except (ValueError, LookupError, TypeError):
-                    raise TrainingFileError(
+                    raise DatasetError(
                         f"{path}, line {number}: this is no record with one of the labels "
-                        f"{', '.join(labels)}: write the file anew."
+                        f"{', '.join(labels)}: write the file again."
                     ) from None
                 texts.append(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise TrainingFileError(f"{path}: the file cannot be read ({error}).") from error
+        raise DatasetError(f"{path}: the file cannot be read ({error}).") from error
     return pd.DataFrame(
         {"text": pd.Series(texts, dtype="str"), "label": pd.Series(ids, dtype="int64")}
     )
@@ -163,7 +164,7 @@ def refuse_overlap(train: pd.DataFrame, test_texts: Collection[str]) -> None:
         test_texts: the texts of the test rows.
 
     Raises:
-        TrainingFileError: there are such rows; the first five are named.
+        DatasetError: there are such rows; the first five are named.
     """
     asked = set(test_texts)
     shared = [
@@ -171,7 +172,7 @@ def refuse_overlap(train: pd.DataFrame, test_texts: Collection[str]) -> None:
     ]
     if shared:
         named = ", ".join(map(str, shared[:5])) + (", …" if len(shared) > 5 else "")
-        raise TrainingFileError(
+        raise DatasetError(
             f"{len(shared)} training rows stand in the test rows too (items {named}): leave them "
             "out of one of the two, or the score will flatter the model."
         )

@@ -3,7 +3,6 @@
 Importing this package imports neither the template engine nor plotting code; making a page does.
 """
 
-from tunebench.reports.page.content import PageError
 from tunebench.reports.page.rendering import report, write_report
 
-__all__ = ["PageError", "report", "write_report"]
+__all__ = ["ResultsError", "report", "write_report"]

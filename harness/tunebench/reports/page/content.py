@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import ResultsError
 from tunebench.reports.page import tables
 from tunebench.reports.page.items import confusion_views, items_view
 from tunebench.reports.page.sections import accuracy, jobs, sizes, spent, uplift
@@ -36,27 +36,23 @@ _NEEDED = {
 }
 
 
-class PageError(TunebenchError):
-    """Results that no page can be made of."""
-
-
 def checked(document: Document) -> dict[str, Any]:
     """The parts of results, each a list, with what the page cannot do without.
 
     Raises:
-        PageError: these are not results of version 2, or an entry lacks a value.
+        ResultsError: these are not results of version 2, or an entry lacks a value.
     """
-    mend = "write them anew with `pytest --results DIR`."
+    fix = "write them again with `pytest --results DIR`."
     if not isinstance(document, dict) or document.get("version") != VERSION:
-        raise PageError(f"These are not results of version {VERSION}; {mend}")
+        raise ResultsError(f"These are not results of version {VERSION}; {fix}")
     parts = {name: document.get(name) or [] for name in _PARTS}
     for name, entries in parts.items():
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise PageError(f"{name!r} of the results is no list of objects; {mend}")
+            raise ResultsError(f"{name!r} of the results is no list of objects; {fix}")
         for number, entry in enumerate(entries, 1):
             for needed in _NEEDED.get(name, ()):
                 if entry.get(needed) is None:
-                    raise PageError(f"Entry {number} of {name!r} has no {needed!r}; {mend}")
+                    raise ResultsError(f"Entry {number} of {name!r} has no {needed!r}; {fix}")
     return parts
 
 

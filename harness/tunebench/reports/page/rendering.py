@@ -24,7 +24,7 @@ def report(document: Mapping[str, Any], *, texts: Mapping[str, str] | None = Non
         texts: by item, what was classified; without it the page holds no text of a data set.
 
     Raises:
-        PageError: these are not results of version 2.
+        ResultsError: these are not results of version 2.
     """
     document = checked(document)
     drawings = _drawings()
@@ -66,8 +66,8 @@ def write_report(
         texts: by item, what was classified; without it the page holds no text of a data set.
 
     Raises:
-        PageError: these are not results of version 2.
-        TrainingFileError: the file cannot be written.
+        ResultsError: these are not results of version 2.
+        DatasetError: the file cannot be written.
     """
     from tunebench.files import whole_files
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from tunebench.errors import DatasetError
 from tunebench.server.http.uploads import Upload, receive_upload
 from tunebench.server.http_errors import ApiError
 from tunebench.server.tuning import examples
@@ -131,7 +132,7 @@ def _keep(storage: Storage, upload: Upload) -> dict[str, Any]:
                 count += 1
             if not count:
                 examples.read(upload.path)
-        except examples.TrainingFileError as error:
+        except DatasetError as error:
             raise ApiError(400, str(error), param="file", code="invalid_file_format") from error
         made = {
             "id": new_id("file"),

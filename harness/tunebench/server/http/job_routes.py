@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from tunebench.errors import DatasetError
 from tunebench.server.http.file_routes import find_file, paging
 from tunebench.server.http_errors import ApiError
 from tunebench.server.tuning import examples, jobs
@@ -155,7 +156,7 @@ def _metadata(query: Mapping[str, str]) -> dict[str, str]:
 def _check_classes(storage: Storage, body: JobRequest) -> None:
     try:
         found = {one.completion for one in examples.examples(storage.files / body.training_file)}
-    except (OSError, examples.TrainingFileError) as error:
+    except (OSError, DatasetError) as error:
         raise ApiError(
             400,
             f"The content of {body.training_file} is lost or damaged; upload the file again.",

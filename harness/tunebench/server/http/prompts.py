@@ -84,7 +84,7 @@ def chat_ids(model: LanguageModel, messages: Sequence[Message], prompted: bool) 
         raise ApiError(
             400,
             f"The chat template of {model.name} does not take these messages; "
-            "mend their roles or their order.",
+            "fix their roles or their order.",
             param="messages",
         ) from error
     return encoded["input_ids"]

@@ -18,7 +18,7 @@ class SamplingParameters:
         max_tokens: at most so many tokens; 0 only computes the prompt.
         temperature: 0 takes the likeliest token.
         top_p: the smallest set of likeliest tokens with this probability is drawn from.
-        seed: the same seed and prompt give the same answer; None draws anew each time.
+        seed: the same seed and prompt give the same answer; None draws again each time.
         stop: texts before which a completion ends.
         logit_bias: token id and what is added to its logit.
         top_logprobs: how many alternatives a token is reported with; None reports none at all.

@@ -103,7 +103,7 @@ class Encoder:
             )
         except Exception as error:  # templates raise errors of their own kinds
             raise TunebenchError(
-                "The model's chat template does not take these messages; mend their roles or "
+                "The model's chat template does not take these messages; fix their roles or "
                 "their order."
             ) from error
         ids: list[int] = encoded["input_ids"]

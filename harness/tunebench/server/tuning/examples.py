@@ -10,15 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import DatasetError
 
 COLUMNS = ("prompt", "completion")
 _ROLES = ("system", "developer", "user", "assistant")
 Turns = tuple[tuple[str, str], ...]
-
-
-class TrainingFileError(TunebenchError):
-    """A line that is no record, or a file without any."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +34,11 @@ def read(path: Path) -> list[Example]:
     """The examples of a file.
 
     Raises:
-        TrainingFileError: it holds none, or a line is wrong.
+        DatasetError: it holds none, or a line is wrong.
     """
     found = list(examples(path))
     if not found:
-        raise TrainingFileError(
+        raise DatasetError(
             "The file is empty; give one JSON object a line, with a prompt and a completion or "
             "with messages."
         )
@@ -58,7 +54,7 @@ def examples(path: Path) -> Iterator[Example]:
                 found = _example(number, line)
                 first = first or found
                 if isinstance(found.prompt, str) is not isinstance(first.prompt, str):
-                    raise TrainingFileError(
+                    raise DatasetError(
                         f"Line {number} is not of the kind of the first one; give all lines "
                         "messages, or all of them a prompt and a completion."
                     )
@@ -70,19 +66,19 @@ def _example(number: int, line: bytes) -> Example:
     try:
         record = json.loads(line.decode())
     except UnicodeDecodeError as error:
-        raise TrainingFileError(f"Line {number} is not UTF-8; save the file as UTF-8.") from error
+        raise DatasetError(f"Line {number} is not UTF-8; save the file as UTF-8.") from error
     except (ValueError, RecursionError) as error:
-        raise TrainingFileError(
+        raise DatasetError(
             f"Line {number} is not valid JSON; give one JSON object a line."
         ) from error
     if not isinstance(record, dict):
-        raise TrainingFileError(f"Line {number} is not a JSON object; give one object a line.")
+        raise DatasetError(f"Line {number} is not a JSON object; give one object a line.")
     if "messages" in record:
         _refuse_others(number, record, ("messages",))
         return _conversation(number, record["messages"])
     for column in COLUMNS:
         if column not in record:
-            raise TrainingFileError(
+            raise DatasetError(
                 f"Line {number} has no {column}; each line needs a prompt and a completion, or "
                 "messages."
             )
@@ -93,7 +89,7 @@ def _example(number: int, line: bytes) -> Example:
 
 def _conversation(number: int, messages: Any) -> Example:
     if not isinstance(messages, list) or len(messages) < 2:
-        raise TrainingFileError(
+        raise DatasetError(
             f"Line {number} has messages that are no list of two or more; give the user's and the "
             "assistant's."
         )
@@ -101,7 +97,7 @@ def _conversation(number: int, messages: Any) -> Example:
     for place, message in enumerate(messages, start=1):
         what = f"message {place}"
         if not isinstance(message, dict) or message.get("role") not in _ROLES:
-            raise TrainingFileError(
+            raise DatasetError(
                 f"Line {number} has a {what} without a known role; use {', '.join(_ROLES)}."
             )
         _check(number, f"{what} content", message.get("content"))
@@ -109,12 +105,12 @@ def _conversation(number: int, messages: Any) -> Example:
         turns.append((message["role"], message["content"]))
         earlier = place < len(messages)
         if earlier and message["role"] == "assistant" and message.get("weight") != 0:
-            raise TrainingFileError(
+            raise DatasetError(
                 f"Line {number} has a {what} of the assistant's before the last; this server "
                 'trains on the last alone: give it "weight": 0, or a line of its own.'
             )
     if turns[-1][0] != "assistant":
-        raise TrainingFileError(f"Line {number} does not end with a message of the assistant's.")
+        raise DatasetError(f"Line {number} does not end with a message of the assistant's.")
     return Example(tuple(turns[:-1]), turns[-1][1])
 
 
@@ -122,7 +118,7 @@ def _refuse_others(
     number: int, record: dict[str, Any], known: tuple[str, ...], where: str = ""
 ) -> None:
     if unknown := sorted(set(record) - set(known)):
-        raise TrainingFileError(
+        raise DatasetError(
             f"Line {number} has {unknown[0][:40]!r}{where}, which this server does not train on; "
             f"give {' and '.join(known)} alone."
         )
@@ -130,12 +126,12 @@ def _refuse_others(
 
 def _check(number: int, column: str, text: Any) -> None:
     if not isinstance(text, str):
-        raise TrainingFileError(f"Line {number} has a {column} that is not text; quote it.")
+        raise DatasetError(f"Line {number} has a {column} that is not text; quote it.")
     if not text:
-        raise TrainingFileError(f"Line {number} has an empty {column}; fill it or drop the line.")
+        raise DatasetError(f"Line {number} has an empty {column}; fill it or drop the line.")
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise TrainingFileError(
-            f"Line {number} has half of a surrogate pair in its {column}; mend the text."
+        raise DatasetError(
+            f"Line {number} has half of a surrogate pair in its {column}; fix the text."
         ) from error

@@ -29,7 +29,7 @@ class Halves:
         Args:
             network: stays as it is.
             first: the first layer that learns.
-            kinds: batches; a kind whose outputs do not all fit is computed anew each time.
+            kinds: batches; a kind whose outputs do not all fit is computed again each time.
             limit: bytes. Half of the memory that is free is a limit as well.
         """
         self._whole = network.base_model

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_number(0),
         default=2 << 30,
         metavar="BYTES",
-        help="memory in which a job may keep the frozen layers' outputs; 0 computes them anew "
+        help="memory in which a job may keep the frozen layers' outputs; 0 computes them again "
         "in every epoch (default: %(default)s)",
     )
 

@@ -212,7 +212,7 @@ def choose(rows: Sequence[dict[str, Any]], steps: int) -> tuple[int, str]:
 
 
 def _beginning(trainer: Any, plan: Plan, training: Sequence[Any], validation: Sequence[Any]) -> str:
-    kept = "kept from the first epoch on" if trainer.kept else "computed anew in every epoch"
+    kept = "kept from the first epoch on" if trainer.kept else "computed again in every epoch"
     return (
         f"Training on {len(training)} examples, validating on {len(validation)}: "
         f"{plan.n_epochs} epochs of {trainer.steps} steps; the frozen layers' outputs are {kept}."
