@@ -5,23 +5,6 @@ import json
 import pytest
 from tunebench.cli import main
 
-HELP = """\
-usage: tunebench baseline [-h] [--results DIR] [--json] [EXPERIMENT ...]
-
-Write baseline.json beside each experiment's file: its cells' answers as label
-ids by item. They are replayed from the cassettes, or taken from results. A
-cell without an answer is left out and keeps its earlier entry; the exit code
-is 1 then.
-
-positional arguments:
-  EXPERIMENT     experiment files, or folders with experiment.toml in or below
-                 (benchmarks)
-
-options:
-  -h, --help     show this help message and exit
-  --results DIR  take the answers from what `pytest --results DIR` wrote
-  --json         print one JSON object
-"""
 TEST = """
 @pytest.mark.parametrize("cell", experiment.cells, ids=str)
 def test_gate(cell, gate):
@@ -336,10 +319,3 @@ def test_without_any_recording_nothing_is_written(project, capsys):
     assert main(["baseline"]) == 2
     assert "no cell has a recording to replay" in capsys.readouterr().err
     assert project.path.read_bytes() == before
-
-
-def test_the_help_says_what_it_does(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit):
-        main(["baseline", "--help"])
-    assert capsys.readouterr().out == HELP

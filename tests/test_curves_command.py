@@ -58,31 +58,6 @@ step  training loss  validation loss  sequence accuracy  accuracy  precision  re
    2         0.5000           0.5000              0.750     0.750      0.600   0.700  0.650      -  0.800
    4         0.2500           0.2500              0.875     0.875      0.800   0.900  0.850  0.950  0.960
 """  # noqa: E501
-HELP = """\
-usage: tunebench curves (JOB | --sizes RESULTS.json) [options]
-
-Show how a fine-tuning job learned, a line an epoch, or how accuracy grows
-with training size.
-
-positional arguments:
-  JOB                   the cassette of a job
-                        (cassettes/EXPERIMENT/jobs/MODEL-ftSIZE.jsonl), or the
-                        id of one at a provider (ftjob-...)
-
-options:
-  -h, --help            show this help message and exit
-  --sizes RESULTS.json  show accuracy by training size from what `pytest
-                        --results` wrote
-  --base-url URL        of the provider (http://127.0.0.1:8017/v1)
-  --api-key-env NAME    the variable that holds its key (none is sent)
-  --json                print one JSON object
-  --csv FILE            write all steps, or all sizes
-  --figure FILE         draw them (.svg, .png)
-  --wandb               send the job to Weights & Biases
-  --wandb-project NAME  of the run (tunebench)
-  --tensorboard DIR     write the job's event file below DIR
-  --force               overwrite files that are there
-"""
 
 
 def curves(*arguments):
@@ -613,11 +588,3 @@ def test_a_curve_that_is_read_holds_no_infinity(rows):
     assert not np.isinf(numbers).any()
     for name, places in curve.attrs["not_finite"].items():
         assert curve[name].iloc[places].isna().all()
-
-
-def test_the_help_is_as_it_was(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("NO_COLOR", "1")
-    with pytest.raises(SystemExit):
-        curves("--help")
-    assert capsys.readouterr().out == HELP

@@ -10,27 +10,6 @@ from tunebench.experiment.schema import Provider
 from .api.scripted_provider import PROVIDERS, Scripted
 from .experiment_example import EXAMPLE
 
-HELP = """\
-usage: tunebench doctor [-h] [--provider NAME] [--model ID]
-                        [--api-key-env VAR] [--json]
-                        [TARGET]
-
-Ask a running provider what it can do, with a few small requests, and print
-the [provider] table that says so. Nothing is uploaded and no job is started.
-
-positional arguments:
-  TARGET             an experiment file, or a folder that holds
-                     experiment.toml (default: this folder), whose providers
-                     are held against what they declare; or a base URL
-
-options:
-  -h, --help         show this help message and exit
-  --provider NAME    only this provider of the experiment; for a base URL the
-                     name of the table
-  --model ID         the model to ask, by its name at the provider
-  --api-key-env VAR  the environment variable that holds the key
-  --json             print one JSON object
-"""
 KEY = "sesame-open-0123"
 
 
@@ -266,10 +245,3 @@ def test_colours_are_for_terminals_that_want_them(doctor, serve, loopback, monke
     assert "\x1b[32myes\x1b[0m" in doctor(loopback.url)[1]
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b" not in doctor(loopback.url)[1]
-
-
-def test_the_help_says_what_it_does(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit):
-        main(["doctor", "--help"])
-    assert capsys.readouterr().out == HELP

@@ -12,45 +12,6 @@ from tunebench.evaluation.inputs import dataset_of
 
 from .evenings import init, tree, write_table
 
-HELP = """\
-usage: tunebench init [-h] --text COLUMN --label COLUMN [--name NAME]
-                      [--model ID] [--provider PROVIDER] [--test-size N]
-                      [--train-sizes [N ...]] [--shots N [N ...]]
-                      [--instruction TEXT]
-                      [--prices KEY=VALUE [KEY=VALUE ...]] [--into FOLDER]
-                      [--force] [--json]
-                      DATA
-
-Make a benchmark from a file of labelled texts (.csv, .tsv, .jsonl, .parquet):
-write benchmarks/NAME/experiment.toml, its test cases and a workflow for CI,
-and say what recording it will take.
-
-positional arguments:
-  DATA
-
-options:
-  -h, --help            show this help message and exit
-  --text COLUMN         the column of the texts
-  --label COLUMN        the column of the labels
-  --name NAME           of the experiment (the file's name)
-  --model ID            to ask; needed unless local (smollm2-135m)
-  --provider PROVIDER   local (the default), the URL of an OpenAI-compatible
-                        endpoint, or a known one: openai, azure, vllm, llama-
-                        cpp, llama-cpp-python, ollama, lm-studio, together,
-                        nebius
-  --test-size N         texts to ask (100, or fewer if few rows)
-  --train-sizes [N ...]
-                        rows to fine-tune on
-  --shots N [N ...]     worked examples in prompts (0 1 4)
-  --instruction TEXT    the first line of prompts (made from the labels)
-  --prices KEY=VALUE [KEY=VALUE ...]
-                        of the model: training, input and output (a million
-                        tokens), or per_hour; currency
-  --into FOLDER         holds benchmarks/ (here)
-  --force               replace files that are there
-  --json                print one JSON object
-"""
-
 
 @pytest.fixture
 def table(tmp_path, monkeypatch):
@@ -297,10 +258,3 @@ def test_into_another_folder_the_data_has_a_path_from_there(table):
     assert experiment.task.dataset == "../../../some evenings.csv"
     assert Path("repo/.gitattributes").read_text() == "cassettes/** -text\n"
     assert len(dataset_of(experiment).train) > 0
-
-
-def test_the_help_says_what_it_does(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit):
-        main(["init", "--help"])
-    assert capsys.readouterr().out == HELP

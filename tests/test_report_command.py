@@ -5,25 +5,6 @@ from tunebench.cli import main
 
 from .reports.made_results import cell, document, experiment
 
-HELP = """\
-usage: tunebench report [-h] [--output FILE] [--force] [--texts] RESULTS
-
-Make one web page of what `pytest --results` wrote. The page is one file,
-works without a network and holds no text of the data set unless --texts is
-given.
-
-positional arguments:
-  RESULTS        the folder that was given to --results, or its results.json
-
-options:
-  -h, --help     show this help message and exit
-  --output FILE  the page (report.html beside results.json)
-  --force        overwrite a page that is there
-  --texts        put the texts into the page, from the data set on this
-                 machine, which the experiment below benchmarks/ names: such a
-                 page may not be one to pass on
-"""
-
 
 @pytest.fixture(autouse=True)
 def _without_charts(monkeypatch):
@@ -48,13 +29,6 @@ def folder(tmp_path):
 
 def report(*arguments):
     return main(["report", *map(str, arguments)])
-
-
-def test_the_help_says_what_it_does(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit):
-        report("--help")
-    assert capsys.readouterr().out == HELP
 
 
 @pytest.mark.parametrize("name", ["", "results.json"])

@@ -1,4 +1,4 @@
-"""What was found at a provider: a document for scripts, and a table with the fix for people."""
+"""The findings of ``tunebench doctor``: a document for scripts, lines and complaints for people."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from tunebench.api import Findings
-    from tunebench.experiment import Experiment
+    from tunebench.experiment import Experiment, Provider
 
 _WITHOUT = {
-    "completions": 'the provider is asked with endpoint = "chat"',
-    "chat": "the provider is asked for completions",
-    "max_tokens": "answers may be longer, and dearer, than what is read of them",
+    "completions": 'tunebench uses endpoint = "chat"',
+    "chat": "tunebench uses completions",
+    "max_tokens": "answers may be longer, and more expensive, than what is read of them",
     "max_completion_tokens": "max_tokens limits the answers",
     "lists": "each prompt is one request",
     "logprobs": "there is no decision rule label_logprobs",
-    "logit_bias": "labels are looked for among the likeliest tokens",
-    "tokenize": "label_token_ids or the likeliest tokens are read; a label is taken as long as its "
-    "letters",
+    "logit_bias": "labels are searched among the likeliest tokens",
+    "tokenize": "label_token_ids or the likeliest tokens are read; the length of a label is "
+    "estimated from its letters",
     "fine_tuning": "there are no train_sizes",
-    "model listed": "a misspelt id shows when it is asked",
-    "model as asked": "its answers are refused, unless `answers_as` names it",
-    "same answer twice": "a recording is one of several that are possible",
-    "rate-limit headers": "a refused request waits as long as the answer says, or a little",
+    "model listed": "a misspelt id is found by the first request",
+    "model as asked": "its answers are errors, unless `answers_as` names it",
+    "same answer twice": "another recording may differ",
+    "rate-limit headers": "a refused request is repeated when the answer says, or soon",
 }
 _COLOURS = {"yes": "\033[32m", "no": "\033[33m"}
 _COMPLAINT, _PLAIN = "\033[31m", "\033[0m"
@@ -37,13 +37,13 @@ _COMPLAINT, _PLAIN = "\033[31m", "\033[0m"
 def document_of(
     name: str, findings: Findings, table: Mapping[str, Any], complaints: Sequence[str]
 ) -> dict[str, Any]:
-    """What was found at a provider, for scripts.
+    """The findings at a provider as JSON.
 
     Args:
         name: of its ``[provider]`` table.
         findings: what was found.
-        table: the keys of that table, as found.
-        complaints: what its experiment declares and it does not do.
+        table: the keys of that table, by what was found.
+        complaints: as `complaints_of` returns them.
     """
     found = [
         {**asdict(finding), "without": None if finding.found else _WITHOUT[finding.name]}
@@ -61,11 +61,11 @@ def document_of(
 
 
 def lines_of(document: Mapping[str, Any]) -> Iterator[str]:
-    """The document as lines of text, with colours where they are shown and wanted."""
+    """The document as lines of text, with colours on a terminal."""
     findings = document["findings"]
     titles = [_title(finding) for finding in findings]
     width = max(map(len, titles))
-    yield f"{document['base_url']}, asked for {document['model']}"
+    yield f"{document['base_url']}, model {document['model']}"
     yield ""
     yield f"{'capability':{width}}  found"
     for title, finding in zip(titles, findings, strict=True):
@@ -87,7 +87,7 @@ def lines_of(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def complaints_of(experiment: Experiment | None, name: str, findings: Findings) -> list[str]:
-    """What an experiment declares of a provider that was not found there, a sentence each."""
+    """A sentence for each capability that an experiment declares and its provider does not have."""
     if experiment is None:
         return []
     provider = experiment.providers[name]
@@ -95,7 +95,7 @@ def complaints_of(experiment: Experiment | None, name: str, findings: Findings) 
     at = f"{experiment.path}: [provider.{name}]"
     if not findings.found(provider.endpoint):
         return [
-            f"{at} has endpoint = {provider.endpoint!r}, which it does not answer; write "
+            f"{at} has endpoint = {provider.endpoint!r}, which does not answer; write "
             f"{findings.endpoint!r}."
         ]
     said = "lists" if "supports" in provider.model_fields_set else "without `supports` assumes"
@@ -107,14 +107,14 @@ def complaints_of(experiment: Experiment | None, name: str, findings: Findings) 
     ]
     if provider.endpoint == "chat" and not findings.found(provider.max_tokens_field, "chat"):
         complaints.append(
-            f"{at} has max_tokens_field = {provider.max_tokens_field!r}, which it does not keep; "
+            f"{at} has max_tokens_field = {provider.max_tokens_field!r}, which has no effect; "
             f"write {findings.max_tokens_field!r}."
         )
     for model in models:
         listed = findings.models is None or model.provider_id in findings.models
         if not listed and model.provider_id != findings.model:
             complaints.append(
-                f"{experiment.path}: the model {model.name!r} is asked as {model.provider_id!r}, "
+                f"{experiment.path}: the model {model.name!r} has the id {model.provider_id!r}, "
                 f"which [provider.{name}] does not list; fix its `id`."
             )
         asked = model.provider_id == findings.model and model.answers_as is None
@@ -127,13 +127,29 @@ def complaints_of(experiment: Experiment | None, name: str, findings: Findings) 
 
 
 def _is_needed(capability: str, experiment: Experiment, name: str) -> bool:
-    """Whether anything is asked of a provider with a capability that it declares."""
+    """Whether an experiment uses a capability that it declares."""
     if capability == "lists":
         return experiment.providers[name].endpoint == "completions"
     if capability == "fine_tuning":
         cells = experiment.fine_tuned_cells
         return any(experiment.models[cell.model].provider == name for cell in cells)
     return True
+
+
+def table_of(
+    findings: Findings, declared: Provider | None, api_key_env: str | None
+) -> dict[str, Any]:
+    """The keys of the ``[provider]`` table that fits the findings."""
+    endpoint = declared.endpoint if declared else findings.endpoint
+    if not findings.found(endpoint):
+        endpoint = findings.endpoint
+    table: dict[str, Any] = {"base_url": findings.base_url, "endpoint": endpoint}
+    if api_key_env is not None:
+        table["api_key_env"] = api_key_env
+    table["supports"] = findings.supports(endpoint)
+    if endpoint == "chat":
+        table["max_tokens_field"] = findings.max_tokens_field
+    return table
 
 
 def _title(finding: Mapping[str, Any]) -> str:

@@ -1,11 +1,11 @@
-"""The provider of a new experiment: what ``--provider`` names."""
+"""The provider of a new experiment, from ``--provider``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import get_args
 
-from tunebench.errors import UsageError, nearest
+from tunebench.errors import UsageError, did_you_mean
 from tunebench.presets import PRESETS, Capability
 
 _LOCAL_MODEL = "smollm2-135m"
@@ -19,11 +19,11 @@ class ProviderChoice:
         name: of its table.
         table: its keys and values.
         comments: on those lines, by key.
-        key_hint: a variable that may hold its key, for a comment.
+        key_hint: a variable that may hold its API key, for a comment.
         trains: whether it is known to fine-tune.
         logprobs: whether it is known to give log-probabilities.
-        whole_labels: whether it is known to tell labels apart that begin with the same token.
-        notes: what a user should know of it before recording, sentences.
+        whole_labels: whether it is known to tell apart labels that begin with the same token.
+        notes: sentences that a user should read before recording.
     """
 
     name: str
@@ -36,25 +36,18 @@ class ProviderChoice:
     notes: tuple[str, ...] = ()
 
     def check(self, train_sizes: list[int] | None) -> None:
-        """Refuse training sizes at a provider that is not known to train.
-
-        Raises:
-            UsageError: there are some.
-        """
+        """Raise UsageError for training sizes at a provider that is not known to train."""
         if train_sizes and not self.trains:
             trained = ", ".join(n for n, known in PRESETS.items() if known.fine_tuning == "openai")
             raise UsageError(
                 f"--train-sizes needs OpenAI's fine-tuning API, which the provider {self.name!r} "
-                f"is not known to have; leave it out, or give --provider local or {trained}."
+                "is not known to have",
+                hint=f"leave it out, or give --provider local or {trained}",
             )
 
 
 def chosen_provider(given: str) -> ProviderChoice:
-    """The provider that ``--provider`` names.
-
-    Raises:
-        UsageError: it names none.
-    """
+    """The provider that ``--provider`` names; UsageError if there is no such provider."""
     if given == "local":
         table: dict[str, str | list[str]] = {"base_url": "http://127.0.0.1:8017/v1"}
         return ProviderChoice("local", table, trains=True, logprobs=True, whole_labels=True)
@@ -63,16 +56,14 @@ def chosen_provider(given: str) -> ProviderChoice:
         return ProviderChoice(
             "endpoint",
             {"base_url": given, "supports": []},
-            comments={"supports": f"what it can do of {known}: `tunebench doctor` asks it"},
+            comments={"supports": f"any of {known}: `tunebench doctor` finds out"},
             key_hint="API_KEY",
         )
     if given in PRESETS:
         return _preset(given)
-    near = nearest(given, ["local", *PRESETS])
-    hint = f"did you mean {near!r}?" if near else "give one of them."
     raise UsageError(
-        f"--provider {given!r} is neither 'local' nor a URL as https://HOST/v1 nor a preset "
-        f"({', '.join(PRESETS)}); {hint}"
+        f"--provider {given!r} is neither a URL such as https://HOST/v1 nor a known provider",
+        hint=did_you_mean(given, ["local", *PRESETS]),
     )
 
 
@@ -80,8 +71,8 @@ def _preset(name: str) -> ProviderChoice:
     preset = PRESETS[name]
     table: dict[str, str | list[str]] = {"preset": name}
     key = f", with the key in {preset.api_key_env}" if preset.api_key_env else ""
-    comments = {"preset": f"asked by {preset.endpoint}{key}; what is set here as well wins"}
-    notes = [f"Known of {name}: {preset.note}."]
+    comments = {"preset": f"uses {preset.endpoint}{key}; keys that are set here win"}
+    notes = [f"{name}: {preset.note}."]
     if preset.base_url is None and preset.own_url is not None:
         table["base_url"] = preset.own_url
         comments["base_url"] = "put your own address here"
@@ -99,13 +90,9 @@ def _preset(name: str) -> ProviderChoice:
 
 
 def chosen_model(provider: ProviderChoice, given: str | None) -> str:
-    """The model's id at the provider.
-
-    Raises:
-        UsageError: none is given, and the provider is not the local one.
-    """
+    """The model's id at the provider; UsageError if a remote provider's model is not named."""
     if not given and provider.name != "local":
         raise UsageError(
-            f"The provider {provider.name!r} serves more models than one; name one with --model."
+            f"the provider {provider.name!r} serves several models", hint="name one with --model"
         )
     return given or _LOCAL_MODEL
