@@ -17,7 +17,7 @@ def completion(context: click.Context, shell: str) -> None:
     bash: add to ~/.bashrc   eval "$(tunebench completion bash)"
     zsh:  add to ~/.zshrc    eval "$(tunebench completion zsh)"
     fish: tunebench completion fish > ~/.config/fish/completions/tunebench.fish
-    """
+    """  # noqa: D301 - Click reads the character itself
     from click.shell_completion import get_completion_class
 
     made = get_completion_class(shell)
