@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+
 from tunebench.cli import main
 from tunebench.cli.main import tunebench
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tunebench.cli import main
 from tunebench.statistics import mcnemar_mid_p, paired_bootstrap
 
@@ -122,7 +123,7 @@ def test_runs_that_agree_have_nothing_more_to_say(compare):
     ("second", "said"),
     [
         (results({"z": RIGHT}), "have no cell in common"),
-        (results({"x": RIGHT}, items=[f"other-{i}" for i in ITEMS]), "with none in common"),
+        (results({"x": RIGHT}, items=[f"other-{i}" for i in ITEMS]), "have no text in common"),
         (results({"x": RIGHT}, labels=LABELS[::-1]), "20 items, such as item-0, have another"),
         (results({"x": RIGHT}, names=("yes", "no")), "has the labels no, yes in"),
         (results({"x": RIGHT}, version=1), "version 2 and"),
@@ -146,4 +147,4 @@ def test_results_of_the_first_version_hold_no_answers(compare):
 
 def test_results_that_are_not_there_are_a_sentence(capsys):
     assert main(["compare", "nowhere", "nowhere"]) == 2
-    assert "tunebench: nowhere: the results cannot be read (No such file" in capsys.readouterr().err
+    assert "tunebench: nowhere: there is no such file or folder" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import os
 
 import click
 import pytest
+
 from tunebench.cli.prepare_data import prepare_data as command
 from tunebench.errors.base import TunebenchError
 
@@ -153,7 +154,7 @@ def test_a_prepared_half_is_left_as_it_is(reviews, capsys):
     prepare_data(reviews, "--yes")
     before = names(reviews.parent)
     prepare_data(reviews.with_name("reviews_prepared_train.jsonl"), "--yes")
-    assert "Nothing is to be changed" in capsys.readouterr().out
+    assert "Nothing needs to be changed" in capsys.readouterr().out
     assert names(reviews.parent) == before
 
 

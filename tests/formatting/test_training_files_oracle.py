@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tunebench.cli.prepare_data import prepare_data
 
 FOLDER = Path(__file__).parent / "oracle"
