@@ -88,7 +88,7 @@ def test_cells_without_a_new_answer_keep_what_was_there(project, capsys):
     assert main(["baseline"]) == 1
     said = capsys.readouterr().out
     assert "baseline.json: 3 of 4 cells." in said
-    assert "- left out, as it was before: two-0shot" in said
+    assert "- left out, with its earlier answers: two-0shot" in said
     assert project.path.read_bytes() == before
 
 
@@ -97,7 +97,7 @@ def test_cells_that_are_no_more_go_and_are_named(project, capsys):
     capsys.readouterr()
     assert main(["baseline"]) == 0
     said = capsys.readouterr().out
-    assert "baseline.json: 2 of 2 cells.\n- removed: two-0shot, which is no cell any more." in said
+    assert "baseline.json: 2 of 2 cells.\n- removed: two-0shot, which is not a cell any more." in said
     assert list(json.loads(project.path.read_text())["cells"]) == [
         "one-0shot",
         "one-0shot-label_logprobs",
@@ -110,7 +110,7 @@ def test_entries_of_other_labels_are_not_kept(project, capsys):
     (project.root / "cassettes/small/two-0shot.jsonl").unlink()
     assert main(["baseline"]) == 1
     said = capsys.readouterr().out
-    assert "- removed: two-0shot, whose labels were others and which has no new answer.\n" in said
+    assert "- removed: two-0shot, whose labels have changed and which has no new answer.\n" in said
     assert "two-0shot" not in json.loads(project.path.read_text())["cells"]
 
 
@@ -195,8 +195,8 @@ def test_scripts_read_one_json_object(project, capsys):
         "cells": ["two-0shot", "two-0shot-label_logprobs"],
         "kept": ["two-0shot"],
         "removed": [
-            "one-0shot, which is no cell any more.",
-            "one-0shot-label_logprobs, which is no cell any more.",
+            "one-0shot, which is not a cell any more.",
+            "one-0shot-label_logprobs, which is not a cell any more.",
         ],
     }
 
@@ -295,8 +295,8 @@ def test_a_baseline_whose_items_have_other_labels_now_is_a_sentence(project):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nowhere.toml"], "nowhere.toml: there is no such experiment file"),
-        (["--results", "nowhere"], "nowhere: the results cannot be read"),
+        (["nowhere.toml"], "nowhere.toml: there is no such file or folder"),
+        (["--results", "nowhere"], "nowhere: there is no such file or folder"),
         (["--results", "other.json"], "hold no cell of the experiment 'small'"),
         (["--results", "old.json"], "results of version 1 do not hold each answer"),
     ],
