@@ -97,7 +97,9 @@ def test_cells_that_are_no_more_go_and_are_named(project, capsys):
     capsys.readouterr()
     assert main(["baseline"]) == 0
     said = capsys.readouterr().out
-    assert "baseline.json: 2 of 2 cells.\n- removed: two-0shot, which is not a cell any more." in said
+    assert (
+        "baseline.json: 2 of 2 cells.\n- removed: two-0shot, which is not a cell any more." in said
+    )
     assert list(json.loads(project.path.read_text())["cells"]) == [
         "one-0shot",
         "one-0shot-label_logprobs",
