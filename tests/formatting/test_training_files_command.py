@@ -212,7 +212,7 @@ def test_scripts_read_one_json_object(reviews, capsys):
 def test_the_positive_class_can_be_named(reviews, capsys):
     prepare_data(reviews, "--dry-run", "--json", "--positive-class", "Negative")
     assert json.loads(capsys.readouterr().out)["positive_class"] == "Negative"
-    with pytest.raises(TunebenchError, match="'Neutral' is none of two classes"):
+    with pytest.raises(TunebenchError, match="'Neutral' is not one of two classes"):
         prepare_data(reviews, "--yes", "--positive-class", "Neutral")
     assert names(reviews.parent) == ["reviews.jsonl"]
 
