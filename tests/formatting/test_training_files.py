@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tunebench.errors import DatasetError
 from tunebench.training_data.training_files import chat_record, record, refuse_overlap
 

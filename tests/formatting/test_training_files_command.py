@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from tunebench.cli.prepare_data import add_prepare_data
 from tunebench.errors.base import TunebenchError
 

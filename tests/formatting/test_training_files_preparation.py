@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from tunebench.errors import DatasetError
 from tunebench.training_data import analysis, preparation, steps
 from tunebench.training_data.rows import Rows
