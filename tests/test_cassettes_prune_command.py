@@ -6,9 +6,9 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tunebench.cli.cassettes.pruning import Pruned, carry_out
 
 from tunebench.cli import main
+from tunebench.cli.cassettes.pruning import Pruned, carry_out
 
 from .cassette_lines import line_of, rows
 

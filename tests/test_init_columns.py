@@ -24,7 +24,9 @@ def write(ending, header, rows):
         lines = [json.dumps(dict(zip(header, row, strict=True))) for row in rows]
     elif ending == ".parquet":
         pq, pa = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
-        pq.write_table(pa.Table.from_pylist([dict(zip(header, row)) for row in rows]), name)
+        pq.write_table(
+            pa.Table.from_pylist([dict(zip(header, row, strict=True)) for row in rows]), name
+        )
         return name
     else:
         delimiter = "\t" if ending == ".tsv" else ";"
@@ -91,10 +93,10 @@ def test_of_more_columns_the_names_are_listed_and_none_is_taken(capsys):
     assert tree() == [name]
 
 
-def test_a_column_that_is_named_twice_counts_as_one(capsys):
+def test_two_columns_of_one_name_are_refused(capsys):
     name = write(".csv", ("body", "body"), [("a", "b")])
     assert main(["init", name]) == 2
-    assert "the columns are 'body'; name those to read" in capsys.readouterr().err
+    assert "2 columns are called 'body'; rename all but one." in capsys.readouterr().err
 
 
 def test_a_file_that_cannot_be_read_is_one_sentence(capsys):

@@ -34,7 +34,7 @@ _RATE = number(0, kind=float, or_equal=False)
 @click.option(
     "--delimiter",
     metavar="CHARACTER",
-    help="Between the columns of a table (a comma in .csv, a tab in .tsv)",
+    help="Between the columns of a table (found in its first line)",
 )
 @click.option(
     "--task",

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, cast
 from tunebench.datasets.columns import column_names, text_and_label
 from tunebench.datasets.dataset import Dataset
 from tunebench.datasets.duplicates import NearDuplicate, near_duplicates
-from tunebench.datasets.labelled_texts import TableSummary, inspect_table
+from tunebench.datasets.labelled_texts import ENDINGS, TableSummary, inspect_table
 from tunebench.datasets.options import DataReport, Options
-from tunebench.datasets.table_files import ENDINGS
 from tunebench.errors import DatasetError
 
 __all__ = [
@@ -87,9 +86,9 @@ def load(
         _refuse_given(name, options, "test_dataset", "order")
         return _by_name(hugging_face.load(rest, options, data_dir), options.labels)
     if name.lower().endswith(ENDINGS):
-        from tunebench.datasets import tables
+        from tunebench.datasets import own_tables
 
-        return tables.load(name, options)
+        return own_tables.load(name, options)
     known = ", ".join(repr(known) for known in _MODULES)
     raise DatasetError(
         f"There is no data set {name!r}; write {known}, 'tfds:NAME', 'hf:NAME' or the path of a "

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from typing import TYPE_CHECKING
 
-from tunebench.datasets.table_files import read_table
+from tunebench.datasets.labelled_texts import ENDINGS, LONGEST
+from tunebench.errors import DatasetError
+from tunebench.tables import Wanted, check_ending, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,23 +19,30 @@ def column_names(path: Path) -> list[str]:
     Raises:
         DatasetError: the file cannot be read.
     """
-    if path.suffix.lower() == ".parquet":
-        import pyarrow.parquet as pq
+    check_ending(path, ENDINGS)
+    found: list[Sequence[str]] = [[]]
 
-        return list(pq.ParquetFile(path).schema_arrow.names)
-    first = path.read_text(encoding="utf-8-sig").partition("\n")[0]
-    if path.suffix.lower() == ".jsonl":
-        return list(json.loads(first))
-    readings = [next(csv.reader(io.StringIO(first), delimiter=d), []) for d in (",", ";", "\t")]
-    return max(readings, key=len)
+    def keep(_column: str, names: Sequence[str]) -> str:
+        found.append(names)
+        return ""
+
+    # The reader lists the columns where one is missing, as this one is.
+    try:
+        read_table(path, Wanted(("\0",), keep))
+    except DatasetError:
+        if not found[-1]:
+            raise
+    return list(found[-1])
 
 
 def text_and_label(path: Path, columns: Sequence[str]) -> tuple[str, str]:
-    """Which of two columns holds the texts, and which the labels: those of fewer different values.
+    """Which of two columns holds the texts and which the labels: those of fewer different values.
 
     Raises:
         DatasetError: the file cannot be read.
     """
     first, second = columns
-    table = read_table(path, first, second)
-    return (first, second) if len(set(table.labels)) <= len(set(table.texts)) else (second, first)
+    names = (first, second)
+    wanted = Wanted(names, lambda *_: "fix the file", numbers=names, longest=LONGEST)
+    one, other = (len(set(values)) for values in read_table(path, wanted).columns)
+    return (second, first) if one < other else (first, second)

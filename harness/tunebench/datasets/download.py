@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
 import queue
 import socket
 import threading
@@ -17,9 +16,10 @@ import urllib.parse
 import urllib.request
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from tunebench.errors import DatasetError
+from tunebench.files import whole_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,12 +70,8 @@ def fetch(archive: Archive, folder: Path, *, look: float = 3.0, silence: float =
     by_hand = f"or download it elsewhere and put it at {target}"
     check_reachable(archive.url, look, by_hand)
     folder.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        _download(archive, part, silence, by_hand)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_files([target], overwrite=True, hint=f"make room, {by_hand}") as (file,):
+        _download(archive, file, silence, by_hand)
     return target
 
 
@@ -133,16 +129,15 @@ def _first_hop(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _download(archive: Archive, part: Path, silence: float, by_hand: str) -> None:
+def _download(archive: Archive, file: BinaryIO, silence: float, by_hand: str) -> None:
     digest, size, begin = hashlib.sha256(), 0, b""
-    with part.open("wb") as file:
-        for block in _blocks(archive.url, silence, by_hand):
-            begin = begin or block[:64]
-            digest.update(block)
-            size += len(block)
-            file.write(block)
-            if size > archive.size:  # another file, however long it may be
-                break
+    for block in _blocks(archive.url, silence, by_hand):
+        begin = begin or block[:64]
+        digest.update(block)
+        size += len(block)
+        file.write(block)
+        if size > archive.size:  # another file, however long it may be
+            break
     if begin.lstrip()[:1] == b"<":
         raise DatasetError(
             f"{archive.url} gave a web page in place of the archive; log in to your network or "

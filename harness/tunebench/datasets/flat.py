@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from typing import TYPE_CHECKING, cast
+
+from tunebench.files import whole_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,22 +22,19 @@ _FORMAT = b"tunebench-flat-1 "
 
 
 def write(path: Path, splits: dict[str, Columns]) -> None:
-    """Write the copy whole or not at all.
+    """Write the copy, whole or not at all.
 
     Args:
-        path: where; its folder exists, and no one else writes there now.
+        path: where; its folder exists.
         splits: the columns of each split.
 
     Raises:
-        OSError: the folder cannot be written in.
+        TunebenchError: the file cannot be written.
     """
     body = json.dumps(splits, ensure_ascii=False, separators=(",", ":")).encode()
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(_first_line(body) + body)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    hint = "make room, or set TFDS_DATA_DIR to a folder that has it"
+    with whole_files([path], overwrite=True, hint=hint) as (file,):
+        file.write(_first_line(body) + body)
 
 
 def read(path: Path) -> dict[str, Columns] | None:

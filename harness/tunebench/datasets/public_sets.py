@@ -23,8 +23,8 @@ from tunebench.datasets.dataset import (
 )
 from tunebench.datasets.labelled_texts import normalised
 from tunebench.datasets.options import DataReport, Options
+from tunebench.datasets.own_tables import counted
 from tunebench.datasets.splitting import item_id, position
-from tunebench.datasets.tables import counted
 from tunebench.errors import DatasetError, nearest
 from tunebench.formatting import shown
 
