@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
-from tunebench.errors.base import TunebenchError  # noqa: E402
+from tunebench.errors import TunebenchError  # noqa: E402
 from tunebench.server.tuning.batches import Encoder, make  # noqa: E402
 from tunebench.server.tuning.examples import Example  # noqa: E402
 from tunebench.server.tuning.job_requests import Plan  # noqa: E402
@@ -167,8 +167,8 @@ def test_a_resumed_training_goes_on_as_an_unbroken_one(oracle, network, tmp_path
 @pytest.mark.parametrize("labels", [(" good", " bad"), (" good", " good and the end", " bad")])
 def test_labels_are_scored_by_their_log_probabilities(oracle, network, labels):
     """Also labels of several tokens, and one that begins like another."""
+    from tunebench.server.inference.models import Head
     from tunebench.server.tuning.evaluation import Evaluation
-    from tunebench.server.tuning.training import Head
 
     rows = [Example(one.prompt, labels[n % len(labels)]) for n, one in enumerate(EXAMPLES)]
     encoder = Encoder(oracle.tokenizer, 256)
@@ -205,7 +205,7 @@ def test_texts_that_hardly_repeat_are_no_classes(oracle, network):
 
 def test_a_rate_that_is_too_high_and_a_text_that_is_too_long_are_sentences(oracle, network):
     network.lm_head.weight.data[5] = float("inf")
-    with pytest.raises(TunebenchError, match=r"no finite number; .* smaller learning_rate"):
+    with pytest.raises(TunebenchError, match=r"is not finite; .* smaller learning_rate"):
         train(network, oracle.tokenizer, validation=())
     network.config.max_position_embeddings = 20
     with pytest.raises(TunebenchError, match=r"the model takes 20; .* smaller max_tokens"):

@@ -58,7 +58,7 @@ def test_a_port_in_use_is_one_sentence():
         port = taken.getsockname()[1]
         ended = run("--port", str(port), "--model", "smollm2-135m")
     assert ended.returncode == 2
-    assert ended.stderr.startswith(f"error: Cannot serve at 127.0.0.1:{port} (Address already in")
+    assert ended.stderr.startswith(f"error: cannot serve at 127.0.0.1:{port} (Address already in")
     assert ended.stderr.count("\n") == 1
 
 
@@ -67,7 +67,7 @@ def test_another_host_than_loopback_wants_a_key(host, monkeypatch):
     monkeypatch.delenv("TUNEBENCH_API_KEY", raising=False)
     ended = run("--host", host, "--model", "smollm2-135m")
     assert ended.returncode == 2
-    assert re.fullmatch(rf"error: Serving at {host} .*--api-key.*\n", ended.stderr)
+    assert re.fullmatch(rf"error: serving at {host} .*--api-key.*\n", ended.stderr)
 
 
 @pytest.mark.parametrize(

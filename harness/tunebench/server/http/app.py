@@ -1,4 +1,4 @@
-"""The routes: from a checked request to prompts in line, from answers to a body.
+"""The ASGI application, and the routes of models and completions.
 
 Texts of prompts are never logged.
 """
@@ -15,15 +15,16 @@ from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
 from tunebench.server.http import prompts, responses
-from tunebench.server.http.fine_tuning import FineTuning
-from tunebench.server.http.guards import ApiKeyGuard
+from tunebench.server.http.file_routes import file_routes
+from tunebench.server.http.guards import ApiKeyGuard, BodyLimit
+from tunebench.server.http.job_routes import job_routes
 from tunebench.server.http.requests import ChatRequest, CompletionRequest, TokenizeRequest
-from tunebench.server.http.uploads import RequestLimit
-from tunebench.server.http_errors import ApiError, add_error_handlers
+from tunebench.server.http_errors import ApiError, add_error_handlers, check_served
 from tunebench.server.inference.completion import Answer, Work
 from tunebench.server.inference.models import LanguageModel, ModelRegistry
 from tunebench.server.inference.queue import Worker
 from tunebench.server.inference.sampling import SamplingParameters
+from tunebench.server.tuning.job_queue import JobQueue
 
 
 @dataclass(frozen=True)
@@ -35,25 +36,14 @@ class Provider:
     started: int
 
     async def model(self, name: str) -> LanguageModel:
-        """The model of a name, loaded by the worker if need be; 404 if there is none."""
-        self.check(name)
+        """A model, loaded by the worker if it is not yet; 404 if there is none."""
+        check_served(name, self.registry.sources)
         if (loaded := self.registry.loaded.get(name)) is not None:
             return loaded
         return await asyncio.wrap_future(self.worker.call(lambda: self.registry.get(name)))
 
-    def check(self, name: str) -> None:
-        """404 for a name that isn't served."""
-        if name not in self.registry.sources:
-            raise ApiError(
-                404,
-                f"The model {name!r} is not served here; there are: "
-                f"{', '.join(self.registry.sources)}.",
-                param="model",
-                code="model_not_found",
-            )
-
     def fingerprint(self, model: LanguageModel) -> str:
-        """What an answer's bits follow from, the machine apart."""
+        """Everything that decides an answer's bits, except the machine."""
         mode = "deterministic" if self.worker.deterministic else "batched"
         return (
             f"tunebench-{_version()}_{model.sha256[:12]}_{model.dtype_name}"
@@ -64,28 +54,30 @@ class Provider:
 def create_app(
     registry: ModelRegistry,
     worker: Worker,
+    queue: JobQueue,
     *,
     api_key: str | None,
     max_body: int,
-    fine_tuning: FineTuning | None = None,
+    max_file: int,
 ) -> FastAPI:
     """The ASGI application.
 
     Args:
         registry: the models that are served.
-        worker: where they are computed.
-        api_key: demanded of every request but ``/health``; None demands none.
-        max_body: bytes of a request's body, uploads apart.
-        fine_tuning: files and jobs; None serves without them.
+        worker: computes their answers.
+        queue: runs the fine-tuning jobs.
+        api_key: needed for every request except ``/health``; None needs no key.
+        max_body: bytes of a request's body, except for uploads.
+        max_file: bytes of an uploaded file.
     """
     app = FastAPI(title="tunebench", version=_version(), docs_url=None, redoc_url=None)
     provider = Provider(registry, worker, int(time.time()))
     add_error_handlers(app)
     _add_model_routes(app, provider)
     _add_generation_routes(app, provider)
-    if fine_tuning is not None:
-        fine_tuning.add_routes(app)
-    app.add_middleware(RequestLimit, limit=max_body)
+    app.include_router(file_routes(queue.storage, max_file))
+    app.include_router(job_routes(queue))
+    app.add_middleware(BodyLimit, limit=max_body, max_file=max_file)
     app.add_middleware(ApiKeyGuard, key=api_key)
     return app
 
@@ -118,21 +110,14 @@ def _add_model_routes(app: FastAPI, provider: Provider) -> None:
 
     @app.get("/v1/models/{name:path}")
     async def model(name: str) -> dict[str, Any]:
-        provider.check(name)
+        check_served(name, registry.sources)
         return entry(name)
 
     @app.post("/tokenize")
     @app.post("/v1/tokenize")
     async def tokenize(body: TokenizeRequest) -> dict[str, Any]:
         model = await provider.model(body.model)
-        if body.messages is not None:
-            ids = await run_in_threadpool(
-                prompts.chat_ids, model, body.messages, body.add_generation_prompt
-            )
-        else:
-            ids = await run_in_threadpool(
-                prompts.text_ids, model, body.prompt or "", special=body.add_special_tokens
-            )
+        ids = await run_in_threadpool(prompts.tokenized, model, body)
         return {"count": len(ids), "max_model_len": model.max_length, "tokens": ids}
 
 
@@ -160,7 +145,7 @@ def _add_generation_routes(app: FastAPI, provider: Provider) -> None:
     @app.post("/v1/chat/completions")
     async def chat(body: ChatRequest, request: Request) -> dict[str, Any]:
         model = await provider.model(body.model)
-        ids = await run_in_threadpool(prompts.chat_ids, model, body.messages, True)
+        ids = await run_in_threadpool(prompts.chat_ids, model, body.messages)
         parameters = prompts.chat_parameters(body, model.max_length - len(ids))
         [answer] = await _answer(provider, request, model, [ids], parameters)
         return responses.chat_body(
@@ -193,5 +178,5 @@ async def _answer(
                 raise ApiError(499, "The client has left.")
         return list(await waiting)
     finally:
-        # Whoever has left, by himself or by a shutdown, is not computed for.
+        # After a disconnect or a shutdown nothing more is computed for the client.
         waiting.cancel()

@@ -1,4 +1,4 @@
-"""Answers in the shapes of OpenAI's completions and chat completions."""
+"""Bodies of answers, as OpenAI's completions and chat completions."""
 
 import time
 import uuid
@@ -17,7 +17,7 @@ class Echo:
 
     Attributes:
         text: the prompt's.
-        hidden: leading tokens that the tokenizer added and that are no part of the text.
+        hidden: leading tokens that the tokenizer added; they are not part of the text.
     """
 
     text: str
@@ -33,7 +33,7 @@ def completion_body(
     echoes: Sequence[Echo] | None,
     with_logprobs: bool,
 ) -> dict[str, Any]:
-    """The body of ``/v1/completions``: the choices of a prompt together, prompts in order."""
+    """The body of ``/v1/completions``: prompts in order, the choices of a prompt together."""
     choices: list[dict[str, Any]] = []
     for place, answer in enumerate(answers):
         echo = echoes[place] if echoes else None
@@ -108,10 +108,10 @@ def _envelope(
 def _legacy_logprobs(
     token_bytes: TokenBytes, completion: Completion, answer: Answer, echo: Echo | None
 ) -> dict[str, Any]:
-    """Four lists of one length: the prompt's tokens, if echoed, then the completion's.
+    """Four lists of the same length: the prompt's tokens, if echoed, then the completion's.
 
     As with OpenAI, the first echoed token has null for both log-probabilities, and a token that
-    isn't among the likeliest is added to them.
+    is not among the likeliest is added to them.
     """
     echoed = answer.prompt if echo else ()
     offsets = _prompt_offsets(token_bytes, echoed, echo.hidden) if echo else []
@@ -131,7 +131,7 @@ def _legacy_top(token_bytes: TokenBytes, token: TokenLogprob) -> dict[str, float
         return None
     top: dict[str, float] = {}
     for token_id, logprob in [*token.top, (token.token_id, token.logprob)]:
-        # Of two tokens with one spelling the likelier stays.
+        # Of two tokens with the same text the likelier stays.
         top.setdefault(token_bytes.label(token_id), logprob)
     return top
 

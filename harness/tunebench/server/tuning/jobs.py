@@ -1,7 +1,7 @@
-"""Fine-tuning jobs in the database: made, moved from status to status, never lost.
+"""Fine-tuning jobs in the database.
 
-Every change of status asks in the same transaction for the status that it starts from, so that of
-a cancellation and an end that come together one wins and the other is told.
+A change of status checks the present one in the same transaction: when a job is cancelled and ends
+at the same moment, one of the two wins and the other is refused.
 """
 
 import json
@@ -13,13 +13,13 @@ from tunebench.server.http_errors import ApiError
 from tunebench.server.tuning.job_requests import JobRequest, Plan, shown
 from tunebench.server.tuning.storage import Storage, loads, new_id, now
 
-ACTIVE = "('validating_files', 'queued', 'running')"
+ACTIVE = ("validating_files", "queued", "running")
 KEY = "tunebench_job"
-"""The metadata key by which a job that is created again is found and not doubled."""
+"""The metadata key by which a job that is created again is recognised."""
 
 
 def new_job(request: JobRequest, plan: Plan) -> dict[str, Any]:
-    """The object of a job that waits."""
+    """The object of a queued job."""
     hyperparameters = {
         "n_epochs": plan.n_epochs,
         "batch_size": plan.batch_size,
@@ -50,31 +50,34 @@ def new_job(request: JobRequest, plan: Plan) -> dict[str, Any]:
 
 
 def insert(
-    connection: sqlite3.Connection, job: dict[str, Any], work: dict[str, Any], fingerprint: str
+    connection: sqlite3.Connection,
+    job: dict[str, Any],
+    work: dict[str, Any],
+    fingerprint: dict[str, Any],
 ) -> dict[str, Any]:
-    """Enter a job, or find the one with the same key.
+    """Insert a job, or find the one with the same key.
 
     Args:
         connection: inside a transaction.
         job: its object.
-        work: what its worker is told beyond that.
-        fingerprint: of all that its result follows from.
+        work: what its worker needs beyond that.
+        fingerprint: everything that decides its result.
 
     Returns:
-        The job, or the one that is waiting, running or done under the same key.
+        The job, or the active or succeeded one with the same key.
 
     Raises:
-        ApiError: 409, that one is another job.
+        ApiError: 409, that one has another fingerprint.
     """
     key = job["metadata"].get(KEY)
     if key is not None:
         row = connection.execute(
             "SELECT * FROM jobs WHERE key = ? AND status NOT IN ('failed', 'cancelled')", (key,)
         ).fetchone()
-        if row is not None and row["fingerprint"] != fingerprint:
+        if row is not None and json.loads(row["fingerprint"]) != fingerprint:
             raise ApiError(
                 409,
-                f"The job {row['id']} has the same {KEY} {key[:60]!r} in its metadata and other "
+                f"The job {row['id']} has the same {KEY} {key[:60]!r} in its metadata, but other "
                 "parameters or files; give another key, or cancel that job first.",
                 param="metadata",
                 code="job_exists",
@@ -83,7 +86,7 @@ def insert(
             return loads(row)
     connection.execute(
         "INSERT INTO jobs (id, status, key, fingerprint, plan, object) VALUES (?, ?, ?, ?, ?, ?)",
-        (job["id"], job["status"], key, fingerprint, json.dumps(work), json.dumps(job)),
+        (job["id"], job["status"], key, *map(json.dumps, (fingerprint, work, job))),
     )
     add_event(connection, job["id"], f"Created fine-tuning job: {job['id']}")
     add_event(connection, job["id"], "Files validated, moving job to queued state")
@@ -91,16 +94,26 @@ def insert(
 
 
 def find(connection: sqlite3.Connection, name: str) -> sqlite3.Row:
-    """The row of a job's id; 404 if there is none."""
+    """The row of a job; 404 if there is none."""
+    row: sqlite3.Row | None
     row = connection.execute("SELECT * FROM jobs WHERE id = ?", (name,)).fetchone()
     if row is None:
         raise ApiError(
             404,
-            f"There is no job {name!r}; GET /v1/fine_tuning/jobs lists those there are.",
+            f"There is no job {name!r}; GET /v1/fine_tuning/jobs lists the jobs.",
             code="job_not_found",
         )
-    found: sqlite3.Row = row
-    return found
+    return row
+
+
+def using_file(connection: sqlite3.Connection, name: str) -> str | None:
+    """The id of an active job that needs a file."""
+    row = connection.execute(
+        f"SELECT id FROM jobs WHERE status IN {ACTIVE} AND ? IN "
+        "(json_extract(object, '$.training_file'), json_extract(object, '$.validation_file'))",
+        (name,),
+    ).fetchone()
+    return str(row["id"]) if row else None
 
 
 def move(
@@ -110,17 +123,17 @@ def move(
     status: str,
     **changes: Any,
 ) -> bool:
-    """Give a job another status and other values.
+    """Change a job's status, and other values of its object.
 
     Args:
         connection: inside a transaction.
         name: the job's id.
         origins: the statuses that it may have now.
         status: the new one.
-        changes: keys of its object.
+        changes: other values.
 
     Returns:
-        Whether it had one of those; if not, nothing is changed.
+        Whether it had one of those statuses; if not, nothing is changed.
     """
     row = find(connection, name)
     if row["status"] not in origins:
@@ -135,7 +148,7 @@ def move(
 
 
 def fail(storage: Storage, name: str, message: str, code: str = "training_failed") -> None:
-    """Fail a running job, with the sentence that says why."""
+    """Fail a running job, with the reason in a sentence."""
     error = {"code": code, "message": message, "param": None}
     with storage.transaction() as connection:
         if move(connection, name, ("running",), "failed", error=error):
@@ -150,7 +163,7 @@ def add_event(
     level: str = "info",
     data: dict[str, Any] | None = None,
 ) -> None:
-    """Append to a job's events; with data it is one of metrics."""
+    """Append to a job's events; an event with data is one of metrics."""
     event = {
         "id": new_id("ftevent"),
         "object": "fine_tuning.job.event",
@@ -175,7 +188,7 @@ def add_checkpoint(
     model: str,
     metrics: dict[str, Any],
 ) -> None:
-    """Enter an epoch's checkpoint."""
+    """Insert an epoch's checkpoint."""
     checkpoint = {
         "id": new_id("ftckpt"),
         "object": "fine_tuning.job.checkpoint",
@@ -194,7 +207,7 @@ def add_checkpoint(
 def add_model(
     connection: sqlite3.Connection, name: str, job: str, base: str, sha256: str, folder: str
 ) -> None:
-    """Enter a model to be served: an adapter, in a folder named from the data folder on."""
+    """Insert a model to be served: an adapter, its folder relative to the data folder."""
     connection.execute(
         "INSERT OR REPLACE INTO models (id, job, base, base_sha256, folder) VALUES (?, ?, ?, ?, ?)",
         (name, job, base, sha256, folder),
@@ -208,6 +221,6 @@ def epochs_done(connection: sqlite3.Connection, job: str) -> int:
 
 
 def fingerprint(request: JobRequest, plan: Plan, sha256s: list[str]) -> dict[str, Any]:
-    """What makes two jobs the same; a seed that is not given is no difference."""
+    """What makes two jobs the same; random seeds count as equal."""
     values = asdict(plan) | {"seed": request.seed}
     return values | {"model": request.model, "suffix": request.suffix, "files": sha256s}

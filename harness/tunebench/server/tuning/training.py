@@ -1,6 +1,8 @@
-"""Training: LoRA on the upper layers, with the loss on the completions alone."""
+"""Training: LoRA on the upper layers, with the loss on the completions only."""
 
+import io
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +10,9 @@ from typing import Any
 
 import torch
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import JobError
+from tunebench.server.inference.models import Head, context_length
+from tunebench.server.inference.weights import whole_folder
 from tunebench.server.tuning import lora
 from tunebench.server.tuning.batches import Batch, Encoder, make
 from tunebench.server.tuning.evaluation import Evaluation, Scores
@@ -16,12 +20,14 @@ from tunebench.server.tuning.examples import Example
 from tunebench.server.tuning.halves import Halves
 from tunebench.server.tuning.job_requests import Plan
 
-_LARGEST_NORM = 1.0
+_OPTIMIZER = "optimizer.pt"
+_ROWS = "rows.json"
+_MAX_GRADIENT_NORM = 1.0
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch came to."""
+    """The end of an epoch: its last step, and the metrics of it."""
 
     number: int
     steps: int
@@ -33,9 +39,8 @@ class Trainer:
 
     Attributes:
         steps: of an epoch.
-        rows: metrics by step, in the columns of OpenAI's result files.
+        rows: metrics of each step, in the columns of OpenAI's result files.
         kept: whether the frozen layers' outputs are kept from the first epoch on.
-        trained_tokens: of prompts and completions, so far.
     """
 
     def __init__(
@@ -66,33 +71,39 @@ class Trainer:
         self._evaluation = None
         if validation:
             self._evaluation = Evaluation(encoder, plan, training, validation)
-        # The training rows first: where both are too much, those are kept.
+        # The training rows first: if memory is too small for both, those are kept.
         kinds = [self._batches, self._evaluation.batches if self._evaluation else []]
         _check_length(network, [batch for some in kinds for batch in some])
         self._halves = Halves(network, first, kinds, kept_bytes)
         self._head = Head(network)
-        weights = [weight for _, weight in lora.adapter_weights(network)]
-        self._weights = weights
-        self._optimizer = torch.optim.AdamW(weights, lr=plan.learning_rate, weight_decay=0.0)
+        self._weights = [weight for _, weight in lora.adapter_weights(network)]
+        self._optimizer = torch.optim.AdamW(self._weights, lr=plan.learning_rate, weight_decay=0.0)
         self.steps = len(self._batches)
         self.rows: list[dict[str, float | None]] = []
         self.kept = self._halves.kept
-        self.trained_tokens = 0
+        self._tokens = 0
         self._examples = 0
-
-    def resume(self, folder: Path) -> None:
-        """Go on from a checkpoint, exactly as if there had been no interruption."""
-        lora.restore(self._network, folder)
-        rows = json.loads((folder / lora.ROWS).read_text())
-        state = torch.load(folder / lora.OPTIMIZER, weights_only=True)
-        self._optimizer.load_state_dict(state)
-        self.rows = rows
-        self.trained_tokens = int(rows[-1]["elapsed_tokens"] or 0)
-        self._examples = int(rows[-1]["elapsed_examples"] or 0)
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint, whole or not at all."""
-        lora.write_whole(folder, self._network, self._optimizer, self.rows)
+        # What a worker left that was killed between this folder and its row in the database.
+        shutil.rmtree(folder, ignore_errors=True)
+        with whole_folder(folder) as unfinished:
+            lora.save(self._network, unfinished)
+            # As bytes: torch's own writer hides a full disk behind an error of another class.
+            state = io.BytesIO()
+            torch.save(self._optimizer.state_dict(), state)
+            (unfinished / _OPTIMIZER).write_bytes(state.getvalue())
+            (unfinished / _ROWS).write_text(json.dumps(self.rows))
+
+    def resume(self, folder: Path) -> None:
+        """Continue from a checkpoint, exactly as without an interruption."""
+        lora.restore(self._network, folder)
+        state = torch.load(folder / _OPTIMIZER, weights_only=True)
+        self._optimizer.load_state_dict(state)
+        self.rows = json.loads((folder / _ROWS).read_text())
+        self._tokens = int(self.rows[-1]["elapsed_tokens"] or 0)
+        self._examples = int(self.rows[-1]["elapsed_examples"] or 0)
 
     def epochs(
         self, done: int, on_step: Callable[[dict[str, float | None]], None]
@@ -100,11 +111,11 @@ class Trainer:
         """Train, an epoch at a time.
 
         Args:
-            done: epochs that are over.
-            on_step: told the metrics of every step.
+            done: epochs that are finished.
+            on_step: called with the metrics of every step.
         """
         for number in range(done + 1, self._plan.n_epochs + 1):
-            # Chance follows from seed and epoch, so that a resumed job draws as an unbroken one.
+            # Seeded in every epoch, so that a resumed job draws the same as an uninterrupted one.
             torch.manual_seed(self._plan.seed * 1000 + number)
             order = torch.randperm(len(self._batches)).tolist()
             self._halves.train(dropout=True)
@@ -126,46 +137,29 @@ class Trainer:
         loss = torch.nn.functional.cross_entropy(logits, batch.targets)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self._weights, _LARGEST_NORM)
+        norm = torch.nn.utils.clip_grad_norm_(self._weights, _MAX_GRADIENT_NORM)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
-            raise TunebenchError(
-                f"The training loss at step {len(self.rows) + 1} is no finite number; create the "
-                "job again with a smaller learning_rate_multiplier."
+            raise JobError(
+                f"the training loss at step {len(self.rows) + 1} is not finite",
+                hint="create the job again with a smaller learning_rate_multiplier",
             )
         self._optimizer.step()
         scores = Scores()
         scores.add(batch, logits.detach(), loss.item() * len(batch.targets))
-        self.trained_tokens += batch.size
+        self._tokens += batch.size
         self._examples += len(batch.members)
         return {
             "step": len(self.rows) + 1,
-            "elapsed_tokens": self.trained_tokens,
+            "elapsed_tokens": self._tokens,
             "elapsed_examples": self._examples,
-        } | scores.told("training")
-
-
-class Head:
-    """The map from hidden states to logits, in float32 as when the model is asked."""
-
-    def __init__(self, network: Any) -> None:
-        head = network.get_output_embeddings()
-        self._weight = head.weight.detach().float()
-        self._bias = None if head.bias is None else head.bias.detach().float()
-        self._softcap = getattr(network.config, "final_logit_softcapping", None)
-
-    def __call__(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Logits, shape (rows, vocabulary), of hidden states, shape (rows, width)."""
-        logits = torch.nn.functional.linear(hidden.float(), self._weight, self._bias)
-        if self._softcap:
-            logits = torch.tanh(logits / self._softcap) * self._softcap
-        return logits
+        } | scores.means("training")
 
 
 def _check_length(network: Any, batches: Sequence[Batch]) -> None:
     longest = max(batch.ids.shape[1] + 1 for batch in batches)
-    room = int(getattr(network.config, "max_position_embeddings", None) or 2048)
-    if longest > room:
-        raise TunebenchError(
-            f"The longest prompt and completion have {longest} tokens, and the model takes {room}; "
-            "create the job again with a smaller max_tokens, or shorten the completions."
+    most = context_length(network.config)
+    if longest > most:
+        raise JobError(
+            f"the longest prompt and completion have {longest} tokens; the model takes {most}",
+            hint="create the job again with a smaller max_tokens, or shorten the completions",
         )

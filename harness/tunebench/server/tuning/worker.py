@@ -1,17 +1,15 @@
 """The process of one job: ``python -m tunebench.server.tuning.worker --data-dir FOLDER --job ID``.
 
-It reads its job from the database and writes everything there, so that nothing depends on the
-server that started it but its life: when its input ends, that server is gone, and so is it.
+It reads its job from the database and writes everything there. It exits when its standard input
+closes, that is when the server that started it exits.
 """
 
 import argparse
 import csv
 import fcntl
-import hashlib
 import io
 import json
 import os
-import secrets
 import sys
 import threading
 import time
@@ -23,7 +21,7 @@ from tunebench.errors import TunebenchError
 from tunebench.server.http_errors import ApiError
 from tunebench.server.tuning import examples, jobs
 from tunebench.server.tuning.job_requests import Plan
-from tunebench.server.tuning.storage import RESULTS, Storage, add_file, loads, new_id, now
+from tunebench.server.tuning.storage import RESULTS, Storage, loads, now
 
 _COLUMNS = [
     "step",
@@ -45,7 +43,7 @@ _COLUMNS = [
 
 
 class GoneError(Exception):
-    """The job is no longer running: cancelled, or taken by another worker."""
+    """The job is no longer running: cancelled, or another worker has it."""
 
 
 class Work:
@@ -65,7 +63,7 @@ class Work:
 
     def run(self) -> None:
         """Train, and finish the job."""
-        # Late: a job that can't even be read fails without these.
+        # Slow imports: a job whose files cannot be read fails without them.
         from tunebench.server.inference.models import ModelRegistry, choose_dtype
         from tunebench.server.tuning.training import Trainer
 
@@ -74,7 +72,7 @@ class Work:
         registry = ModelRegistry({base: self._work["source"]}, choose_dtype(self._work["dtype"]))
         model = registry.get(base)
         self._sha256, tokenizer, network = model.sha256, model.tokenizer, model.network
-        del registry, model  # and its copy of the head, of which the trainer has its own
+        del registry, model  # frees its copy of the head; the trainer has its own
         trainer = Trainer(
             network, tokenizer, self._plan, training, validation, kept_bytes=self._kept_bytes
         )
@@ -109,16 +107,16 @@ class Work:
             jobs.add_event(connection, self._name, message)
 
     def _step(self, row: dict[str, Any], total: int) -> None:
-        told = f"Step {row['step']}/{total}: training loss={row['training_loss']:.4f}"
+        message = f"Step {row['step']}/{total}: training loss={row['training_loss']:.4f}"
         if "validation_loss" in row:
-            told += f", validation loss={row['validation_loss']:.4f}"
+            message += f", validation loss={row['validation_loss']:.4f}"
         data = row | {
             "total_steps": total,
             "train_loss": row["training_loss"],
             "train_mean_token_accuracy": row["training_token_accuracy"],
         }
         with self._storage.transaction() as connection:
-            jobs.add_event(connection, self._name, told, data=data)
+            jobs.add_event(connection, self._name, message, data=data)
 
     def _checkpoint(self, epoch: int, step: int, row: dict[str, Any], left: int) -> None:
         name = f"{self._model_name()}:ckpt-step-{step}"
@@ -150,64 +148,43 @@ class Work:
 
     def _finish(self, rows: list[dict[str, Any]], steps: int) -> None:
         best, why = choose(rows, steps)
-        content = _csv(rows)
-        result = {
-            "id": new_id("file"),
-            "object": "file",
-            "bytes": len(content),
-            "created_at": now(),
-            "filename": "step_metrics.csv",
-            "purpose": RESULTS,
-            "status": "processed",
-        }
-        path = self._storage.files / str(result["id"])
-        unfinished = self._folder / f".unfinished-{secrets.token_hex(4)}"
-        unfinished.write_bytes(content)
-        unfinished.rename(path)
         name = self._model_name()
-        try:
-            with self._storage.transaction() as connection:
-                if not jobs.move(
-                    connection,
-                    self._name,
-                    ("running",),
-                    "succeeded",
-                    fine_tuned_model=name,
-                    result_files=[result["id"]],
-                    trained_tokens=rows[-1]["elapsed_tokens"],
-                ):
-                    raise GoneError
-                add_file(connection, result, hashlib.sha256(content).hexdigest())
-                self._add_model(connection, name, best)
-                jobs.add_event(connection, self._name, why)
-                jobs.add_event(connection, self._name, f"New fine-tuned model created: {name}")
-                done = "The job has successfully completed"
-                jobs.add_event(connection, self._name, done)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+        content = io.BytesIO(_csv(rows))
+        with self._storage.new_file(content, "step_metrics.csv", RESULTS) as (connection, file):
+            if not jobs.move(
+                connection,
+                self._name,
+                ("running",),
+                "succeeded",
+                fine_tuned_model=name,
+                result_files=[file["id"]],
+                trained_tokens=rows[-1]["elapsed_tokens"],
+            ):
+                raise GoneError
+            self._add_model(connection, name, best)
+            jobs.add_event(connection, self._name, why)
+            jobs.add_event(connection, self._name, f"New fine-tuned model created: {name}")
+            jobs.add_event(connection, self._name, "The job has successfully completed")
 
 
 def choose(rows: Sequence[dict[str, Any]], steps: int) -> tuple[int, str]:
-    """The epoch that is served, and the sentence that says why.
+    """The epoch that is served, and a sentence that says why.
 
     Args:
-        rows: metrics by step, all epochs.
+        rows: metrics of each step, all epochs.
         steps: of an epoch.
     """
-    losses = [row.get("validation_loss") for row in rows[steps - 1 :: steps]]
-    count = len(losses)
-    known = [loss for loss in losses if loss is not None]
-    if len(known) < count:
-        return count, (
-            f"Epoch {count} of {count} is served: it is the last, and without a validation file "
-            "there is nothing to choose by."
+    ends = rows[steps - 1 :: steps]
+    if any("validation_loss" not in row for row in ends):
+        return len(ends), (
+            f"Epoch {len(ends)} of {len(ends)} is served: the last one, as there is no validation "
+            "file to choose by."
         )
-    best = known.index(min(known)) + 1
-    all_of_them = ", ".join(f"{loss:.4f}" for loss in known)
+    losses = [row["validation_loss"] for row in ends]
+    best = losses.index(min(losses)) + 1
     return best, (
-        f"Epoch {best} of {count} is served: its validation loss of {known[best - 1]:.4f} is the "
-        f"lowest (by epoch: {all_of_them})."
+        f"Epoch {best} of {len(ends)} is served: its validation loss of {min(losses):.4f} is the "
+        f"lowest (by epoch: {', '.join(f'{loss:.4f}' for loss in losses)})."
     )
 
 
@@ -233,7 +210,7 @@ def _watch_input() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a job to its end; whatever ends it is in the database."""
+    """Run a job; its result, or its error, is in the database then."""
     parser = argparse.ArgumentParser(prog="python -m tunebench.server.tuning.worker")
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--job", required=True)
@@ -241,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     threading.Thread(target=_watch_input, daemon=True).start()
     storage = Storage(options.data_dir)
-    # The worker before, if its server was killed, may need a moment to notice.
+    # The previous worker, if its server was killed, may need a moment to exit.
     with (storage.job_folder(options.job) / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
