@@ -40,14 +40,15 @@ def train(network, tokenizer, changes=None, *, kept_bytes=1 << 30, validation=EX
         validation,
         kept_bytes=kept_bytes,
     )
-    return trainer, list(trainer.epochs(0, lambda row: None))
+    assert list(trainer.epochs(0, lambda row: None))[-1] * trainer.steps == len(trainer.rows)
+    return trainer
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_kept_outputs_change_nothing(oracle, network, dropout):
     changes = {"lora_layers": 1, "lora_dropout": dropout}
-    kept, _ = train(network, oracle.tokenizer, changes)
-    again, _ = train(network, oracle.tokenizer, changes, kept_bytes=0)
+    kept = train(network, oracle.tokenizer, changes)
+    again = train(network, oracle.tokenizer, changes, kept_bytes=0)
     assert (kept.kept, again.kept) == (True, False)
     assert kept.rows == again.rows
     assert len({row["training_loss"] for row in kept.rows}) == len(kept.rows) == 10
@@ -55,8 +56,8 @@ def test_kept_outputs_change_nothing(oracle, network, dropout):
 
 def test_kept_outputs_change_nothing_in_bfloat16(oracle, network):
     network.bfloat16()
-    kept, _ = train(network, oracle.tokenizer, {"lora_layers": 1})
-    again, _ = train(network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=0)
+    kept = train(network, oracle.tokenizer, {"lora_layers": 1})
+    again = train(network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=0)
     assert (kept.kept, again.kept) == (True, False)
     for one, other in zip(kept.rows, again.rows, strict=True):
         assert one["training_loss"] == pytest.approx(other["training_loss"], rel=2e-2)
@@ -64,15 +65,13 @@ def test_kept_outputs_change_nothing_in_bfloat16(oracle, network):
 
 def test_outputs_that_do_not_fit_are_not_kept_the_training_rows_first(oracle, network):
     tokens = sum(batch.ids.numel() for batch in batches(oracle))
-    trainer, _ = train(
-        network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=tokens * 32 * 4 + 100
-    )
+    trainer = train(network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=tokens * 32 * 4 + 100)
     assert trainer.kept
-    whole, _ = train(network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=0)
+    whole = train(network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=0)
     assert trainer.rows == whole.rows
-    short, _ = train(network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=tokens * 32 * 4 - 1)
+    short = train(network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=tokens * 32 * 4 - 1)
     assert not short.kept
-    every, _ = train(network, oracle.tokenizer, {"lora_layers": 9})
+    every = train(network, oracle.tokenizer, {"lora_layers": 9})
     assert not every.kept
 
 
@@ -89,7 +88,7 @@ def plain_loss(network, batch):
 
 def test_the_loss_is_that_of_the_completions_alone(oracle, network):
     """An adapter begins at zero, so the first steps' losses at rate 0 are the base's."""
-    trainer, _ = train(network, oracle.tokenizer, {"learning_rate_multiplier": 1e-30})
+    trainer = train(network, oracle.tokenizer, {"learning_rate_multiplier": 1e-30})
     total = count = 0
     for one in EXAMPLES:
         prompt = oracle.ids(one.prompt)
@@ -129,17 +128,17 @@ def test_batches_hold_rows_of_like_length_and_every_row_once(oracle):
 
 
 def test_a_seed_gives_the_same_training_and_another_another(oracle, network):
-    one, _ = train(network, oracle.tokenizer, {"lora_dropout": 0.2})
-    same, _ = train(network, oracle.tokenizer, {"lora_dropout": 0.2})
-    other, _ = train(network, oracle.tokenizer, {"lora_dropout": 0.2, "seed": 4})
+    one = train(network, oracle.tokenizer, {"lora_dropout": 0.2})
+    same = train(network, oracle.tokenizer, {"lora_dropout": 0.2})
+    other = train(network, oracle.tokenizer, {"lora_dropout": 0.2, "seed": 4})
     assert one.rows == same.rows
     assert one.rows != other.rows
 
 
 def test_it_learns(oracle, network):
     changes = {"n_epochs": 12, "lora_layers": 9, "learning_rate_multiplier": 30.0}
-    trainer, epochs = train(network, oracle.tokenizer, changes)
-    assert epochs[-1].metrics["validation_loss"] < 0.5 * trainer.rows[0]["training_loss"]
+    trainer = train(network, oracle.tokenizer, changes)
+    assert trainer.rows[-1]["validation_loss"] < 0.5 * trainer.rows[0]["training_loss"]
     assert trainer.rows[-1]["elapsed_examples"] == 12 * len(EXAMPLES)
 
 
@@ -147,8 +146,8 @@ def test_a_resumed_training_goes_on_as_an_unbroken_one(oracle, network, tmp_path
     from tunebench.server.tuning.training import Trainer
 
     changes = {"lora_dropout": 0.2, "n_epochs": 3}
-    unbroken, _ = train(network, oracle.tokenizer, changes)
-    first, _ = train(network, oracle.tokenizer, changes | {"n_epochs": 1})
+    unbroken = train(network, oracle.tokenizer, changes)
+    first = train(network, oracle.tokenizer, changes | {"n_epochs": 1})
     first.save(tmp_path / "epoch-1")
     second = Trainer(
         copy.deepcopy(network),
@@ -215,7 +214,7 @@ def test_a_rate_that_is_too_high_and_a_text_that_is_too_long_are_sentences(oracl
 @pytest.fixture
 def adapter(oracle, network, tmp_path):
     """A folder with an adapter that changes much."""
-    trainer, _ = train(network, oracle.tokenizer, {"lora_layers": 9, "n_epochs": 4})
+    trainer = train(network, oracle.tokenizer, {"lora_layers": 9, "n_epochs": 4})
     trainer.save(tmp_path / "adapter")
     return tmp_path / "adapter"
 

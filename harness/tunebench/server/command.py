@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,13 +26,18 @@ and log-probabilities moved by up to 0.03, with short texts by up to 0.06)"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the server's options to a parser."""
+
+    def number(option: str, least: int, default: int, text: str, most: int | None = None) -> None:
+        parser.add_argument(
+            option,
+            type=_whole_number(least, most),
+            default=default,
+            metavar="N",
+            help=f"{text} (default: %(default)s)",
+        )
+
     parser.add_argument("--host", default="127.0.0.1", help="address (default: %(default)s)")
-    parser.add_argument(
-        "--port",
-        type=_whole_number(0, 65535),
-        default=8017,
-        help="0 picks a free one (default: %(default)s)",
-    )
+    number("--port", 0, 8017, "0 picks a free one", most=65535)
     parser.add_argument(
         "--api-key",
         default=os.environ.get("TUNEBENCH_API_KEY"),
@@ -51,25 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="number format; auto: bfloat16 where the CPU supports it (default: %(default)s)",
     )
-    parser.add_argument(
-        "--batch-tokens",
-        type=_whole_number(1),
-        default=1024,
-        help="padded tokens that are computed in one pass (default: %(default)s)",
-    )
+    number("--batch-tokens", 1, 1024, "padded tokens that are computed in one pass")
     parser.add_argument("--deterministic", action="store_true", help=_DETERMINISTIC)
     parser.add_argument(
         "--stop-with-stdin",
         action="store_true",
         help="exit when standard input closes, as when the parent process exits",
     )
-    parser.add_argument(
-        "--max-body",
-        type=_whole_number(1),
-        default=64 << 20,
-        metavar="BYTES",
-        help="refuse larger requests (default: %(default)s)",
-    )
+    number("--max-body", 1, 64 << 20, "refuse requests of more bytes")
     parser.add_argument(
         "--data-dir",
         type=Path,
@@ -78,45 +72,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="uploaded files, fine-tuning jobs and their models (default: $TUNEBENCH_DATA_DIR, "
         "else a folder in the user's cache)",
     )
-    parser.add_argument(
-        "--max-file",
-        type=_whole_number(1),
-        default=512 << 20,
-        metavar="BYTES",
-        help="refuse larger uploads (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--training-jobs",
-        type=_whole_number(1),
-        default=1,
-        metavar="N",
-        help="fine-tuning jobs that run at the same time (default: %(default)s)",
-    )
-    parser.add_argument(
+    number("--max-file", 1, 512 << 20, "refuse uploads of more bytes")
+    number("--training-jobs", 1, 1, "fine-tuning jobs that run at the same time")
+    number(
         "--keep-bytes",
-        type=_whole_number(0),
-        default=2 << 30,
-        metavar="BYTES",
-        help="memory in which a job may keep the frozen layers' outputs; 0 computes them again "
-        "in every epoch (default: %(default)s)",
+        0,
+        2 << 30,
+        "memory in which a job may keep the frozen layers' outputs; 0 computes them again in every "
+        "epoch",
     )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until interrupted.
+def serve(options: argparse.Namespace) -> int:
+    """Serve until interrupted, with the options of ``add_arguments``.
 
     Returns:
         Exit code: 0 after SIGINT or SIGTERM, 2 after an error that the user can fix.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m tunebench.server", description="The local OpenAI-compatible provider."
-    )
-    add_arguments(parser)
-    return serve(parser.parse_args(argv))
-
-
-def serve(options: argparse.Namespace) -> int:
-    """Serve with the options of ``add_arguments``; returns as ``main``."""
     try:
         signal.signal(signal.SIGTERM, _interrupt)
         if options.stop_with_stdin:

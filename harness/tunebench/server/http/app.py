@@ -4,14 +4,14 @@ Texts of prompts are never logged.
 """
 
 import asyncio
+import functools
 import importlib.metadata
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
 from tunebench.server.http import prompts, responses
@@ -25,30 +25,6 @@ from tunebench.server.inference.models import LanguageModel, ModelRegistry
 from tunebench.server.inference.queue import Worker
 from tunebench.server.inference.sampling import SamplingParameters
 from tunebench.server.tuning.job_queue import JobQueue
-
-
-@dataclass(frozen=True)
-class Provider:
-    """What the routes work with."""
-
-    registry: ModelRegistry
-    worker: Worker
-    started: int
-
-    async def model(self, name: str) -> LanguageModel:
-        """A model, loaded by the worker if it is not yet; 404 if there is none."""
-        check_served(name, self.registry.sources)
-        if (loaded := self.registry.loaded.get(name)) is not None:
-            return loaded
-        return await asyncio.wrap_future(self.worker.call(lambda: self.registry.get(name)))
-
-    def fingerprint(self, model: LanguageModel) -> str:
-        """Everything that decides an answer's bits, except the machine."""
-        mode = "deterministic" if self.worker.deterministic else "batched"
-        return (
-            f"tunebench-{_version()}_{model.sha256[:12]}_{model.dtype_name}"
-            f"_torch-{torch.__version__}_{mode}"
-        )
 
 
 def create_app(
@@ -71,10 +47,9 @@ def create_app(
         max_file: bytes of an uploaded file.
     """
     app = FastAPI(title="tunebench", version=_version(), docs_url=None, redoc_url=None)
-    provider = Provider(registry, worker, int(time.time()))
     add_error_handlers(app)
-    _add_model_routes(app, provider)
-    _add_generation_routes(app, provider)
+    app.include_router(_model_routes(registry))
+    app.include_router(_generation_routes(registry, worker))
     app.include_router(file_routes(queue.storage, max_file))
     app.include_router(job_routes(queue))
     app.add_middleware(BodyLimit, limit=max_body, max_file=max_file)
@@ -82,6 +57,7 @@ def create_app(
     return app
 
 
+@functools.cache
 def _version() -> str:
     try:
         return importlib.metadata.version("tunebench")
@@ -89,77 +65,83 @@ def _version() -> str:
         return "0"
 
 
-def _add_model_routes(app: FastAPI, provider: Provider) -> None:
-    registry = provider.registry
+def _model_routes(registry: ModelRegistry) -> APIRouter:
+    router = APIRouter()
+    started = int(time.time())
 
     def entry(name: str) -> dict[str, Any]:
-        return {
-            "id": name,
-            "object": "model",
-            "created": provider.started,
-            "owned_by": "tunebench",
-        }
+        return {"id": name, "object": "model", "created": started, "owned_by": "tunebench"}
 
-    @app.get("/health")
+    @router.get("/health")
     async def health() -> dict[str, Any]:
         return {"status": "ok", "models": list(registry.sources), "loaded": list(registry.loaded)}
 
-    @app.get("/v1/models")
+    @router.get("/v1/models")
     async def models() -> dict[str, Any]:
         return {"object": "list", "data": [entry(name) for name in registry.sources]}
 
-    @app.get("/v1/models/{name:path}")
+    @router.get("/v1/models/{name:path}")
     async def model(name: str) -> dict[str, Any]:
         check_served(name, registry.sources)
         return entry(name)
 
-    @app.post("/tokenize")
-    @app.post("/v1/tokenize")
+    return router
+
+
+def _generation_routes(registry: ModelRegistry, worker: Worker) -> APIRouter:
+    router = APIRouter()
+
+    async def find_model(name: str) -> LanguageModel:
+        check_served(name, registry.sources)
+        if (loaded := registry.loaded.get(name)) is not None:
+            return loaded
+        return await asyncio.wrap_future(worker.call(lambda: registry.get(name)))
+
+    def body_of(kind: str, model: LanguageModel, *parts: Any) -> dict[str, Any]:
+        mode = "deterministic" if worker.deterministic else "batched"
+        # Everything that decides an answer's bits, except the machine.
+        fingerprint = (
+            f"tunebench-{_version()}_{model.sha256[:12]}_{model.dtype_name}"
+            f"_torch-{torch.__version__}_{mode}"
+        )
+        return responses.body(kind, model.name, fingerprint, *parts)
+
+    @router.post("/tokenize")
+    @router.post("/v1/tokenize")
     async def tokenize(body: TokenizeRequest) -> dict[str, Any]:
-        model = await provider.model(body.model)
+        model = await find_model(body.model)
         ids = await run_in_threadpool(prompts.tokenized, model, body)
         return {"count": len(ids), "max_model_len": model.max_length, "tokens": ids}
 
-
-def _add_generation_routes(app: FastAPI, provider: Provider) -> None:
-    @app.post("/v1/completions")
+    @router.post("/v1/completions")
     async def completions(body: CompletionRequest, request: Request) -> dict[str, Any]:
-        model = await provider.model(body.model)
+        model = await find_model(body.model)
         parameters = prompts.completion_parameters(body)
         rows = await run_in_threadpool(prompts.prompt_ids, model, body.prompt)
-        answers = await _answer(provider, request, model, rows, parameters)
+        answers = await _answer(worker, request, model, rows, parameters)
         echoes = None
         if body.echo:
             pairs = zip(body.prompt, rows, strict=True)
             echoes = [prompts.echo(model, given, ids) for given, ids in pairs]
-        return responses.completion_body(
-            body.model,
-            provider.fingerprint(model),
-            model.token_bytes,
-            rows,
-            answers,
-            echoes,
-            body.logprobs is not None,
+        choices = responses.completion_choices(
+            model.token_bytes, answers, echoes, body.logprobs is not None
         )
+        return body_of("text_completion", model, rows, answers, choices)
 
-    @app.post("/v1/chat/completions")
+    @router.post("/v1/chat/completions")
     async def chat(body: ChatRequest, request: Request) -> dict[str, Any]:
-        model = await provider.model(body.model)
+        model = await find_model(body.model)
         ids = await run_in_threadpool(prompts.chat_ids, model, body.messages)
         parameters = prompts.chat_parameters(body, model.max_length - len(ids))
-        [answer] = await _answer(provider, request, model, [ids], parameters)
-        return responses.chat_body(
-            body.model,
-            provider.fingerprint(model),
-            model.token_bytes,
-            ids,
-            answer,
-            bool(body.logprobs),
-        )
+        answers = await _answer(worker, request, model, [ids], parameters)
+        choices = responses.chat_choices(model.token_bytes, answers[0], bool(body.logprobs))
+        return body_of("chat.completion", model, [ids], answers, choices)
+
+    return router
 
 
 async def _answer(
-    provider: Provider,
+    worker: Worker,
     request: Request,
     model: LanguageModel,
     rows: Sequence[Sequence[int]],
@@ -169,7 +151,7 @@ async def _answer(
         prompts.check_ids(model, [token_id], "logit_bias")
     for ids in rows:
         prompts.check_length(model, len(ids), parameters.max_tokens)
-    futures = provider.worker.submit([Work(model, tuple(ids), parameters) for ids in rows])
+    futures = worker.submit([Work(model, tuple(ids), parameters) for ids in rows])
     waiting = asyncio.gather(*map(asyncio.wrap_future, futures))
     try:
         while not waiting.done():

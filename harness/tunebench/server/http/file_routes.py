@@ -21,12 +21,7 @@ _MAX_FIELDS = 8
 
 
 def file_routes(storage: Storage, max_file: int) -> APIRouter:
-    """The router.
-
-    Args:
-        storage: where files are kept.
-        max_file: bytes of one file.
-    """
+    """The router; a file has at most ``max_file`` bytes."""
     router = APIRouter(prefix="/v1/files")
 
     @router.post("")

@@ -30,12 +30,7 @@ def completion_parameters(body: CompletionRequest) -> SamplingParameters:
 
 
 def chat_parameters(body: ChatRequest, room: int) -> SamplingParameters:
-    """Sampling parameters of a chat answer.
-
-    Args:
-        body: the request.
-        room: tokens of the context that the messages leave free.
-    """
+    """Sampling parameters of a chat answer; ``room`` tokens of the context are free."""
     return _parameters(
         body,
         max_tokens=body.max_completion_tokens or body.max_tokens or max(1, min(_CHAT_TOKENS, room)),

@@ -44,23 +44,6 @@ def _as_list(stop: Any) -> Any:
     return [stop] if isinstance(stop, str) else [] if stop is None else stop
 
 
-def _check_stop(stops: list[str]) -> list[str]:
-    if len(stops) > 4:
-        raise ValueError(f"holds {len(stops)} texts, more than 4")
-    if not all(stops):
-        raise ValueError("holds an empty text")
-    return stops
-
-
-def _check_bias(bias: dict[str, float]) -> dict[str, float]:
-    for key, value in bias.items():
-        if not (key.isascii() and key.isdigit() and len(key) < 10):
-            raise ValueError(f"has the key {key[:40]!r}, which is not a token id")
-        if not -100 <= value <= 100:
-            raise ValueError(f"gives token {key} a bias of {value:g}, outside -100 to 100")
-    return bias
-
-
 def _refuse_stream(stream: bool | None) -> None:
     if stream:
         raise ValueError("is not supported by this server; leave it out and read the whole answer")
@@ -82,6 +65,7 @@ def _is_text_part(part: Any) -> bool:
 
 
 Text = Annotated[str, AfterValidator(_check_unicode)]
+_TokenId = Annotated[str, Field(pattern="^[0-9]{1,9}$")]
 
 
 class _Request(BaseModel):
@@ -94,11 +78,12 @@ class _Generation(_Request):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
-    stop: Annotated[list[str], BeforeValidator(_as_list), AfterValidator(_check_stop)] = []
+    stop: Annotated[
+        list[Annotated[str, Field(min_length=1)]], BeforeValidator(_as_list), Field(max_length=4)
+    ] = []
     logit_bias: Annotated[
-        dict[str, float],
+        dict[_TokenId, Annotated[float, Field(ge=-100, le=100)]],
         BeforeValidator(lambda bias: {} if bias is None else bias),
-        AfterValidator(_check_bias),
     ] = {}
     n: Annotated[int, Field(ge=1, le=128)] | None = None
     stream: Annotated[bool | None, AfterValidator(_refuse_stream)] = None

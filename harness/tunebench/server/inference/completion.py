@@ -66,12 +66,8 @@ class Work:
         self.tail = self.ids[len(self.head) :]
 
 
-@dataclass(frozen=True)
-class _Start:
-    """The logits after a prompt, and its keys and values."""
-
-    logits: torch.Tensor
-    past: KeyValues
+_Start = tuple[torch.Tensor, KeyValues]
+"""The logits after a prompt, and its keys and values."""
 
 
 @torch.inference_mode()
@@ -92,17 +88,12 @@ def compute(batch: Sequence[Work], go_on: Callable[[], bool]) -> None:
         if start is None:
             completions = [Completion("", "length", (), (), 0)] * work.parameters.n
         else:
-            alive = _alive(work, go_on)
             completions = [
-                _generate(work, start, choice, alive) for choice in range(work.parameters.n)
+                _generate(work, start, choice, go_on) for choice in range(work.parameters.n)
             ]
         # A client may disconnect at any moment, which cancels the future.
         with contextlib.suppress(InvalidStateError):
             work.future.set_result(Answer(tuple(completions), prompt))
-
-
-def _alive(work: Work, go_on: Callable[[], bool]) -> Callable[[], bool]:
-    return lambda: go_on() and not work.future.cancelled()
 
 
 def _prefill(batch: Sequence[Work]) -> list[_Start]:
@@ -115,7 +106,7 @@ def _prefill(batch: Sequence[Work]) -> list[_Start]:
     hidden, key_values = model.forward(ids, past)
     logits = model.logits(hidden[torch.arange(len(batch)), lengths - 1])
     return [
-        _Start(
+        (
             logits[row],
             [
                 (keys[row : row + 1, :, : len(work.ids)], values[row : row + 1, :, : len(work.ids)])
@@ -145,7 +136,7 @@ def _head(work: Work) -> KeyValues | None:
     return past
 
 
-def _generate(work: Work, start: _Start, choice: int, alive: Callable[[], bool]) -> Completion:
+def _generate(work: Work, start: _Start, choice: int, go_on: Callable[[], bool]) -> Completion:
     """Continue one prompt alone: rows that are decoded together change each other's bits."""
     model, parameters = work.model, work.parameters
     running = RunningText(model.token_bytes, parameters.stop)
@@ -153,8 +144,7 @@ def _generate(work: Work, start: _Start, choice: int, alive: Callable[[], bool])
     tokens: list[TokenLogprob] = []
     offsets: list[int] = []
     count = 0
-    logits, past = start.logits, start.past
-    ended = False
+    logits, past = start
     while True:
         logits = biased(logits, parameters.logit_bias)
         token_id = choose(logits, parameters, source)
@@ -165,7 +155,9 @@ def _generate(work: Work, start: _Start, choice: int, alive: Callable[[], bool])
         ended = token_id in model.end_ids
         if not ended:
             running.add(token_id)
-        if ended or running.stopped or count == parameters.max_tokens or not alive():
+        if ended or running.stopped or count == parameters.max_tokens:
+            break
+        if work.future.cancelled() or not go_on():
             break
         hidden, past = model.forward(torch.tensor([[token_id]]), past)
         logits = model.logits(hidden[:, -1])[0]

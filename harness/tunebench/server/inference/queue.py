@@ -52,9 +52,6 @@ class Worker:
     def close(self, timeout: float) -> bool:
         """Drop what waits and end the thread.
 
-        Args:
-            timeout: seconds to wait for it.
-
         Returns:
             Whether it has ended; a forward pass or the loading of a model cannot be interrupted.
         """

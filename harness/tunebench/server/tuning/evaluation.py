@@ -1,7 +1,6 @@
 """Metrics of a network in training: losses, accuracies, and those of a classifier."""
 
 from collections.abc import Callable, Sequence
-from itertools import starmap
 
 import numpy as np
 import torch
@@ -23,13 +22,7 @@ class Scores:
         self._sequences = self._right_sequences = 0
 
     def add(self, batch: Batch, logits: torch.Tensor, loss: float) -> None:
-        """Add a batch.
-
-        Args:
-            batch: has the targets.
-            logits: at the targets, shape (targets, vocabulary).
-            loss: summed over the targets.
-        """
+        """Add a batch: its logits, shape (targets, vocabulary), and the sum of its losses."""
         right = logits.argmax(dim=-1) == batch.targets
         count = len(batch.members)
         wrong = torch.zeros(count, dtype=torch.long).index_add_(0, batch.rows, (~right).long())
@@ -106,12 +99,8 @@ class Evaluation:
         found = logits.log_softmax(dim=-1).gather(1, batch.targets[:, None])[:, 0].double()
         sums = torch.zeros(len(batch.members), dtype=torch.double)
         sums.index_add_(0, batch.rows, found)
-        for place, total in zip(
-            starmap(divmod, ((member, len(self.labels)) for member in batch.members)),
-            sums.tolist(),
-            strict=True,
-        ):
-            scores[place] = total
+        # Labels come in the same order for each row, as in `scores`.
+        scores.flat[list(batch.members)] = sums.numpy()
 
 
 def _labels(training: Sequence[Example], validation: Sequence[Example]) -> dict[str, int]:

@@ -44,7 +44,7 @@ class JobQueue:
         self._thread.start()
 
     def wake(self) -> None:
-        """Look at the jobs at once."""
+        """Check the jobs now."""
         self._woken.set()
 
     def close(self) -> None:
@@ -75,13 +75,8 @@ class JobQueue:
         self.models.refresh()
         for name, worker in list(self._workers.items()):
             with self.storage.transaction() as connection:
-                status = jobs.find(connection, name)["status"]
-            if worker.poll() is None and status != "running":
-                # One that has succeeded is about to exit by itself.
-                if status == "cancelled":
-                    _end(worker)
-                continue
-            if worker.poll() is not None:
+                cancelled = jobs.find(connection, name)["status"] == "cancelled"
+            if cancelled or worker.poll() is not None:
                 _end(worker)
                 del self._workers[name]
                 self._settle(name, worker.returncode)

@@ -10,7 +10,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     model_validator,
 )
 
@@ -46,15 +45,6 @@ class Plan:
     def learning_rate(self) -> float:
         """AdamW's."""
         return BASE_LEARNING_RATE * self.learning_rate_multiplier
-
-
-def _check_metadata(given: dict[str, str] | None) -> dict[str, str] | None:
-    if given and len(given) > 16:
-        raise ValueError(f"holds {len(given)} keys, more than 16")
-    for key, value in (given or {}).items():
-        if len(key) > 64 or len(value) > 512:
-            raise ValueError(f"holds {key[:40]!r}: a key has at most 64 characters, a value 512")
-    return given
 
 
 def _refuse_integrations(given: Any) -> None:
@@ -95,8 +85,14 @@ class JobRequest(_Strict):
     hyperparameters: Hyperparameters | None = None
     method: _Method | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
-    suffix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
-    metadata: Annotated[dict[str, str] | None, AfterValidator(_check_metadata)] = None
+    suffix: Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,64}$")] | None = None
+    metadata: (
+        Annotated[
+            dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
+            Field(max_length=16),
+        ]
+        | None
+    ) = None
     integrations: Annotated[Any, AfterValidator(_refuse_integrations)] = None
 
     lora_rank: Annotated[int, Field(ge=1, le=256)] | None = None

@@ -11,7 +11,7 @@ from typing import Any
 
 from tunebench.server.http_errors import ApiError
 from tunebench.server.tuning.job_requests import JobRequest, Plan, shown
-from tunebench.server.tuning.storage import Storage, loads, new_id, now
+from tunebench.server.tuning.storage import Storage, insert_row, loads, new_id, now
 
 ACTIVE = ("validating_files", "queued", "running")
 KEY = "tunebench_job"
@@ -55,7 +55,7 @@ def insert(
     work: dict[str, Any],
     fingerprint: dict[str, Any],
 ) -> dict[str, Any]:
-    """Insert a job, or find the one with the same key.
+    """Insert a job, unless an active or succeeded one has the same key.
 
     Args:
         connection: inside a transaction.
@@ -64,10 +64,7 @@ def insert(
         fingerprint: everything that decides its result.
 
     Returns:
-        The job, or the active or succeeded one with the same key.
-
-    Raises:
-        ApiError: 409, that one has another fingerprint.
+        The job, or the one with the same key; 409 if that one has another fingerprint.
     """
     key = job["metadata"].get(KEY)
     if key is not None:
@@ -84,10 +81,8 @@ def insert(
             )
         if row is not None:
             return loads(row)
-    connection.execute(
-        "INSERT INTO jobs (id, status, key, fingerprint, plan, object) VALUES (?, ?, ?, ?, ?, ?)",
-        (job["id"], job["status"], key, *map(json.dumps, (fingerprint, work, job))),
-    )
+    values = {"status": job["status"], "key": key, "fingerprint": fingerprint, "plan": work}
+    insert_row(connection, "jobs", id=job["id"], object=job, **values)
     add_event(connection, job["id"], f"Created fine-tuning job: {job['id']}")
     add_event(connection, job["id"], "Files validated, moving job to queued state")
     return job
@@ -123,17 +118,10 @@ def move(
     status: str,
     **changes: Any,
 ) -> bool:
-    """Change a job's status, and other values of its object.
-
-    Args:
-        connection: inside a transaction.
-        name: the job's id.
-        origins: the statuses that it may have now.
-        status: the new one.
-        changes: other values.
+    """Change a job's status, and other values of its object, inside a transaction.
 
     Returns:
-        Whether it had one of those statuses; if not, nothing is changed.
+        Whether its status was one of ``origins``; if not, nothing is changed.
     """
     row = find(connection, name)
     if row["status"] not in origins:
@@ -173,45 +161,24 @@ def add_event(
         "type": "message" if data is None else "metrics",
         "data": data or {},
     }
-    connection.execute(
-        "INSERT INTO events (id, job, object) VALUES (?, ?, ?)",
-        (event["id"], job, json.dumps(event)),
-    )
+    insert_row(connection, "events", id=event["id"], job=job, object=event)
 
 
 def add_checkpoint(
-    connection: sqlite3.Connection,
-    job: str,
-    *,
-    epoch: int,
-    step: int,
-    model: str,
-    metrics: dict[str, Any],
+    connection: sqlite3.Connection, job: str, epoch: int, model: str, metrics: dict[str, Any]
 ) -> None:
-    """Insert an epoch's checkpoint."""
+    """Insert the checkpoint of an epoch."""
     checkpoint = {
         "id": new_id("ftckpt"),
         "object": "fine_tuning.job.checkpoint",
         "created_at": now(),
         "fine_tuning_job_id": job,
         "fine_tuned_model_checkpoint": model,
-        "step_number": step,
+        "step_number": metrics["step"],
         "metrics": metrics,
     }
-    connection.execute(
-        "INSERT INTO checkpoints (id, job, epoch, object) VALUES (?, ?, ?, ?)",
-        (checkpoint["id"], job, epoch, json.dumps(checkpoint)),
-    )
-
-
-def add_model(
-    connection: sqlite3.Connection, name: str, job: str, base: str, sha256: str, folder: str
-) -> None:
-    """Insert a model to be served: an adapter, its folder relative to the data folder."""
-    connection.execute(
-        "INSERT OR REPLACE INTO models (id, job, base, base_sha256, folder) VALUES (?, ?, ?, ?, ?)",
-        (name, job, base, sha256, folder),
-    )
+    row = {"id": checkpoint["id"], "job": job, "epoch": epoch, "object": checkpoint}
+    insert_row(connection, "checkpoints", **row)
 
 
 def epochs_done(connection: sqlite3.Connection, job: str) -> int:

@@ -17,27 +17,20 @@ from tunebench.errors import ConfigurationError
 from tunebench.server.inference.models import LanguageModel
 from tunebench.server.inference.prefix import PrefixCache
 from tunebench.server.inference.weights import file_sha256
+from tunebench.server.tuning.job_requests import Plan
 
 _WEIGHTS = "adapter_model.safetensors"
 _PREFIX = "base_model.model."  # of peft's files
 
 
-def attach(network: Any, *, rank: int, alpha: float, dropout: float, layers: int, seed: int) -> int:
+def attach(network: Any, plan: Plan) -> int:
     """Add a new adapter to the linear maps of the uppermost layers; everything else is frozen.
 
-    Args:
-        network: changed in place.
-        rank: of the update.
-        alpha: the update is scaled by ``alpha / rank``.
-        dropout: before the update, in training.
-        layers: how many; more than the network has means all.
-        seed: of the initial weights.
-
     Returns:
-        The index of the first layer that is adapted.
+        The index of the first layer that is adapted; 0 if that is every layer.
     """
     count = len(network.base_model.layers)
-    first = max(0, count - layers)
+    first = max(0, count - (-(-count // 3) if plan.lora_layers is None else plan.lora_layers))
     upper = {id(m) for layer in network.base_model.layers[first:] for m in layer.modules()}
     targets = [
         name
@@ -45,9 +38,13 @@ def attach(network: Any, *, rank: int, alpha: float, dropout: float, layers: int
         if id(module) in upper and isinstance(module, torch.nn.Linear)
     ]
     config = peft.LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets, bias="none"
+        r=plan.lora_rank,
+        lora_alpha=plan.lora_alpha,
+        lora_dropout=plan.lora_dropout,
+        target_modules=targets,
+        bias="none",
     )
-    torch.manual_seed(seed)
+    torch.manual_seed(plan.seed)
     _inject(network, config)
     return first
 

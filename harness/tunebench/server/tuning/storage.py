@@ -121,10 +121,7 @@ class Storage:
                 "status": "processed",
             }
             with self.transaction() as connection:
-                connection.execute(
-                    "INSERT INTO files (id, sha256, object) VALUES (?, ?, ?)",
-                    (name, digest.hexdigest(), json.dumps(made)),
-                )
+                insert_row(connection, "files", id=name, sha256=digest.hexdigest(), object=made)
                 yield connection, made
         except BaseException:
             path.unlink(missing_ok=True)
@@ -139,6 +136,15 @@ def no_room(error: Exception) -> ApiError:
         f"The server cannot store this ({reason}); make room on its disk, or start it with another "
         "--data-dir.",
         code="no_room",
+    )
+
+
+def insert_row(connection: sqlite3.Connection, table: str, **values: Any) -> None:
+    """Insert a row, objects as JSON; replaces one with the same id."""
+    columns, marks = ", ".join(values), ", ".join("?" * len(values))
+    connection.execute(
+        f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({marks})",
+        [json.dumps(value) if isinstance(value, dict) else value for value in values.values()],
     )
 
 
@@ -167,14 +173,11 @@ def page(
     Args:
         connection: inside a transaction.
         table: one with the columns ``id`` and ``object``.
-        after: the last id of the previous page; None for the first page.
+        after: the last id of the previous page, or None; 400 if there is no such row.
         limit: rows of a page.
         where: an SQL condition, with a question mark for each of ``values``.
         values: of the condition.
         newest_first: otherwise the oldest row comes first.
-
-    Raises:
-        ApiError: 400, no row has the id ``after``.
     """
     compare, direction = ("<", "DESC") if newest_first else (">", "ASC")
     if after is not None:

@@ -4,7 +4,6 @@ import io
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +22,6 @@ from tunebench.server.tuning.job_requests import Plan
 _OPTIMIZER = "optimizer.pt"
 _ROWS = "rows.json"
 _MAX_GRADIENT_NORM = 1.0
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """The end of an epoch: its last step, and the metrics of it."""
-
-    number: int
-    steps: int
-    metrics: dict[str, float | None]
 
 
 class Trainer:
@@ -55,22 +45,11 @@ class Trainer:
     ) -> None:
         self._network = network
         self._plan = plan
-        count = len(network.base_model.layers)
-        layers = -(-count // 3) if plan.lora_layers is None else plan.lora_layers
-        first = lora.attach(
-            network,
-            rank=plan.lora_rank,
-            alpha=plan.lora_alpha,
-            dropout=plan.lora_dropout,
-            layers=layers,
-            seed=plan.seed,
-        )
+        first = lora.attach(network, plan)
         encoder = Encoder(tokenizer, plan.max_tokens)
         encoded = [encoder.encode(one) for one in training]
         self._batches = make(encoded, plan.batch_size, plan.seed)
-        self._evaluation = None
-        if validation:
-            self._evaluation = Evaluation(encoder, plan, training, validation)
+        self._evaluation = Evaluation(encoder, plan, training, validation) if validation else None
         # The training rows first: if memory is too small for both, those are kept.
         kinds = [self._batches, self._evaluation.batches if self._evaluation else []]
         _check_length(network, [batch for some in kinds for batch in some])
@@ -107,13 +86,8 @@ class Trainer:
 
     def epochs(
         self, done: int, on_step: Callable[[dict[str, float | None]], None]
-    ) -> Iterator[Epoch]:
-        """Train, an epoch at a time.
-
-        Args:
-            done: epochs that are finished.
-            on_step: called with the metrics of every step.
-        """
+    ) -> Iterator[int]:
+        """Train the epochs after ``done``, one at a time; ``on_step`` gets each step's metrics."""
         for number in range(done + 1, self._plan.n_epochs + 1):
             # Seeded in every epoch, so that a resumed job draws the same as an uninterrupted one.
             torch.manual_seed(self._plan.seed * 1000 + number)
@@ -126,7 +100,7 @@ class Trainer:
                     self._halves.train(dropout=False)
                     row |= self._evaluation.measure(self.logits)
                 on_step(row)
-            yield Epoch(number, len(self.rows), dict(self.rows[-1]))
+            yield number
 
     def logits(self, batch: Batch) -> torch.Tensor:
         """Logits in float32 at a batch's targets, shape (targets, vocabulary)."""

@@ -21,7 +21,7 @@ from tunebench.errors import TunebenchError
 from tunebench.server.http_errors import ApiError
 from tunebench.server.tuning import examples, jobs
 from tunebench.server.tuning.job_requests import Plan
-from tunebench.server.tuning.storage import RESULTS, Storage, loads, now
+from tunebench.server.tuning.storage import RESULTS, Storage, insert_row, loads, now
 
 _COLUMNS = [
     "step",
@@ -46,8 +46,8 @@ class GoneError(Exception):
     """The job is no longer running: cancelled, or another worker has it."""
 
 
-class Work:
-    """One job, from its row to its result."""
+class JobRun:
+    """One job, from its row in the database to its result."""
 
     def __init__(self, storage: Storage, name: str, kept_bytes: int) -> None:
         self._storage = storage
@@ -67,7 +67,10 @@ class Work:
         from tunebench.server.inference.models import ModelRegistry, choose_dtype
         from tunebench.server.tuning.training import Trainer
 
-        training, validation = self._examples()
+        training, validation = (
+            examples.read(self._storage.files / name) if name else []
+            for name in (self._job["training_file"], self._job["validation_file"])
+        )
         base = self._job["model"]
         registry = ModelRegistry({base: self._work["source"]}, choose_dtype(self._work["dtype"]))
         model = registry.get(base)
@@ -78,22 +81,21 @@ class Work:
         )
         if self._done:
             trainer.resume(self._epoch_folder(self._done))
-        self._say(_beginning(trainer, self._plan, training, validation))
         total = trainer.steps * self._plan.n_epochs
+        kept = "kept from the first epoch on" if trainer.kept else "computed again in every epoch"
+        message = (
+            f"Training on {len(training)} examples, validating on {len(validation)}: "
+            f"{self._plan.n_epochs} epochs of {trainer.steps} steps; the frozen layers' outputs "
+            f"are {kept}."
+        )
+        with self._storage.transaction() as connection:
+            jobs.add_event(connection, self._name, message)
         started = time.monotonic()
-        first = self._done
         for epoch in trainer.epochs(self._done, lambda row: self._step(row, total)):
-            trainer.save(self._epoch_folder(epoch.number))
-            each = (time.monotonic() - started) / (epoch.number - first)
-            left = each * (self._plan.n_epochs - epoch.number)
-            self._checkpoint(epoch.number, epoch.steps, epoch.metrics, int(left))
+            trainer.save(self._epoch_folder(epoch))
+            each = (time.monotonic() - started) / (epoch - self._done)
+            self._checkpoint(epoch, trainer.rows[-1], int(each * (self._plan.n_epochs - epoch)))
         self._finish(trainer.rows, trainer.steps)
-
-    def _examples(self) -> tuple[list[examples.Example], list[examples.Example]]:
-        files = self._storage.files
-        training = examples.read(files / self._job["training_file"])
-        named = self._job["validation_file"]
-        return training, examples.read(files / named) if named else []
 
     def _epoch_folder(self, number: int) -> Path:
         return self._folder / f"epoch-{number}"
@@ -101,10 +103,6 @@ class Work:
     def _model_name(self) -> str:
         suffix = self._job["user_provided_suffix"] or ""
         return f"ft:{self._job['model']}:tunebench:{suffix}:{self._name[-8:]}"
-
-    def _say(self, message: str) -> None:
-        with self._storage.transaction() as connection:
-            jobs.add_event(connection, self._name, message)
 
     def _step(self, row: dict[str, Any], total: int) -> None:
         message = f"Step {row['step']}/{total}: training loss={row['training_loss']:.4f}"
@@ -118,33 +116,38 @@ class Work:
         with self._storage.transaction() as connection:
             jobs.add_event(connection, self._name, message, data=data)
 
-    def _checkpoint(self, epoch: int, step: int, row: dict[str, Any], left: int) -> None:
-        name = f"{self._model_name()}:ckpt-step-{step}"
-        metrics = {
-            "step": step,
+    def _checkpoint(self, epoch: int, row: dict[str, Any], seconds_left: int) -> None:
+        name = f"{self._model_name()}:ckpt-step-{row['step']}"
+        loss, accuracy = row.get("validation_loss"), row.get("validation_token_accuracy")
+        metrics = row | {
             "train_loss": row["training_loss"],
             "train_mean_token_accuracy": row["training_token_accuracy"],
-            "valid_loss": row.get("validation_loss"),
-            "valid_mean_token_accuracy": row.get("validation_token_accuracy"),
-            "full_valid_loss": row.get("validation_loss"),
-            "full_valid_mean_token_accuracy": row.get("validation_token_accuracy"),
+            "valid_loss": loss,
+            "valid_mean_token_accuracy": accuracy,
+            "full_valid_loss": loss,
+            "full_valid_mean_token_accuracy": accuracy,
         }
-        metrics |= {name: row[name] for name in _COLUMNS if name in row}
+        finish = now() + seconds_left
         with self._storage.transaction() as connection:
             if not jobs.move(
-                connection, self._name, ("running",), "running", estimated_finish=now() + left
+                connection, self._name, ("running",), "running", estimated_finish=finish
             ):
                 raise GoneError
-            jobs.add_checkpoint(
-                connection, self._name, epoch=epoch, step=step, model=name, metrics=metrics
-            )
+            jobs.add_checkpoint(connection, self._name, epoch, name, metrics)
             self._add_model(connection, name, epoch)
             jobs.add_event(connection, self._name, f"Checkpoint of epoch {epoch} saved: {name}")
 
     def _add_model(self, connection: Any, name: str, epoch: int) -> None:
-        base = self._job["model"]
-        folder = str(self._epoch_folder(epoch).relative_to(self._storage.folder))
-        jobs.add_model(connection, name, self._name, base, self._sha256, folder)
+        folder = self._epoch_folder(epoch).relative_to(self._storage.folder)
+        insert_row(
+            connection,
+            "models",
+            id=name,
+            job=self._name,
+            base=self._job["model"],
+            base_sha256=self._sha256,
+            folder=str(folder),
+        )
 
     def _finish(self, rows: list[dict[str, Any]], steps: int) -> None:
         best, why = choose(rows, steps)
@@ -168,12 +171,7 @@ class Work:
 
 
 def choose(rows: Sequence[dict[str, Any]], steps: int) -> tuple[int, str]:
-    """The epoch that is served, and a sentence that says why.
-
-    Args:
-        rows: metrics of each step, all epochs.
-        steps: of an epoch.
-    """
+    """The epoch that is served, and a sentence that says why; an epoch has ``steps`` rows."""
     ends = rows[steps - 1 :: steps]
     if any("validation_loss" not in row for row in ends):
         return len(ends), (
@@ -185,14 +183,6 @@ def choose(rows: Sequence[dict[str, Any]], steps: int) -> tuple[int, str]:
     return best, (
         f"Epoch {best} of {len(ends)} is served: its validation loss of {min(losses):.4f} is the "
         f"lowest (by epoch: {', '.join(f'{loss:.4f}' for loss in losses)})."
-    )
-
-
-def _beginning(trainer: Any, plan: Plan, training: Sequence[Any], validation: Sequence[Any]) -> str:
-    kept = "kept from the first epoch on" if trainer.kept else "computed again in every epoch"
-    return (
-        f"Training on {len(training)} examples, validating on {len(validation)}: "
-        f"{plan.n_epochs} epochs of {trainer.steps} steps; the frozen layers' outputs are {kept}."
     )
 
 
@@ -222,7 +212,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with (storage.job_folder(options.job) / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            Work(storage, options.job, options.keep_bytes).run()
+            JobRun(storage, options.job, options.keep_bytes).run()
         except GoneError:
             return 0
         except (TunebenchError, ApiError) as error:
