@@ -3,6 +3,7 @@
 A fine-tuned model is a base's ``LanguageModel`` with a LoRA adapter, under a name of its own.
 """
 
+import contextlib
 import threading
 import warnings
 from collections.abc import Callable, Mapping
@@ -26,17 +27,12 @@ _CACHED_LAYERS = {"full_attention", "sliding_attention"}
 def choose_dtype(name: str) -> torch.dtype:
     """The number format of an option: ``auto`` is bfloat16 where the CPU supports it."""
     if name == "auto":
-        name = "bfloat16" if _has_bfloat16() else "float32"
+        flags: set[str] = set()
+        with contextlib.suppress(OSError):
+            flags.update(Path("/proc/cpuinfo").read_text().split())
+        # Without these instructions bfloat16 is emulated and slower than float32.
+        name = "bfloat16" if flags & {"avx512_bf16", "amx_bf16", "bf16"} else "float32"
     return {"bfloat16": torch.bfloat16, "float32": torch.float32}[name]
-
-
-def _has_bfloat16() -> bool:
-    try:
-        flags = set(Path("/proc/cpuinfo").read_text().split())
-    except OSError:
-        return False
-    # Without these instructions bfloat16 is emulated and slower than float32.
-    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def context_length(config: Any) -> int:

@@ -5,7 +5,6 @@ it exits, for any reason, another takes over. A worker exits with the server tha
 a job that is running when the lock is taken has lost its worker and goes back into the queue.
 """
 
-import contextlib
 import fcntl
 import logging
 import os
@@ -170,7 +169,4 @@ def _queue_again(connection: sqlite3.Connection, name: str, why: str) -> None:
 
 def _end(worker: subprocess.Popen[Any]) -> None:
     worker.kill()
-    worker.wait()
-    if worker.stdin is not None:
-        with contextlib.suppress(OSError):
-            worker.stdin.close()
+    worker.communicate()  # closes its input as well

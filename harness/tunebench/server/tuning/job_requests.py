@@ -1,7 +1,7 @@
 """The body of a fine-tuning request, and the training plan that follows from it."""
 
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -129,11 +129,3 @@ class JobRequest(_Strict):
             positive_class=self.classification_positive_class,
             **chosen | self.model_dump(include=set(names), exclude_none=True),
         )
-
-
-def shown(plan: Plan) -> dict[str, Any]:
-    """A plan as the job's ``hyperparameters``, those of the adapter included."""
-    found = asdict(plan)
-    del found["seed"]
-    found["classification_positive_class"] = found.pop("positive_class")
-    return found

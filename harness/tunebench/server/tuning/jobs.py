@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from tunebench.server.http_errors import ApiError
-from tunebench.server.tuning.job_requests import JobRequest, Plan, shown
+from tunebench.server.tuning.job_requests import Hyperparameters, JobRequest, Plan
 from tunebench.server.tuning.storage import Storage, insert_row, loads, new_id, now
 
 ACTIVE = ("validating_files", "queued", "running")
@@ -20,11 +20,10 @@ KEY = "tunebench_job"
 
 def new_job(request: JobRequest, plan: Plan) -> dict[str, Any]:
     """The object of a queued job."""
-    hyperparameters = {
-        "n_epochs": plan.n_epochs,
-        "batch_size": plan.batch_size,
-        "learning_rate_multiplier": plan.learning_rate_multiplier,
-    }
+    chosen = asdict(plan)
+    del chosen["seed"]
+    chosen["classification_positive_class"] = chosen.pop("positive_class")
+    openai_names = {name: chosen[name] for name in Hyperparameters.model_fields}
     return {
         "id": new_id("ftjob"),
         "object": "fine_tuning.job",
@@ -44,8 +43,8 @@ def new_job(request: JobRequest, plan: Plan) -> dict[str, Any]:
         "metadata": request.metadata or {},
         "error": None,
         "user_provided_suffix": request.suffix,
-        "hyperparameters": shown(plan),
-        "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
+        "hyperparameters": chosen,
+        "method": {"type": "supervised", "supervised": {"hyperparameters": openai_names}},
     }
 
 

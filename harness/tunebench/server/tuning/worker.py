@@ -23,22 +23,12 @@ from tunebench.server.tuning import examples, jobs
 from tunebench.server.tuning.job_requests import Plan
 from tunebench.server.tuning.storage import RESULTS, Storage, insert_row, loads, now
 
+_MEANS = ("loss", "sequence_accuracy", "token_accuracy")
+_MEASURES = ("accuracy", "precision", "recall", "auroc", "auprc", "f1.0")
 _COLUMNS = [
-    "step",
-    "elapsed_tokens",
-    "elapsed_examples",
-    "training_loss",
-    "training_sequence_accuracy",
-    "training_token_accuracy",
-    "validation_loss",
-    "validation_sequence_accuracy",
-    "validation_token_accuracy",
-    "classification/accuracy",
-    "classification/precision",
-    "classification/recall",
-    "classification/auroc",
-    "classification/auprc",
-    "classification/f1.0",
+    *("step", "elapsed_tokens", "elapsed_examples"),
+    *(f"{kind}_{name}" for kind in ("training", "validation") for name in _MEANS),
+    *(f"classification/{name}" for name in _MEASURES),
 ]
 
 
