@@ -237,7 +237,7 @@ def test_a_job_that_is_created_twice_with_a_key_is_one(client, file):
         for event in client.fine_tuning.jobs.list_events(third.id)
         if "is served" in event.message
     ]
-    assert why.startswith("Epoch 1 of 1 is served: it is the last")
+    assert why.startswith("Epoch 1 of 1 is served: the last one")
 
     name = found.fine_tuned_model
     assert client.models.retrieve(name).id == name
