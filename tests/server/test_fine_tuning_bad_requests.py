@@ -1,4 +1,4 @@
-"""Bad files and bad jobs: a sentence in OpenAI's shape, and nothing half-made left behind."""
+"""Bad files and bad jobs: an error in OpenAI's shape, and nothing unfinished is left."""
 
 import contextlib
 import json
@@ -139,7 +139,7 @@ def test_a_bad_file_is_refused_with_its_line(url, folder, good, content, message
     assert left(folder) == [good]
 
 
-def test_a_file_over_the_limit_is_413_announced_or_not(url, folder, good):
+def test_a_file_over_the_limit_is_refused_announced_or_not(url, folder, good):
     for content in (b"x" * (LIMIT + 1), b"x" * (LIMIT + 200_000)):
         status, error = refused(upload(url, content))
         assert (status, error["param"]) == (413, "file")
@@ -163,7 +163,7 @@ def test_a_file_without_end_is_refused_while_it_arrives(url, process, folder, go
     assert left(folder) == [good]
 
 
-def test_a_full_disk_is_507(url, folder, good, small_disk):
+def test_a_full_disk_refuses_uploads_and_jobs(url, folder, good, small_disk):
     small_disk(100_000)
     line = json.dumps({"prompt": "a" * 1000, "completion": " b"}).encode() + b"\n"
     status, error = refused(upload(url, line * 250))
@@ -181,7 +181,7 @@ def job_of(name):
     return {"model": "tiny", "training_file": name}
 
 
-def test_a_form_that_is_none_is_refused(url, good):
+def test_a_bad_form_is_refused(url, good):
     status, error = refused(upload(url, GOOD, purpose="batch"))
     assert (status, error["param"]) == (400, "purpose")
     status, error = refused(upload(url, GOOD, expires="soon"))
@@ -270,7 +270,7 @@ def test_a_bad_job_is_refused_by_its_parameter(url, good, change, param):
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
-def test_a_learning_rate_that_is_no_number_is_refused(url, good, value):
+def test_a_learning_rate_of_nan_or_infinity_is_refused(url, good, value):
     body = f'{{"model": "tiny", "training_file": "{good}", '
     body += f'"hyperparameters": {{"learning_rate_multiplier": {value}}}}}'
     headers = {"content-type": "application/json"}
@@ -294,16 +294,16 @@ def test_a_bad_page_is_refused(url, good, query):
 
 @pytest.mark.parametrize("path", ["files/x", "files/x/content", "fine_tuning/jobs/x"])
 @pytest.mark.parametrize("tail", ["", "/events", "/checkpoints"])
-def test_what_is_not_there_is_404(url, good, path, tail):
+def test_an_unknown_id_is_404(url, good, path, tail):
     assert refused(httpx2.get(f"{url}/{path}{tail}"))[0] == 404
 
 
-def test_models_that_are_no_fine_tuned_ones_stay(url):
+def test_only_fine_tuned_models_can_be_deleted(url):
     assert refused(httpx2.delete(f"{url}/models/tiny"))[0] == 403
     assert refused(httpx2.delete(f"{url}/models/ft:none"))[0] == 404
 
 
-def test_a_full_disk_in_training_fails_the_job_with_a_sentence(url, good, folder, small_disk):
+def test_a_full_disk_in_training_fails_the_job(url, good, folder, small_disk):
     """And a file in use cannot be deleted, nor a finished job cancelled."""
     small_disk(400_000)
     body = job_of(good) | {"lora_rank": 256, "lora_layers": 2}

@@ -115,7 +115,7 @@ def test_a_killed_server_loses_no_job_and_its_result_is_the_same(start):
     assert len(second.jobs.checkpoints.list(job, limit=50).data) == 6
 
 
-def test_killed_and_cancelled_workers_are_told_and_the_queue_goes_on(start):
+def test_the_queue_continues_after_killed_and_cancelled_workers(start):
     server = start()
     early = server.create(100)
     late = server.create(30)

@@ -86,7 +86,7 @@ def plain_loss(network, batch):
     return torch.nn.functional.cross_entropy(logits, batch.targets).item()
 
 
-def test_the_loss_is_that_of_the_completions_alone(oracle, network):
+def test_the_loss_counts_only_the_completions(oracle, network):
     """An adapter begins at zero, so the first steps' losses at rate 0 are the base's."""
     trainer = train(network, oracle.tokenizer, {"learning_rate_multiplier": 1e-30})
     total = count = 0
@@ -119,7 +119,7 @@ def test_prompts_keep_their_last_tokens_and_what_the_tokenizer_puts_first(oracle
     assert list(short.prompt) == oracle.ids("a ->")
 
 
-def test_batches_hold_rows_of_like_length_and_every_row_once(oracle):
+def test_batches_hold_every_row_once_and_rows_of_similar_length(oracle):
     made = batches(oracle)
     assert sorted(member for batch in made for member in batch.members) == list(range(18))
     lengths = [batch.ids.shape[1] for batch in made]
@@ -127,7 +127,7 @@ def test_batches_hold_rows_of_like_length_and_every_row_once(oracle):
     assert len(made) == 5
 
 
-def test_a_seed_gives_the_same_training_and_another_another(oracle, network):
+def test_the_seed_decides_the_training(oracle, network):
     one = train(network, oracle.tokenizer, {"lora_dropout": 0.2})
     same = train(network, oracle.tokenizer, {"lora_dropout": 0.2})
     other = train(network, oracle.tokenizer, {"lora_dropout": 0.2, "seed": 4})
@@ -142,7 +142,7 @@ def test_it_learns(oracle, network):
     assert trainer.rows[-1]["elapsed_examples"] == 12 * len(EXAMPLES)
 
 
-def test_a_resumed_training_goes_on_as_an_unbroken_one(oracle, network, tmp_path):
+def test_a_resumed_training_equals_an_uninterrupted_one(oracle, network, tmp_path):
     from tunebench.server.tuning.training import Trainer
 
     changes = {"lora_dropout": 0.2, "n_epochs": 3}
@@ -194,7 +194,7 @@ def test_labels_are_scored_by_their_log_probabilities(oracle, network, labels):
     assert found["classification/auroc"] is not None
 
 
-def test_texts_that_hardly_repeat_are_no_classes(oracle, network):
+def test_completions_that_hardly_repeat_are_not_classes(oracle, network):
     from tunebench.server.tuning.evaluation import Evaluation
 
     rows = [Example(one.prompt, f" {n}") for n, one in enumerate(EXAMPLES)]
@@ -202,7 +202,7 @@ def test_texts_that_hardly_repeat_are_no_classes(oracle, network):
     assert not evaluation.labels
 
 
-def test_a_rate_that_is_too_high_and_a_text_that_is_too_long_are_sentences(oracle, network):
+def test_a_learning_rate_too_high_or_a_text_too_long_is_an_error(oracle, network):
     network.lm_head.weight.data[5] = float("inf")
     with pytest.raises(TunebenchError, match=r"is not finite; .* smaller learning_rate"):
         train(network, oracle.tokenizer, validation=())
@@ -220,7 +220,7 @@ def adapter(oracle, network, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_an_adapter_beside_its_base_answers_as_pefts_own(
+def test_an_adapter_beside_its_base_answers_as_with_peft(
     oracle, name, tiny_folders, adapter, dtype
 ):
     import peft
@@ -256,7 +256,7 @@ def test_an_adapter_beside_its_base_answers_as_pefts_own(
     assert not any(".lora_" in key for key in base.network.state_dict())
 
 
-def test_a_damaged_adapter_is_a_sentence(name, tiny_folders, adapter):
+def test_a_damaged_adapter_is_an_error(name, tiny_folders, adapter):
     from tunebench.server.inference.models import ModelRegistry
     from tunebench.server.tuning.lora import adapted
 
@@ -266,7 +266,7 @@ def test_a_damaged_adapter_is_a_sentence(name, tiny_folders, adapter):
         adapted(registry.get(name), "ft", adapter)
 
 
-def test_messages_are_encoded_as_they_are_asked(oracle, name):
+def test_messages_are_encoded_as_in_chat_requests(oracle, name):
     if name == "tiny-gemma":
         pytest.skip("it has no chat template")
     turns = (("system", "Good or bad?"), ("user", "a film " * 20))

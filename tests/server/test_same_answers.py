@@ -1,4 +1,4 @@
-"""A deterministic server's answers are bit-identical, whatever else is asked and cached."""
+"""A deterministic server's answers are bit-identical, whatever else it computes or caches."""
 
 import random
 
@@ -30,7 +30,7 @@ def ask(provider, name, prompts, tokens):
 
 
 @pytest.mark.parametrize("name", ["tiny-llama", "tiny-gemma"])
-def test_alone_together_and_in_any_order(deterministic, name):
+def test_answers_are_the_same_alone_together_and_in_any_order(deterministic, name):
     check(deterministic, name, tokens=4, orders=4)
 
 
@@ -69,7 +69,7 @@ def test_echoed_logprobs_are_the_same_bits_with_a_warm_head(deterministic):
     assert cold.logprobs.token_logprobs[-2:] == plain.logprobs.token_logprobs
 
 
-def test_the_fingerprint_tells_the_two_modes_apart(deterministic, served):
+def test_the_fingerprint_names_the_mode(deterministic, served):
     settings = {"model": "tiny-llama", "prompt": "a", "max_tokens": 1}
     prints = [
         provider.client().completions.create(**settings).system_fingerprint
