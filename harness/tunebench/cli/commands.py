@@ -130,7 +130,7 @@ experiments_argument = click.argument(
 
 def print_json(document: object) -> None:
     """Print one JSON object, in ASCII where the output may lack a character."""
-    utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+    utf8 = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
     print(json.dumps(document, ensure_ascii=not utf8))
 
 
