@@ -315,7 +315,7 @@ def test_nothing_is_overwritten_unless_that_is_asked_for(cassette, tmp_path, opt
     assert curves(cassette, option, path) == 2
     said = capsys.readouterr()
     assert said.err == (
-        f"tunebench: {path}: the file exists; name another, or give --force to overwrite it.\n"
+        f"tunebench: {path}: the file exists; give another name, or --force to overwrite it.\n"
     )
     assert (said.out, path.read_text()) == ("", "mine")
     if option == "--csv":

@@ -106,7 +106,7 @@ def test_files_that_are_there_are_named_and_left_alone(table, capsys):
     Path("benchmarks/evenings/test_evenings.py").unlink()
     assert init(name) == 2
     error = capsys.readouterr().err
-    assert f"{toml}: the file exists and nothing was written; give another --name" in error
+    assert f"{toml}: the file exists; give another --name" in error
     assert toml.read_text() == "mine"
     assert not Path("benchmarks/evenings/test_evenings.py").exists()
 

@@ -45,7 +45,7 @@ def test_a_page_is_overwritten_only_when_asked(folder, capsys):
     page.write_text("mine")
     assert report(page.parent) == 2
     assert page.read_text() == "mine"
-    assert "give --force to overwrite it" in capsys.readouterr().err
+    assert "or --force to overwrite it" in capsys.readouterr().err
     assert report(page.parent, "--output", page.with_name("other.html")) == 0
     assert report(page.parent, "--force") == 0
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")

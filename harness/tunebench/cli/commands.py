@@ -134,6 +134,14 @@ def print_json(document: object) -> None:
     print(json.dumps(document, ensure_ascii=not utf8))
 
 
+def refuse_existing(paths: Iterable[Path], force: bool, option: str) -> None:
+    """Raise UsageError if a file exists and ``--force`` is not given; an option names another."""
+    taken = [str(path) for path in paths if path.exists()]
+    if taken and not force:
+        hint = f"give another {option}, or --force to overwrite it"
+        raise UsageError("the file exists", where=", ".join(taken), hint=hint)
+
+
 def read_experiment(path: Path) -> Experiment:
     """Read an experiment from its file, or from the folder that holds ``experiment.toml``."""
     from tunebench.experiment import Experiment

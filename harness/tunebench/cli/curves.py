@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tunebench.cli.commands import PATH, ExistingPath, json_option, print_json
+from tunebench.cli.commands import PATH, ExistingPath, json_option, print_json, refuse_existing
 from tunebench.errors import ResultsError, UsageError
 
 if TYPE_CHECKING:
@@ -75,13 +75,7 @@ def curves(
     if figure is not None and figure.suffix not in _FIGURES:
         raise click.BadParameter(f"must end in {' or '.join(_FIGURES)}", param_hint="--figure")
     found = _read_job(job, base_url, api_key_env) if job is not None else None
-    for path in (csv, figure):
-        if path is not None and path.exists() and not force:
-            raise UsageError(
-                "the file exists",
-                where=path,
-                hint="name another, or give --force to overwrite it",
-            )
+    refuse_existing((path for path in (csv, figure) if path), force, "name")
 
     def say(text: str) -> None:
         if not as_json:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tunebench.cli.commands import PATH, ExistingPath, read_experiments
+from tunebench.cli.commands import PATH, ExistingPath, read_experiments, refuse_existing
 from tunebench.errors import ResultsError, UsageError
 
 if TYPE_CHECKING:
@@ -38,12 +38,7 @@ def report(results: Path, output: Path | None, force: bool, texts: bool) -> None
 
     path = results / "results.json" if results.is_dir() else results
     output = output or path.parent / "report.html"
-    if output.exists() and not force:
-        raise UsageError(
-            "the file exists",
-            where=output,
-            hint="name another with --output, or give --force to overwrite it",
-        )
+    refuse_existing([output], force, "--output")
     document = read_results(path)
     found = _texts(path, document) if texts else None
     if not output.parent.is_dir():

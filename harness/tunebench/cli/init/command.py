@@ -23,6 +23,7 @@ from tunebench.cli.commands import (
     json_option,
     number,
     print_json,
+    refuse_existing,
 )
 from tunebench.cli.init.experiment_files import (
     ATTRIBUTES,
@@ -40,6 +41,7 @@ from tunebench.presets import PRESETS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tunebench.datasets import TableSummary
     from tunebench.experiment import Experiment
 
 _TEST_SIZE = 100
@@ -116,11 +118,10 @@ def init(force: bool, as_json: bool, **arguments: Any) -> None:
     from tunebench.datasets import inspect_table
     from tunebench.evaluation import estimates
 
-    given, notes = _with_columns(_Given(**arguments))
-    assert given.text is not None
-    assert given.label is not None
-    summary = inspect_table(given.data, given.text, given.label)
-    choices = _sized(given, _choices(given, summary.labels, len(summary.texts), summary.runs))
+    given = _Given(**arguments)
+    text, label, notes = _columns(given)
+    summary = inspect_table(given.data, text, label)
+    choices = _sized(given, _choices(given, text, label, summary))
     experiment = _checked(choices)
     rows = estimates(experiment)
     contents = {choices.toml: choices.experiment_file(), choices.test: choices.test_file()}
@@ -128,19 +129,19 @@ def init(force: bool, as_json: bool, **arguments: Any) -> None:
         contents[choices.root / WORKFLOW] = workflow_file()
     attributes = choices.root / ATTRIBUTES
     lines = choices.git_attributes(experiment.cassettes.parent)
-    if (text := _with_lines(attributes, lines)) is not None:
-        contents[attributes] = text
+    if (content := _with_lines(attributes, lines)) is not None:
+        contents[attributes] = content
     _write(contents, force=force)
     report = report_of(choices, summary, experiment, rows, list(contents))
-    report["notes"] = notes + report["notes"]
+    report["notes"] = [*notes, *report["notes"]]
     if as_json:
         print_json(report)
     else:
         print("\n".join(lines_of(report)))
 
 
-def _with_columns(given: _Given) -> tuple[_Given, list[str]]:
-    """The arguments with both columns, and a note where they were not named."""
+def _columns(given: _Given) -> tuple[str, str, list[str]]:
+    """The columns of texts and labels, and a note where they were not named."""
     from tunebench.datasets import column_names, text_and_label
 
     columns = column_names(given.data)
@@ -154,28 +155,24 @@ def _with_columns(given: _Given) -> tuple[_Given, list[str]]:
             )
     if given.text is not None and given.label is not None:
         if given.text == given.label:
-            raise UsageError(
-                f"--text and --label are both {given.text!r}",
-                where=given.data,
-                hint="name two columns",
-            )
-        return given, []
+            problem = f"--text and --label are both {given.text!r}"
+            raise UsageError(problem, where=given.data, hint="name two columns")
+        return given.text, given.label, []
     if len(columns) != 2:
-        raise UsageError(
-            f"the columns are {', '.join(map(repr, columns))}",
-            where=given.data,
-            hint=f"name those to read with {' and '.join(o for o, c in named.items() if not c)}",
-        )
+        missing = " and ".join(option for option, column in named.items() if column is None)
+        problem = f"the columns are {', '.join(map(repr, columns))}"
+        raise UsageError(problem, where=given.data, hint=f"name those to read with {missing}")
     text, label = text_and_label(given.data, columns)
     if given.text == label or given.label == text:
         text, label = label, text
     note = f"Read the texts from the column {text!r} and the labels from {label!r}."
-    return dataclasses.replace(given, text=text, label=label), [note]
+    return text, label, [note]
 
 
-def _choices(given: _Given, labels: tuple[str, ...], rows: int, shuffled: bool) -> Choices:
+def _choices(given: _Given, text: str, label: str, summary: TableSummary) -> Choices:
     from tunebench.formatting import check_labels
 
+    labels = summary.labels
     name = name_of(given.data.stem) if given.name is None else given.name
     check_name(name)
     provider = chosen_provider(given.provider)
@@ -187,18 +184,16 @@ def _choices(given: _Given, labels: tuple[str, ...], rows: int, shuffled: bool) 
         check_labels(labels, instruction)
     except ExperimentError as error:
         raise UsageError(error.problem, where=given.data, hint=error.hint) from None
-    assert given.text is not None
-    assert given.label is not None
     return Choices(
         root=given.output,
         data=given.data,
-        shuffled=shuffled,
+        shuffled=summary.runs,
         name=name,
-        text_column=given.text,
-        label_column=given.label,
+        text_column=text,
+        label_column=label,
         labels=labels,
         instruction=instruction,
-        test_share=_test_share(rows, given.test_size),
+        test_share=_test_share(len(summary.texts), given.test_size),
         test_size=1,
         provider=provider,
         model=chosen_model(provider, given.model),
@@ -279,13 +274,7 @@ def _write(contents: dict[Path, str], *, force: bool) -> None:
     from tunebench.files import whole_files
 
     taken = [path for path in contents if path.exists()]
-    replaced = [str(path) for path in taken if path.name != ATTRIBUTES.name]
-    if replaced and not force:
-        raise UsageError(
-            "the file exists and nothing was written",
-            where=", ".join(replaced),
-            hint="give another --name, or --force to overwrite it",
-        )
+    refuse_existing((path for path in taken if path.name != ATTRIBUTES.name), force, "--name")
     for path in contents:
         twins = [p for p in path.parent.parent.glob(f"*/{path.name}") if p != path]
         if path.name.startswith("test_") and twins:
