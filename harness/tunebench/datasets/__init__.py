@@ -88,19 +88,16 @@ def load(
 
         return own_tables.load(name, options)
     known = ", ".join(repr(known) for known in _MODULES)
-    raise DatasetError(
-        f"There is no data set {name!r}; write {known}, 'tfds:NAME', 'hf:NAME' or the path of a "
-        f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]} file."
-    )
+    endings = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
+    hint = f"write {known}, 'tfds:NAME', 'hf:NAME' or the path of a {endings} file"
+    raise DatasetError(f"There is no data set {name!r}", hint=hint)
 
 
 def _refuse_given(name: str, options: Options, *keys: str) -> None:
     for key in keys:
         if getattr(options, key) is not None:
-            raise DatasetError(
-                f"The data set {name!r} has its own {key.replace('_', ' ')}; take {key} out of "
-                "[task]."
-            )
+            problem = f"The data set {name!r} has its own {key.replace('_', ' ')}"
+            raise DatasetError(problem, hint=f"take {key} out of [task]")
 
 
 def _by_name(data: Dataset, labels: tuple[str, ...] | None) -> Dataset:

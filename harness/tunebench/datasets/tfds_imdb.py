@@ -67,6 +67,6 @@ def _source(archive: Archive | None, root: Path) -> Path:
 
 
 def _builder(root: Path) -> Any:
-    from tunebench.datasets.tfds_imdb_builder import TunebenchImdbCanonical
+    from tunebench.datasets.builders import TunebenchImdbCanonical
 
     return TunebenchImdbCanonical(data_dir=root)

@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from dataclasses import dataclass
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Literal
-
-from tunebench.formatting import AnswerFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -99,30 +96,12 @@ def mostly_upper(texts: Sequence[str]) -> bool:
     return upper * 2 > lower
 
 
-@dataclass(frozen=True)
-class Classes:
-    """The classes of a classification file.
-
-    Attributes:
-        counts: rows of each label (the completion without the space before it), most first.
-        stop: where an answer is to stop: what all labels end with, or the end of the line.
-        positive: the positive class of two, for precision and recall.
-        reason: why that one.
-    """
-
-    counts: dict[str, int]
-    stop: str
-    positive: str | None
-    reason: str
-
-
-def classes_of(rows: Rows) -> Classes:
-    """Count the classes and suggest a stop and a positive class."""
+def classes_of(rows: Rows) -> dict[str, int]:
+    """Rows of each label (the completion without the space before it), most first."""
     counts: Counter[str] = Counter()
     for completion, n in Counter(rows.completions).most_common():
         counts[completion.removeprefix(" ")] += n
-    positive, reason = positive_class(counts) if len(counts) == 2 else (None, "")
-    return Classes(dict(counts), AnswerFormat.of(list(counts)).stop[0], positive, reason)
+    return dict(counts)
 
 
 def positive_class(counts: dict[str, int]) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tunebench.errors import DatasetError
-from tunebench.formatting import Estimate, Rates, duration
+from tunebench.formatting import AnswerFormat, Estimate, Rates, duration
 from tunebench.training_data import analysis
 
 if TYPE_CHECKING:
@@ -82,8 +82,10 @@ def summarise(
     if len(rows) < FEW_ROWS:
         notes.append(f"{len(rows)} rows are few: some hundreds teach a task better.")
     if task == "classification":
-        found = analysis.classes_of(rows)
-        classes, stop, chosen, reason = found.counts, found.stop, found.positive, found.reason
+        classes = analysis.classes_of(rows)
+        stop = AnswerFormat.of(list(classes)).stop[0]
+        if len(classes) == 2:
+            chosen, reason = analysis.positive_class(classes)
         notes += _balance(rows, classes, halves)
     elif task == "generation":
         stop = analysis.common_ending(rows.completions) or None
