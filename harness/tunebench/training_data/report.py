@@ -109,7 +109,9 @@ def summarise(
             if repeated := len(rows) - len(set(rows.prompts)):
                 notes.append(f"{repeated} rows repeat a prompt of another: look at their labels.")
         if separator and analysis.stands_before_the_end(separator, rows.prompts):
-            notes.append(f"{json.dumps(separator)} also stands within prompts: --separator fixes.")
+            notes.append(
+                f"{json.dumps(separator)} is also within prompts; --separator sets another."
+            )
     return Summary(
         rows=len(rows),
         task=task,
