@@ -82,7 +82,7 @@ def _states(path: Path, answers: list[tuple[str, Any]]) -> list[Job]:
     try:
         return [read_job(body) for endpoint, body in answers if _JOB.fullmatch(endpoint)]
     except Unusable as why:
-        raise UsageError(f"{path}: {why.end}") from why
+        raise UsageError(why.problem, where=path, hint=why.hint) from why
 
 
 def from_provider(name: str, base_url: str, api_key: str) -> JobCurve:
