@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from tunebench.api import local
 from tunebench.api.local import LocalProvider
 from tunebench.errors import RecordingError
@@ -137,7 +138,7 @@ def test_one_that_ends_is_quoted_with_its_last_line(provider, command, unused_po
     with pytest.raises(RecordingError) as raised:
         provider.ensure(f"http://127.0.0.1:{unused_port}/v1", ["m"])
     assert str(raised.value) == (
-        "the local provider ended with status 1: there is no model m; known: small"
+        "the local provider ended with status 1: there is no model m; known: small."
     )
 
 

@@ -82,43 +82,43 @@ class _Kind(ABC):
         self._client, self._model = client, model
 
     @abstractmethod
-    def ask(self, **fields: Any) -> Heard:
+    def _ask(self, **fields: Any) -> Heard:
         """Make the request, with further fields of its body."""
 
     @abstractmethod
-    def text(self, heard: Heard) -> Any:
+    def _text(self, heard: Heard) -> Any:
         """The text of an answer's first choice."""
 
     def same_twice(self) -> Finding:
         """Whether the greedy answer to the same request is the same again."""
-        texts = [self.text(heard) for heard in (self.first, self.ask())]
+        texts = [self._text(heard) for heard in (self.first, self._ask())]
         return Finding("same answer twice", None, texts[0] == texts[1], self.name)
 
     def _post(self, path: str, body: dict[str, Any]) -> Heard:
         heard = send(self._client, path, {"model": self._model, "temperature": 0, **body})
-        if not heard.error and self.text(heard) is None:
+        if not heard.error and self._text(heard) is None:
             return Heard(error="the answer holds no choice with a text.")
         return heard
 
     @abstractmethod
-    def shown(self, heard: Heard) -> tuple[str, ...]:
+    def _shown(self, heard: Heard) -> tuple[str, ...]:
         """The first token's candidates, the likeliest first; none if the answer has none."""
 
     def _logprobs_and_bias(self, **fields: Any) -> Iterator[Finding]:
         """Both together, too: a decision rule reads the log-probabilities under a bias."""
-        free = self.ask(**fields)
-        shown = self.shown(free)
+        free = self._ask(**fields)
+        shown = self._shown(free)
         detail = free.error or (f"{len(shown)} candidates" if shown else "taken, but none given")
         logprobs = Finding("logprobs", self.name, len(shown) > 1, detail)
         yield logprobs
         asked = fields if logprobs.found else {}
-        biased = [self.ask(logit_bias={token: 100}, **asked) for token in _FORCED]
+        biased = [self._ask(logit_bias={token: 100}, **asked) for token in _FORCED]
         error = next((heard.error for heard in biased if heard.error), "")
-        if error or len({self.text(heard) for heard in (self.first, *biased)}) == 1:
+        if error or len({self._text(heard) for heard in (self.first, *biased)}) == 1:
             detail = error or "taken, but without effect"
         else:
             # A forced token is the likeliest, unless the log-probabilities do not show the bias.
-            firsts = {self.shown(heard)[:1] for heard in (free, *biased)}
+            firsts = {self._shown(heard)[:1] for heard in (free, *biased)}
             detail = UNSHOWN if logprobs.found and len(firsts) == 1 else ""
         yield Finding("logit_bias", self.name, not detail, detail)
 
@@ -130,12 +130,12 @@ class Completions(_Kind):
 
     def __init__(self, client: Client, model: str) -> None:
         super().__init__(client, model)
-        self.first = self.ask()
+        self.first = self._ask()
 
-    def ask(self, **fields: Any) -> Heard:
+    def _ask(self, **fields: Any) -> Heard:
         return self._post("/completions", {"prompt": _WORDS[0], "max_tokens": _FEW, **fields})
 
-    def text(self, heard: Heard) -> Any:
+    def _text(self, heard: Heard) -> Any:
         return heard.choice.get("text")
 
     def findings(self) -> Iterator[Finding]:
@@ -143,13 +143,13 @@ class Completions(_Kind):
         if self.first.error:
             return
         yield Finding("max_tokens", self.name, self.first.short)
-        listed = self.ask(prompt=list(_WORDS))
+        listed = self._ask(prompt=list(_WORDS))
         count = len(listed.body.get("choices") or ())
         detail = listed.error or f"{count} choices for {len(_WORDS)} prompts"
         yield Finding("lists", self.name, not listed.error and count == len(_WORDS), detail)
         yield from self._logprobs_and_bias(logprobs=_CANDIDATES)
 
-    def shown(self, heard: Heard) -> tuple[str, ...]:
+    def _shown(self, heard: Heard) -> tuple[str, ...]:
         top = within(heard.choice, "logprobs", "top_logprobs", 0)
         return _by_likelihood(top.items()) if isinstance(top, dict) else ()
 
@@ -166,10 +166,10 @@ class Chat(_Kind):
         self._field = ranked[0]
         self.first = self._limits[self._field]
 
-    def ask(self, **fields: Any) -> Heard:
+    def _ask(self, **fields: Any) -> Heard:
         return self._with_limit(self._field, **fields)
 
-    def text(self, heard: Heard) -> Any:
+    def _text(self, heard: Heard) -> Any:
         return within(heard.choice, "message", "content")
 
     def findings(self) -> Iterator[Finding]:
@@ -180,7 +180,7 @@ class Chat(_Kind):
             yield Finding(name, self.name, heard.short, heard.error)
         yield from self._logprobs_and_bias(logprobs=True, top_logprobs=_CANDIDATES)
 
-    def shown(self, heard: Heard) -> tuple[str, ...]:
+    def _shown(self, heard: Heard) -> tuple[str, ...]:
         top = within(heard.choice, "logprobs", "content", 0, "top_logprobs")
         if not isinstance(top, list):
             return ()

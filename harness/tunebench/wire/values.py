@@ -172,7 +172,7 @@ def moment(value: Any) -> int | None:
             found = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             return None
-    if found is None or not 0 < found < 1000 * _LATEST_SECOND:
+    if found is None or not 1 <= found < 1000 * _LATEST_SECOND:
         return None
     return int(found if found < _LATEST_SECOND else found / 1000)
 
