@@ -7,7 +7,7 @@ from tunebench import Experiment
 from tunebench.errors import ConfigurationError
 from tunebench.settings import Configuration, configuration
 
-from .experiment_example import read_example
+from ..experiment_example import read_example
 
 SHOWS = """
 from tunebench.plugin.fixtures import configuration_key

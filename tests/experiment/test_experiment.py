@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tunebench import Experiment
 
-from .experiment_example import EXAMPLE, RULES, read_example
+from ..experiment_example import EXAMPLE, RULES, read_example
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tunebench import Experiment, TunebenchError
 
-from .experiment_example import EXAMPLE, read_example
+from ..experiment_example import EXAMPLE, read_example
 
 
 @pytest.fixture
