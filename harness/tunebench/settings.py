@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from tunebench.errors import ConfigurationError
+from tunebench.errors import ConfigurationError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +92,7 @@ def configuration(
     for name, value in table.items():
         at = f"{path}: [tool.tunebench] {name}"
         if name not in names:
-            raise ConfigurationError(f"{at} is not known here; {_hint(name, names)}")
+            raise ConfigurationError(f"{at} is not known here; {did_you_mean(name, names)}")
         found[name] = _checked(name, value, at, path.parent)
     if environment.get("CI", "").lower() not in _NO:
         found.pop("record", None)
@@ -175,13 +175,6 @@ def _table(folder: Path) -> tuple[Path, dict[str, object]]:
                     )
                 return path, table
     return folder / "pyproject.toml", {}
-
-
-def _hint(name: str, names: list[str]) -> str:
-    import difflib  # late: only a mistake needs it
-
-    near = difflib.get_close_matches(name.replace("-", "_"), names, 1)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}."
 
 
 def _read(name: str, text: str) -> object:

@@ -74,7 +74,7 @@ SKIP = 'shots = [0, 1, 4]\nskip = [{ model = "gemma3-270m", shots = 4, reason = 
         ('provider = "local"', 'provider = "lokal"', "[[model]] 1: there is no provider 'lokal'; "
          "did you mean 'local'?"),
         ('provider = "local"', 'provider = "openai"', "[[model]] 1: there is no provider "
-         "'openai'; known: local."),
+         "'openai'; known are local."),
         ('model = "smollm2-135m"', 'model = "smollm-135m"', "[[threshold]] 1: there is no model "
          "'smollm-135m'; did you mean 'smollm2-135m'?"),
         ("shots = [0, 1, 4]\n", SKIP.replace("gemma3", "gemma4"), "[matrix] skip 1: there is no "

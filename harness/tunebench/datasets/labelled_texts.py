@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tunebench.datasets.dataset import nearest
 from tunebench.datasets.table_files import read_table
-from tunebench.errors import DatasetError
+from tunebench.errors import DatasetError, nearest
 from tunebench.formatting import DIFFER_BY, look, shown, twins
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tunebench.datasets.dataset import nearest
-from tunebench.errors import DatasetError
+from tunebench.errors import DatasetError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,6 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from tunebench.datasets import prepared
-from tunebench.datasets.dataset import nearest
 from tunebench.datasets.download import check_reachable
 from tunebench.datasets.public_sets import (
     Public,
@@ -20,7 +19,7 @@ from tunebench.datasets.public_sets import (
     public,
     to_dataset,
 )
-from tunebench.errors import DatasetError
+from tunebench.errors import DatasetError, nearest
 
 if TYPE_CHECKING:
     import os

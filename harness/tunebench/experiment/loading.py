@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from tunebench.errors import ExperimentError
+from tunebench.errors import ExperimentError, did_you_mean
 from tunebench.experiment.schema import (
     ExperimentFile,
     FineTuning,
@@ -54,10 +53,7 @@ def read_file(path: Path) -> ExperimentFile:
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """There is no such name; the nearest known one, or all of them."""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}."
-    return f"there is no {kind} {name!r}; {hint}"
+    return f"there is no {kind} {name!r}; {did_you_mean(name, known)}"
 
 
 def _sentence(error: ValidationError) -> str:
@@ -110,7 +106,5 @@ def _unknown_key(loc: tuple[int | str, ...], place: str) -> str:
     for outer, inner, within in (("matrix", "skip", Skip), ("model", "prices", Prices)):
         if loc[0] == outer and inner in loc[1:-1]:
             table = within
-    known = list(table.model_fields) if table else []
-    near = difflib.get_close_matches(str(loc[-1]), known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."
+    hint = did_you_mean(str(loc[-1]), table.model_fields if table else ())
     return f"{place} is not known here; {hint}"
