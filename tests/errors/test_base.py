@@ -2,6 +2,7 @@ import copy
 import pickle
 
 import pytest
+
 from tunebench import errors
 from tunebench.errors import NetworkBlockedError, TunebenchError, keep_secret
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from tunebench.errors import (
     TunebenchError,
     hidden,

@@ -1,4 +1,5 @@
 import pytest
+
 from tunebench.errors import CellError, describe_error
 
 
