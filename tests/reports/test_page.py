@@ -8,7 +8,8 @@ from itertools import pairwise
 import pytest
 
 from tunebench.errors import ResultsError
-from tunebench.reports.page import report, write_report
+from tunebench.reports.page import Section, report, sections, write_report
+from tunebench.reports.page.blocks import paragraph
 
 from .made_results import cell, document, experiment, imdb_like, job, many, uplift
 
@@ -110,6 +111,25 @@ def test_the_sections_come_in_order(imdb):
     ]
     targets = [link["href"][1:] for link in imdb.all("a")]
     assert set(targets) <= {element.get("id") for element in imdb.elements}
+
+
+def test_a_section_is_added_to_the_list_alone(monkeypatch):
+    longest = Section(
+        "longest",
+        "The longest item",
+        lambda view: [paragraph(max(view.experiment["items"]))] if view.cells else [],
+    )
+    monkeypatch.setattr(sections, "SECTIONS", (longest, *sections.SECTIONS))
+    page = made(small())
+    assert page.sections()[:2] == ["The longest item", "What was measured"]
+    assert "The longest item movie-reviews/00002" in page.words()
+    assert page.one("a", href="#x1-longest")["text"] == page.one("h2", id="x1-longest")["text"]
+    assert "The longest item" not in made(document([])).words()
+
+
+def test_every_section_has_an_anchor_of_its_own():
+    anchors = [section.anchor for section in sections.SECTIONS]
+    assert len(anchors) == len(set(anchors))
 
 
 def test_every_table_has_a_caption_and_every_heading_a_scope(imdb):
