@@ -8,8 +8,9 @@ from itertools import pairwise
 import pytest
 
 from tunebench.errors import ResultsError
-from tunebench.reports.page import Section, report, sections, write_report
+from tunebench.reports.page import report, sections, write_report
 from tunebench.reports.page.blocks import paragraph
+from tunebench.reports.page.section import Section
 
 from .made_results import cell, document, experiment, imdb_like, job, many, uplift
 

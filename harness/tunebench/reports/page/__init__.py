@@ -4,6 +4,5 @@ Importing this package does not import the template engine; making a page does.
 """
 
 from tunebench.reports.page.rendering import report, report_bytes, write_report
-from tunebench.reports.page.section import Section, View
 
-__all__ = ["Section", "View", "report", "report_bytes", "write_report"]
+__all__ = ["report", "report_bytes", "write_report"]

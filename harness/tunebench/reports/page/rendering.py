@@ -7,13 +7,12 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from tunebench.errors import ResultsError
-from tunebench.reports.page.section import View
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
-    Row = Mapping[str, Any]
+    from tunebench.reports.page.section import Row, Rows, View
 
 _VERSION = 2
 _PARTS = (
@@ -113,8 +112,10 @@ def _wrong(problem: str) -> ResultsError:
     return ResultsError(problem, hint="write the results again with `pytest --results DIR`")
 
 
-def _views(parts: Mapping[str, Sequence[Row]], texts: Mapping[str, str] | None) -> list[View]:
+def _views(parts: Mapping[str, Rows], texts: Mapping[str, str] | None) -> list[View]:
     """The results of each experiment, also of those that only a cell or an error names."""
+    from tunebench.reports.page.section import View
+
     known = {entry["name"]: entry for entry in parts["experiments"] if entry.get("name")}
     for part in _PARTS:
         for entry in parts[part]:

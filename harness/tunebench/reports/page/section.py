@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from markupsafe import Markup
+from markupsafe import Markup
 
 Row = Mapping[str, Any]
+Rows = Sequence[Row]
+Block = Markup
+Blocks = Sequence[Block]
 
 
 @dataclass(frozen=True)
@@ -27,16 +29,16 @@ class View:
     id: str
     level: int
     experiment: Row
-    parts: Mapping[str, Sequence[Row]]
+    parts: Mapping[str, Rows]
     texts: Mapping[str, str] | None
 
     @property
-    def cells(self) -> Sequence[Row]:
+    def cells(self) -> Rows:
         """The cells."""
         return self.parts["cells"]
 
     @property
-    def rivals(self) -> Sequence[Row]:
+    def rivals(self) -> Rows:
         """The classical models."""
         return self.parts["baselines"]
 
@@ -60,13 +62,11 @@ class Section:
         title: its heading.
         content: makes its blocks (see `tunebench.reports.page.blocks`) from an experiment's
             results; an experiment for which there are none does not have the section.
-        wide: whether it may be wider than text.
     """
 
     anchor: str
     title: str
-    content: Callable[[View], Sequence[Markup]]
-    wide: bool = False
+    content: Callable[[View], Blocks]
 
 
 def short(row: Row) -> str:

@@ -46,6 +46,12 @@ class Point:
     high: float
     tuned: bool
 
+    @classmethod
+    def of(cls, row: Mapping[str, Any], series: str, x: float) -> Point:
+        """The point of a cell or rival of the results."""
+        label, tuned = str(row.get("cell") or series), bool(row.get("train_size"))
+        return cls(series, label, x, row["accuracy"], row["ci_low"], row["ci_high"], tuned)
+
 
 def sizes_chart(points: Sequence[Point], majority: float | None) -> Chart:
     """Draw accuracy by training size, one line per series; size 0 is apart on the left."""

@@ -2,54 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tunebench.reports.page.blocks import (
-    bounded,
-    bullets,
-    column,
-    figure,
-    folded,
-    interval,
-    paragraph,
-    some,
-    table,
-)
+from tunebench.reports.page import blocks
 from tunebench.reports.page.charts import Estimate, interval_chart
-from tunebench.reports.page.section import Row, Section, View, rival_name, short
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from markupsafe import Markup
+from tunebench.reports.page.section import (
+    Block,
+    Blocks,
+    Row,
+    Rows,
+    Section,
+    View,
+    rival_name,
+    short,
+)
 
 _MOST_LINES = 60
 _KINDS = ("fine-tuned", "prompted", "rival")
 
 
-def _content(view: View) -> Sequence[Markup]:
+def _content(view: View) -> Blocks:
     rows = [*view.cells, *view.rivals]
     if not rows:
         return []
-    shown = some(rows, _MOST_LINES, lambda row: -row["accuracy"])
-    blocks = [
-        paragraph(
+    shown = blocks.some(rows, _MOST_LINES, lambda row: -row["accuracy"])
+    content = [
+        blocks.paragraph(
             "Each mark is the share of texts that a cell answered right, its line the 95 % "
             "interval (Wilson). An answer without a label counts as wrong. The dashed line is the "
             "accuracy of the most frequent label."
         ),
-        figure(_chart(view, rows, shown)),
-        *bounded(shown, rows, "of highest accuracy", "cells and rivals"),
+        blocks.figure(_chart(view, rows, shown)),
+        *blocks.bounded(shown, rows, "of highest accuracy", "cells and rivals"),
         _table(view, rows),
     ]
     if checks := [gate | {"cell": c["cell"]} for c in view.cells for gate in c.get("gates") or ()]:
-        blocks.append(folded("The checks of the cells", _checks(view, checks)))
+        content.append(blocks.folded("The checks of the cells", _checks(view, checks)))
     if skipped := view.experiment.get("skipped"):
-        blocks += [paragraph("Left out of the matrix:"), bullets(map(_skip, skipped))]
-    return blocks
+        content += [
+            blocks.paragraph("Left out of the matrix:"),
+            blocks.bullets(map(_skip, skipped)),
+        ]
+    return content
 
 
-def _chart(view: View, rows: Sequence[Row], shown: Sequence[Row]) -> Markup:
+def _chart(view: View, rows: Rows, shown: Rows) -> Block:
     models = list(dict.fromkeys(row["model"] for row in shown))
     chart = interval_chart(
         [
@@ -78,35 +73,35 @@ def _chart(view: View, rows: Sequence[Row], shown: Sequence[Row]) -> Markup:
     )
 
 
-def _table(view: View, rows: Sequence[Row]) -> Markup:
+def _table(view: View, rows: Rows) -> Block:
     columns = [
         ("cell", False, _name),
-        column("rule", "decision_rule"),
-        column("texts", "n", ""),
-        column("right", "correct", ""),
-        column("no label", "unread", ""),
-        column("accuracy", "accuracy", ".3f"),
-        ("95 % interval", True, interval),
-        column("threshold", "min_accuracy", ".3f"),
-        column("verdict", "verdict"),
-        column("tokens in", "prompt_tokens", ","),
-        column("tokens out", "completion_tokens", ","),
-        column("ms a request", "latency_ms_median", ",.0f"),
+        blocks.column("rule", "decision_rule"),
+        blocks.column("texts", "n", ""),
+        blocks.column("right", "correct", ""),
+        blocks.column("no label", "unread", ""),
+        blocks.column("accuracy", "accuracy", ".3f"),
+        ("95 % interval", True, blocks.interval),
+        blocks.column("threshold", "min_accuracy", ".3f"),
+        blocks.column("verdict", "verdict"),
+        blocks.column("tokens in", "prompt_tokens", ","),
+        blocks.column("tokens out", "completion_tokens", ","),
+        blocks.column("ms a request", "latency_ms_median", ",.0f"),
     ]
-    return table(f"{view.id}-accuracy-table", "Accuracy of every cell", columns, rows)
+    return blocks.table(f"{view.id}-accuracy-table", "Accuracy of every cell", columns, rows)
 
 
-def _checks(view: View, checks: Sequence[Row]) -> Markup:
+def _checks(view: View, checks: Rows) -> Block:
     columns = [
-        column("cell", "cell"),
-        column("check", "gate"),
-        column("value", "value", ".4g"),
-        column("limit", "limit", ".4g"),
-        column("mode", "mode"),
-        column("verdict", "verdict"),
-        column("in words", "sentence"),
+        blocks.column("cell", "cell"),
+        blocks.column("check", "gate"),
+        blocks.column("value", "value", ".4g"),
+        blocks.column("limit", "limit", ".4g"),
+        blocks.column("mode", "mode"),
+        blocks.column("verdict", "verdict"),
+        blocks.column("in words", "sentence"),
     ]
-    return table(f"{view.id}-checks-table", "Checks of the cells", columns, checks)
+    return blocks.table(f"{view.id}-checks-table", "Checks of the cells", columns, checks)
 
 
 def _name(row: Row) -> str:

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from markupsafe import Markup
 
-from tunebench.reports.page.blocks import NOTHING, bullets, facts, paragraph, written
-from tunebench.reports.page.section import Section, View
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from tunebench.reports.page import blocks
+from tunebench.reports.page.section import Blocks, Section, View
 
 
-def _answer(view: View) -> Sequence[Markup]:
+def _answer(view: View) -> Blocks:
     if not view.parts["answers"]:
         return []
-    blocks = []
+    content = []
     for answer in view.parts["answers"]:
-        blocks.append(paragraph(answer["sentence"], "answer"))
+        content.append(blocks.paragraph(answer["sentence"], "answer"))
         if answer.get("decision"):
             decision = Markup("Decision: <strong>{}</strong>").format(answer["decision"])
-            blocks.append(paragraph(decision, "decision"))
+            content.append(blocks.paragraph(decision, "decision"))
         if answer.get("evidence"):
-            blocks.append(bullets(answer["evidence"], "evidence"))
-    return [*blocks, facts(_facts(view))]
+            content.append(blocks.bullets(answer["evidence"], "evidence"))
+    return [*content, blocks.facts(_facts(view))]
 
 
-def _measured(view: View) -> Sequence[Markup]:
+def _measured(view: View) -> Blocks:
     if view.parts["answers"]:
         return []
     return [
-        paragraph("The results contain no answer; below is what was measured."),
-        facts(_facts(view)),
+        blocks.paragraph("The results contain no answer; below is what was measured."),
+        blocks.facts(_facts(view)),
     ]
 
 
@@ -41,9 +36,9 @@ def _facts(view: View) -> list[tuple[str, str]]:
     texts = view.experiment.get("n") or max((cell["n"] for cell in cells), default=None)
     currencies = {cell["currency"] for cell in cells if cell.get("currency")}
     found = [
-        ("texts", written(texts, ",")),
-        ("labels", ", ".join(map(str, view.experiment.get("labels") or ())) or NOTHING),
-        ("majority label", written(view.majority, ".3f")),
+        ("texts", blocks.written(texts, ",")),
+        ("labels", ", ".join(map(str, view.experiment.get("labels") or ())) or blocks.NOTHING),
+        ("majority label", blocks.written(view.majority, ".3f")),
         ("models", str(len({cell["model"] for cell in cells}))),
         ("cells", f"{len(cells):,}"),
     ]

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from tunebench.reports.page.blocks import column, folded, paragraph, table, written
-from tunebench.reports.page.section import Section, View
+from tunebench.reports.page import blocks
+from tunebench.reports.page.section import Blocks, Section, View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from tunebench.reports.page.blocks import Column
 
 _MOST_MATRICES = 60
 _SCORES = {
@@ -24,24 +22,31 @@ _SCORES = {
 }
 
 
-def _content(view: View) -> Sequence[Markup]:
-    blocks = _matrices(view)
+def _content(view: View) -> Blocks:
+    content = _matrices(view)
     known = [key for key in _SCORES if any(cell.get(key) is not None for cell in view.cells)]
     if known:
-        columns = [column("cell", "cell"), *(column(_SCORES[key], key, ".3f") for key in known)]
+        columns = [
+            blocks.column("cell", "cell"),
+            *(blocks.column(_SCORES[key], key, ".3f") for key in known),
+        ]
         name, caption = f"{view.id}-scores-table", "Other scores of every cell"
-        blocks.append(folded("Other scores", table(name, caption, columns, view.cells)))
+        content.append(
+            blocks.folded("Other scores", blocks.table(name, caption, columns, view.cells))
+        )
     readings = {reading: None for cell in view.cells for reading in cell.get("readings") or ()}
     # Where every answer was read by the first rule there is nothing to tell.
     if set(readings) - {"exact", "likeliest"}:
-        columns = [column("cell", "cell"), *map(_reading, readings)]
+        columns = [blocks.column("cell", "cell"), *map(_reading, readings)]
         name, caption = f"{view.id}-readings-table", "How the answers of every cell were read"
-        blocks.append(folded("How answers were read", table(name, caption, columns, view.cells)))
-    return blocks
+        content.append(
+            blocks.folded("How answers were read", blocks.table(name, caption, columns, view.cells))
+        )
+    return content
 
 
-def _reading(name: str) -> Column:
-    return name, True, lambda row: written((row.get("readings") or {}).get(name, 0))
+def _reading(name: str) -> blocks.Column:
+    return name, True, lambda row: blocks.written((row.get("readings") or {}).get(name, 0))
 
 
 def _matrices(view: View) -> list[Markup]:
@@ -58,8 +63,8 @@ def _matrices(view: View) -> list[Markup]:
         _matrix(f"{view.id}-matrix{number}", cell, labels, matrix)
         for number, (cell, matrix) in enumerate(found[:_MOST_MATRICES], 1)
     ]
-    blocks = [
-        paragraph(
+    content = [
+        blocks.paragraph(
             "Rows are the true labels, columns the answers. The darker a count, the larger its "
             "share of its row."
         ),
@@ -68,8 +73,8 @@ def _matrices(view: View) -> list[Markup]:
     if len(shown) < len(found):
         text = f"These are the first {len(shown)} of {len(found):,} matrices; "
         note = Markup("{}<code>results.json</code> has all.").format(text)
-        blocks.append(paragraph(note, "note"))
-    return blocks
+        content.append(blocks.paragraph(note, "note"))
+    return content
 
 
 def _matrix(name: str, cell: str, labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> Markup:

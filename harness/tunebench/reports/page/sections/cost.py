@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tunebench.reports.page.blocks import (
-    bounded,
-    column,
-    figure,
-    folded,
-    paragraph,
-    some,
-    table,
-)
+from tunebench.reports.page import blocks
 from tunebench.reports.page.charts import Point, spent_chart, unbeaten
-from tunebench.reports.page.section import Row, Section, View
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from markupsafe import Markup
+from tunebench.reports.page.section import Block, Blocks, Row, Rows, Section, View
 
 _MOST_MODELS = 8
 _MOST_POINTS = 200
@@ -30,9 +15,9 @@ def _priced(view: View) -> list[Row]:
     return [{**cell, "spent": cell["cost_per_1000"]} for cell in known]
 
 
-def _cost(view: View) -> Sequence[Markup]:
+def _cost(view: View) -> Blocks:
     rows = _priced(view)
-    sentences = [paragraph(sentence) for sentence in view.sentences("break_evens")]
+    sentences = [blocks.paragraph(sentence) for sentence in view.sentences("break_evens")]
     if not rows:
         return sentences
     currency = next((row["currency"] for row in rows if row.get("currency")), None)
@@ -40,7 +25,7 @@ def _cost(view: View) -> Sequence[Markup]:
     return [*sentences, *_content(view, rows, title)]
 
 
-def _tokens(view: View) -> Sequence[Markup]:
+def _tokens(view: View) -> Blocks:
     if _cost(view):
         return []
     rows: list[Row] = [
@@ -51,45 +36,36 @@ def _tokens(view: View) -> Sequence[Markup]:
     if not rows:
         return []
     said = "The results have no prices. The axis is the tokens of an answer and its prompt."
-    return [paragraph(said), *_content(view, rows, "tokens per answer")]
+    return [blocks.paragraph(said), *_content(view, rows, "tokens per answer")]
 
 
-def _content(view: View, rows: Sequence[Row], title: str) -> list[Markup]:
+def _content(view: View, rows: Rows, title: str) -> list[Block]:
     models = list(dict.fromkeys(row["model"] for row in rows))[:_MOST_MODELS]
     of_models = [row for row in rows if row["model"] in models]
-    shown = some(of_models, _MOST_POINTS, lambda row: -row["accuracy"])
+    shown = blocks.some(of_models, _MOST_POINTS, lambda row: -row["accuracy"])
     columns = [
-        column("cell", "cell"),
-        column(title, "spent", ",.4g"),
-        column("accuracy", "accuracy", ".3f"),
+        blocks.column("cell", "cell"),
+        blocks.column(title, "spent", ",.4g"),
+        blocks.column("accuracy", "accuracy", ".3f"),
     ]
     if any(row.get("training_cost") is not None for row in rows):
-        columns.append(column("training cost", "training_cost", ",.4g"))
+        columns.append(blocks.column("training cost", "training_cost", ",.4g"))
     caption = f"Accuracy and {title}"
     return [
-        paragraph(
+        blocks.paragraph(
             "Filled marks are fine-tuned cells, hollow ones prompted. A cell is named if no other "
             "is more accurate at the same cost or less."
         ),
-        figure(_chart(view, shown, title)),
-        *bounded(shown, rows, f"of the first {len(models)} models", "cells"),
-        folded("The same as a table", table(f"{view.id}-cost-table", caption, columns, rows)),
+        blocks.figure(_chart(view, shown, title)),
+        *blocks.bounded(shown, rows, f"of the first {len(models)} models", "cells"),
+        blocks.folded(
+            "The same as a table", blocks.table(f"{view.id}-cost-table", caption, columns, rows)
+        ),
     ]
 
 
-def _chart(view: View, shown: Sequence[Row], title: str) -> Markup:
-    points = [
-        Point(
-            series=row["model"],
-            label=str(row["cell"]),
-            x=row["spent"],
-            y=row["accuracy"],
-            low=row["ci_low"],
-            high=row["ci_high"],
-            tuned=bool(row.get("train_size")),
-        )
-        for row in shown
-    ]
+def _chart(view: View, shown: Rows, title: str) -> Block:
+    points = [Point.of(row, row["model"], row["spent"]) for row in shown]
     best = ", ".join(point.label for point in unbeaten(points)[-3:])
     return spent_chart(points, title).svg(
         f"{view.id}-cost-chart",

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tunebench.reports.page.blocks import facts, paragraph, written
-from tunebench.reports.page.section import Row, Section, View
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from markupsafe import Markup
+from tunebench.reports.page import blocks
+from tunebench.reports.page.section import Block, Blocks, Rows, Section, View
 
 
-def _content(view: View) -> Sequence[Markup]:
+def _content(view: View) -> Blocks:
     if not view.parts["errors"]:
         return []
-    return [paragraph("These cells have no result."), errors(view.parts["errors"])]
+    return [blocks.paragraph("These cells have no result."), errors(view.parts["errors"])]
 
 
-def errors(entries: Sequence[Row]) -> Markup:
+def errors(entries: Rows) -> Block:
     """Cells with their errors."""
-    pairs = [(written(entry.get("cell")), written(entry.get("error"))) for entry in entries]
-    return facts(pairs, "errors")
+    pairs = [
+        (blocks.written(entry.get("cell")), blocks.written(entry.get("error"))) for entry in entries
+    ]
+    return blocks.facts(pairs, "errors")
 
 
 SECTION = Section("errors", "Errors", _content)

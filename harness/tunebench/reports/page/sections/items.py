@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from tunebench.reports.page.blocks import paragraph
-from tunebench.reports.page.section import Row, Section, View, rival_name, short
+from tunebench.reports.page import blocks
+from tunebench.reports.page.section import Blocks, Row, Rows, Section, View, rival_name, short
 from tunebench.reports.page.templates import template
 
 if TYPE_CHECKING:
@@ -37,17 +37,15 @@ class Answer:
     kind: str
 
 
-def _content(view: View) -> Sequence[Markup]:
+def _content(view: View) -> Blocks:
     rivals = [{**row, "cell": rival_name(row)} for row in view.rivals if row.get("predictions")]
     items = _items(view.experiment, [*view.cells, *rivals], view.texts)
     if items is None:
-        return [paragraph("The results have no answers by item.")]
+        return [blocks.paragraph("The results have no answers by item.")]
     return [Markup(template("sections/items.html").render(x=view, t=items))]
 
 
-def _items(
-    experiment: Row, cells: Sequence[Row], texts: Mapping[str, str] | None
-) -> dict[str, Any] | None:
+def _items(experiment: Row, cells: Rows, texts: Mapping[str, str] | None) -> dict[str, Any] | None:
     """The values of items.html; None if the results have no answers."""
     items, truth = experiment.get("items") or [], experiment.get("label_ids") or []
     answered = [cell for cell in cells if len(cell.get("predictions") or ()) == len(items)]
@@ -139,7 +137,7 @@ def _place(known: list[list[str]], hashes: list[str]) -> int | None:
     return known.index(hashes)
 
 
-def _groups(cells: Sequence[Row]) -> list[tuple[str, int]]:
+def _groups(cells: Rows) -> list[tuple[str, int]]:
     """Runs of cells of one model."""
     groups: list[tuple[str, int]] = []
     for cell in cells:
@@ -150,4 +148,4 @@ def _groups(cells: Sequence[Row]) -> list[tuple[str, int]]:
     return groups
 
 
-SECTION = Section("items", "Items", _content, wide=True)
+SECTION = Section("items", "Items", _content)

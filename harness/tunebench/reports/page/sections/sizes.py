@@ -2,53 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tunebench.reports.page.blocks import (
-    bounded,
-    column,
-    figure,
-    folded,
-    interval,
-    paragraph,
-    some,
-    table,
-)
+from tunebench.reports.page import blocks
 from tunebench.reports.page.charts import Point, sizes_chart
-from tunebench.reports.page.section import Row, Section, View
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from markupsafe import Markup
+from tunebench.reports.page.section import Block, Blocks, Row, Rows, Section, View
 
 _MOST_SERIES = 8
 
 
-def _content(view: View) -> Sequence[Markup]:
-    blocks = [paragraph(sentence) for sentence in view.sentences("data_needs")]
+def _content(view: View) -> Blocks:
+    content = [blocks.paragraph(sentence) for sentence in view.sentences("data_needs")]
     if not any(cell.get("train_size") for cell in view.cells):
-        return blocks
+        return content
     series = _series(view)
     names = list(series)
-    shown = some(names, _MOST_SERIES, lambda name: -max(row["accuracy"] for row in series[name]))
+    shown = blocks.some(
+        names, _MOST_SERIES, lambda name: -max(row["accuracy"] for row in series[name])
+    )
     rows = [{**row, "series": name} for name, line in series.items() for row in line]
     columns = [
-        column("series", "series"),
-        column("training rows", "train_size", ","),
-        column("accuracy", "accuracy", ".3f"),
-        ("95 % interval", True, interval),
+        blocks.column("series", "series"),
+        blocks.column("training rows", "train_size", ","),
+        blocks.column("accuracy", "accuracy", ".3f"),
+        ("95 % interval", True, blocks.interval),
     ]
     caption = "Accuracy by training size"
     return [
-        *blocks,
-        paragraph(
+        *content,
+        blocks.paragraph(
             "A hollow mark at 0 rows is the best prompt of the same model under the same decision "
             "rule."
         ),
-        figure(_chart(view, [row for row in rows if row["series"] in shown])),
-        *bounded(shown, names, "that reach the highest accuracy", "lines"),
-        folded("The same as a table", table(f"{view.id}-sizes-table", caption, columns, rows)),
+        blocks.figure(_chart(view, [row for row in rows if row["series"] in shown])),
+        *blocks.bounded(shown, names, "that reach the highest accuracy", "lines"),
+        blocks.folded(
+            "The same as a table", blocks.table(f"{view.id}-sizes-table", caption, columns, rows)
+        ),
     ]
 
 
@@ -74,21 +62,10 @@ def _series(view: View) -> dict[str, list[Row]]:
     return series
 
 
-def _chart(view: View, rows: Sequence[Row]) -> Markup:
+def _chart(view: View, rows: Rows) -> Block:
     lines = len({row["series"] for row in rows})
     sizes = len({row["train_size"] for row in rows if row["train_size"]})
-    points = [
-        Point(
-            series=row["series"],
-            label=row["series"],
-            x=row["train_size"],
-            y=row["accuracy"],
-            low=row["ci_low"],
-            high=row["ci_high"],
-            tuned=bool(row["train_size"]),
-        )
-        for row in rows
-    ]
+    points = [Point.of(row, row["series"], row["train_size"]) for row in rows]
     return sizes_chart(points, view.majority).svg(
         f"{view.id}-sizes-chart",
         "Accuracy by training size",

@@ -2,49 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tunebench.reports.page.blocks import (
-    bounded,
-    column,
-    figure,
-    interval,
-    paragraph,
-    some,
-    table,
-    written,
-)
+from tunebench.reports.page import blocks
 from tunebench.reports.page.charts import Estimate, interval_chart
-from tunebench.reports.page.section import Row, Section, View, short
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from markupsafe import Markup
-
-    from tunebench.reports.page.blocks import Column
+from tunebench.reports.page.section import Block, Blocks, Row, Rows, Section, View, short
 
 _MOST_LINES = 60
 _KINDS = ("the interval excludes 0", "the interval includes 0")
 
 
-def _content(view: View) -> Sequence[Markup]:
+def _content(view: View) -> Blocks:
     rows = view.parts["uplifts"]
     if not rows:
         return []
-    shown = some(rows, _MOST_LINES, lambda row: -abs(row["difference"]))
+    shown = blocks.some(rows, _MOST_LINES, lambda row: -abs(row["difference"]))
     return [
-        paragraph(
+        blocks.paragraph(
             "The accuracy of a cell minus that of another on the same texts. Mid-p is McNemar's "
             "test of one comparison; Holm's p is corrected for all comparisons of the experiment."
         ),
-        figure(_chart(view, shown)),
-        *bounded(shown, rows, "with the largest differences", "comparisons"),
+        blocks.figure(_chart(view, shown)),
+        *blocks.bounded(shown, rows, "with the largest differences", "comparisons"),
         _table(view, rows),
     ]
 
 
-def _chart(view: View, shown: Sequence[Row]) -> Markup:
+def _chart(view: View, shown: Rows) -> Block:
     estimates = [
         Estimate(
             group=str(row.get("model") or row["cell"]),
@@ -70,29 +54,29 @@ def _chart(view: View, shown: Sequence[Row]) -> Markup:
     return chart.svg(
         f"{view.id}-uplift-chart",
         "Uplift of each comparison with its 95 % interval",
-        f"{len(shown)} lines. The interval excludes 0 in {clear} of them. The table below has all "
-        "values.",
+        f"{len(shown)} lines. The interval excludes 0 in {clear} of them. The table below has "
+        "all values.",
     )
 
 
-def _table(view: View, rows: Sequence[Row]) -> Markup:
-    columns: list[Column] = [
-        column("cell", "cell"),
+def _table(view: View, rows: Rows) -> Block:
+    columns: list[blocks.Column] = [
+        blocks.column("cell", "cell"),
         ("over", False, _over),
-        column("texts", "n", ""),
-        column("uplift", "difference", "+.3f"),
-        ("95 % interval", True, lambda row: interval(row, "+.3f")),
-        column("only it right", "only_first", ""),
-        column("only the other", "only_other", ""),
+        blocks.column("texts", "n", ""),
+        blocks.column("uplift", "difference", "+.3f"),
+        ("95 % interval", True, lambda row: blocks.interval(row, "+.3f")),
+        blocks.column("only it right", "only_first", ""),
+        blocks.column("only the other", "only_other", ""),
         ("mid-p", True, lambda row: _p_value(row.get("mid_p"))),
     ]
     if any(row.get("exact_p") is not None for row in rows):
         columns.append(("exact p", True, lambda row: _p_value(row.get("exact_p"))))
     columns.append(("Holm p", True, lambda row: _p_value(row.get("holm_p"))))
     if any(row.get("texts_needed") is not None for row in rows):
-        columns.append(column("texts needed", "texts_needed", ","))
+        columns.append(blocks.column("texts needed", "texts_needed", ","))
     caption = "Uplift of every comparison, on the same texts"
-    return table(f"{view.id}-uplift-table", caption, columns, rows)
+    return blocks.table(f"{view.id}-uplift-table", caption, columns, rows)
 
 
 def _over(row: Row) -> str:
@@ -102,7 +86,9 @@ def _over(row: Row) -> str:
 
 
 def _p_value(value: Any) -> str:
-    return "<0.0001" if isinstance(value, float) and value < 0.0001 else written(value, ".4f")
+    return (
+        "<0.0001" if isinstance(value, float) and value < 0.0001 else blocks.written(value, ".4f")
+    )
 
 
 SECTION = Section("uplift", "Uplift", _content)
