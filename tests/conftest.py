@@ -320,9 +320,8 @@ def recorded_films(film_project: FilmProject, recordings: Recordings) -> FilmPro
 
 
 @pytest.fixture
-def pets(pytester: pytest.Pytester, loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> Pets:
-    """A user's repository for small experiments, still without one; its pages have no charts."""
-    monkeypatch.setattr("tunebench.reports.page.rendering._drawings", lambda: None)
+def pets(pytester: pytest.Pytester, loopback: Loopback) -> Pets:
+    """A user's repository for small experiments, still without one."""
     return Pets(pytester, loopback)
 
 

@@ -144,13 +144,10 @@ def test_a_file_sorted_by_label_serves_in_the_order_of_a_hash(project: OwnFilms)
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("test_share = 1.0", "[[]task] test_share: input should be less than 1 (given: 1.0); fix "
-         "it."),
-        ('overlap = "drop"', "[[]task] overlap: input should be 'refuse' or 'move' (given: "
-         "'drop'); fix it."),
-        ('order = "random"', "[[]task] order: input should be 'file' or 'hash' (given: 'random'); "
-         "fix it."),
-        ("text_colum = 1", "[[]task] text_colum is not known here; did you mean 'text_column'?"),
+        ("test_share = 1.0", "[[]task] test_share: must be less than 1, not 1.0."),
+        ('overlap = "drop"', "[[]task] overlap: must be 'refuse' or 'move', not 'drop'."),
+        ('order = "random"', "[[]task] order: must be 'file' or 'hash', not 'random'."),
+        ("text_colum = 1", "[[]task]: unknown key 'text_colum'; did you mean 'text_column'?"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_task_is_an_error_of_its_test_file(
@@ -167,4 +164,4 @@ def test_more_than_200_labels_are_an_error_of_its_test_file(project: OwnFilms) -
     project.edit('labels = ["Negative", "Positive"]', f"labels = [{labels}]")
     result = project.run()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*[[]task] labels: list should have at most 200 items*fix it."])
+    result.stdout.fnmatch_lines(["*[[]task] labels: must have 200 entries or fewer."])

@@ -160,9 +160,8 @@ def _probabilities(result: Result) -> list[list[float] | None] | None:
 
 
 def _skipped(experiment: Experiment) -> list[dict[str, Any]]:
-    names = ("model", "shots", "train_size", "decision_rule")
     return [
-        {**dict(zip(names, which, strict=True)), "reason": reason}
+        {**vars(which), "reason": reason}
         for which in experiment.combinations
         if (reason := experiment.skipped(which)) is not None
     ]

@@ -8,7 +8,7 @@ from tunebench import Experiment
 from tunebench.errors import ConfigurationError
 from tunebench.settings import Configuration, configuration
 
-from .experiment_example import read_example
+from ..experiment_example import read_example
 
 SHOWS = """
 from tunebench.plugin.fixtures import configuration_key
@@ -86,13 +86,13 @@ def test_a_file_above_the_repository_does_not_count(write):
         ("strict-verdicts = true", "did you mean 'strict_verdicts'?"),
         ("recrod = 'all'", "did you mean 'record'?"),
         ("zebra = 1", "known are record, results, baselines, budget, strict_verdicts, cassettes."),
-        ("record = 'always'", "record must be one of 'none', 'missing', 'all' (given: 'always')"),
-        ("record = []", "record must be one of"),
-        ("results = 3", "results must be the path of a folder (given: 3)"),
-        ("budget = '3'", "budget must be an amount of 0 or more (given: '3')"),
-        ("budget = nan", "budget must be an amount"),
-        ("budget = true", "budget must be an amount"),
-        ("baselines = 'yes'", "baselines must be true or false (given: 'yes')"),
+        ("record = 'always'", "record: must be one of 'none', 'missing', 'all', not 'always'."),
+        ("record = []", "record: must be one of"),
+        ("results = 3", "results: must be the path of a folder, not 3."),
+        ("budget = '3'", "budget: must be an amount of 0 or more, not '3'."),
+        ("budget = nan", "budget: must be an amount"),
+        ("budget = true", "budget: must be an amount"),
+        ("baselines = 'yes'", "baselines: must be true or false, not 'yes'."),
         ("budget = ", "this is not TOML"),
     ],
 )
@@ -113,13 +113,21 @@ def test_a_mistake_is_one_sentence_before_any_test_runs(pytester, table, said):
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("TUNEBENCH_BUDGET", "much", "TUNEBENCH_BUDGET must be an amount of 0 or more"),
-        ("TUNEBENCH_BASELINES", "perhaps", "TUNEBENCH_BASELINES must be true or false"),
+        ("TUNEBENCH_BUDGET", "much", "TUNEBENCH_BUDGET: must be an amount of 0 or more"),
+        ("TUNEBENCH_BASELINES", "perhaps", "TUNEBENCH_BASELINES: must be true or false"),
     ],
 )
 def test_a_mistake_in_the_environment_names_the_variable(tmp_path, variable, value, said):
     with pytest.raises(ConfigurationError, match=said):
         configuration(tmp_path, {}, {variable: value})
+
+
+def test_the_table_must_be_a_table(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool]\ntunebench = 'missing'\n")
+    with pytest.raises(ConfigurationError) as error:
+        configuration(tmp_path, {}, {})
+    path = tmp_path / "pyproject.toml"
+    assert str(error.value) == f"{path}: [tool] tunebench: must be a table; write [tool.tunebench]."
 
 
 def test_it_is_found_from_the_rootdir_wherever_pytest_is_started(pytester, monkeypatch):
@@ -143,7 +151,7 @@ def test_cassettes_lie_where_the_file_says(write):
 
 def test_a_wrong_folder_of_cassettes_is_one_sentence(write):
     folder = write("cassettes = 1")
-    with pytest.raises(ConfigurationError, match="cassettes must be the path of a folder"):
+    with pytest.raises(ConfigurationError, match="cassettes: must be the path of a folder"):
         _ = read_example(folder).cassettes
 
 

@@ -3,9 +3,7 @@
 import pytest
 
 BROKEN = "shot = [0]"
-SAID = (
-    "*benchmarks/broken/experiment.toml: [[]matrix[]] shot is not known here; did you mean 'shots'?"
-)
+SAID = "*benchmarks/broken/experiment.toml: [[]matrix[]]: unknown key 'shot'; did you mean 'shots'?"
 
 
 @pytest.fixture
@@ -88,7 +86,7 @@ def test_two_are_two_errors(project):
     done.assert_outcomes(passed=2, errors=2)
 
 
-def test_one_that_a_conftest_reads_is_told_in_a_sentence(project):
+def test_one_that_a_conftest_reads_is_a_sentence_too(project):
     folder = project.root / "benchmarks/broken"
     (folder / "conftest.py").write_text(
         f"from tunebench import Experiment\nexperiment = Experiment.read({str(folder)!r} + "

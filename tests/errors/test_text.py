@@ -8,16 +8,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tunebench.errors import printable as module
-from tunebench.errors.base import TunebenchError
-from tunebench.errors.text import hidden, keep_secret, printable, without_secrets
+from tunebench.errors import (
+    TunebenchError,
+    hidden,
+    keep_secret,
+    printable,
+    without_secrets,
+)
 
 KEY = "sk-made-up-key-0123456789"
 
 
 @pytest.fixture(autouse=True)
 def no_keys_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_secrets", set())
+    monkeypatch.setattr("tunebench.errors.text._secrets", set())
 
 
 @pytest.mark.parametrize(
@@ -46,7 +50,7 @@ def no_keys_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_text_is_one_line_that_does_nothing(text: str, shown: str) -> None:
     assert printable(text) == shown
-    assert str(TunebenchError(text)) == shown
+    assert str(TunebenchError(f"{text}.")) == printable(f"{text}.")
 
 
 pieces = st.lists(
@@ -94,7 +98,7 @@ def test_a_placeholder_is_no_key() -> None:
 
 HOSTILE = """\
 import json
-from tunebench.errors import printable
+from tunebench.errors import keep_secret, printable
 from tunebench.wire import Asked, Unusable, other_model, parsed, read_answers, words
 from tunebench.wire.values import shown
 
@@ -105,13 +109,13 @@ def refused(body):
         return str(problem)
 
 key = "sk-made-up-key-0123456789"
-printable.keep_secret(key)
+keep_secret(key)
 n = 200_000
 for piece in (":", "#", "##vso", " ", "\\n", "\\x1b", "-1234", "1", "@", "[", "\\ud800", '"', key,
               key[:9]):
     text = piece * (n // len(piece))
     for hostile in (text + "x", " " * n + text):
-        printable.printable(hostile)
+        printable(hostile)
         words({"message": [hostile]})
         shown([hostile])
         other_model("m", hostile, None)

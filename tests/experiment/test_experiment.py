@@ -6,7 +6,7 @@ import pytest
 
 from tunebench import Experiment
 
-from .experiment_example import EXAMPLE, RULES, read_example
+from ..experiment_example import EXAMPLE, RULES, read_example
 
 
 @pytest.fixture

@@ -10,12 +10,7 @@ from hypothesis import strategies as st
 
 from tunebench.errors import ResultsError
 from tunebench.errors.base import TunebenchError
-from tunebench.statistics.learning_curves import (
-    accuracy_by_size,
-    curve_of_metrics,
-    epochs,
-    read_curve,
-)
+from tunebench.statistics import accuracy_by_size, curve_of_metrics, epochs, read_curve
 from tunebench.statistics.result_files import COLUMNS
 
 OLDER = b"""\
@@ -74,7 +69,7 @@ def test_base64_is_read_as_what_it_holds(curve, ending, mark, wrapped):
 
 
 @given(content=st.binary() | st.text().map(str.encode) | st.text("step,1\n").map(str.encode))
-def test_whatever_comes_is_a_curve_or_one_sentence(content):
+def test_any_content_is_a_curve_or_one_sentence(content):
     try:
         said = f"the result file has {len(read_curve(content))} steps."
     except ResultsError as error:
@@ -141,7 +136,7 @@ def test_a_file_of_steps_alone_is_a_curve():
         (b"step\n1\n1\n", "r.csv, line 3: step 1 comes after step 1, and steps must ascend"),
     ],
 )
-def test_what_is_no_curve_is_refused_with_its_line(content, sentence):
+def test_a_wrong_file_is_an_error_with_its_line(content, sentence):
     with pytest.raises(ResultsError) as caught:
         read_curve(content, source="r.csv")
     assert sentence in str(caught.value)
@@ -190,7 +185,7 @@ def test_events_give_the_curve_of_the_file():
     pd.testing.assert_frame_equal(curve_of_metrics(told), read_curve(OLDER))
 
 
-def test_of_a_step_told_twice_the_later_holds():
+def test_of_a_repeated_step_the_later_counts():
     told = [
         {"step": 2, "train_loss": 9},
         {"step": 1, "train_loss": 3},
@@ -201,12 +196,12 @@ def test_of_a_step_told_twice_the_later_holds():
     assert curve["training_loss"].tolist() == [3, 1]
 
 
-def test_a_job_that_has_told_nothing_has_no_curve():
+def test_a_job_without_events_has_no_curve():
     with pytest.raises(ResultsError, match=r"ftjob-1 \(queued\): there are no rows"):
         curve_of_metrics([{"note": 1}], source="ftjob-1 (queued)")
 
 
-def test_what_an_event_tells_must_be_a_number():
+def test_a_metric_of_an_event_must_be_a_number():
     with pytest.raises(ResultsError, match="step 1: the cell 'x' of the column"):
         curve_of_metrics([{"step": 1, "train_loss": "x"}])
 
@@ -249,10 +244,10 @@ def test_without_fine_tuned_cells_there_are_no_sizes():
 
 
 def test_two_rows_of_one_cell_are_refused():
-    with pytest.raises(ResultsError, match="m-ft300 by text more than once"):
+    with pytest.raises(ResultsError, match="m-ft300 under text more than once"):
         accuracy_by_size([row(), row()])
 
 
-def test_rows_that_are_no_results_are_refused():
+def test_rows_without_a_field_are_an_error():
     with pytest.raises(ResultsError, match="row 2 of the results has no usable 'accuracy'"):
         accuracy_by_size([row(), {"train_size": 1, "model": "m", "decision_rule": "text"}])

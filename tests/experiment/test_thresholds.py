@@ -42,17 +42,20 @@ def read(tmp_path):
 @pytest.mark.parametrize(
     ("limits", "said"),
     [
-        ("", "it sets no limit; add min_accuracy, min_uplift, max_cost or max_regression."),
-        ('mode = "confident"', "it sets no limit; add min_accuracy"),
-        ("min_uplift = 0", 'min_uplift is over another cell; name it, as over = "one-0shot".'),
-        ('over = "one-1shot"\nmin_accuracy = 0', "over goes with min_uplift; add that, or leave"),
+        ("", "there is no limit; add min_accuracy, min_uplift, max_cost or max_regression."),
+        ('mode = "confident"', "there is no limit; add min_accuracy"),
+        (
+            "min_uplift = 0",
+            'min_uplift needs the cell to compare with; name it, as over = "one-0shot".',
+        ),
+        ('over = "one-1shot"\nmin_accuracy = 0', "`over` is only for min_uplift; add that, or"),
         ('min_uplift = 0\nover = "one-2shot"', "there is no cell 'one-2shot'; did you mean 'one-"),
-        ('min_uplift = 0\nover = "one-0shot"', "one-0shot would be compared with itself; say"),
-        ('min_uplift = 2\nover = "one-1shot"', "min_uplift: input should be less than or equal"),
+        ('min_uplift = 0\nover = "one-0shot"', "one-0shot would be compared with itself; select"),
+        ('min_uplift = 2\nover = "one-1shot"', "min_uplift: must be at most 1, not 2."),
         ("max_cost = 1", "max_cost of one-0shot needs prices; give the model 'one' prices with"),
-        ("max_cost = -1", "max_cost: input should be greater than or equal to 0"),
-        ("max_regression = 1.5", "max_regression: input should be less than or equal to 1"),
-        ('min_accuracy = 0\nmode = "sure"', "mode: input should be 'point' or 'confident'"),
+        ("max_cost = -1", "max_cost: must be at least 0, not -1."),
+        ("max_regression = 1.5", "max_regression: must be at most 1, not 1.5."),
+        ('min_accuracy = 0\nmode = "sure"', "mode: must be 'point' or 'confident', not 'sure'."),
     ],
 )
 def test_a_limit_that_cannot_be_judged_is_a_sentence(read, limits, said):
@@ -64,11 +67,17 @@ def test_a_limit_that_cannot_be_judged_is_a_sentence(read, limits, said):
 @pytest.mark.parametrize(
     ("prices", "said"),
     [
-        ("prices = { input = 1, output = 2, per_hour = 3 }", "'one' are by the token and per_hour"),
-        ("prices = { input = -1 }", "prices.input: input should be greater than or equal to 0"),
-        ("prices = { inputs = 1 }", "prices.inputs is not known here; did you mean 'input'?"),
-        ('prices = { input = 1, currency = "euro" }', "prices.currency: string should match"),
-        ("prices = { input = inf }", "prices.input: input should be a finite number"),
+        (
+            "prices = { input = 1, output = 2, per_hour = 3 }",
+            "prices: the prices of 'one' are both per token and per_hour",
+        ),
+        ("prices = { input = -1 }", "prices.input: must be at least 0, not -1."),
+        ("prices = { inputs = 1 }", "prices: unknown key 'inputs'; did you mean 'input'?"),
+        (
+            'prices = { input = 1, currency = "euro" }',
+            "prices.currency: must be three capital letters such as EUR",
+        ),
+        ("prices = { input = inf }", "prices.input: must be a finite number, not inf."),
     ],
 )
 def test_prices_that_make_no_sense_are_a_sentence(read, prices, said):
