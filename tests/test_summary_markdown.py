@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tunebench import Experiment
 from tunebench.analysis import GATES, verdict_of
 from tunebench.api import Answer
