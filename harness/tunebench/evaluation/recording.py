@@ -71,7 +71,6 @@ def recorded_file(
 
 def place_in(cell: Cell, error: TunebenchError) -> str:
     """The place of an error in a cell, for an error that is raised in its stead."""
-    name, where = str(cell), error.where
-    if where is None:
-        return name
-    return where if where.startswith((f"{name}: ", f"{name}, ")) else f"{name}: {where}"
+    name, where = str(cell), error.where or str(cell)
+    inside = where == name or where.startswith((f"{name}: ", f"{name}, "))
+    return where if inside else f"{name}: {where}"
