@@ -6,6 +6,7 @@ from tunebench.analysis.comparison import Comparison
 from tunebench.analysis.details import reported, row_of
 from tunebench.analysis.gates import GATES, Judged, Sources, Verdict, judge_limits, verdict_of
 from tunebench.analysis.regression import Regression, entry_of, regression_of
+from tunebench.analysis.rivals import require_libraries
 from tunebench.analysis.summary import Summary
 from tunebench.analysis.uplift import Uplift
 
@@ -26,6 +27,7 @@ __all__ = [
     "read_baseline",
     "regression_of",
     "reported",
+    "require_libraries",
     "row_of",
     "verdict_of",
 ]

@@ -3,8 +3,9 @@
 import json
 
 import pytest
+
 from tunebench.analysis import GATES
-from tunebench.experiment import LIMITS
+from tunebench.experiment.schema import LIMITS
 
 TEST = """
 @pytest.mark.parametrize("cell", experiment.cells, ids=str)

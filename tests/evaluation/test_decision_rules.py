@@ -12,7 +12,7 @@ from tunebench.experiment import DecisionRule
 from tunebench.formatting.prompts import AnswerFormat
 from tunebench.formatting.reading import Reader
 
-from .rule_example import rules_at, saying, showing
+from ..rule_example import rules_at, saying, showing
 
 
 @pytest.fixture
