@@ -1,24 +1,30 @@
-"""One cell, from data to result.
+"""Evaluation of one cell, from data to result.
 
 Results always come from the cassette: recording first sends what is missing, then the cell is
-evaluated by replay. So a recording and every later replay give the same result.
+replayed. So a recording and every later replay give the same result.
 """
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tunebench.api import endpoint_of
-from tunebench.cassettes import CassetteFile, blocked_network, item_index, use_cassette
+from tunebench.cassettes import blocked_network, item_index, use_cassette
 from tunebench.errors import CellError, TunebenchError
 from tunebench.evaluation.connections import Connections, known_names
 from tunebench.evaluation.estimate import Estimate, answers_announcement
 from tunebench.evaluation.fine_tuning import FineTunedModels
 from tunebench.evaluation.inputs import prompts_of, test_rows, texts_of
 from tunebench.evaluation.judgements import judge
-from tunebench.evaluation.recording import NoProgress, Progress, place_in, recorded_file
+from tunebench.evaluation.recording import (
+    NoProgress,
+    Progress,
+    cassette_file,
+    place_in,
+    recorded_file,
+)
 from tunebench.evaluation.result import Result
 from tunebench.evaluation.rules import fields_of, overrides_of, rule_of
 
@@ -38,13 +44,13 @@ class Runner:
     """Evaluates cells; keeps data and connections for the next one.
 
     Attributes:
-        record: ``none`` replays and sends nothing; ``missing`` asks for what the cassette lacks;
-            ``all`` records a new cassette and puts it in place when it is complete.
-        start_provider: called before the first request of a cell leaves, with the experiment and
+        record: ``none`` replays and sends nothing; ``missing`` sends what the cassette lacks;
+            ``all`` records a new cassette, which replaces the old one when it is complete.
+        start_provider: called before the first request of a cell is sent, with the experiment and
             the provider's name; starts the local provider.
-        budget: what recordings may cost, or None.
-        unplayed: of each cassette that a replay came to the end of, the keys of the rows that
-            it did not ask for.
+        budget: the limit of the estimated costs of recordings, or None.
+        unplayed: for each cassette that was replayed to the end, the keys of the rows that were
+            not used.
     """
 
     record: RecordMode = "none"
@@ -59,12 +65,12 @@ class Runner:
         )
 
     def evaluate(self, cell: Cell, hint: str, progress: Progress | None = None) -> Result:
-        """Evaluate a cell, recording before where told.
+        """Evaluate a cell; records it first unless `record` is ``none``.
 
         Args:
             cell: the cell.
             hint: how to record it, for the message of a miss.
-            progress: told how the recording gets on.
+            progress: shows the progress of the recording.
 
         Raises:
             CellError: data, cassette or provider did not give what the cell needs. What was
@@ -88,12 +94,12 @@ class Runner:
             raise CellError(error.problem, where=where, hint=error.hint) from error
 
     def fine_tuned(self, cell: Cell, hint: str, progress: Progress | None = None) -> FineTuned:
-        """The model of a fine-tuned cell alone, by its job, which is recorded before where told.
+        """The model of a fine-tuned cell, from its job; records that first as `evaluate` does.
 
         Args:
             cell: a cell with a training size.
             hint: how to record its job, for the message of a miss.
-            progress: told how the job gets on.
+            progress: shows the progress of the job.
 
         Raises:
             RecordingError: the job failed, or is not recorded.
@@ -110,7 +116,7 @@ class Runner:
         provider = cell.experiment.models[cell.model].provider
         items: dict[str, str] = {}
         with (
-            recorded_file(_open, cell, cell.cassette, self.record) as file,
+            recorded_file(cell, cell.cassette, str(cell), self.record) as file,
             use_cassette(
                 file,
                 before_send=lambda: self.start_provider(cell.experiment, provider),
@@ -150,22 +156,21 @@ class Runner:
         provider = cell.experiment.models[cell.model].provider
         rows = test_rows(cell.experiment)
         client = self._connections.client(cell.experiment, provider, recording=False)
-        file = _open(cell, cell.cassette)
         items: dict[str, str] = {}
-        try:
-            with use_cassette(file, before_send=None, items=items, hint=hint) as cassette:
-                rule = rule_of(cell, client)
-                answers = []
-                for asked in _requests(cell, rule):
-                    items |= item_index(asked.prompts)
-                    prompts = list(asked.prompts.values())
-                    replies = client.complete(_asked(cell, made), prompts, asked.fields)
-                    answers.append([answer for reply in replies for answer in reply.answers])
-                decisions = rule.decide(answers)
-                unplayed = self.unplayed[cell.cassette] = cassette.unplayed
-                told = cassette.told()
-        finally:
-            file.close()
+        with (
+            closing(cassette_file(cell, cell.cassette, str(cell))) as file,
+            use_cassette(file, before_send=None, items=items, hint=hint) as cassette,
+        ):
+            rule = rule_of(cell, client)
+            answers = []
+            for asked in _requests(cell, rule):
+                items |= item_index(asked.prompts)
+                prompts = list(asked.prompts.values())
+                replies = client.complete(_asked(cell, made), prompts, asked.fields)
+                answers.append([answer for reply in replies for answer in reply.answers])
+            decisions = rule.decide(answers)
+            unplayed = self.unplayed[cell.cassette] = cassette.unplayed
+            told = cassette.told()
         return Result(
             cell=cell,
             judgements=judge(
@@ -190,20 +195,20 @@ class Runner:
 
 @dataclass(frozen=True)
 class _Request:
-    """What each text of a cell is asked once: the request's fields, and the prompts by item id."""
+    """One request for each text of a cell: the fields of its body, and the prompts by item id."""
 
     fields: dict[str, Any]
     prompts: dict[str, Prompt]
 
 
 def _requests(cell: Cell, rule: Rule) -> Sequence[_Request]:
-    """What a cell asks, a request for each round of its rule."""
+    """The requests of a cell, one for each round of its rule."""
     prompts = dict(prompts_of(cell))
     parameters = cell.experiment.models[cell.model].parameters
     return [
         _Request(
             fields_of(asked, parameters),
-            # Of completions only: a chat cannot be continued.
+            # Only for completions: a chat cannot be continued.
             {item: f"{prompt}{asked.suffix}" for item, prompt in prompts.items()}
             if asked.suffix
             else prompts,
@@ -213,16 +218,12 @@ def _requests(cell: Cell, rule: Rule) -> Sequence[_Request]:
 
 
 def _asked(cell: Cell, made: FineTuned | None) -> str:
-    """The name of the model that is asked."""
+    """The model's name in requests."""
     return made.model if made else cell.experiment.models[cell.model].provider_id
 
 
-def _open(cell: Cell, path: Path) -> CassetteFile:
-    return CassetteFile(path, experiment=cell.experiment.name, recording=str(cell))
-
-
 def orphans(experiment: Experiment) -> Iterator[Path]:
-    """Cassettes in an experiment's folder that belong to none of its cells."""
+    """The cassettes in an experiment's folder that belong to none of its cells."""
     known = {cell.cassette for cell in experiment.cells}
     known |= {cell.job_cassette for cell in experiment.cells if cell.train_size}
     for folder in (experiment.cassettes, experiment.cassettes / "jobs"):
