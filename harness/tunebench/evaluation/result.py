@@ -101,10 +101,10 @@ class Result:
         """Remarks on the answers, a sentence each."""
         remarks = [f"{self.cell}: {self.unread_sentence}."] if self.unread else []
         remarks += [
-            f"{self.cell}: asked with {name} = {asked!r}, as the model's `parameters` say, and not "
+            f"{self.cell}: sent with {name} = {sent!r}, as the model's `parameters` say, and not "
             f"with its decision rule's {of_rule!r}"
-            + (": the answers are drawn by chance." if name == "temperature" and asked else ".")
-            for name, (of_rule, asked) in self.overrides.items()
+            + (": the answers are drawn by chance." if name == "temperature" and sent else ".")
+            for name, (of_rule, sent) in self.overrides.items()
         ]
         return remarks
 
@@ -134,7 +134,7 @@ class Result:
     def cost_per_1000(self) -> float | None:
         """The cost of 1,000 answers like these; None without prices.
 
-        With a price by the hour, requests count as if they were made one after another.
+        With a price per hour, requests count as if they were made one after another.
         """
         return cost_per_1000(
             self.prices, self.prompt_tokens, self.completion_tokens, self.seconds, self.n

@@ -127,14 +127,14 @@ class Runner:
             ) as cassette,
         ):
             client = self._connections.client(cell.experiment, provider, recording=True)
-            model = _asked(cell, made)
+            model = _model_name(cell, made)
             requests = _requests(cell, rule_of(cell, client))
             lacking = []
-            for asked in requests:
-                items |= item_index(asked.prompts)
-                prompts = list(asked.prompts.values())
+            for request in requests:
+                items |= item_index(request.prompts)
+                prompts = list(request.prompts.values())
                 endpoint = f"POST {endpoint_of(prompts[0])[1:]}"
-                fields = {"model": model, **asked.fields}
+                fields = {"model": model, **request.fields}
                 lacking.append(cassette.lacking(endpoint, fields, prompts))
             if to_send := [prompt for prompts in lacking for prompt in prompts]:
                 estimate = Estimate.of_answers(cell, to_send, file)
@@ -143,11 +143,11 @@ class Runner:
                 if self.budget is not None:
                     self.budget.take(estimate)
             progress.answered(len(requests[-1].prompts) - len(lacking[-1]))
-            for number, (asked, prompts) in enumerate(zip(requests, lacking, strict=True), 1):
+            for number, (request, prompts) in enumerate(zip(requests, lacking, strict=True), 1):
                 client.complete(
                     model,
                     prompts,
-                    asked.fields,
+                    request.fields,
                     done=progress.answered if number == len(requests) else lambda _: None,
                     say=lambda line: progress.say(f"{cell}: {line}"),
                 )
@@ -156,6 +156,7 @@ class Runner:
         provider = cell.experiment.models[cell.model].provider
         rows = test_rows(cell.experiment)
         client = self._connections.client(cell.experiment, provider, recording=False)
+        model = _model_name(cell, made)
         items: dict[str, str] = {}
         with (
             closing(cassette_file(cell, cell.cassette, str(cell))) as file,
@@ -163,10 +164,10 @@ class Runner:
         ):
             rule = rule_of(cell, client)
             answers = []
-            for asked in _requests(cell, rule):
-                items |= item_index(asked.prompts)
-                prompts = list(asked.prompts.values())
-                replies = client.complete(_asked(cell, made), prompts, asked.fields)
+            for request in _requests(cell, rule):
+                items |= item_index(request.prompts)
+                prompts = list(request.prompts.values())
+                replies = client.complete(model, prompts, request.fields)
                 answers.append([answer for reply in replies for answer in reply.answers])
             decisions = rule.decide(answers)
             unplayed = self.unplayed[cell.cassette] = cassette.unplayed
@@ -188,7 +189,7 @@ class Runner:
             seconds=told.seconds,
             server=", ".join(told.servers),
             label_logprobs=tuple(decision.logprobs for decision in decisions),
-            answered_as=", ".join(name for name in told.models if name != _asked(cell, made)),
+            answered_as=", ".join(name for name in told.models if name != model),
             overrides=overrides_of(rule, cell.experiment.models[cell.model].parameters),
         )
 
@@ -207,17 +208,17 @@ def _requests(cell: Cell, rule: Rule) -> Sequence[_Request]:
     parameters = cell.experiment.models[cell.model].parameters
     return [
         _Request(
-            fields_of(asked, parameters),
+            fields_of(one, parameters),
             # Only for completions: a chat cannot be continued.
-            {item: f"{prompt}{asked.suffix}" for item, prompt in prompts.items()}
-            if asked.suffix
+            {item: f"{prompt}{one.suffix}" for item, prompt in prompts.items()}
+            if one.suffix
             else prompts,
         )
-        for asked in rule.rounds
+        for one in rule.rounds
     ]
 
 
-def _asked(cell: Cell, made: FineTuned | None) -> str:
+def _model_name(cell: Cell, made: FineTuned | None) -> str:
     """The model's name in requests."""
     return made.model if made else cell.experiment.models[cell.model].provider_id
 

@@ -49,7 +49,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where gates find what a result alone does not tell.
+    """Where gates find what a result alone does not have.
 
     Attributes:
         compare: compares the result with that of another cell of its experiment, given by id.
