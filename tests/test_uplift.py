@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tunebench import Experiment, TunebenchError
 from tunebench.analysis import Uplift
 from tunebench.evaluation.result import Result

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tunebench.api import Client
 from tunebench.cassettes import CassetteFile, use_cassette
 from tunebench.errors import RequestError

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tunebench.cassettes.fingerprint import fingerprint, text_sha256
 from tunebench.cassettes.first_format import converted, first_format_header
 from tunebench.errors import CassetteError, printable

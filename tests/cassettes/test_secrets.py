@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tunebench.api import Client
 from tunebench.cassettes import use_cassette
 from tunebench.errors import CassetteError, RequestError, printable
