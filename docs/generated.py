@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 from unittest import mock
 
+from house import picture
 from pydantic import BaseModel
 from sphinx.errors import SphinxError
 
@@ -162,7 +163,7 @@ def _pytest_options() -> str:
         printed = subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "tunebench.plugin", "--help"],
             cwd=empty,
-            env={**os.environ, **_WIDTH, "PYTHONPATH": str(_ROOT)},
+            env={**os.environ, **_WIDTH, "PYTHONPATH": str(_ROOT / "harness")},
             capture_output=True,
             text=True,
             check=True,
@@ -227,12 +228,12 @@ def _python_api() -> str:
     )
 
 
-def _scoring() -> str:
-    from tunebench import statistics as scoring
+def _statistics() -> str:
+    from tunebench import statistics
 
     parts = []
-    for name in scoring.__all__:
-        one = getattr(scoring, name)
+    for name in statistics.__all__:
+        one = getattr(statistics, name)
         kind = "autoclass" if inspect.isclass(one) else "autofunction"
         parts.append(f"```{{eval-rst}}\n.. {kind}:: {one.__module__}.{one.__qualname__}\n```")
     return "\n\n".join(parts)
@@ -245,7 +246,7 @@ def errors() -> dict[str, tuple[str, str, str]]:
     """
     classes = {}
     for path in sorted((_ROOT / "harness/tunebench").rglob("*.py")):
-        module = path.relative_to(_ROOT).with_suffix("").as_posix().replace("/", ".")
+        module = path.relative_to(_ROOT / "harness").with_suffix("").as_posix().replace("/", ".")
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef):
                 bases = [ast.unparse(base) for base in node.bases]
@@ -271,47 +272,18 @@ def _errors() -> str:
     return "\n".join(entries)
 
 
-# What the README says
-
-
-def _readme(start: str, end: str) -> str:
-    text = (_ROOT / "README.md").read_text(encoding="utf-8")
-    _, found, rest = text.partition(start)
-    part, ended, _ = rest.partition(end)
-    if not (found and ended):
-        raise SphinxError(f"README.md has no part from {start!r} to {end!r}; fix generated.py.")
-    return found + part
-
-
-def _answer() -> str:
-    return _readme("**Here fine-tuning beats prompting", "\n## ")
-
-
-def _printed_tables() -> str:
-    return "```text\n" + _readme("model        ", "```") + "```"
-
-
-def _printed_for(example: str) -> Callable[[], str]:
-    """The block that README shows below the heading of an example."""
-
-    def printed() -> str:
-        shown = _readme(f"**{example}", "\n```\n\n")
-        return "```text\n" + shown.partition("```\n")[2] + "\n```"
-
-    return printed
+def _house() -> str:
+    return f"```text\n{picture()}```"
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    "answer": _answer,
     "commands": _commands,
     "errors": _errors,
     "experiment-file": _experiment_file,
     "fixtures": _fixtures,
+    "house": _house,
     "presets": _presets,
-    "printed-sentences": _printed_for("Sentences"),
-    "printed-tables": _printed_tables,
-    "printed-tickets": _printed_for("Tickets"),
     "pytest-options": _pytest_options,
     "python-api": _python_api,
-    "scoring": _scoring,
+    "statistics": _statistics,
 }

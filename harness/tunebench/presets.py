@@ -1,4 +1,4 @@
-"""What is known of providers before they are asked: the presets of a ``[provider]`` table.
+"""Presets of providers: what the key ``preset`` of a ``[provider]`` table fills in.
 
 Each was read in the provider's own documentation or source in November 2026, at the addresses that
 stand with it. What could not be read there is left out, so a preset may claim less than its

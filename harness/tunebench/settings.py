@@ -1,4 +1,4 @@
-"""What a repository sets once: the table ``[tool.tunebench]`` of its pyproject.toml.
+"""Settings of a run: options, environment and ``[tool.tunebench]`` in pyproject.toml.
 
 The command line wins over the environment (``TUNEBENCH_RECORD`` and so on), which wins over the
 file. Where the variable ``CI`` is set the file does not make a run record: replay is the default

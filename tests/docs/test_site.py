@@ -75,7 +75,7 @@ def test_every_option_of_the_plugin_is_told(site):
 
 
 def test_every_fixture_error_and_public_name_is_told(site, generated):
-    from tunebench import statistics as scoring
+    from tunebench import statistics
 
     fixtures = text_of(site / "reference/pytest.html")
     for name in ("evaluate", "compare", "gate"):
@@ -88,8 +88,8 @@ def test_every_fixture_error_and_public_name_is_told(site, generated):
     public = text_of(site / "reference/python.html")
     for name in tunebench.__all__:
         assert name in public
-    functions = text_of(site / "reference/scoring.html")
-    for name in scoring.__all__:
+    functions = text_of(site / "reference/statistics.html")
+    for name in statistics.__all__:
         assert name in functions
 
 
@@ -116,7 +116,7 @@ def test_no_page_asks_another_machine_for_anything(site):
 def test_a_link_or_part_that_is_not_there_ends_the_build(tmp_path, line, complaint):
     source = tmp_path / "docs"
     source.mkdir()
-    for name in ("conf.py", "generated.py"):
+    for name in ("conf.py", "generated.py", "house.py"):
         (source / name).symlink_to(DOCS / name)
     (source / "tutorial.md").write_text("# Tutorial\n")
     (source / "index.md").write_text(f"# Home\n\n{line}\n\n```{{toctree}}\ntutorial\n```\n")

@@ -1,4 +1,4 @@
-"""Talking to providers over HTTP."""
+"""Requests to providers over HTTP: completions, chats, fine-tuning jobs."""
 
 from tunebench.api.answers import Answer, Prompt, endpoint_of
 from tunebench.api.client import Client, Reply

@@ -1,4 +1,4 @@
-"""Labelled texts in: `load` finds a data set by its name and gives it as two frames.
+"""Labelled texts: `load` finds a data set by its name and gives it as two frames.
 
 Importing this package costs nothing: pandas, and TensorFlow Datasets (TFDS) above all, are
 imported by the first `load` that needs them.

@@ -1,4 +1,4 @@
-"""From answers to evidence."""
+"""Accuracies, intervals, paired tests, learning curves and costs."""
 
 from tunebench.statistics.calibration import (
     brier_score,

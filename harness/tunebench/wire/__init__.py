@@ -1,4 +1,4 @@
-"""What providers say: each answer is checked and read here before anything else sees it."""
+"""Answers of providers, checked and decoded before anything else sees them."""
 
 from tunebench.wire.answers import (
     Answer,
