@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).resolve().parent
 EXPERIMENTS = ("imdb", "tickets", "sentences")
-COMMAND = ("--baselines", "-q")
+COMMAND = ("--rivals", "-q")
 
 # The colours of `reports/page/page.css`.
 SCHEMES = {

@@ -7,13 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tunebench.statistics import (
-    answers_cost,
-    hourly_cost,
-    majority_rate,
-    training_cost,
-    wilson_interval,
-)
+from tunebench.evaluation.prices import cost_of_training, cost_per_1000
+from tunebench.statistics import majority_rate, wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,9 +17,6 @@ if TYPE_CHECKING:
 
     from tunebench.api import FineTuned
     from tunebench.experiment import Cell, Prices
-
-
-_LARGEST = 2**53  # up to here every program that reads JSON tells whole numbers apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,32 +136,14 @@ class Result:
 
         By the hour, requests count as if they were made one after another.
         """
-        prices = self.prices
-        if prices is None:
-            return None
-        if prices.per_hour is not None:
-            return hourly_cost(self.seconds, prices.per_hour) / self.n * 1000
-        if prices.input is None or prices.output is None:
-            return None
-        return answers_cost(
-            self.prompt_tokens,
-            self.completion_tokens,
-            self.n,
-            input_price=prices.input,
-            output_price=prices.output,
+        return cost_per_1000(
+            self.prices, self.prompt_tokens, self.completion_tokens, self.seconds, self.n
         )
 
     @property
     def training_cost(self) -> float | None:
         """What the job cost that made its model; None without a job, prices or counted tokens."""
-        prices, seconds, tokens = self.prices, self.training_seconds, self.trained_tokens
-        if prices is None:
-            return None
-        if prices.per_hour is not None:
-            return None if seconds is None else hourly_cost(seconds, prices.per_hour)
-        if prices.training is None or tokens is None:
-            return None
-        return training_cost(tokens, prices.training)
+        return cost_of_training(self.prices, self.trained_tokens, self.training_seconds)
 
     @property
     def trained_tokens(self) -> int | None:

@@ -14,10 +14,11 @@ from tunebench.api import endpoint_of
 from tunebench.cassettes import CassetteFile, blocked_network, item_index, use_cassette
 from tunebench.errors import CellError, TunebenchError
 from tunebench.evaluation.connections import Connections, known_names
+from tunebench.evaluation.estimate import Estimate, answers_announcement
 from tunebench.evaluation.fine_tuning import FineTunedModels
 from tunebench.evaluation.inputs import prompts_of, test_rows, texts_of
 from tunebench.evaluation.judgements import judge
-from tunebench.evaluation.recording import NoProgress, Progress, recorded_file
+from tunebench.evaluation.recording import NoProgress, Progress, place_in, recorded_file
 from tunebench.evaluation.result import Result
 from tunebench.evaluation.rules import fields_of, overrides_of, rule_of
 
@@ -83,9 +84,8 @@ class Runner:
         except CellError:
             raise
         except TunebenchError as error:
-            sentence = str(error)
-            known = sentence.startswith((f"{cell}: ", f"{cell}, "))
-            raise CellError(sentence if known else f"{cell}: {sentence}") from error
+            where = place_in(cell, error)
+            raise CellError(error.problem, where=where, hint=error.hint) from error
 
     def fine_tuned(self, cell: Cell, hint: str, progress: Progress | None = None) -> FineTuned:
         """The model of a fine-tuned cell alone, by its job, which is recorded before where told.
@@ -130,15 +130,12 @@ class Runner:
                 endpoint = f"POST {endpoint_of(prompts[0])[1:]}"
                 fields = {"model": model, **asked.fields}
                 lacking.append(cassette.lacking(endpoint, fields, prompts))
-            from tunebench.evaluation.budget import (
-                announcement,  # late: only recordings cost anything
-            )
-
-            to_ask = [prompt for prompts in lacking for prompt in prompts]
-            if (line := announcement(cell, to_ask, file)) is not None:
-                progress.say(line)
-            if self.budget is not None:
-                self.budget.take_cell(cell, to_ask, file)
+            if to_send := [prompt for prompts in lacking for prompt in prompts]:
+                estimate = Estimate.of_answers(cell, to_send, file)
+                if (line := answers_announcement(estimate, len(to_send))) is not None:
+                    progress.say(line)
+                if self.budget is not None:
+                    self.budget.take(estimate)
             progress.answered(len(requests[-1].prompts) - len(lacking[-1]))
             for number, (asked, prompts) in enumerate(zip(requests, lacking, strict=True), 1):
                 client.complete(
@@ -164,7 +161,7 @@ class Runner:
                     prompts = list(asked.prompts.values())
                     replies = client.complete(_asked(cell, made), prompts, asked.fields)
                     answers.append([answer for reply in replies for answer in reply.answers])
-                decisions = [rule.read(*of_text) for of_text in zip(*answers, strict=True)]
+                decisions = rule.decide(answers)
                 unplayed = self.unplayed[cell.cassette] = cassette.unplayed
                 told = cassette.told()
         finally:

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from .cassette_lines import rows
-from .film_project import FilmProject
+from ..cassette_lines import rows
+from ..film_project import FilmProject
 
 INSTRUCTION = "Classify following sentence as Positive or Negative"
 
