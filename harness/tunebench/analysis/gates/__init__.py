@@ -1,17 +1,19 @@
 """Gates: a result compared with the limits of its cell.
 
-A gate is a key of ``[[threshold]]`` in `tunebench.experiment.schema`, and a module of that name
-here, which ends in `GATE`. A point is compared as it is. An interval can also leave the question
+A gate is a class in a file of its own, an entry of `GATES`, and a key of ``[[threshold]]`` in
+`tunebench.experiment.schema`. A point is compared as it is. An interval can also leave the question
 open: then the verdict is ``inconclusive``, and the sentence says how many texts would settle it.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from tunebench.analysis.gates.accuracy import MinAccuracy
 from tunebench.analysis.gates.base import Gate, Judged, Sources, Verdict
-from tunebench.experiment import LIMITS
+from tunebench.analysis.gates.cost import MaxCost
+from tunebench.analysis.gates.regression import MaxRegression
+from tunebench.analysis.gates.uplift import MinUplift
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["GATES", "Gate", "Judged", "Sources", "Verdict", "judge_limits", "verdict_of"]
 
-GATES: dict[str, Gate] = {name: import_module(f"{__name__}.{name}").GATE for name in LIMITS}
+GATES: dict[str, Gate] = {
+    gate.name: gate for gate in (MinAccuracy(), MinUplift(), MaxCost(), MaxRegression())
+}
 
 
 def judge_limits(result: Result, sources: Sources | None = None) -> tuple[Judged, ...]:

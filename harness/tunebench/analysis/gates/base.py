@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,13 @@ class Sources:
 
 
 class Gate(ABC):
-    """One kind of limit."""
+    """One kind of limit.
+
+    Attributes:
+        name: its key in ``[[threshold]]``.
+    """
+
+    name: ClassVar[str]
 
     @abstractmethod
     def judge(self, limit: Limit, result: Result, sources: Sources | None, /) -> Judged | None:

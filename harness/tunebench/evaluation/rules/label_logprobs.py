@@ -179,7 +179,8 @@ def _check_first_words(labels: Sequence[str], model: Model) -> None:
             )
 
 
-RULE = RuleKind(
+LABEL_LOGPROBS = RuleKind(
+    "label_logprobs",
     described="read by the likeliest label",
     make=_made,
     answer_tokens=lambda _: 1,

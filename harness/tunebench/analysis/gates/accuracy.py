@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class MinAccuracy(Gate):
     """The accuracy, or all of its Wilson interval, is the limit or above."""
 
+    name = "min_accuracy"
+
     def judge(self, limit: Limit, result: Result, _: Sources | None) -> Judged:
         """Judge by the result alone."""
         low, high = result.interval
@@ -33,6 +35,3 @@ class MinAccuracy(Gate):
             f"{result.cell}: accuracy {result.accuracy:.3f}, {result.correct} of {result.n} right "
             f"(95 % interval {low:.3f} to {high:.3f}), {in_words(verdict, limit)}{more}",
         )
-
-
-GATE = MinAccuracy()

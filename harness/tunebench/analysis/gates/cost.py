@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class MaxCost(Gate):
     """1,000 answers cost the limit or less."""
 
+    name = "max_cost"
+
     def judge(self, limit: Limit, result: Result, sources: Sources | None) -> Judged | None:
         """Judge by the result alone, which needs prices."""
         cost, prices = result.cost_per_1000, result.prices
@@ -34,6 +36,3 @@ class MaxCost(Gate):
             f"{'within' if verdict == 'pass' else 'above'} {limit.gate} {limit.value:g}",
             mode="point",
         )
-
-
-GATE = MaxCost()

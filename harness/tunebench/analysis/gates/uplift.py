@@ -19,6 +19,8 @@ _MAX_TEXTS = 10_000_000
 class MinUplift(Gate):
     """The uplift is the limit or above; confident: all of its bootstrap interval is above."""
 
+    name = "min_uplift"
+
     def judge(self, limit: Limit, result: Result, sources: Sources | None) -> Judged | None:
         """Judge by a comparison with the cell that the limit names."""
         if sources is None:
@@ -58,6 +60,3 @@ def _texts_to_settle(limit: Limit, uplift: Uplift) -> int | None:
     if texts is None or texts > _MAX_TEXTS:
         return None
     return max(texts, uplift.n + 1)
-
-
-GATE = MinUplift()

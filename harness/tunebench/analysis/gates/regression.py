@@ -29,6 +29,8 @@ class MaxRegression(Gate):
     inconclusive.
     """
 
+    name = "max_regression"
+
     def judge(self, limit: Limit, result: Result, sources: Sources | None) -> Judged | None:
         """Judge by the committed baseline; a first recording has no verdict yet."""
         if sources is None:
@@ -38,7 +40,7 @@ class MaxRegression(Gate):
             if sources.recording:  # the baseline will be made of it
                 return None
             raise CellError(
-                f"{limit.gate} needs a committed baseline, and {result.cell.experiment.baseline} "
+                f"{self.name} needs a committed baseline, and {result.cell.experiment.baseline} "
                 "has none of this cell",
                 where=str(result.cell),
                 hint="write it with `tunebench baseline`",
@@ -56,6 +58,3 @@ class MaxRegression(Gate):
             f"{regression.only_first} gained, mid-p {regression.p:.2g}), {said}",
             mode="paired",
         )
-
-
-GATE = MaxRegression()
