@@ -1,4 +1,4 @@
-"""What results say: comparisons, gates, rivals, forecasts and the answer."""
+"""Analysis of results: comparisons, gates, rivals, forecasts and the answer."""
 
 from tunebench.analysis.baseline_file import Baseline, baseline_bytes, read_baseline
 from tunebench.analysis.compared import compared_lines

@@ -1,4 +1,4 @@
-"""The committed baseline of an experiment, and what a new recording changed since."""
+"""Comparison of a result with the committed baseline of its experiment."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tunebench.analysis.baseline_file import BaselineCell
     from tunebench.evaluation import Result
 
-_SHOWN = 10
-_AGAIN = "write it again with `tunebench baseline`"
+_ITEMS_SHOWN = 10
+_WRITE_AGAIN = "write it again with `tunebench baseline`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Regression(Comparison):
         return (self.only_other - self.only_first) / self.n
 
     def lines(self) -> list[str]:
-        """What differs, for people: nothing where no answer does."""
+        """The differences in words; none where all answers are the same."""
         if not (self.lost or self.gained or self.changed):
             return []
         head = (
@@ -60,19 +60,19 @@ class Regression(Comparison):
 
 
 def flips(kind: str, items: Sequence[str]) -> str:
-    """A count and the first items of it, as ``2 lost: a, b``."""
-    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return f"{len(items)} {kind}: {', '.join(items[:_SHOWN])}{more}"
+    """A count and its first items, as ``2 lost: a, b``."""
+    more = f" and {len(items) - _ITEMS_SHOWN} more" if len(items) > _ITEMS_SHOWN else ""
+    return f"{len(items)} {kind}: {', '.join(items[:_ITEMS_SHOWN])}{more}"
 
 
 def regression_of(result: Result) -> Regression | None:
     """Compare a result with its cell's baseline.
 
     Returns:
-        None where there is no baseline, or none of this cell.
+        None if there is no baseline, or none of this cell.
 
     Raises:
-        ResultsError: the baseline cannot be read, or is of another experiment or of other items.
+        ResultsError: the baseline cannot be read, or is of another experiment or other items.
     """
     experiment, cell = result.cell.experiment, str(result.cell)
     path = experiment.baseline
@@ -86,7 +86,7 @@ def regression_of(result: Result) -> Regression | None:
             f"the baseline of {cell} is of other items: {len(unshared)}, such as {unshared[0]}, "
             "are in one only",
             where=path,
-            hint=_AGAIN,
+            hint=_WRITE_AGAIN,
         )
     right_before = {item: before[item] == label for item, (label, _) in now.items()}
     accuracy = sum(right_before.values()) / len(now)
@@ -95,7 +95,7 @@ def regression_of(result: Result) -> Regression | None:
             f"the baseline of {cell} states the accuracy {entry.accuracy}, but by the labels of "
             f"its items it is {accuracy}: they have other labels now",
             where=path,
-            hint=_AGAIN,
+            hint=_WRITE_AGAIN,
         )
     return Regression.paired(
         {item: said == label for item, (label, said) in now.items()},
@@ -113,7 +113,7 @@ def regression_of(result: Result) -> Regression | None:
 
 
 def entry_of(result: Result) -> dict[str, Any]:
-    """A result as a cell of a baseline."""
+    """A result as an entry of a baseline."""
     return {
         "accuracy": result.accuracy,
         "recorded_at": result.recorded_at,
@@ -138,13 +138,13 @@ def _cells(path: Path, experiment: str, labels: tuple[str, ...]) -> dict[str, Ba
         raise ResultsError(
             f"the baseline belongs to the experiment {found.experiment!r}, not to {experiment!r}",
             where=path,
-            hint=f"put the right file there, or move it away and {_AGAIN}",
+            hint=f"put the right file there, or move it away and {_WRITE_AGAIN}",
         )
     if tuple(found.labels) != labels:
         raise ResultsError(
             f"the baseline is of the labels {', '.join(found.labels)}, and the experiment's are "
             f"{', '.join(labels)}",
             where=path,
-            hint=_AGAIN,
+            hint=_WRITE_AGAIN,
         )
     return found.cells

@@ -40,7 +40,7 @@ class Estimate:
         tokens: of the prompts, or trained on in all epochs.
         seconds: how long that takes.
         cost: in the currency of the model's prices; None where they do not say.
-        priced_by: the prices by the token that it needs.
+        priced_by: the prices per token that it needs.
     """
 
     cell: Cell
@@ -59,7 +59,7 @@ class Estimate:
         Args:
             cell: the cell.
             prompts: to send, of all rounds of its decision rule.
-            file: its cassette; answers in it tell what others will take.
+            file: its cassette; the answers in it show what others will take.
         """
         rows, n = _sample(file), len(prompts)
         counted = [row.usage[0] / row.prompts for row in rows if row.usage[0] is not None]

@@ -1,25 +1,24 @@
-"""The fine-tuned models of an experiment: each one's job is recorded once and then replayed."""
+"""The fine-tuned models of an experiment: their jobs are recorded once and then replayed."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tunebench.api import FineTuned, fine_tune
-from tunebench.cassettes import CassetteFile, JobCassette, use_cassette
+from tunebench.cassettes import JobCassette, use_cassette
 from tunebench.errors import JobError, RecordingError, TunebenchError
 from tunebench.evaluation.estimate import Estimate, job_announcement
 from tunebench.evaluation.inputs import test_rows, train_rows
-from tunebench.evaluation.recording import place_in, recorded_file
+from tunebench.evaluation.recording import cassette_file, place_in, recorded_file
 from tunebench.evaluation.training_inputs import job_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tunebench.api import Monitor
-    from tunebench.cassettes import RecordedCassette
     from tunebench.evaluation.budget import Budget
     from tunebench.evaluation.connections import Connections
     from tunebench.experiment import Cell, Experiment
@@ -28,15 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class FineTunedModels:
-    """The models that jobs made, one job for all the decision rules of a cell.
+    """The models that jobs made, one job for all decision rules.
 
     Attributes:
-        record: as `tunebench.evaluation.runner.Runner` has it.
+        record: see `tunebench.evaluation.runner.Runner`, also for the three others.
         connections: to providers.
-        start_provider: called before a request leaves.
-        budget: what jobs may cost, or None.
-        unplayed: of each job's cassette that a replay came to the end of, the keys of the rows
-            that it did not ask for.
+        start_provider: called before a request is sent.
+        budget: the limit of the estimated costs, or None.
+        unplayed: for each cassette of a job that was replayed to the end, its unused rows.
     """
 
     record: RecordMode
@@ -77,7 +75,7 @@ class FineTunedModels:
         texts = [*test_rows(experiment)["text"], *train_rows(experiment)["text"][: cell.train_size]]
         failure: JobError | None = None
         with (
-            recorded_file(_file, cell, cell.job_cassette, self.record) as file,
+            recorded_file(cell, cell.job_cassette, _recording(cell), self.record) as file,
             use_cassette(
                 file,
                 before_send=lambda: self.start_provider(experiment, provider),
@@ -96,7 +94,7 @@ class FineTunedModels:
             client = self.connections.client(experiment, provider, recording=True)
             try:
                 fine_tune(client, spec, monitor, cassette)
-            except JobError as error:  # how it ended is recorded, and counts
+            except JobError as error:  # the end of the job is recorded, and kept
                 failure = error
         if failure is not None:
             raise failure
@@ -105,31 +103,19 @@ class FineTunedModels:
         experiment, spec = cell.experiment, job_of(cell)
         provider = experiment.models[cell.model].provider
         client = self.connections.client(experiment, provider, recording=False)
-        with _replay(cell, hint) as cassette:
+        with (
+            closing(cassette_file(cell, cell.job_cassette, _recording(cell))) as file,
+            use_cassette(file, before_send=None, items={}, hint=hint, kind=JobCassette) as cassette,
+        ):
             made = fine_tune(client, spec, None, cassette)
             self.unplayed[cell.job_cassette] = cassette.unplayed
         return made
 
 
+def _recording(cell: Cell) -> str:
+    """What a job's cassette holds, for its header."""
+    return f"{cell.job} (job)"
+
+
 def _of_cell(cell: Cell, error: TunebenchError) -> RecordingError:
     return RecordingError(error.problem, where=place_in(cell, error), hint=error.hint)
-
-
-@contextmanager
-def _replay(cell: Cell, hint: str) -> Iterator[RecordedCassette]:
-    file = _file(cell, cell.job_cassette)
-    try:
-        with use_cassette(
-            file, before_send=None, items={}, hint=hint, kind=JobCassette
-        ) as cassette:
-            yield cassette
-    finally:
-        file.close()
-
-
-def _file(cell: Cell, path: object) -> CassetteFile:
-    return CassetteFile(
-        path,  # type: ignore[arg-type]
-        experiment=cell.experiment.name,
-        recording=f"{cell.job} (job)",
-    )

@@ -1,4 +1,4 @@
-"""Costs by the prices of a model: by the token, or by the hour of a machine."""
+"""Costs from the prices of a model: per token, or per hour of a machine."""
 
 from __future__ import annotations
 

@@ -1,19 +1,20 @@
 """Gates: a result compared with the limits of its cell.
 
-A gate is a class in a file of its own, an entry of `GATES`, and a key of ``[[threshold]]`` in
-`tunebench.experiment.schema`. A point is compared as it is. An interval can also leave the question
-open: then the verdict is ``inconclusive``, and the sentence says how many texts would settle it.
+A gate is a file of its own that ends in a `Gate`, an entry of `GATES`, and a key of
+``[[threshold]]`` in `tunebench.experiment.schema`. A point is compared as it is. An interval can
+also leave the question open: then the verdict is ``inconclusive``, and the sentence says how many
+texts would settle it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tunebench.analysis.gates.accuracy import MinAccuracy
+from tunebench.analysis.gates.accuracy import MIN_ACCURACY
 from tunebench.analysis.gates.base import Gate, Judged, Sources, Verdict
-from tunebench.analysis.gates.cost import MaxCost
-from tunebench.analysis.gates.regression import MaxRegression
-from tunebench.analysis.gates.uplift import MinUplift
+from tunebench.analysis.gates.cost import MAX_COST
+from tunebench.analysis.gates.regression import MAX_REGRESSION
+from tunebench.analysis.gates.uplift import MIN_UPLIFT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GATES", "Gate", "Judged", "Sources", "Verdict", "judge_limits", "verdict_of"]
 
-GATES: dict[str, Gate] = {
-    gate.name: gate for gate in (MinAccuracy(), MinUplift(), MaxCost(), MaxRegression())
-}
+GATES = {gate.name: gate for gate in (MIN_ACCURACY, MIN_UPLIFT, MAX_COST, MAX_REGRESSION)}
 
 
 def judge_limits(result: Result, sources: Sources | None = None) -> tuple[Judged, ...]:

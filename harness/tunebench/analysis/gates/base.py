@@ -1,10 +1,9 @@
-"""What every gate is, and what became of one limit."""
+"""What every gate is, and the verdict on one limit."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +49,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where gates find what a result alone does not tell.
+    """Where gates find what a result alone does not have.
 
     Attributes:
         compare: compares the result with that of another cell of its experiment, given by id.
@@ -61,30 +60,19 @@ class Sources:
     recording: bool = False
 
 
-class Gate(ABC):
+@dataclass(frozen=True)
+class Gate:
     """One kind of limit.
 
     Attributes:
         name: its key in ``[[threshold]]``.
+        judge: judges a result against a limit; without sources it gives the verdict that follows
+            from the result alone. None if there is no verdict yet; it raises a `TunebenchError` if
+            what it needs is missing or cannot be used.
     """
 
-    name: ClassVar[str]
-
-    @abstractmethod
-    def judge(self, limit: Limit, result: Result, sources: Sources | None, /) -> Judged | None:
-        """Judge a result against a limit.
-
-        Args:
-            limit: the limit.
-            result: the result.
-            sources: None for the verdict that the result gives alone.
-
-        Returns:
-            None where there is no verdict yet.
-
-        Raises:
-            TunebenchError: what the gate needs is missing or cannot be used.
-        """
+    name: str
+    judge: Callable[[Limit, Result, Sources | None], Judged | None]
 
 
 def by_mode(limit: Limit, value: float, *, above: bool, below: bool) -> Verdict:

@@ -13,26 +13,23 @@ if TYPE_CHECKING:
     from tunebench.experiment import Limit
 
 
-class MaxCost(Gate):
-    """1,000 answers cost the limit or less."""
-
-    name = "max_cost"
-
-    def judge(self, limit: Limit, result: Result, sources: Sources | None) -> Judged | None:
-        """Judge by the result alone, which needs prices."""
-        cost, prices = result.cost_per_1000, result.prices
-        if cost is None or prices is None:
-            if sources is None:
-                return None
-            raise CellError(
-                "its cost is not known", where=str(result.cell), hint="give its model prices"
-            )
-        verdict: Verdict = "pass" if cost <= limit.value else "fail"
-        return Judged.of(
-            limit,
-            cost,
-            verdict,
-            f"{result.cell}: 1,000 answers cost {cost:.4g} {prices.currency}, "
-            f"{'within' if verdict == 'pass' else 'above'} {limit.gate} {limit.value:g}",
-            mode="point",
+def _judge(limit: Limit, result: Result, sources: Sources | None) -> Judged | None:
+    cost, prices = result.cost_per_1000, result.prices
+    if cost is None or prices is None:
+        if sources is None:
+            return None
+        raise CellError(
+            "its cost is not known", where=str(result.cell), hint="give its model prices"
         )
+    verdict: Verdict = "pass" if cost <= limit.value else "fail"
+    return Judged.of(
+        limit,
+        cost,
+        verdict,
+        f"{result.cell}: 1,000 answers cost {cost:.4g} {prices.currency}, "
+        f"{'within' if verdict == 'pass' else 'above'} {limit.gate} {limit.value:g}",
+        mode="point",
+    )
+
+
+MAX_COST = Gate("max_cost", _judge)

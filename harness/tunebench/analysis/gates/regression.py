@@ -1,4 +1,8 @@
-"""``max_regression``: the accuracy fell no further below the baseline's, or only by chance."""
+"""``max_regression``: the accuracy fell no further below the baseline's, or only by chance.
+
+A drop above the limit fails where McNemar's mid-p value is below 0.05, and is otherwise
+inconclusive.
+"""
 
 from __future__ import annotations
 
@@ -22,39 +26,32 @@ _IN_WORDS = {
 }
 
 
-class MaxRegression(Gate):
-    """The accuracy fell no further below the baseline's than the limit, or only by chance.
-
-    A drop above the limit fails where McNemar's mid-p value is below 0.05, and is otherwise
-    inconclusive.
-    """
-
-    name = "max_regression"
-
-    def judge(self, limit: Limit, result: Result, sources: Sources | None) -> Judged | None:
-        """Judge by the committed baseline; a first recording has no verdict yet."""
-        if sources is None:
+def _judge(limit: Limit, result: Result, sources: Sources | None) -> Judged | None:
+    if sources is None:
+        return None
+    regression = regression_of(result)
+    if regression is None:
+        if sources.recording:  # the baseline will be made of it
             return None
-        regression = regression_of(result)
-        if regression is None:
-            if sources.recording:  # the baseline will be made of it
-                return None
-            raise CellError(
-                f"{self.name} needs a committed baseline, and {result.cell.experiment.baseline} "
-                "has none of this cell",
-                where=str(result.cell),
-                hint="write it with `tunebench baseline`",
-            )
-        verdict: Verdict = "pass"
-        if regression.drop > limit.value:
-            verdict = "fail" if regression.p < _LEVEL else "inconclusive"
-        said = _IN_WORDS[verdict].format(gate=limit.gate, value=limit.value, level=_LEVEL)
-        return Judged.of(
-            limit,
-            regression.drop,
-            verdict,
-            f"{regression.cell}: accuracy {regression.accuracy:.3f} is {regression.drop:+.3f} "
-            f"below the baseline's {regression.before:.3f} ({regression.only_other} texts lost, "
-            f"{regression.only_first} gained, mid-p {regression.p:.2g}), {said}",
-            mode="paired",
+        raise CellError(
+            f"{limit.gate} needs a committed baseline, and {result.cell.experiment.baseline} "
+            "has none of this cell",
+            where=str(result.cell),
+            hint="write it with `tunebench baseline`",
         )
+    verdict: Verdict = "pass"
+    if regression.drop > limit.value:
+        verdict = "fail" if regression.p < _LEVEL else "inconclusive"
+    said = _IN_WORDS[verdict].format(gate=limit.gate, value=limit.value, level=_LEVEL)
+    return Judged.of(
+        limit,
+        regression.drop,
+        verdict,
+        f"{regression.cell}: accuracy {regression.accuracy:.3f} is {regression.drop:+.3f} "
+        f"below the baseline's {regression.before:.3f} ({regression.only_other} texts lost, "
+        f"{regression.only_first} gained, mid-p {regression.p:.2g}), {said}",
+        mode="paired",
+    )
+
+
+MAX_REGRESSION = Gate("max_regression", _judge)

@@ -1,4 +1,4 @@
-"""``min_uplift``: the uplift over another cell, or all of its interval, is above the limit."""
+"""``min_uplift``: the uplift over another cell is the limit or above, or its interval above it."""
 
 from __future__ import annotations
 
@@ -16,34 +16,28 @@ if TYPE_CHECKING:
 _MAX_TEXTS = 10_000_000
 
 
-class MinUplift(Gate):
-    """The uplift is the limit or above; confident: all of its bootstrap interval is above."""
-
-    name = "min_uplift"
-
-    def judge(self, limit: Limit, result: Result, sources: Sources | None) -> Judged | None:
-        """Judge by a comparison with the cell that the limit names."""
-        if sources is None:
-            return None
-        assert limit.over is not None  # the experiment file is checked for it
-        uplift = sources.compare(result, limit.over)
-        verdict = by_mode(
-            limit,
-            uplift.difference,
-            above=uplift.low > limit.value,
-            below=uplift.high < limit.value,
-        )
-        more = ""
-        if verdict == "inconclusive":
-            more = texts_to_add(_texts_to_settle(limit, uplift), uplift.n)
-        return Judged.of(
-            limit,
-            uplift.difference,
-            verdict,
-            f"{uplift.cell}: uplift {uplift.difference:+.3f} over {uplift.other} on the same "
-            f"{uplift.n} texts (95 % interval {uplift.low:+.3f} to {uplift.high:+.3f}, mid-p "
-            f"{uplift.p:.2g}), {in_words(verdict, limit)}{more}",
-        )
+def _judge(limit: Limit, result: Result, sources: Sources | None) -> Judged | None:
+    if sources is None:
+        return None
+    assert limit.over is not None  # the experiment file is checked for it
+    uplift = sources.compare(result, limit.over)
+    verdict = by_mode(
+        limit,
+        uplift.difference,
+        above=uplift.low > limit.value,
+        below=uplift.high < limit.value,
+    )
+    more = ""
+    if verdict == "inconclusive":
+        more = texts_to_add(_texts_to_settle(limit, uplift), uplift.n)
+    return Judged.of(
+        limit,
+        uplift.difference,
+        verdict,
+        f"{uplift.cell}: uplift {uplift.difference:+.3f} over {uplift.other} on the same "
+        f"{uplift.n} texts (95 % interval {uplift.low:+.3f} to {uplift.high:+.3f}, mid-p "
+        f"{uplift.p:.2g}), {in_words(verdict, limit)}{more}",
+    )
 
 
 def _texts_to_settle(limit: Limit, uplift: Uplift) -> int | None:
@@ -60,3 +54,6 @@ def _texts_to_settle(limit: Limit, uplift: Uplift) -> int | None:
     if texts is None or texts > _MAX_TEXTS:
         return None
     return max(texts, uplift.n + 1)
+
+
+MIN_UPLIFT = Gate("min_uplift", _judge)

@@ -46,7 +46,7 @@ RULES = {kind.name: kind for kind in (TEXT, LABEL_LOGPROBS)}
 
 
 def rule_of(cell: Cell, client: Client) -> Rule:
-    """The rule of a cell, with what it has to know of the model's tokens.
+    """The rule of a cell, with the token ids that it needs.
 
     Raises:
         RequestError: the provider lacks what the rule needs, or the labels cannot be told apart by

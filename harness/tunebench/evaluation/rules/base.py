@@ -26,7 +26,7 @@ class Round:
     """One request for each text of a cell.
 
     Attributes:
-        parameters: fields of the request's body beside model and prompt.
+        parameters: further fields of the request's body.
         suffix: added to each prompt.
     """
 
@@ -95,31 +95,31 @@ def answer_format(cell: Cell) -> AnswerFormat:
     return AnswerFormat.of_chat(labels) if is_chat(cell) else AnswerFormat.of(labels)
 
 
-def fields_of(asked: Round, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a request beside model and prompt.
+def fields_of(one: Round, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a request besides model and prompt.
 
     Args:
-        asked: the round; its parameters win, except for those that may be overridden.
+        one: the round; its parameters win, except for those that may be overridden.
         parameters: of the model.
     """
     own = {name: value for name, value in parameters.items() if name not in _OVERRIDABLE}
-    return {**own, **asked.parameters, **_overriding(asked, parameters)}
+    return {**own, **one.parameters, **_overriding(one, parameters)}
 
 
 def overrides_of(rule: Rule, parameters: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """The fields that a model's `parameters` set differently: the rule's value and theirs."""
     return {
-        name: (asked.parameters[name], value)
-        for asked in rule.rounds
-        for name, value in _overriding(asked, parameters).items()
+        name: (one.parameters[name], value)
+        for one in rule.rounds
+        for name, value in _overriding(one, parameters).items()
     }
 
 
-def _overriding(asked: Round, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _overriding(one: Round, parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: parameters[name]
         for name in _OVERRIDABLE
         if name in parameters
-        and name in asked.parameters
-        and parameters[name] != asked.parameters[name]
+        and name in one.parameters
+        and parameters[name] != one.parameters[name]
     }

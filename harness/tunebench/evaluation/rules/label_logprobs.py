@@ -1,7 +1,7 @@
 """The decision rule ``label_logprobs``: the likeliest of the labels is read.
 
-Whatever else the model would rather have said does not count. Labels are told apart by their first
-tokens where these differ, and otherwise by whole labels (`tunebench.evaluation.rules.label_tree`).
+Other tokens do not count, however likely they are. Labels are told apart by their first tokens
+where these differ, and otherwise by whole labels (`tunebench.evaluation.rules.label_tree`).
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class LabelLogprobsRule(Rule):
             label = self.answers.label_of_token(token)
             if label is None:
                 continue
-            # Two tokens of one label, as " Pos" and " Positive": the likelier speaks for it. What
-            # is not a number, as the null or NaN of a provider that overflowed, is not seen.
+            # Of two tokens of one label, as " Pos" and " Positive", the likelier counts. What is
+            # not a number, as the null or NaN of a provider that overflowed, is not seen.
             number = isinstance(logprob, int | float) and logprob == logprob
             if number and logprob > seen.get(label, -math.inf):
                 seen[label] = logprob
@@ -85,14 +85,14 @@ class WholeLabelsRule(Rule):
     """The likeliest of labels of which some begin with the same token.
 
     Attributes:
-        tree: where their tokens part.
+        tree: where their tokens differ.
     """
 
     tree: tuple[Branching, ...]
 
     @property
     def rounds(self) -> tuple[Round, ...]:
-        """One greedy token at each branching, behind what its labels share."""
+        """One greedy token at each branching, after the text that its labels share."""
         return tuple(
             Round(
                 {
@@ -167,7 +167,7 @@ def _alike(
 
 
 def _check_first_words(labels: Sequence[str], model: Model) -> None:
-    """No token goes beyond a word: labels that begin with the same one share their first token."""
+    """Refuse labels with the same first word: no token is longer, so they share their first."""
     words = [label.split(" ")[0] for label in labels]
     for position, word in enumerate(words):
         if word in words[:position]:
