@@ -100,7 +100,13 @@ def test_two_columns_of_one_name_are_refused(capsys):
 
 
 def test_a_file_that_cannot_be_read_is_one_sentence(capsys):
-    for name, content in (("a.jsonl", "{\n"), ("b.csv", ""), ("c.csv", "\n"), ("d.txt", "a,b\n")):
+    for name, content in (
+        ("a.jsonl", "{\n"),
+        ("b.csv", ""),
+        ("c.csv", "\n"),
+        ("e.jsonl", ""),
+        ("d.txt", "a,b\n"),
+    ):
         Path(name).write_text(content)
         assert main(["init", name]) == 2
         err = capsys.readouterr().err

@@ -6,7 +6,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tunebench.errors import DatasetError
+from tunebench.formatting import Rates
 from tunebench.training_data import analysis, preparation, steps
+from tunebench.training_data.report import summarise
 from tunebench.training_data.rows import Rows
 from tunebench.training_data.steps import Settings
 
@@ -204,11 +206,14 @@ def test_the_positive_class_is_not_simply_the_most_frequent(counts, positive):
 
 
 def test_the_stop_is_what_all_labels_end_with():
-    rows = rows_of([("a", " Positive"), ("b", " Negative"), ("c", " Negative")])
-    found = analysis.classes_of(rows)
-    assert found.counts == {"Negative": 2, "Positive": 1}
-    assert (found.stop, found.positive) == ("tive", "Positive")
-    assert analysis.classes_of(rows_of([("a", " x"), ("b", " y")])).stop == "\n"
+    def summary(*labels):
+        pairs = [(str(i), f" {label}") for i, label in enumerate(labels)]
+        return summarise(FILE, rows_of(pairs), "classification", None, Rates(), None)
+
+    found = summary("Positive", "Negative", "Negative")
+    assert found.classes == {"Negative": 2, "Positive": 1}
+    assert (found.stop, found.positive_class) == ("tive", "Positive")
+    assert summary("x", "y").stop == "\n"
 
 
 @given(texts=st.lists(st.text(st.sampled_from("aéêж漢🙂")), min_size=1))

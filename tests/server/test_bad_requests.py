@@ -148,6 +148,13 @@ def test_a_bad_chat_parameter_is_named(served, change, param):
     assert (status, error["param"]) == (400, param)
 
 
+def test_a_nested_parameter_is_named_with_its_place(served):
+    messages = [*CHAT["messages"], {"role": "user", "content": "a", "name": "b"}]
+    _, error = refused(served, "/chat/completions", json=CHAT | {"messages": messages})
+    assert error["param"] == "messages"
+    assert error["message"].startswith("The parameter messages.1.name is not supported here")
+
+
 @pytest.mark.parametrize("body", [{}, {"prompt": "a", "messages": CHAT["messages"]}])
 def test_tokenize_takes_one_of_prompt_and_messages(served, body):
     status, error = refused(served, "/tokenize", json={"model": "tiny-llama"} | body)

@@ -42,16 +42,12 @@ class Server:
             training_file=file.id, hyperparameters={"n_epochs": epochs}, **BODY
         ).id
 
+    def workers(self):
+        return psutil.Process(self.process.pid).children()
+
     def worker(self):
         """The worker's process, once there is one."""
-        found = []
-
-        def look():
-            found[:] = psutil.Process(self.process.pid).children()
-            return found
-
-        waited(look)
-        return found[0]
+        return waited(self.workers)[0]
 
     def ended(self, job):
         active = ("validating_files", "queued", "running")
@@ -74,9 +70,10 @@ class Server:
 
 def waited(condition, seconds=300):
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    return found
 
 
 def gone(worker):
@@ -100,6 +97,9 @@ def test_a_killed_server_loses_no_job_and_its_result_is_the_same(start):
     first, second = start(), start()
     job = first.create(6)
     waiting = first.create(6)
+    waited(lambda: first.workers() or second.workers())
+    if second.workers():  # either may run the queue
+        first, second = second, first
     waited(lambda: len(second.jobs.checkpoints.list(job).data) >= 2)
     worker = first.worker()
     first.process.kill()

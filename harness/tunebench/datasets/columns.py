@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tunebench.datasets.labelled_texts import ENDINGS, LONGEST
 from tunebench.errors import DatasetError
-from tunebench.tables import Wanted, check_ending, read_table
+from tunebench.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,22 +17,25 @@ def column_names(path: Path) -> list[str]:
     """The names of a file's columns; in a ``.jsonl`` file, the keys of the first row.
 
     Raises:
-        DatasetError: the file cannot be read.
+        DatasetError: the file cannot be read, or is empty.
     """
-    check_ending(path, ENDINGS)
-    found: list[Sequence[str]] = [[]]
+    found: list[str] = []
 
     def keep(_column: str, names: Sequence[str]) -> str:
-        found.append(names)
+        found.extend(names)
         return ""
 
+    table = Table(path, ("\0",), keep)
+    table.check_ending(*ENDINGS)
     # The reader lists the columns where one is missing, as this one is.
     try:
-        read_table(path, Wanted(("\0",), keep))
+        table.read()
     except DatasetError:
-        if not found[-1]:
+        if not found:
             raise
-    return list(found[-1])
+    if not found:
+        raise DatasetError("the file holds no rows", where=path, hint="add rows")
+    return found
 
 
 def text_and_label(path: Path, columns: Sequence[str]) -> tuple[str, str]:
@@ -43,6 +46,7 @@ def text_and_label(path: Path, columns: Sequence[str]) -> tuple[str, str]:
     """
     first, second = columns
     names = (first, second)
-    wanted = Wanted(names, lambda *_: "fix the file", numbers=names, longest=LONGEST)
-    one, other = (len(set(values)) for values in read_table(path, wanted).columns)
+    table = Table(path, names, lambda *_: "fix the file", numbers=names, longest=LONGEST)
+    table.read()
+    one, other = (len(set(texts)) for texts in table.texts)
     return (second, first) if one < other else (first, second)

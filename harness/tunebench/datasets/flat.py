@@ -1,8 +1,8 @@
 """The flat copy: a prepared data set in one file that is read and checked in milliseconds.
 
-Reading the prepared records takes TFDS, which alone is 0.3 s to import, as long as a whole replay
-may take. So what was read once is kept beside the records. The first line carries the SHA-256 of
-all that follows it: one JSON object, ``{split: {"item": […], "text": […], "label": […]}}``.
+Reading the prepared records takes TFDS, whose import alone takes as long as a whole replay may. So
+what was read once is kept beside the records. The first line has the SHA-256 of what follows, one
+JSON object: ``{split: {"item": […], "text": […], "label": […]}}``.
 """
 
 from __future__ import annotations
@@ -22,11 +22,7 @@ _FORMAT = b"tunebench-flat-1 "
 
 
 def write(path: Path, splits: dict[str, Columns]) -> None:
-    """Write the copy, whole or not at all.
-
-    Args:
-        path: where; its folder exists.
-        splits: the columns of each split.
+    """Write the columns of each split, whole or not at all; the folder exists.
 
     Raises:
         TunebenchError: the file cannot be written.
@@ -38,14 +34,7 @@ def write(path: Path, splits: dict[str, Columns]) -> None:
 
 
 def read(path: Path) -> dict[str, Columns] | None:
-    """Read a copy back.
-
-    Args:
-        path: where `write` put it.
-
-    Returns:
-        The columns of each split; None if there is no copy or it is not as it was written.
-    """
+    """The columns of each split; None if there is no copy or it is not as it was written."""
     try:
         data = path.read_bytes()
     except OSError:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tunebench.errors import DatasetError, nearest
 from tunebench.formatting import DIFFER_BY, look, shown, twins
-from tunebench.tables import Wanted, check_ending, read_table
+from tunebench.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class LabelledTexts:
-    """Rows of a table, in the file's order unless another is asked for.
+    """Rows of a table, in the file's order or another.
 
     Attributes:
         path: the file.
@@ -141,13 +141,6 @@ def read_labelled(
             missing, labels look alike or differ by case alone, there are too few or too many of
             them or one that is not listed, or one text has two labels.
     """
-    if text_column == label_column:
-        raise DatasetError(
-            f"text_column and label_column are both {text_column!r}",
-            where=path,
-            hint="name two columns",
-        )
-    check_ending(path, ENDINGS)
 
     def hint(column: str, names: Sequence[str]) -> str:
         key = "text_column" if column == text_column else "label_column"
@@ -155,9 +148,14 @@ def read_labelled(
         fix = f"set {key} = {json.dumps(near)}" if near else f"set {key} to one of them"
         return f"{fix} in [task], or fix the file"
 
+    if text_column == label_column:
+        problem = f"text_column and label_column are both {text_column!r}"
+        raise DatasetError(problem, where=path, hint="name two columns")
     columns = text_column, label_column
-    table = read_table(path, Wanted(columns, hint, numbers=(label_column,), longest=LONGEST))
-    texts, found = table.columns
+    table = Table(path, columns, hint, numbers=(label_column,), longest=LONGEST)
+    table.check_ending(*ENDINGS)
+    table.read()
+    texts, found = table.texts
     if len(texts) < 2:
         holds = "one row only" if texts else "no rows"
         raise DatasetError(

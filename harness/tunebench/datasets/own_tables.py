@@ -44,18 +44,18 @@ def load(name: str, options: Options) -> Dataset:
         return _dataset(name, options, [source], source.take(train), source.take(test))
     given = _read(options.test_dataset, options)
     _refuse_contradictions(source, given)
-    asked = set(given.keys)
-    both = [i for i, key in enumerate(source.keys) if key in asked]
+    tested = set(given.keys)
+    both = [i for i, key in enumerate(source.keys) if key in tested]
     if both and options.overlap == "refuse":
-        rows = "1 row stands" if len(both) == 1 else f"{len(both)} rows stand"
+        rows = "1 row is" if len(both) == 1 else f"{len(both)} rows are"
         both.sort(key=lambda i: source.places[i])
         raise DatasetError(
-            f"{rows} in {given.path}, too ({source.at(both)})",
+            f"{rows} also in {given.path} ({source.at(both)})",
             where=source.path,
             hint='take them out of one, or set overlap = "move" in [task], which leaves them to '
             "the test rows",
         )
-    train = [i for i, key in enumerate(source.keys) if key not in asked]
+    train = [i for i, key in enumerate(source.keys) if key not in tested]
     return _dataset(name, options, [source, given], source.take(train), given)
 
 

@@ -1,4 +1,4 @@
-"""Errors in one sentence, and text from elsewhere made safe to print."""
+"""Errors of one sentence each, and text from elsewhere made safe to print."""
 
 from tunebench.errors.base import (
     CassetteError,

@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from dataclasses import dataclass
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Literal
-
-from tunebench.formatting import AnswerFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,7 +57,7 @@ def is_separator(ending: str, texts: Sequence[str]) -> bool:
 
     It does if it ends with a mark that separates (as ``->``, ``###`` or ``:``) or holds a line
     break. A full stop, a quotation mark, a letter or a digit ends a sentence, not a prompt. White
-    space alone does it only if it holds a line break and stands nowhere else.
+    space alone does it only if it holds a line break and is nowhere else in a prompt.
     """
     if not _SEPARATES.search(ending):
         return False
@@ -77,7 +74,7 @@ def separator_of(texts: Sequence[str]) -> str:
 
 
 def stands_before_the_end(ending: str, texts: Sequence[str]) -> bool:
-    """Whether the ending of all texts also stands earlier in one of them."""
+    """Whether the ending of all texts is also earlier in one of them."""
     return any(text.find(ending) != len(text) - len(ending) for text in texts)
 
 
@@ -99,30 +96,12 @@ def mostly_upper(texts: Sequence[str]) -> bool:
     return upper * 2 > lower
 
 
-@dataclass(frozen=True)
-class Classes:
-    """The classes of a classification file.
-
-    Attributes:
-        counts: rows of each label (the completion without the space before it), most first.
-        stop: where an answer is to stop: what all labels end with, or the end of the line.
-        positive: the positive class of two, for precision and recall.
-        reason: why that one.
-    """
-
-    counts: dict[str, int]
-    stop: str
-    positive: str | None
-    reason: str
-
-
-def classes_of(rows: Rows) -> Classes:
-    """Count the classes and suggest a stop and a positive class."""
+def classes_of(rows: Rows) -> dict[str, int]:
+    """Rows of each label (the completion without the space before it), most first."""
     counts: Counter[str] = Counter()
     for completion, n in Counter(rows.completions).most_common():
         counts[completion.removeprefix(" ")] += n
-    positive, reason = positive_class(counts) if len(counts) == 2 else (None, "")
-    return Classes(dict(counts), AnswerFormat.of(list(counts)).stop[0], positive, reason)
+    return dict(counts)
 
 
 def positive_class(counts: dict[str, int]) -> tuple[str, str]:

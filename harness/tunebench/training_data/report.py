@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tunebench.errors import DatasetError
-from tunebench.formatting import Estimate, Rates, duration
+from tunebench.formatting import AnswerFormat, Estimate, Rates, duration
 from tunebench.training_data import analysis
 
 if TYPE_CHECKING:
@@ -82,8 +82,10 @@ def summarise(
     if len(rows) < FEW_ROWS:
         notes.append(f"{len(rows)} rows are few: some hundreds teach a task better.")
     if task == "classification":
-        found = analysis.classes_of(rows)
-        classes, stop, chosen, reason = found.counts, found.stop, found.positive, found.reason
+        classes = analysis.classes_of(rows)
+        stop = AnswerFormat.of(list(classes)).stop[0]
+        if len(classes) == 2:
+            chosen, reason = analysis.positive_class(classes)
         notes += _balance(rows, classes, halves)
     elif task == "generation":
         stop = analysis.common_ending(rows.completions) or None
@@ -107,7 +109,9 @@ def summarise(
             if repeated := len(rows) - len(set(rows.prompts)):
                 notes.append(f"{repeated} rows repeat a prompt of another: look at their labels.")
         if separator and analysis.stands_before_the_end(separator, rows.prompts):
-            notes.append(f"{json.dumps(separator)} also stands within prompts: --separator fixes.")
+            notes.append(
+                f"{json.dumps(separator)} is also within prompts; --separator sets another."
+            )
     return Summary(
         rows=len(rows),
         task=task,

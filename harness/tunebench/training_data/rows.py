@@ -22,7 +22,7 @@ class Rows:
         completions: n completions; in a chat file, the content of the last message.
         places: where each row begins in the file, counted from 1.
         unit: what `places` counts: ``line``, ``row`` or ``record``.
-        chat: in a chat file, n lines as they stand in the file; otherwise None.
+        chat: in a chat file, n lines as they are in the file; otherwise None.
         converted: why the file has to be written again, whatever its rows hold; a clause each.
     """
 

@@ -13,16 +13,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from tunebench.errors import DatasetError
-from tunebench.tables import (
-    Table,
-    Wanted,
-    check_ending,
-    check_object,
-    json_lines,
-    lines,
-    not_json,
-    read_table,
-)
+from tunebench.tables import Table, not_json
 from tunebench.training_data.rows import Rows
 from tunebench.training_data.training_files import without_line_ends
 
@@ -32,7 +23,6 @@ if TYPE_CHECKING:
 
     Records = Iterator[tuple[int, dict[str, Any], str]]  # place, record, its JSON
 
-_WANTED = Wanted(("prompt", "completion"), lambda *_: "name it so", fold=True)
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
@@ -50,48 +40,47 @@ def read_rows(path: Path, *, encoding: str = "utf-8", delimiter: str | None = No
     Raises:
         DatasetError: the file cannot be read, is empty or holds something else.
     """
-    check_ending(path, (".jsonl", ".json", ".csv", ".tsv", ".txt", ".xlsx"))
-    ending = path.suffix.lower()
-    table, notes = Table(path, _WANTED), []
+    table = Table(path, ("prompt", "completion"), lambda *_: "name it so", fold=True)
+    ending = table.check_ending(".jsonl", ".json", ".csv", ".tsv", ".txt", ".xlsx")
     chat: list[str] | None = None
+    converted = []
     if ending == ".txt":
-        notes.append("a text file becomes JSONL, each line a completion")
-        for number, line in enumerate(lines(path, encoding, None), 1):
+        converted.append("a text file becomes JSONL, each line a completion")
+        for number, line in enumerate(table.lines(encoding, None), 1):
             table.append(number, ("", line.removesuffix("\n")))
     elif ending in (".jsonl", ".json"):
-        records: Records = json_lines(path, _WANTED, lines(path, encoding, "\n"))
+        records: Records = table.json_lines(encoding)
         if ending == ".json":
-            records, note = _json_records(table, encoding, records)
-            notes.append(note)
+            records, note = _json_records(table, encoding)
+            converted.append(note)
         first = list(islice(records, 1))
         is_chat = any("messages" in record for _, record, _ in first)
-        for_all = _of_one_kind(table, chain(first, records), is_chat)
+        checked = _of_one_kind(table, chain(first, records), is_chat)
         if is_chat:
-            chat = list(_chat_lines(table, for_all))
+            chat = list(_chat_lines(table, checked))
         else:
-            table.add_records((place, record) for place, record, _ in for_all)
+            table.add_records((place, record) for place, record, _ in checked)
     else:
-        notes.append(f"the {'first sheet' if ending == '.xlsx' else 'table'} becomes JSONL")
-        table = read_table(path, _WANTED, encoding=encoding, delimiter=delimiter)
+        converted.append(f"the {'first sheet' if ending == '.xlsx' else 'table'} becomes JSONL")
+        table.read(encoding=encoding, delimiter=delimiter)
     if not table.places:
         raise DatasetError("the file holds no rows", where=path, hint="give one that does")
-    notes += [f"the column {name!r} becomes {to!r}" for name, to in table.renamed.items()]
+    converted += [f"the column {name!r} becomes {to!r}" for name, to in table.renamed.items()]
     if table.others:
-        notes.append("columns other than 'prompt' and 'completion' are left out")
-    prompts, completions = table.columns
-    return Rows(prompts, completions, table.places, table.unit, chat, notes)
+        converted.append("columns other than 'prompt' and 'completion' are left out")
+    prompts, completions = table.texts
+    return Rows(prompts, completions, table.places, table.unit, chat, converted)
 
 
-def _json_records(table: Table, encoding: str, by_line: Records) -> tuple[Records, str]:
-    """The records of a .json file, which may be one for each line, and what becomes of it."""
-    path = table.path
+def _json_records(table: Table, encoding: str) -> tuple[Records, str]:
+    """The records of a .json file, and what becomes of it."""
     try:
-        document = json.loads("".join(lines(path, encoding, "\n")))
+        document = json.loads("".join(table.lines(encoding, "\n")))
     except (ValueError, RecursionError) as error:
         if getattr(error, "msg", "") == "Extra data":
-            return by_line, "the file holds JSONL and is given that ending"
-        line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise not_json(error, f"{path}{line}", "fix it") from None
+            return table.json_lines(encoding), "the file holds JSONL and is given that ending"
+        where = f"{table.path}, line {getattr(error, 'lineno', 1)}"
+        raise not_json(error, where, "fix it") from None
     if isinstance(document, dict) and all(isinstance(c, dict) for c in document.values()):
         # As data frames are written: an object for each column, its values by row name.
         names = dict.fromkeys(name for column in document.values() for name in column)
@@ -99,25 +88,21 @@ def _json_records(table: Table, encoding: str, by_line: Records) -> tuple[Record
     elif isinstance(document, dict):
         document = [document]
     if not isinstance(document, list):
-        raise DatasetError("this must be a list of records", where=path, hint="write one")
-    return _objects(table, document), "JSON becomes JSONL"
-
-
-def _objects(table: Table, document: list[Any]) -> Records:
+        raise DatasetError("this must be a list of records", where=table.path, hint="write one")
     table.unit = "record"
-    for place, record in enumerate(document, 1):
-        check_object(record, _WANTED, table.at(place))
-        yield place, record, json.dumps(record, ensure_ascii=False)
+    records = (
+        (place, table.checked_object(record, place), json.dumps(record, ensure_ascii=False))
+        for place, record in enumerate(document, 1)
+    )
+    return records, "JSON becomes JSONL"
 
 
 def _of_one_kind(table: Table, records: Iterable[Any], is_chat: bool) -> Records:
     for place, record, line in records:
         if ("messages" in record) != is_chat:
-            raise DatasetError(
-                "some records have 'messages' and some have not",
-                where=table.at(place),
-                hint="give all of them the same keys",
-            )
+            problem = "some records have 'messages' and some have not"
+            hint = "give all of them the same keys"
+            raise DatasetError(problem, where=table.at(place), hint=hint)
         yield place, record, line
 
 
@@ -141,20 +126,15 @@ def _chat_fault(messages: Any) -> tuple[str, str] | None:
     if not isinstance(messages, list) or len(messages) < 2:
         return "'messages' must be a list of two or more", "add the question or the answer"
     for position, message in enumerate(messages, 1):
+        name = f"message {position}"
         if not isinstance(message, dict):
-            return (
-                f"message {position} is not an object",
-                'write {"role": "…", "content": "…"}',
-            )
+            return f"{name} is not an object", 'write {"role": "…", "content": "…"}'
         if message.get("role") not in _ROLES:
-            return (
-                f"message {position} has the role {message.get('role')!r}",
-                f"use {', '.join(_ROLES)}",
-            )
+            return f"{name} has the role {message.get('role')!r}", f"use {', '.join(_ROLES)}"
         content = message.get("content")
         acts = message.get("tool_calls") or message.get("function_call")
         if not (isinstance(content, (str, list)) and content) and not acts:
-            return f"message {position} is empty", "give it a 'content'"
+            return f"{name} is empty", "give it a 'content'"
     if messages[-1]["role"] != "assistant":
         return "the last message is not the assistant's", "end with the answer to be learnt"
     return None

@@ -23,6 +23,7 @@ class ProviderChoice:
         trains: whether it is known to fine-tune.
         logprobs: whether it is known to give log-probabilities.
         whole_labels: whether it is known to tell apart labels that begin with the same token.
+        model: the default model.
         notes: sentences that a user should read before recording.
     """
 
@@ -33,24 +34,24 @@ class ProviderChoice:
     trains: bool = False
     logprobs: bool = False
     whole_labels: bool = False
+    model: str | None = None
     notes: tuple[str, ...] = ()
 
     def check(self, train_sizes: list[int] | None) -> None:
         """Raise UsageError for training sizes at a provider that is not known to train."""
         if train_sizes and not self.trains:
-            trained = ", ".join(n for n, known in PRESETS.items() if known.fine_tuning == "openai")
+            trained = " or ".join(
+                name for name, known in PRESETS.items() if known.fine_tuning == "openai"
+            )
             raise UsageError(
                 f"--train-sizes needs OpenAI's fine-tuning API, which the provider {self.name!r} "
                 "is not known to have",
-                hint=f"leave it out, or give --provider local or {trained}",
+                hint=f"leave it out, or give --provider {trained}",
             )
 
 
 def chosen_provider(given: str) -> ProviderChoice:
     """The provider that ``--provider`` names; UsageError if there is no such provider."""
-    if given == "local":
-        table: dict[str, str | list[str]] = {"base_url": "http://127.0.0.1:8017/v1"}
-        return ProviderChoice("local", table, trains=True, logprobs=True, whole_labels=True)
     if given.startswith(("http://", "https://")):
         known = ", ".join(f'"{name}"' for name in get_args(Capability))
         return ProviderChoice(
@@ -63,7 +64,7 @@ def chosen_provider(given: str) -> ProviderChoice:
         return _preset(given)
     raise UsageError(
         f"--provider {given!r} is neither a URL such as https://HOST/v1 nor a known provider",
-        hint=did_you_mean(given, ["local", *PRESETS]),
+        hint=did_you_mean(given, PRESETS),
     )
 
 
@@ -73,6 +74,10 @@ def _preset(name: str) -> ProviderChoice:
     key = f", with the key in {preset.api_key_env}" if preset.api_key_env else ""
     comments = {"preset": f"uses {preset.endpoint}{key}; keys that are set here win"}
     notes = [f"{name}: {preset.note}."]
+    if preset.started and preset.base_url is not None:
+        table["base_url"] = preset.base_url
+        comments["base_url"] = "a recording starts it here"
+        notes = []
     if preset.base_url is None and preset.own_url is not None:
         table["base_url"] = preset.own_url
         comments["base_url"] = "put your own address here"
@@ -85,14 +90,17 @@ def _preset(name: str) -> ProviderChoice:
         comments,
         trains=preset.fine_tuning == "openai",
         logprobs="logprobs" in preset.supports,
+        whole_labels=preset.started,
+        model=_LOCAL_MODEL if preset.started else None,
         notes=tuple(notes),
     )
 
 
 def chosen_model(provider: ProviderChoice, given: str | None) -> str:
-    """The model's id at the provider; UsageError if a remote provider's model is not named."""
-    if not given and provider.name != "local":
+    """The model's id at the provider; UsageError if it has no default and none is given."""
+    model = given or provider.model
+    if model is None:
         raise UsageError(
             f"the provider {provider.name!r} serves several models", hint="name one with --model"
         )
-    return given or _LOCAL_MODEL
+    return model

@@ -133,8 +133,8 @@ def no_room(error: Exception) -> ApiError:
     reason = getattr(error, "strerror", None) or str(error)
     return ApiError(
         507,
-        f"The server cannot store this ({reason}); make room on its disk, or start it with another "
-        "--data-dir.",
+        f"The server cannot store this ({reason}); make room in its --data-dir and in the folder "
+        "of temporary files.",
         code="no_room",
     )
 
