@@ -53,6 +53,10 @@ def test_serve_has_the_servers_own_options(capsys):
     assert ended.value.code == 0
     assert out.startswith("usage: tunebench serve [-h] [--host HOST] [--port")
     assert "--deterministic" in out
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--prot", "1"])
+    assert ended.value.code == 2
+    assert "there is no option '--prot'; did you mean '--port'?" in capsys.readouterr().err
 
 
 def test_the_same_option_has_one_help_in_all_commands():

@@ -61,16 +61,16 @@ def from_cassette(path: Path) -> JobCurve:
         content = by_endpoint.get(f"GET files/{name}/content")
         if isinstance(content, str):
             curve = read_curve(content.encode(), source=f"{path}, result file {name}")
-            return JobCurve(path.stem, _told(job), curve)
+            return JobCurve(path.stem, _summary(job), curve)
     pages = [read_events(body) for end, body in answers if _EVENTS.fullmatch(end) and body]
     events = oldest_first(event for page in pages for event in page.entries)
     curve = curve_of_metrics(_metrics(events), source=_described(job, str(path)))
-    return JobCurve(path.stem, _told(job), curve)
+    return JobCurve(path.stem, _summary(job), curve)
 
 
 def states_of(path: Path) -> list[dict[str, Any]]:
     """A job's states in its cassette, from the first to the last, each as `JobCurve.job`."""
-    return [_told(job) for job in _states(path, _answers(path))]
+    return [_summary(job) for job in _states(path, _answers(path))]
 
 
 def _states(path: Path, answers: list[tuple[str, Any]]) -> list[Job]:
@@ -101,7 +101,7 @@ def from_provider(name: str, base_url: str, api_key: str) -> JobCurve:
         else:
             metrics = _metrics(events_of(client, name))
             curve = curve_of_metrics(metrics, source=_described(job, what))
-    return JobCurve(name, _told(job), curve)
+    return JobCurve(name, _summary(job), curve)
 
 
 def _metrics(events: Iterable[Event]) -> Iterator[Mapping[str, Any]]:
@@ -114,7 +114,7 @@ def _described(job: Job, what: str) -> str:
     return f"{what} ({job.status}{said})"
 
 
-def _told(job: Job) -> dict[str, Any]:
+def _summary(job: Job) -> dict[str, Any]:
     created, finished = job.created_at, job.finished_at
     minutes = None
     if created is not None and finished is not None:

@@ -15,7 +15,12 @@ def serve(arguments: tuple[str, ...]) -> int:
     import argparse
 
     from tunebench import server
+    from tunebench.errors import did_you_mean
 
     parser = argparse.ArgumentParser("tunebench serve", description=serve.help)
     server.add_arguments(parser)
-    return server.serve(parser.parse_args(arguments))
+    options, rest = parser.parse_known_args(arguments)
+    if rest:
+        known = [name for action in parser._actions for name in action.option_strings]
+        parser.error(f"there is no option {rest[0]!r}; {did_you_mean(rest[0], known)}")
+    return server.serve(options)

@@ -90,40 +90,41 @@ def complaints_of(experiment: Experiment | None, name: str, findings: Findings) 
     """A sentence for each capability that an experiment declares and its provider does not have."""
     if experiment is None:
         return []
-    provider = experiment.providers[name]
-    models = [model for model in experiment.models.values() if model.provider == name]
-    at = f"{experiment.path}: [provider.{name}]"
+    return [f"{experiment.path}: {found}." for found in _complaints(experiment, name, findings)]
+
+
+def _complaints(experiment: Experiment, name: str, findings: Findings) -> Iterator[str]:
+    provider, at = experiment.providers[name], f"[provider.{name}]"
     if not findings.found(provider.endpoint):
-        return [
+        yield (
             f"{at} has endpoint = {provider.endpoint!r}, which does not answer; write "
-            f"{findings.endpoint!r}."
-        ]
-    said = "lists" if "supports" in provider.model_fields_set else "without `supports` assumes"
-    complaints = [
-        f"{at} {said} {capability!r}, which was not found; write `supports` as above."
-        for capability in provider.supports
-        if _is_needed(capability, experiment, name)
-        and not findings.found(capability, provider.endpoint)
-    ]
-    if provider.endpoint == "chat" and not findings.found(provider.max_tokens_field, "chat"):
-        complaints.append(
-            f"{at} has max_tokens_field = {provider.max_tokens_field!r}, which has no effect; "
-            f"write {findings.max_tokens_field!r}."
+            f"{findings.endpoint!r}"
         )
-    for model in models:
-        listed = findings.models is None or model.provider_id in findings.models
-        if not listed and model.provider_id != findings.model:
-            complaints.append(
-                f"{experiment.path}: the model {model.name!r} has the id {model.provider_id!r}, "
-                f"which [provider.{name}] does not list; fix its `id`."
+        return
+    lists = "lists" if "supports" in provider.model_fields_set else "without `supports` assumes"
+    for capability in provider.supports:
+        needed = _is_needed(capability, experiment, name)
+        if needed and not findings.found(capability, provider.endpoint):
+            yield f"{at} {lists} {capability!r}, which was not found; write `supports` as above"
+    if provider.endpoint == "chat" and not findings.found(provider.max_tokens_field, "chat"):
+        yield (
+            f"{at} has max_tokens_field = {provider.max_tokens_field!r}, which has no effect; "
+            f"write {findings.max_tokens_field!r}"
+        )
+    for model in experiment.models.values():
+        if model.provider != name:
+            continue
+        same = model.provider_id == findings.model
+        if not same and findings.models is not None and model.provider_id not in findings.models:
+            yield (
+                f"the model {model.name!r} has the id {model.provider_id!r}, which {at} does not "
+                "list; fix its `id`"
             )
-        asked = model.provider_id == findings.model and model.answers_as is None
-        if asked and not findings.found("model as asked"):
-            complaints.append(
-                f"{experiment.path}: the model {model.name!r} is answered under another name (see "
-                "above); write that as its `id`, or as `answers_as` if it is the same model."
+        if same and model.answers_as is None and not findings.found("model as asked"):
+            yield (
+                f"the model {model.name!r} is answered under another name (see above); write that "
+                "as its `id`, or as `answers_as` if it is the same model"
             )
-    return complaints
 
 
 def _is_needed(capability: str, experiment: Experiment, name: str) -> bool:

@@ -72,19 +72,19 @@ def _alike(experiment: Experiment) -> Iterator[str]:
     from tunebench.datasets import near_duplicates
     from tunebench.evaluation import dataset_of, test_rows
 
-    data, asked = dataset_of(experiment), test_rows(experiment)
+    data, test = dataset_of(experiment), test_rows(experiment)
     if len(data.train) > _MOST_ROWS or data.train["text"].str.len().sum() > _MOST_CHARACTERS:
         yield "The file is too large to look for near-duplicates in seconds: skipped."
         return
     try:
-        pairs = near_duplicates(dataclasses.replace(data, test=asked))
+        pairs = near_duplicates(dataclasses.replace(data, test=test))
     except DatasetError as error:
         yield str(error)
         return
     if pairs:
         texts = len({pair.test_item for pair in pairs})
         yield (
-            f"{texts} of the {len(asked)} test texts are also among the training rows in nearly "
+            f"{texts} of the {len(test)} test texts are also among the training rows in nearly "
             "the same words, which favours fine-tuning:"
         )
         yield from (f"  {pair}" for pair in pairs[:_SHOWN])
@@ -107,12 +107,12 @@ def lines_of(report: dict[str, Any]) -> list[str]:
     trains = (
         ", and trains it" if any("trained" in row["note"] for row in report["estimates"]) else ""
     )
-    asked, kept_answers, replayed = report["next"]
+    record, baseline, replay = report["next"]
     lines += [
         "",
         "Next:",
-        f"  {asked}   # records the model{trains}; can be stopped and resumed",
-        f"  {kept_answers}   # later recordings are compared with this",
-        f"  {replayed}   # replays offline; commit benchmarks/, cassettes/ and the data",
+        f"  {record}   # records the model{trains}; can be stopped and resumed",
+        f"  {baseline}   # later recordings are compared with this",
+        f"  {replay}   # replays offline; commit benchmarks/, cassettes/ and the data",
     ]
     return lines
