@@ -196,7 +196,7 @@ def test_a_training_text_that_is_also_asked_is_refused_unless_it_is_allowed(proj
     project.write_data()
     result = project.record("-k", "ft8 and not logprobs")
     result.assert_outcomes(failed=1, deselected=3)
-    result.stdout.fnmatch_lines(["m-ft8: *1 training rows stand in the test rows too (items *7)*"])
+    result.stdout.fnmatch_lines(["m-ft8: *1 training rows are among the test rows (items *7)*"])
     assert project.loopback.asked == []
     project.edit("n_epochs = 2", "allow_test_rows = true")
     project.record("-k", "ft8 and not logprobs").assert_outcomes(passed=1, deselected=3)

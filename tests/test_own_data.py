@@ -87,8 +87,8 @@ def test_given_test_rows_are_the_ones_asked(project: OwnFilms) -> None:
          "out."),
         ([*films(80), ("what a film", "positive")], "differ only by case, spaces, invisible "
          "characters or how a letter is encoded; write them alike."),
-        (films(1), "the file holds one row only, and a benchmark needs some to ask and others to "
-         "learn from; add rows."),
+        (films(1), "the file holds one row only, and a benchmark needs some to test on and "
+         "others to learn from; add rows."),
         ([*films(80), ("one", "Negative"), ("one", "Positive")], "1 text has two different labels "
          "(lines 82 'Negative' and 83 'Positive'); decide for one of them, or take the rows out."),
     ],
@@ -104,7 +104,7 @@ def test_bad_rows_fail_the_case_in_a_sentence(rows, sentence: str, project: OwnF
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ('"review"', '"reviews"', "films.csv: there is no column 'reviews' among 'review', "
+        ('"review"', '"reviews"', "films.csv, line 1: there is no column 'reviews' among 'review', "
          "'verdict'; set text_column = \"review\" in [[]task], or fix the file."),
         ('"films.csv"', '"film.csv"', "film.csv: the file cannot be read (No such file or "
          "directory); check its path."),

@@ -6,6 +6,8 @@ from typing import get_args
 import pytest
 
 from tunebench import TunebenchError
+from tunebench.api import LocalProvider
+from tunebench.evaluation import StartedProvider
 from tunebench.presets import PRESETS, Capability, PresetName
 
 from .experiment_example import read_example
@@ -59,6 +61,59 @@ def test_without_a_preset_everything_is_assumed(tmp_path: Path) -> None:
     read = provider(tmp_path, 'base_url = "http://127.0.0.1:8017/v1"\n')
     assert set(read.supports) == set(get_args(Capability))
     assert (read.endpoint, read.api_key_env) == ("completions", None)
+
+
+LOCAL = 'base_url = "http://127.0.0.1:9/v1"\n'
+
+
+@pytest.fixture
+def starts(monkeypatch) -> list[tuple[str, list[str]]]:
+    """The addresses and models that a recording starts providers with."""
+    found: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(
+        LocalProvider, "ensure", lambda _, url, models: found.append((url, list(models)))
+    )
+    return found
+
+
+def started(folder: Path, name: str, table: str) -> None:
+    """Ask a provider of an experiment, by its `[provider]` table."""
+    changes = (TABLE, table), ("[provider.local]", f"[provider.{name}]")
+    text = ('provider = "local"', f'provider = "{name}"')
+    StartedProvider().start(read_example(folder, *changes, text), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("local", LOCAL),
+        ("local", f'preset = "local"\n{LOCAL}'),
+        ("mine", f'preset = "local"\n{LOCAL}'),
+    ],
+)
+def test_a_recording_starts_the_local_provider_by_preset_or_by_name(
+    tmp_path: Path, starts, name: str, table: str
+) -> None:
+    started(tmp_path, name, table)
+    assert starts == [("http://127.0.0.1:9/v1", ["smollm2-135m", "gemma3-270m"])]
+
+
+@pytest.mark.parametrize(
+    ("name", "table"), [("mine", LOCAL), ("vllm", LOCAL), ("local", 'preset = "vllm"\n')]
+)
+def test_a_recording_starts_no_other_provider(tmp_path: Path, starts, name, table) -> None:
+    started(tmp_path, name, table)
+    assert starts == []
+
+
+def test_two_tables_may_ask_one_local_provider(tmp_path: Path, starts) -> None:
+    more = f'[provider.chat]\npreset = "local"\nendpoint = "chat"\n{LOCAL}\n[[model]]\n'
+    more += 'name = "other"\nprovider = "chat"\n'
+    experiment = read_example(tmp_path, (TABLE, f"{LOCAL}\n{more}"))
+    provider = StartedProvider()
+    for name in ("local", "chat"):
+        provider.start(experiment, name)
+    assert starts == [("http://127.0.0.1:9/v1", ["other", "smollm2-135m", "gemma3-270m"])] * 2
 
 
 def test_an_address_of_ones_own_has_to_be_written(tmp_path: Path) -> None:

@@ -147,18 +147,18 @@ SKIP = 'shots = [0, 1, 4]\nskip = [{ model = "gemma3-270m", shots = 4, reason = 
          "[matrix] decision_rules: a value is listed twice; list each once."),
         # labels, and what goes with them
         ('["Negative", "Positive"]', '["Negative"]',
-         "[task]: a task needs two labels or more, not 1: list them all."),
+         "[task]: a task needs two labels or more, not 1; list them all."),
         ('["Negative", "Positive"]', '["Negative", "Negative"]',
-         "[task]: the label 'Negative' is listed twice: list each once."),
+         "[task]: the label 'Negative' is listed twice; list each once."),
         ('["Negative", "Positive"]', '["Negative", " Positive"]',
-         "[task]: the label ' Positive' cannot be used: a label is not empty, has no white "
+         "[task]: the label ' Positive' cannot be used; a label is not empty, has no white "
          "space around it, no line break, no tab and no '->' in it."),
         ('["Negative", "Positive"]', '["Positive", "Posi\\u00adtive"]',
          "[task]: the labels 'Positive' and 'Posi\\xadtive' differ only by spaces, invisible "
-         "characters or how a letter is encoded: rename one of them."),
+         "characters or how a letter is encoded; rename one of them."),
         ('"Classify following sentence as Positive or Negative"', '"a\\n#####"',
-         "[task]: the instruction holds a line '#####', which sets the parts of a prompt "
-         "apart: take it out."),
+         "[task]: the instruction holds a line '#####', which separates parts of a prompt; "
+         "take it out."),
         ('name = "gemma3-270m"', 'name = "gemma3-270m"\nlabel_token_ids = [1]',
          "[[model]] 2: label_token_ids has 1 ids for 2 labels; give one id for each label."),
         # missing

@@ -140,11 +140,19 @@ def test_whatever_was_counted_gives_a_forecast_or_a_reason(case):
 @pytest.mark.parametrize(
     ("arguments", "options", "sentence"),
     [
-        (([1, 2], [1], [1, 1]), {}, "2 sizes, 1 counts of right answers and 2 of texts: there must be"),
+        (
+            ([1, 2], [1], [1, 1]),
+            {},
+            "2 sizes, 1 counts of right answers and 2 of texts: there must be",
+        ),
         (([0], [1], [1]), {}, "a training size must be 1 or more, not 0"),
         (([1], [2], [1]), {}, "2 of 1 is not a proportion"),
         (([1], [0], [0]), {}, "0 of 0 is not a proportion"),
-        (([], [], []), {"rounds": 0}, "rounds must be 1 or more, and confidence between 0 and 1, not 0 and"),
+        (
+            ([], [], []),
+            {"rounds": 0},
+            "rounds must be 1 or more, and confidence between 0 and 1, not 0 and",
+        ),
         (([], [], []), {"confidence": 1}, "and confidence between 0 and 1, not 2000 and 1"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What every source of labelled texts gives: two frames of one shape, one kind of error."""
+"""What every source of labelled texts gives: two frames of one shape."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Columns(TypedDict):
-    """The reviews of one split, a list a column, all of one length, in the stated order."""
+    """The texts of one split: three lists of one length."""
 
     item: list[str]
     text: list[str]
@@ -31,8 +31,8 @@ class Dataset:
         train: one row a text, RangeIndex, with the columns ``item`` (str, unique), ``text``
             (str, untouched) and ``label`` (int64, a position in ``label_names``).
         test: the same columns; shares no item with ``train``.
-        report: what the reading found; None for a set that is always the same.
-        places: where each item of a user's own table stands, as ``tickets.csv, line 12``.
+        report: what was found on reading; None for a set that is always the same.
+        places: where each item of a user's own table is, as ``tickets.csv, line 12``.
     """
 
     name: str
@@ -44,14 +44,7 @@ class Dataset:
 
 
 def to_frame(columns: Columns) -> pd.DataFrame:
-    """Make the frame that `Dataset` describes.
-
-    Args:
-        columns: n items, n texts and n label ids.
-
-    Returns:
-        A frame of n rows in the same order.
-    """
+    """The frame that `Dataset` describes, with the rows in the same order."""
     import pandas as pd
 
     # With named types pandas need not guess, which would take longer than reading the file.

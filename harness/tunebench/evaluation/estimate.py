@@ -55,17 +55,18 @@ def _answers(cells: list[Cell]) -> dict[str, Any]:
 
 
 def _job(cell: Cell) -> dict[str, Any]:
-    from tunebench.api import LOCAL
     from tunebench.evaluation.inputs import is_chat
     from tunebench.evaluation.training_inputs import files_of
     from tunebench.formatting import Estimate, Rates, duration
+    from tunebench.presets import is_started
     from tunebench.statistics import hourly_cost, training_cost
 
     model = cell.experiment.models[cell.model]
     epochs, prices = cell.experiment.fine_tuning.n_epochs, model.prices
     train, _ = files_of(cell.experiment, cell.train_size, is_chat(cell))
     estimate = Estimate.of(len(train.content), Rates(epochs=epochs))
-    time = f", {duration(estimate.seconds)}" if model.provider == LOCAL else ""
+    local = is_started(model.provider, cell.experiment.providers[model.provider].preset)
+    time = f", {duration(estimate.seconds)}" if local else ""
     cost = None
     if prices is not None and prices.per_hour is not None:
         cost = hourly_cost(estimate.seconds, prices.per_hour)

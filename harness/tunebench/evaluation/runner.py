@@ -58,7 +58,7 @@ class Runner:
         )
 
     def evaluate(self, cell: Cell, hint: str, progress: Progress | None = None) -> Result:
-        """Evaluate a cell, recording before where told.
+        """Evaluate a cell, after recording what is missing if that is asked for.
 
         Args:
             cell: the cell.
@@ -88,7 +88,7 @@ class Runner:
             raise CellError(sentence if known else f"{cell}: {sentence}") from error
 
     def fine_tuned(self, cell: Cell, hint: str, progress: Progress | None = None) -> FineTuned:
-        """The model of a fine-tuned cell alone, by its job, which is recorded before where told.
+        """The model of a fine-tuned cell alone, by its job, which may be recorded first.
 
         Args:
             cell: a cell with a training size.
@@ -166,7 +166,7 @@ class Runner:
                     answers.append([answer for reply in replies for answer in reply.answers])
                 decisions = [rule.read(*of_text) for of_text in zip(*answers, strict=True)]
                 unplayed = self.unplayed[cell.cassette] = cassette.unplayed
-                told = cassette.told()
+                totals = cassette.totals()
         finally:
             file.close()
         return Result(
@@ -177,16 +177,16 @@ class Runner:
                 [decision.label for decision in decisions],
                 [decision.reading for decision in decisions],
             ),
-            prompt_tokens=told.prompt_tokens,
-            completion_tokens=told.completion_tokens,
-            latency_ms_median=told.latency_ms_median,
-            recorded_at=told.recorded_at,
+            prompt_tokens=totals.prompt_tokens,
+            completion_tokens=totals.completion_tokens,
+            latency_ms_median=totals.latency_ms_median,
+            recorded_at=totals.recorded_at,
             unplayed=len(unplayed),
             fine_tuned=made,
-            seconds=told.seconds,
-            server=", ".join(told.servers),
+            seconds=totals.seconds,
+            server=", ".join(totals.servers),
             label_logprobs=tuple(decision.logprobs for decision in decisions),
-            answered_as=", ".join(name for name in told.models if name != _asked(cell, made)),
+            answered_as=", ".join(name for name in totals.models if name != _asked(cell, made)),
             overrides=overrides_of(rule, cell.experiment.models[cell.model].parameters),
         )
 

@@ -1,6 +1,6 @@
-"""A data set of the user's own: one table that is split here, or one to learn from and one to ask.
+"""A data set of the user's own: one table that is split here, or one to learn from and one to test.
 
-A split of one table is made by the texts alone and grows with the file, see
+The split of one table depends on the texts alone and grows with the file, see
 `tunebench.datasets.splitting`. Where test rows are given, both tables keep their order, which is
 that of the file or, for a sorted one, that of the item ids.
 """
@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunebench.datasets.dataset import Columns, Dataset, to_frame
-from tunebench.datasets.labelled_texts import LabelledTexts, at, check
+from tunebench.datasets.labelled_texts import LabelledTexts, read_labelled
 from tunebench.datasets.options import DataReport, Options
 from tunebench.datasets.splitting import in_quotas, is_held_out, item_id
-from tunebench.datasets.table_files import read_table
 from tunebench.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -37,38 +35,38 @@ def load(name: str, options: Options) -> Dataset:
 
     Raises:
         DatasetError: the table cannot be read, no benchmark can be made of its rows, or training
-            rows stand among the given test rows and are not to be moved.
+            rows are among the given test rows and must not be moved.
     """
     source = _read(name, options)
     if options.test_dataset is None:
         held_out = [is_held_out(key, options.test_share, options.seed) for key in source.keys]
         train, test = in_quotas(source.labels, held_out)
-        waiting = len(held_out) - len(train) - len(test)
-        return _dataset(name, options, (source, train), (source, test), waiting=waiting)
+        return _dataset(name, options, [source], source.take(train), source.take(test))
     given = _read(options.test_dataset, options)
     _refuse_contradictions(source, given)
-    asked = set(given.keys)
-    both = [i for i, key in enumerate(source.keys) if key in asked]
+    tested = set(given.keys)
+    both = [i for i, key in enumerate(source.keys) if key in tested]
     if both and options.overlap == "refuse":
-        rows = "1 row stands" if len(both) == 1 else f"{len(both)} rows stand"
-        places = at(source.table, sorted(source.positions[i] for i in both))
+        rows = "1 row is" if len(both) == 1 else f"{len(both)} rows are"
+        both.sort(key=lambda i: source.places[i])
         raise DatasetError(
-            f"{source.table.path}: {rows} in {given.table.path}, too ({places}); take them out "
-            'of one, or set overlap = "move" in [task], which leaves them to the test rows.'
+            f"{rows} also in {given.path} ({source.at(both)})",
+            where=source.path,
+            hint='take them out of one, or set overlap = "move" in [task], which leaves them to '
+            "the test rows",
         )
-    train = [i for i, key in enumerate(source.keys) if key not in asked]
-    return _dataset(name, options, (source, train), (given, range(len(given.keys))), both=both)
+    train = [i for i, key in enumerate(source.keys) if key not in tested]
+    return _dataset(name, options, [source, given], source.take(train), given)
 
 
 def _read(name: str, options: Options) -> LabelledTexts:
     # By its parts alone: the folder that a path with ".." begins in need not be there yet.
     path = Path(os.path.normpath(options.folder / Path(name).expanduser()))
-    table = read_table(path, options.text_column or "text", options.label_column or "label")
-    kept = check(table, options.labels)
-    if options.order != "hash":
-        return kept
-    rows = sorted(zip(kept.keys, kept.positions, strict=True), key=lambda row: item_id(row[0]))
-    return replace(kept, keys=[key for key, _ in rows], positions=[row for _, row in rows])
+    columns = options.text_column or "text", options.label_column or "label"
+    rows = read_labelled(path, *columns, options.labels)
+    if options.order == "hash":
+        return rows.take(sorted(range(len(rows.keys)), key=lambda i: item_id(rows.keys[i])))
+    return rows
 
 
 def _refuse_contradictions(source: LabelledTexts, given: LabelledTexts) -> None:
@@ -82,47 +80,42 @@ def _refuse_contradictions(source: LabelledTexts, given: LabelledTexts) -> None:
         place, label, other, other_place = found[0]
         count = "1 text has" if len(found) == 1 else f"{len(found)} texts have"
         raise DatasetError(
-            f"{source.table.path}: {count} another label in {given.table.path}, the first in "
-            f"{source.table.unit} {place} ({label!r}) and {given.table.unit} {other_place} there "
-            f"({other!r}); decide for one of them, or take the rows out."
+            f"{count} another label in {given.path}, the first in {source.unit} {place} "
+            f"({label!r}) and {given.unit} {other_place} there ({other!r})",
+            where=source.path,
+            hint="decide for one of them, or take the rows out",
         )
 
 
 def _dataset(
     name: str,
     options: Options,
-    train: tuple[LabelledTexts, Sequence[int]],
-    test: tuple[LabelledTexts, Sequence[int]],
-    *,
-    waiting: int = 0,
-    both: Sequence[int] = (),
+    read: Sequence[LabelledTexts],
+    train: LabelledTexts,
+    test: LabelledTexts,
 ) -> Dataset:
-    read = [train[0]] if train[0] is test[0] else [train[0], test[0]]
     names = options.labels or tuple(sorted({label for one in read for label in one.labels}))
     ids = {label: label_id for label_id, label in enumerate(names)}
     columns: list[Columns] = []
     places: dict[str, str] = {}
-    for rows, chosen in (train, test):
-        texts, labels, lines = rows.texts, rows.labels, rows.places
-        items = [item_id(rows.keys[i]) for i in chosen]
-        columns.append(
-            Columns(
-                item=items,
-                text=[texts[i] for i in chosen],
-                label=[ids[labels[i]] for i in chosen],
-            )
-        )
-        at = f"{rows.table.path.name}, {rows.table.unit} "
-        places.update((item, f"{at}{lines[i]}") for item, i in zip(items, chosen, strict=True))
+    for rows in (train, test):
+        items = [item_id(key) for key in rows.keys]
+        label_ids = [ids[label] for label in rows.labels]
+        columns.append(Columns(item=items, text=rows.texts, label=label_ids))
+        at = f"{rows.path.name}, {rows.unit} "
+        places.update((item, f"{at}{n}") for item, n in zip(items, rows.places, strict=True))
+    kept = sum(len(one.keys) for one in read)
+    left_out = kept - len(train.keys) - len(test.keys)
+    is_given = options.test_dataset is not None
     report = DataReport(
         source=name,
-        rows=sum(len(one.table.texts) for one in read),
+        rows=sum(one.read for one in read),
         train=counted(columns[0]["label"], names),
         test=counted(columns[1]["label"], names),
-        repeated=sum(one.repeated for one in read),
-        moved=len(both),
-        waiting=waiting,
-        share=options.test_share if options.test_dataset is None else None,
+        repeated=sum(one.read for one in read) - kept,
+        moved=left_out if is_given else 0,
+        waiting=0 if is_given else left_out,
+        share=None if is_given else options.test_share,
     )
     return Dataset(name, names, to_frame(columns[0]), to_frame(columns[1]), report, places)
 

@@ -1,6 +1,6 @@
-"""What recorded rows say beside the answers themselves: tokens, times, servers and models.
+"""Totals over recorded rows: tokens, times, servers and models.
 
-A row holds what its whole request took; of that a prompt has its share.
+A row holds the tokens and the time of its whole request, of which each prompt has its share.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tunebench.cassettes.lines import RequestLine
-    from tunebench.cassettes.store import StoredAnswer
+    from tunebench.cassettes.reading import StoredAnswer
 
 
 class Played(NamedTuple):
-    """What is told of a row that was played."""
+    """The part of a played row that counts for totals."""
 
     request: RequestLine
     recorded_at: str
@@ -37,17 +37,17 @@ class Played(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the rows say that were played, beside the answers themselves.
+class Totals:
+    """Totals over the rows that were played.
 
     Attributes:
-        prompt_tokens: of all prompts; 0 where the provider did not tell.
-        completion_tokens: of all completions; 0 where the provider did not tell.
+        prompt_tokens: of all prompts; 0 where the provider did not count them.
+        completion_tokens: of all completions; 0 where the provider did not count them.
         latency_ms_median: median over the requests, milliseconds.
         seconds: sum over the requests.
         recorded_at: when the last answer came, ISO 8601.
-        servers: what the servers said of themselves.
-        models: the names that the answers came from.
+        servers: the servers' names for their states.
+        models: the models that answered, by the provider's account.
     """
 
     prompt_tokens: int
@@ -59,12 +59,12 @@ class Told:
     models: list[str]
 
 
-def told_of(played: Iterable[Played]) -> Told:
-    """What rows say together."""
+def totals_of(played: Iterable[Played]) -> Totals:
+    """Totals over rows."""
     rows = list(played)
     usage = shares((row.usage, row.prompts) for row in rows)
     latencies = Counter((row.latency_ms, row.prompts) for row in rows)
-    return Told(
+    return Totals(
         prompt_tokens=usage.prompt_tokens or 0,
         completion_tokens=usage.completion_tokens or 0,
         latency_ms_median=_median(
@@ -79,7 +79,7 @@ def told_of(played: Iterable[Played]) -> Told:
 
 
 def shares(taken: Iterable[tuple[tuple[int | None, int | None], int]]) -> Usage:
-    """The tokens of some prompts: of each its share of what its request took."""
+    """The tokens of some prompts: of each its share of the tokens of its request."""
     counts = Counter(taken)
     totals: list[int | None] = []
     for which in (0, 1):
@@ -92,7 +92,7 @@ def shares(taken: Iterable[tuple[tuple[int | None, int | None], int]]) -> Usage:
 
 
 def _median(weights: Mapping[tuple[float, int], Fraction]) -> float:
-    """The median of latencies that weigh as much of a request as was played of it."""
+    """The median of latencies, each weighted by the share of its request that was played."""
     half = sum(weights.values(), Fraction()) / 2
     reached = Fraction()
     lower: float | None = None
