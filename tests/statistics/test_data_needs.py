@@ -178,6 +178,25 @@ def test_a_forecast_holds_finite_numbers_or_none(sizes, data):
         assert numbers.keys() | {"a"} == asdict(found).keys()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("sizes", "n", "right"),
+    [
+        ([1000001, 1, 1000000], [10**7, 1, 10], [0, 1, 5]),
+        ([1000001, 1000002, 1], [10, 10**7, 1], [9, 0, 1]),
+        (
+            [1000001, 10**6, 10**6, 1000, 1000002],
+            [10, *[10**7] * 2, 10, 10**7],
+            [5, 0, 10**6, 9, 0],
+        ),
+    ],
+)
+def test_errors_next_to_1_at_sizes_that_hardly_differ_divide_by_nothing(sizes, n, right):
+    found = forecast_doubling(sizes, right, n, seed=0, rounds=50)
+    assert isinstance(found, NoForecast)
+    assert "error" in found.reason
+
+
 def test_a_curve_too_steep_for_a_float_has_no_first_value():
     found = forecast_doubling([10**6, 10**6 + 1, 10**6 + 2], [0, 5, 9], [10] * 3, seed=0)
     assert isinstance(found, Forecast)

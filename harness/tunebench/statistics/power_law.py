@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 # Added to the counts of wrong and right answers at each size. It is too small to move an estimate,
 # but without it the likelihood has no maximum if all answers at a size are right, or wrong.
 _TRACE = 1e-6
+# The log error of an error of 1, rounded down: sizes that hardly differ, and large counts, make a
+# sum of level and slope that rounds to 0 or above.
+_HIGHEST = -1e-15
 _STEPS = 200
 _HALVINGS = 40
 
@@ -52,8 +55,10 @@ def fit_power_law(sizes: Sequence[int], wrong: Floats, n: Sequence[int]) -> tupl
     level = np.log(wrong.sum(axis=1) / (wrong + right).sum(axis=1))
     slope = np.zeros_like(level)
     for _ in range(_STEPS):
-        up, across = _newton_step(x, wrong, right, level[:, None] + slope[:, None] * x)
-        scale = _allowed(x, wrong, right, (level, slope), (up, across))
+        log_error = np.minimum(_HIGHEST, level[:, None] + slope[:, None] * x)
+        up, across = _newton_step(x, wrong, right, log_error)
+        moved = up[:, None] + across[:, None] * x
+        scale = _allowed(wrong, right, log_error, moved)
         level, slope = level + scale * up, slope + scale * across
         if np.all(np.abs(up) + np.abs(across) < 1e-10):
             break
@@ -77,27 +82,18 @@ def _newton_step(
     return up, across
 
 
-def _allowed(
-    x: Floats,
-    wrong: Floats,
-    right: Floats,
-    at: tuple[Floats, Floats],
-    step: tuple[Floats, Floats],
-) -> Floats:
-    """The share of its step that each sample may take."""
+def _allowed(wrong: Floats, right: Floats, here: Floats, moved: Floats) -> Floats:
+    """The share of its step, from log errors `here` on, that each sample may take."""
     import numpy as np
 
-    here = at[0][:, None] + at[1][:, None] * x
-    moved = step[0][:, None] + step[1][:, None] * x
     # At most nine tenths of the way to an error of 1, which is a log error of 0.
     reach = np.where(moved > 0, -0.9 * here / np.where(moved > 0, moved, 1.0), np.inf)
     scale: Floats = np.minimum(1.0, reach.min(axis=1))
     best = _likelihood(wrong, right, here)
     for _ in range(_HALVINGS):
         # Near the maximum the steps are smaller than the last digits of the likelihood.
-        worse = _likelihood(wrong, right, here + scale[:, None] * moved) < best - 1e-9 * np.abs(
-            best
-        )
+        there = np.minimum(_HIGHEST, here + scale[:, None] * moved)
+        worse = _likelihood(wrong, right, there) < best - 1e-9 * np.abs(best)
         if not worse.any():
             break
         scale = np.where(worse, scale / 2, scale)
