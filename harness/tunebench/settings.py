@@ -1,4 +1,4 @@
-"""Settings of a repository: the table ``[tool.tunebench]`` of its pyproject.toml.
+"""Settings of a run: options, environment and ``[tool.tunebench]`` in pyproject.toml.
 
 The command line overrides the environment (``TUNEBENCH_RECORD`` and so on), which overrides the
 file. If the variable ``CI`` is set, ``record`` in the file is ignored: a CI run records only with
@@ -34,10 +34,10 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
         "write results.json, results.csv, summary.md and, with pyarrow, Parquet files to "
         "DIR; where GITHUB_STEP_SUMMARY is set, the summary is appended to that file, too",
     ),
-    "baselines": (
+    "rivals": (
         {"action": "store_true"},
-        "also train TF-IDF with logistic regression on the rows of each training size and "
-        "show its accuracy on the same texts; needs scikit-learn",
+        "also train rivals (majority class, TF-IDF with logistic regression) on the rows of each "
+        "training size and show their accuracy on the same texts; needs scikit-learn",
     ),
     "budget": (
         {"metavar": "AMOUNT", "type": float},
@@ -58,7 +58,7 @@ class Configuration:
         record: ``none`` replays; ``missing`` records what a cassette lacks; ``all`` records every
             cassette again.
         results: the folder of the result files; None writes none.
-        baselines: whether TF-IDF with logistic regression is trained as a rival.
+        rivals: whether classical models are trained on the same rows, see `tunebench.analysis`.
         budget: what a recording may cost, in the currency of the models' prices; None is no limit.
         strict_verdicts: whether an inconclusive cell fails.
         cassettes: the folder that holds a folder of cassettes for each experiment; None is the
@@ -67,7 +67,7 @@ class Configuration:
 
     record: RecordMode = "none"
     results: Path | None = None
-    baselines: bool = False
+    rivals: bool = False
     budget: float | None = None
     strict_verdicts: bool = False
     cassettes: Path | None = None
@@ -180,7 +180,7 @@ def _table(folder: Path) -> tuple[Path, dict[str, object]]:
 
 def _read(name: str, text: str) -> object:
     """The text of an environment variable as a value of the setting's type, or as it is."""
-    if name in ("baselines", "strict_verdicts") and text.lower() in _YES + _NO:
+    if name in ("rivals", "strict_verdicts") and text.lower() in _YES + _NO:
         return text.lower() in _YES
     if name == "budget":
         try:
