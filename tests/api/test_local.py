@@ -138,7 +138,7 @@ def test_the_error_quotes_the_last_line_of_one_that_exits(
     with pytest.raises(RecordingError) as raised:
         provider.ensure(f"http://127.0.0.1:{unused_port}/v1", ["m"])
     assert str(raised.value) == (
-        "the local provider ended with status 1: there is no model m; known: small"
+        "the local provider ended with status 1: there is no model m; known: small."
     )
 
 
