@@ -35,10 +35,9 @@ options:
   --label COLUMN        the column of the labels
   --name NAME           of the experiment (the file's name)
   --model ID            to ask; needed unless local (smollm2-135m)
-  --provider PROVIDER   local (the default), the URL of an OpenAI-compatible
-                        endpoint, or a known one: openai, azure, vllm, llama-
-                        cpp, llama-cpp-python, ollama, lm-studio, together,
-                        nebius
+  --provider PROVIDER   the URL of an OpenAI-compatible endpoint, or a known
+                        one: local, openai, azure, vllm, llama-cpp, llama-cpp-
+                        python, ollama, lm-studio, together, nebius (local)
   --test-size N         texts to ask (100, or fewer if few rows)
   --train-sizes [N ...]
                         rows to fine-tune on
@@ -225,8 +224,8 @@ def test_gitattributes_that_cannot_be_read_are_one_sentence_and_nothing_is_writt
         (["--provider", "openai"], "'openai' serves more models than one; name one with --model."),
         (["--provider", "vllm", "--model", "m", "--train-sizes", "50"], "--train-sizes needs"),
         (["--provider", "https://", "--model", "m"], "base_url"),
-        (["--test-size", "200"], "test_size is 200"),
-        (["--train-sizes", "5000"], "train_sizes holds 5000"),
+        (["--test-size", "200"], "test_size: 200 is more"),
+        (["--train-sizes", "5000"], "train_sizes: 5000 is more"),
         (["--train-sizes", "60", "60"], "lists a value twice"),
         (["--shots", "-1"], "[matrix] shots"),
         (["--shots", "500"], "500 worked examples"),

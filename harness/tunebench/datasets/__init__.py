@@ -10,7 +10,7 @@ import importlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from tunebench.datasets.dataset import Dataset, nearest
+from tunebench.datasets.dataset import Dataset
 from tunebench.datasets.duplicates import NearDuplicate, near_duplicates
 from tunebench.datasets.labelled_texts import ENDINGS, TableSummary, inspect_table
 from tunebench.datasets.options import DataReport, Options
@@ -25,7 +25,6 @@ __all__ = [
     "inspect_table",
     "load",
     "near_duplicates",
-    "nearest",
 ]
 
 if TYPE_CHECKING:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import pandas as pd
 
@@ -56,10 +55,3 @@ def to_frame(columns: Columns) -> pd.DataFrame:
             "label": pd.Series(columns["label"], dtype="int64"),
         }
     )
-
-
-def nearest(name: str, known: Sequence[str]) -> str | None:
-    """The known name that a misspelt one is likely to mean; case counts little. None if none is."""
-    folded = {other.casefold().strip(): other for other in known}
-    near = difflib.get_close_matches(name.casefold().strip(), folded, 1)
-    return folded[near[0]] if near else None

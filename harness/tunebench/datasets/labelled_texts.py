@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tunebench.datasets.dataset import nearest
-from tunebench.errors import DatasetError
+from tunebench.errors import DatasetError, nearest
 from tunebench.formatting import DIFFER_BY, look, shown, twins
 from tunebench.tables import Table
 

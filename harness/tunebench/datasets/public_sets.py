@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunebench.datasets import flat, prepared
-from tunebench.datasets.dataset import Columns, Dataset, nearest, to_frame
+from tunebench.datasets.dataset import Columns, Dataset, to_frame
 from tunebench.datasets.labelled_texts import normalised
 from tunebench.datasets.options import DataReport, Options
 from tunebench.datasets.own_tables import counted
 from tunebench.datasets.splitting import item_id, position
-from tunebench.errors import DatasetError
+from tunebench.errors import DatasetError, nearest
 from tunebench.formatting import shown
 
 if TYPE_CHECKING:

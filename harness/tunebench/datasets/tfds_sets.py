@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tunebench.datasets import prepared
-from tunebench.datasets.dataset import nearest
 from tunebench.datasets.download import check_reachable
 from tunebench.datasets.public_sets import Public, chosen_columns, chosen_splits, kept, to_dataset
-from tunebench.errors import DatasetError
+from tunebench.errors import DatasetError, nearest
 
 if TYPE_CHECKING:
     import os
