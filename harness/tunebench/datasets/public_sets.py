@@ -20,7 +20,7 @@ from tunebench.datasets.labelled_texts import normalised
 from tunebench.datasets.options import DataReport, Options
 from tunebench.datasets.own_tables import counted
 from tunebench.datasets.splitting import item_id, position
-from tunebench.errors import DatasetError, nearest
+from tunebench.errors import DatasetError, did_you_mean, nearest
 from tunebench.formatting import shown
 
 if TYPE_CHECKING:
@@ -152,10 +152,8 @@ def chosen_columns(
             problem = f"{name!r} has no feature {usual!r} but {listed}"
             raise DatasetError(problem, hint=f"set {key} to one of them in [task]")
         if given not in features:
-            near = nearest(given, features)
             problem = f"{name!r} has no feature {given!r}, which {key} names"
-            hint = f"did you mean {near!r}?" if near else f"there are {listed}"
-            raise DatasetError(problem, hint=hint)
+            raise DatasetError(problem, hint=did_you_mean(given, features))
         return given
 
     return (
