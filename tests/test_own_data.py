@@ -81,8 +81,8 @@ def test_given_test_rows_are_the_ones_asked(project: OwnFilms) -> None:
     ("rows", "sentence"),
     [
         ([*films(80), (films(80)[0][0], "Neutral")], "the label 'Neutral' (1 row, line 82) is not "
-         "among the labels of [[]task]; fix the file or add it there; known are Negative, "
-         "Positive."),
+         "among the labels of [[]task]; fix the file or add it there; listed are 'Negative', "
+         "'Positive'."),
         ([*films(80), ("", "Negative")], "1 row has no text (line 82); fill it in, or take the row "
          "out."),
         ([*films(80), ("what a film", "positive")], "differ only by case, spaces, invisible "

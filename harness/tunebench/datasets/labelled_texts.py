@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tunebench.errors import DatasetError, did_you_mean, nearest
+from tunebench.errors import DatasetError, nearest
 from tunebench.formatting import DIFFER_BY, look, shown, twins
 from tunebench.tables import Table
 
@@ -197,8 +197,10 @@ def _check_labels(rows: LabelledTexts, labels: Sequence[str] | None) -> None:
             problem = f"the label {both} differ only by {DIFFER_BY}"
             raise DatasetError(problem, where=rows.path, hint="write them alike")
         problem = f"the label {named(name)} is not among the labels of [task]"
-        hint = f"fix the file or add it there; {did_you_mean(name, labels)}"
-        raise DatasetError(problem, where=rows.path, hint=hint)
+        near = nearest(name, labels)
+        listed = ", ".join(map(repr, labels[:20])) + (", …" if len(labels) > 20 else "")
+        hint = f"did you mean {near!r}?" if near else f"listed are {listed}"
+        raise DatasetError(problem, where=rows.path, hint=f"fix the file or add it there; {hint}")
     if not 2 <= len(labels or found) <= MOST_LABELS:
         holds = f"{len(found):,} labels" if len(found) > 1 else f"one label, {next(iter(found))!r}"
         problem = f"the label column holds {holds}, and a task has 2 to {MOST_LABELS}"

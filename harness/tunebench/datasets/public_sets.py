@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tunebench.datasets import flat, prepared
+from tunebench.datasets import flat
 from tunebench.datasets.dataset import Columns, Dataset, to_frame
 from tunebench.datasets.labelled_texts import normalised
 from tunebench.datasets.options import DataReport, Options
@@ -91,19 +91,13 @@ def kept(called: str, options: Options, root: Path, make: Callable[[], Public]) 
     plain = re.sub(r"[^A-Za-z0-9.-]+", "_", called)[:60]
     digest = hashlib.sha256(known_by.encode()).hexdigest()[:8]
     folder = root / "tunebench_public" / f"{plain}-{digest}"
-    copy = folder / "flat.json"
-    try:
-        splits = flat.read(copy)
-        if splits is None:
-            with prepared.locked(folder / ".lock"):
-                made = make()
-                names = Columns(item=["spelt"] * made.spelt, text=list(made.names), label=[])
-                flat.write(copy, {**made.splits, _NAMES: names})
-                return made
-    except OSError as error:
-        problem = f"Cannot read or prepare {called!r} ({error})"
-        hint = f"make {root} writable, or set TFDS_DATA_DIR to a folder that is and has room"
-        raise DatasetError(problem, hint=hint) from error
+
+    def columns() -> dict[str, Columns]:
+        made = make()
+        names = Columns(item=["spelt"] * made.spelt, text=list(made.names), label=[])
+        return {**made.splits, _NAMES: names}
+
+    splits = flat.kept(folder, folder / ".lock", columns)
     names = splits.pop(_NAMES)
     return Public(splits, tuple(names["text"]), bool(names["item"]))
 
