@@ -320,9 +320,8 @@ def recorded_films(film_project: FilmProject, recordings: Recordings) -> FilmPro
 
 
 @pytest.fixture
-def pets(pytester: pytest.Pytester, loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> Pets:
-    """A user's repository for small experiments, still without one; its pages have no charts."""
-    monkeypatch.setattr("tunebench.reports.page.rendering._drawings", lambda: None)
+def pets(pytester: pytest.Pytester, loopback: Loopback) -> Pets:
+    """A user's repository for small experiments, still without one."""
     return Pets(pytester, loopback)
 
 
@@ -374,7 +373,7 @@ def imdb_replay(shared_folder: SharedFolder) -> Path:
     root = Path(__file__).parent.parent
 
     def replay(folder: Path) -> None:
-        options = ["-q", "-p", "no:cacheprovider", "--baselines", "--results", str(folder)]
+        options = ["-q", "-p", "no:cacheprovider", "--rivals", "--results", str(folder)]
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "benchmarks/imdb", *options],
             cwd=root,

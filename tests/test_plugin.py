@@ -347,9 +347,9 @@ def test_recording_in_several_processes_is_refused(project):
         (
             "shots = [0, 2]",
             "shot = [0, 2]",
-            "*[[]matrix[]] shot is not known*did you mean 'shots'*",
+            "*[[]matrix[]]: unknown key 'shot'; did you mean 'shots'*",
         ),
-        ("shots = [0, 2]", "shots = [-1]", "*[[]matrix[]] shots*greater than or equal to 0*-1*"),
+        ("shots = [0, 2]", "shots = [-1]", "*[[]matrix[]] shots 1: must be at least 0, not -1.*"),
         ("min_accuracy = 0.5", "min_accuracy = 1.5", "*[[][[]threshold[]][]] 1: min_accuracy*1.5*"),
         ("min_accuracy = 0.5", 'model = "tow"\nmin_accuracy = 0.5', "*no model 'tow'*'two'*"),
         ("min_accuracy = 0.5", "shots = 3\nmin_accuracy = 0.5", "*no cell*shots = 3*"),
@@ -378,7 +378,7 @@ def test_more_texts_than_there_are_is_a_failed_case_in_a_sentence(project):
     project.edit("test_size = 45", "test_size = 1001")
     result = project.run("-k", "one-0shot and not logprobs")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*test_size is 1001*has 1000 test rows*lower it*"])
+    result.stdout.fnmatch_lines(["*test_size: 1001 is more than the 1000 test rows*lower it*"])
 
 
 def test_a_key_that_is_not_set_is_said_before_anything_is_asked(project):

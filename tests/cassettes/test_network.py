@@ -164,9 +164,13 @@ def test_blocks_can_be_nested(listener) -> None:
 
 
 def test_a_message_on_an_open_connection_has_no_address_and_passes() -> None:
+    left, right = socket.socketpair()
     with (
+        left,
+        right,
         socket.create_server(("127.0.0.1", 0)) as server,
         socket.create_connection(server.getsockname()) as client,
         blocked_network("m-1shot"),
     ):
         assert client.sendmsg([b"ab"]) == client.sendmsg([b"ab"], [], 0, None) == 2
+        assert left.sendmsg([b"ab"]) == 2

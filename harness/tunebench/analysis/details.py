@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tunebench.analysis.gates import own_gates, verdict_of
+from tunebench.analysis.gates import judge_limits, verdict_of
 from tunebench.cassettes import prompt_text, text_sha256
 from tunebench.errors import ResultsError
-from tunebench.evaluation import prompts_of
+from tunebench.evaluation import RULES, prompts_of
 from tunebench.statistics import (
     balanced_accuracy,
     brier_score,
@@ -41,7 +41,7 @@ def row_of(result: Result, gates: Iterable[Judged] | None = None) -> dict[str, A
         gates: the verdicts on its limits; by default on those that it decides alone.
     """
     cell, made = result.cell, result.fine_tuned
-    judged = own_gates(result) if gates is None else tuple(gates)
+    judged = judge_limits(result) if gates is None else tuple(gates)
     low, high = result.interval
     return {
         "experiment": cell.experiment.name,
@@ -153,16 +153,15 @@ def job_of(result: Result, made: FineTuned) -> dict[str, Any]:
 
 def _probabilities(result: Result) -> list[list[float] | None] | None:
     """Over the labels seen; None where none was, or where one's log-probability is not a number."""
-    if result.cell.decision_rule != "label_logprobs":
+    if not RULES[result.cell.decision_rule].has_probabilities:
         return None
     n_labels = len(result.cell.experiment.task.labels)
     return [None if x is None else label_probabilities(x, n_labels) for x in result.label_logprobs]
 
 
 def _skipped(experiment: Experiment) -> list[dict[str, Any]]:
-    names = ("model", "shots", "train_size", "decision_rule")
     return [
-        {**dict(zip(names, which, strict=True)), "reason": reason}
+        {**vars(which), "reason": reason}
         for which in experiment.combinations
         if (reason := experiment.skipped(which)) is not None
     ]

@@ -25,7 +25,7 @@ class Summary:
 
     Attributes:
         root: the folder that files are named from.
-        baselines: the entries of ``baselines`` in ``results.json``.
+        rivals: the entries of ``baselines`` in ``results.json``.
         complaints: what was asked for and could not be done, a sentence each.
         written: what was written where, a line each.
         answers: of each experiment, once results are written.
@@ -34,7 +34,7 @@ class Summary:
     """
 
     root: Path
-    baselines: list[dict[str, Any]] = field(default_factory=list)
+    rivals: list[dict[str, Any]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
@@ -58,15 +58,15 @@ class Summary:
         return bool(self._reports or self.complaints)
 
     def finish(self, chosen: Configuration, step_summary: str | None) -> None:
-        """Make the yardsticks and the tables, and write the results where that is asked for.
+        """Make the rivals and the tables, and write the results where that is asked for.
 
         It raises nothing: what fails is among `complaints`, and costs nothing else.
         """
         for report in self._ordered():
             self._complain(report["complaints"])
-        if chosen.baselines:
-            with self._told("the yardsticks of --baselines could not be made"):
-                self._make_baselines()
+        if chosen.rivals:
+            with self._told("the rivals could not be made"):
+                self._make_rivals()
         self._make_tables()
         with self._told("the notes on the cells could not be made"):
             self.notes = self._notes()
@@ -86,11 +86,11 @@ class Summary:
         # A cell that two tests evaluate says the same twice.
         self.complaints += [one for one in sentences if one not in self.complaints]
 
-    def _make_baselines(self) -> None:
-        from tunebench.analysis.rivals import baselines_of
+    def _make_rivals(self) -> None:
+        from tunebench.analysis.rivals import rivals_of
 
-        rows, complaints = baselines_of(sorted({report["path"] for report in self._evaluated()}))
-        self.baselines = [row | {"experiment": self._name(path)} for path, row in rows]
+        rows, complaints = rivals_of(sorted({report["path"] for report in self._evaluated()}))
+        self.rivals = [row | {"experiment": self._name(path)} for path, row in rows]
         self._complain(complaints)
 
     def _make_tables(self) -> None:
@@ -98,7 +98,7 @@ class Summary:
 
         with self._told("the table of cells could not be made"):
             if self.rows:
-                self.tables.append(table(self.rows, self.baselines))
+                self.tables.append(table(self.rows, self.rivals))
         with self._told("the table of jobs could not be made"):
             if any(row["job"] for row in self.rows):
                 self.tables.append(job_table(self.rows))
@@ -179,7 +179,7 @@ class Summary:
             "cells": cells,
             "jobs": list(jobs.values()),
             "uplifts": self.uplifts,
-            "baselines": self.baselines,
+            "baselines": self.rivals,
             "break_evens": [],
             "errors": self.errors + [self._error(r, " ".join(r["complaints"])) for r in without],
         }

@@ -29,7 +29,7 @@ class JobCurve:
         name: for people: the cassette's name, or the job's id.
         job: what is told of it: `id`, `model`, `status`, `fine_tuned_model`, `trained_tokens`,
             `minutes` from its creation to its end, `hyperparameters`; None is what is not known.
-        curve: as `tunebench.statistics.learning_curves.read_curve` gives it.
+        curve: as `tunebench.statistics.read_curve` gives it.
     """
 
     name: str

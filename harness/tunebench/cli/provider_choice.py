@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import get_args
 
-from tunebench.datasets import nearest
-from tunebench.errors import UsageError
+from tunebench.errors import UsageError, nearest
 from tunebench.presets import PRESETS, Capability
 
 _LOCAL_MODEL = "smollm2-135m"

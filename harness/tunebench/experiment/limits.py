@@ -1,11 +1,12 @@
-"""Which limits of an experiment's ``[[threshold]]`` tables hold for a cell."""
+"""The limits of a cell, from the ``[[threshold]]`` tables that match it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from tunebench.experiment.combinations import matches
+from tunebench.experiment.schema import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,22 +14,20 @@ if TYPE_CHECKING:
     from tunebench.experiment.combinations import Combination
     from tunebench.experiment.schema import Mode, Threshold
 
-GateName = Literal["min_accuracy", "min_uplift", "max_cost", "max_regression"]
-
 
 @dataclass(frozen=True)
 class Limit:
-    """One thing that a cell must reach.
+    """One limit of a cell.
 
     Attributes:
-        gate: what is limited.
-        value: the limit.
+        gate: its key in ``[[threshold]]``, as ``min_accuracy``.
+        value: the value of that key.
         mode: ``point`` or ``confident``; it applies to accuracy and uplift only.
         over: the id of the cell that an uplift is over.
-        position: of its table in the file, from 1 on.
+        position: the position of its table in the file, from 1.
     """
 
-    gate: GateName
+    gate: str
     value: float
     mode: Mode = "point"
     over: str | None = None
@@ -36,18 +35,18 @@ class Limit:
 
 
 def limits_of(thresholds: Iterable[Threshold], which: Combination) -> tuple[Limit, ...]:
-    """The limits of a cell: of each kind the last one that matches, with its own mode.
+    """The limits of a cell: for each key, the last table that matches and sets it.
 
-    So general tables come first and exceptions after them, and a table that sets the uplift leaves
-    the accuracy as an earlier one set it.
+    So a file can put general tables first and exceptions after them; a table that sets
+    `min_uplift` leaves an earlier `min_accuracy` in place.
     """
-    found: dict[GateName, Limit] = {}
+    found: dict[str, Limit] = {}
     for position, threshold in enumerate(thresholds, 1):
         if not matches(threshold, which):
             continue
-        for gate in get_args(GateName):
+        for gate in LIMITS:
             value = getattr(threshold, gate)
             if value is not None:
                 over = threshold.over if gate == "min_uplift" else None
                 found[gate] = Limit(gate, value, threshold.mode, over, position)
-    return tuple(found[gate] for gate in get_args(GateName) if gate in found)
+    return tuple(found[gate] for gate in LIMITS if gate in found)

@@ -1,4 +1,4 @@
-"""Prompts and training files."""
+"""Prompts, and how answers are read."""
 
 from tunebench.formatting.estimates import (
     BYTES_PER_TOKEN,

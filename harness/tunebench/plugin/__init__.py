@@ -6,7 +6,6 @@ late.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 import time
@@ -72,11 +71,15 @@ def _is_free(parser: pytest.Parser, option: str) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse options that do not go together, and yardsticks without their library."""
+    """Refuse options that do not go together, and rivals without their library."""
     config.stash[started_key] = time.monotonic_ns()
     given = {name.replace("-", "_"): config.getoption(f"--tunebench-{name}") for name in OPTIONS}
     try:
         chosen = configuration(config.rootpath, given, os.environ)
+        if chosen.rivals:
+            from tunebench.analysis import require_libraries
+
+            require_libraries()
     except TunebenchError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[configuration_key] = chosen
@@ -91,11 +94,6 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--record works in one process: leave out -n.")
     if given["budget"] is not None and chosen.record == "none":
         raise pytest.UsageError("--budget is for recordings: add --record, or leave it out.")
-    if chosen.baselines and importlib.util.find_spec("sklearn") is None:
-        raise pytest.UsageError(
-            "--baselines needs scikit-learn, which is not installed: "
-            "pip install 'tunebench[baselines]'."
-        )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -219,7 +217,7 @@ def _new_summary(config: pytest.Config) -> Summary:
 
 @pytest.hookimpl
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Stop what was started, make the tables and the yardsticks, write the result files.
+    """Stop what was started, make the tables and the rivals, write the result files.
 
     Whatever fails here must not keep pytest from showing the run: it is told at its end, and the
     run fails.

@@ -28,7 +28,7 @@ not known or that it is infinite or NaN, as a loss that diverged. The object hol
   metrics that the provider's file has, null where one is no finite number.
 - ``uplifts``: the comparisons that tests made; ``holm_p`` is ``mid_p`` adjusted over all
   comparisons of the experiment, ``texts_needed`` what it takes to see such an uplift.
-- ``baselines``: the yardsticks of ``--baselines``, with ``predictions``.
+- ``baselines``: the yardsticks of ``--rivals``, with ``predictions``.
 - ``break_evens``: when training is paid back, where prices are known.
 - ``errors``: cells without a result.
 
