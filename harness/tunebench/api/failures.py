@@ -44,13 +44,7 @@ _UNKNOWN = ("unknown", "unsupported", "unrecognized", "not support", "not permit
 
 
 def failure(error: openai.APIError, what: str, api: openai.OpenAI) -> TunebenchError:
-    """The error of a failed request, with the provider's own words.
-
-    Args:
-        error: of the `openai` package.
-        what: the request.
-        api: the client that made it, for its address; its key is hidden in the provider's words.
-    """
+    """The error of a failed request, with the provider's own words and without the client's key."""
     keep_secret(api.api_key)
     if isinstance(error.__cause__, TunebenchError):
         return error.__cause__
@@ -106,13 +100,7 @@ def used_up(body: Any) -> bool:
 
 
 def unreadable(content: bytes, what: str, base_url: str) -> RequestError:
-    """The error of an answer with a good status that is not a JSON object.
-
-    Args:
-        content: a page, nothing, or a part of an answer.
-        what: the request.
-        base_url: the provider's API root.
-    """
+    """The error of an answer with a good status that is not a JSON object."""
     problem, hint = _unreadable(content, base_url)
     return RequestError(problem, where=what, hint=hint)
 

@@ -116,14 +116,7 @@ class JobRequests:
         read: Callable[[Any], Page[Any]],
         known: dict[str, Any] | None = None,
     ) -> Iterator[Page[Any]]:
-        """A list, page by page.
-
-        Args:
-            what: the list, for errors.
-            path: below the API root.
-            read: reads a page.
-            known: a filter for its entries, which some providers ignore.
-        """
+        """A list, page by page; some providers ignore `known`, a filter for its entries."""
         after: dict[str, Any] = {}
         seen: set[str] = set()
         for _ in range(_MAX_PAGES):

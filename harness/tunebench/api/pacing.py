@@ -86,7 +86,7 @@ class Pacer:
     """The pace of the requests to one provider, from any thread.
 
     Args:
-        ceiling: how many requests may be under way at once at the most.
+        ceiling: how many requests may be under way at once at most.
         requests_per_minute: the declared limit, or None.
         tokens_per_minute: the declared limit of prompt and completion tokens, or None.
         repeats: whether a request that the provider refused for its pace is sent again.

@@ -32,9 +32,7 @@ class Finding:
     """One thing that a provider can or cannot do.
 
     Attributes:
-        name: such as ``completions``, ``chat`` and the names of `supports`.
         endpoint: the kind of request that was used, or None where there is only one.
-        found: whether the provider can do it.
         detail: the evidence, or why not, in the provider's words.
     """
 

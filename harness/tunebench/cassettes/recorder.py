@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tunebench.cassettes.fingerprint import Fingerprint, fingerprint, prompt_text, text_sha256
 from tunebench.cassettes.leaks import long_texts, repeats
 from tunebench.cassettes.lines import rows_for
-from tunebench.cassettes.misses import MissExplainer
+from tunebench.cassettes.misses import miss
 from tunebench.cassettes.played import FileCassette
 from tunebench.cassettes.redirects import Redirects
 from tunebench.cassettes.stored import (
@@ -69,7 +69,6 @@ class RecordedCassette(FileCassette):
         super().__init__(path, file, recording=before_send is not None)
         self.hint = hint
         self._items = items
-        self._explainer = MissExplainer(file, items, hint)
         self._before_send = before_send
         self._answers_as = answers_as or {}
         self._texts = long_texts(texts)
@@ -227,10 +226,7 @@ class RecordedCassette(FileCassette):
     ) -> list[Any]:
         """The prompts that the file does not answer, in their order.
 
-        Args:
-            endpoint: as ``POST completions``.
-            fields: of the request's body, without the prompts.
-            prompts: texts, or the messages of chats.
+        The endpoint is as ``POST completions``; the fields are the body's, without the prompts.
         """
         body = json.dumps(fields).encode()
         digest = fingerprint("POST", endpoint.removeprefix("POST "), body).digest
@@ -250,7 +246,7 @@ class RecordedCassette(FileCassette):
 
     def _miss(self, asked: Fingerprint) -> CassetteError:
         """The error of a request without an answer, while nothing is recorded."""
-        return self._explainer.miss(asked)
+        return miss(self.file, self._items, self.hint, asked)
 
     def _stored(self, _asked: Fingerprint, body: Any) -> Any:
         """The stored part of an answer that is not a model's text; None to store nothing."""

@@ -15,6 +15,7 @@ from tunebench.wire.job_lists import (
 from tunebench.wire.jobs import (
     MARK,
     Job,
+    SentCreation,
     UploadedFile,
     read_created_job,
     read_file,
@@ -32,6 +33,7 @@ __all__ = [
     "Event",
     "Job",
     "Page",
+    "SentCreation",
     "Unusable",
     "UploadedFile",
     "Usage",

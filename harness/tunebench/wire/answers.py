@@ -39,7 +39,6 @@ class Asked:
     """A request, as far as its answer must fit it.
 
     Attributes:
-        model: the model that was asked.
         prompts: how many prompts.
         chat: whether they were messages.
         logprobs: whether log-probabilities were asked for.
@@ -82,13 +81,19 @@ class Answers:
     model: str = ""
     server: str = ""
 
+    @property
+    def prompt_tokens(self) -> int:
+        """0 where the provider did not count them."""
+        return self.usage.prompt_tokens or 0
+
+    @property
+    def completion_tokens(self) -> int:
+        """0 where the provider did not count them."""
+        return self.usage.completion_tokens or 0
+
 
 def read_answers(body: Any, asked: Asked) -> Answers:
-    """Check and read an answer.
-
-    Args:
-        body: its JSON value.
-        asked: what it must fit.
+    """Check and read an answer's JSON value.
 
     Raises:
         Unusable: the provider reports an error, another model answered, there is not exactly one

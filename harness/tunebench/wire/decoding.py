@@ -13,11 +13,7 @@ _CODINGS = ("gzip", "deflate", "br", "zstd")
 
 
 def decoded(content: bytes, headers: Mapping[str, Sequence[str]]) -> bytes:
-    """An answer's body without its content coding.
-
-    Args:
-        content: the encoded body.
-        headers: a list of values by name.
+    """An answer's body without its content coding, by its headers (a list of values by name).
 
     Raises:
         ValueError: it cannot be decoded.
