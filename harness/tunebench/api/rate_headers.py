@@ -1,4 +1,4 @@
-"""What the headers of an answer tell of a provider's limits.
+"""A provider's limits in the headers of its answers.
 
 OpenAI writes ``x-ratelimit-remaining-requests: 59`` and ``x-ratelimit-reset-requests: 6m0s``, and
 the same for tokens; Azure writes the reset as plain seconds, others as a point in time. Nothing is

@@ -169,7 +169,7 @@ class JobCassette(RecordedCassette):
 
     def append(self, request: Request, response: dict[str, Any]) -> None:
         """As a cassette of a cell; also that there is no such list or file."""
-        asked: Fingerprint = request.tunebench_sent.asked
+        asked, _ = request.tunebench_sent
         if response["status"]["code"] in _NO_SUCH_THING and self._is_kept(asked.endpoint):
             self._append(asked.line(), asked.prompts[0], None)
         super().append(request, response)

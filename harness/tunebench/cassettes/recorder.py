@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunebench.cassettes.fingerprint import Fingerprint, fingerprint, prompt_text, text_sha256
@@ -42,14 +41,6 @@ if TYPE_CHECKING:
     from tunebench.cassettes.store import CassetteFile
 
 _MAX_CHECKED = 1000
-
-
-@dataclass
-class _Sent:
-    """A request on its way, and the key of its answers."""
-
-    asked: Fingerprint
-    started: float
 
 
 class RecordedCassette(FileCassette):
@@ -116,7 +107,7 @@ class RecordedCassette(FileCassette):
                 hint="send them one by one",
             )
         self._before_send()
-        request.tunebench_sent = _Sent(asked, time.perf_counter())
+        request.tunebench_sent = asked, time.perf_counter()
         return False
 
     def play_response(self, request: Request) -> dict[str, Any]:
@@ -161,22 +152,22 @@ class RecordedCassette(FileCassette):
         Raises:
             CassetteError: the answer repeats the text of a prompt, or cannot be written.
         """
-        sent: _Sent = request.tunebench_sent
-        latency_ms = (time.perf_counter() - sent.started) * 1000
+        asked, started = request.tunebench_sent
+        latency_ms = (time.perf_counter() - started) * 1000
         status = response["status"]["code"]
         if 300 <= status < 400:
-            self._redirects.note(request, response, sent.asked)
+            self._redirects.note(request, response, asked)
         if not 200 <= status < 300:
             return
         try:
             content = decoded(response["body"]["string"], response["headers"])
-            read = self._read(sent.asked, content)
+            read = self._read(asked, content)
         except ValueError:
             return  # the client reads it by the same rules and raises its error
         if read is None:
             return
         try:
-            self._store(sent.asked, read, latency_ms)
+            self._store(asked, read, latency_ms)
         except CassetteError as error:
             self._refused = error
             raise

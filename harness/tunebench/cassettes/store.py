@@ -1,8 +1,8 @@
 """The file of a cassette: JSON lines that are only ever appended to.
 
 The first line is a header. Of the others, some describe a kind of request, and each of the rest is
-a row: one prompt's answer, whatever else its request held. A row's key is the pair of its request,
-without the prompt, and its prompt::
+a row: the answer to one prompt, however many its request held. A row's key is the pair of its
+request, without the prompt, and its prompt::
 
     {"cassette": 2, "experiment": "imdb", "recording": "smollm2-135m-1shot"}
     {"request":"<16 hex digits>","digest":"<64>","endpoint":"POST completions",...,"crc32":"<8>"}
