@@ -209,9 +209,13 @@ class Client:
             ) from error
 
     def ask(
-        self, what: str, send: Callable[[openai.OpenAI], bytes], read: Callable[[Any], _T]
+        self,
+        what: str,
+        send: Callable[[openai.OpenAI], bytes],
+        read: Callable[[Any], _T],
+        parse: Callable[[bytes], Any] = parsed,
     ) -> _T:
-        """Make a request and read its answer's JSON; `what` is its name in an error.
+        """Make a request and read its answer, JSON; `what` is its name in an error.
 
         `read` raises `Unusable`, or any `ValueError` for a value that is not an answer at all.
 
@@ -221,7 +225,7 @@ class Client:
         """
         content = self.call(what, send)
         try:
-            return read(parsed(content))
+            return read(parse(content))
         except Unusable as why:
             raise RequestError(why.problem, where=what, hint=why.hint) from why
         except ValueError as why:

@@ -103,11 +103,9 @@ class JobRequests:
     def result(self, id_: str) -> bytes:
         """The content of a result file, CSV."""
         what = self._at(f"the result file {id_}")
-        content = self._client.call(what, lambda api: api.files.content(id_).content)
-        try:
-            return read_result(content)
-        except Unusable as why:
-            raise RequestError(why.problem, where=what, hint=why.hint) from why
+        return self._client.ask(
+            what, lambda api: api.files.content(id_).content, read_result, bytes
+        )
 
     def _pages(
         self,

@@ -93,12 +93,7 @@ class Answers:
 
 
 def read_answers(body: Any, asked: Asked) -> Answers:
-    """Check and read an answer's JSON value.
-
-    Raises:
-        Unusable: the provider reports an error, another model answered, there is not exactly one
-            choice for each prompt, or a choice cannot be used.
-    """
+    """Check and read an answer's JSON value."""
     if not isinstance(body, dict):
         raise Unusable("the answer is not a JSON object", hint="is this the API root?")
     if body.get("error"):
@@ -132,11 +127,7 @@ def composed(choices: Sequence[bytes], model: str, server: str, usage: Usage) ->
 
 
 def read_tokens(body: Any) -> list[int]:
-    """The token ids of an answer of ``/tokenize``.
-
-    Raises:
-        Unusable: it holds none.
-    """
+    """The token ids of an answer of ``/tokenize``."""
     tokens = within(body, "tokens")
     if not isinstance(tokens, list) or not tokens:
         raise Unusable("the answer holds no list `tokens` of ids")

@@ -77,9 +77,6 @@ def read_jobs(body: Any, mark: str, training_file: str = "") -> Page[Job]:
 
     With a training file, for a provider that may have lost the metadata, jobs that train on it and
     have no such mark are kept, too.
-
-    Raises:
-        Unusable: it is not a list, or one of those jobs has no id.
     """
     entries, after = _entries(body)
     found = tuple(
@@ -98,11 +95,7 @@ def _is_ours(entry: dict[str, Any], mark: str, training_file: str) -> bool:
 
 
 def read_events(body: Any) -> Page[Event]:
-    """Check and read a page of a job's events.
-
-    Raises:
-        Unusable: it is not a list.
-    """
+    """Check and read a page of a job's events."""
     entries, after = _entries(body)
     events = tuple(
         Event(
@@ -126,11 +119,7 @@ def oldest_first(events: Iterable[Event]) -> tuple[Event, ...]:
 
 
 def read_checkpoints(body: Any) -> Page[Checkpoint]:
-    """Check and read a page of a job's checkpoints.
-
-    Raises:
-        Unusable: it is not a list.
-    """
+    """Check and read a page of a job's checkpoints."""
     entries, after = _entries(body)
     checkpoints = tuple(
         Checkpoint(

@@ -155,11 +155,7 @@ class SentCreation(NamedTuple):
 
 
 def read_file(body: Any) -> UploadedFile:
-    """Check and read the state of an uploaded file.
-
-    Raises:
-        Unusable: it has no id, or the provider reports an error.
-    """
+    """Check and read the state of an uploaded file."""
     fields = answered(body, "is base_url the API root?")
     return UploadedFile(
         id_(fields.get("id"), "id"),
@@ -169,12 +165,7 @@ def read_file(body: Any) -> UploadedFile:
 
 
 def read_job(body: Any) -> Job:
-    """Check and read the state of a job.
-
-    Raises:
-        Unusable: it has no id or no status, it has succeeded without a model, or the provider
-            reports an error.
-    """
+    """Check and read the state of a job."""
     job = read_created_job(body)
     name(body.get("status"), "status")
     if job.end == "succeeded" and not job.fine_tuned_model:
@@ -184,20 +175,12 @@ def read_job(body: Any) -> Job:
 
 
 def read_created_job(body: Any) -> Job:
-    """Check and read the answer to a job's creation; only its id must be there.
-
-    Raises:
-        Unusable: it has no id, or the provider reports an error.
-    """
+    """Check and read the answer to a job's creation; only its id must be there."""
     return job_of(answered(body, API))
 
 
 def job_of(fields: dict[str, Any], at: str = "") -> Job:
-    """A job from its fields; `at` is their place in the answer.
-
-    Raises:
-        Unusable: it has no id.
-    """
+    """A job from its fields; `at` is their place in the answer."""
     files = fields.get("result_files")
     metadata = mapping(fields.get("metadata"))
     kept = {key: optional_name(metadata.get(key)) for key in _METADATA}
@@ -224,9 +207,6 @@ def answered(body: Any, hint: str, expected: str = "id") -> dict[str, Any]:
     """The fields of an answer.
 
     Without the `expected` field, ``error`` is the provider's, and not of the job in the answer.
-
-    Raises:
-        Unusable: it is not an object, or the provider reports an error.
     """
     if not isinstance(body, dict):
         raise Unusable("the answer is not a JSON object", hint=hint)
