@@ -8,6 +8,7 @@ request.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import openai
@@ -132,10 +133,7 @@ class Client:
         def ask(batch: tuple[int, Sequence[Prompt]]) -> Answers:
             start, part = batch
             where = f"prompts {start + 1}-{start + len(part)} of {len(prompts)}"
-
-            def send() -> Answers:
-                return self._ask(model, part, parameters, where)
-
+            send = partial(self._ask, model, part, parameters, where)
             go_on()
             try:
                 if self._pacer is None:
