@@ -1,4 +1,4 @@
-"""Text columns of a user's .csv, .tsv, .jsonl, .parquet or .xlsx file, with the place of each row.
+"""Tables: text columns of .csv, .jsonl, .parquet and other files, by row.
 
 What cannot be read as it was meant is an error that names the place; nothing is guessed or dropped.
 """
