@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tunebench.analysis import GATES
-from tunebench.experiment.schema import LIMITS
+from tunebench.experiment import LIMITS
 
 TEST = """
 @pytest.mark.parametrize("cell", experiment.cells, ids=str)
