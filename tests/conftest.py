@@ -386,6 +386,12 @@ def imdb_replay(shared_folder: SharedFolder) -> Path:
     return shared_folder("imdb-replay", replay)
 
 
+@pytest.fixture(scope="session")
+def imdb_results(imdb_replay: Path) -> dict[str, Any]:
+    """The `results.json` of that replay."""
+    return json.loads((imdb_replay / "results.json").read_text())
+
+
 TWO_RULES = """
 [task]
 name = "small"

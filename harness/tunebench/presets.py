@@ -1,4 +1,4 @@
-"""Presets of a ``[provider]`` table: what is known of providers before the first request.
+"""Presets of providers: what the key ``preset`` of a ``[provider]`` table fills in.
 
 Each comes from the provider's own documentation or source in November 2026, at the addresses in
 its comment. What is not documented is left out, so a preset may claim less than its provider can

@@ -1,4 +1,4 @@
-"""Requests to providers over HTTP."""
+"""Requests to providers over HTTP: completions, chats, fine-tuning jobs."""
 
 from tunebench.api.client import Client, Reply
 from tunebench.api.fine_tuning import FineTuned, events_of, fine_tune

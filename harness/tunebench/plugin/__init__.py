@@ -1,4 +1,4 @@
-"""The pytest plugin: options and hooks. Its fixtures are in `tunebench.plugin.fixtures`.
+"""The pytest plugin: options, hooks and fixtures. Its fixtures are in `tunebench.plugin.fixtures`.
 
 pytest loads it at every start, also where no experiment is: what is not needed then is imported
 late.

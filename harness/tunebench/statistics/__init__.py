@@ -1,4 +1,4 @@
-"""Statistics of answers: accuracy and its interval, comparisons, calibration, costs, curves."""
+"""Accuracies, intervals, paired tests, learning curves and costs."""
 
 from tunebench.statistics.calibration import (
     brier_score,

@@ -1,4 +1,4 @@
-"""Answers of providers: each one is checked and read here before anything else sees it."""
+"""Answers of providers, checked and decoded before anything else sees them."""
 
 from tunebench.wire.answers import Answers, Asked, Usage, composed, read_answers, read_tokens
 from tunebench.wire.choices import Answer, stored_choice

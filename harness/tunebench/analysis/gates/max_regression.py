@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tunebench.analysis.gates.base import Gate, Judged
+from tunebench.analysis.gates.base import Judged
 from tunebench.analysis.regression import regression_of
 from tunebench.errors import CellError
 
@@ -26,7 +26,8 @@ _IN_WORDS = {
 }
 
 
-def _judge(limit: Limit, result: Result, sources: Sources | None) -> Judged | None:
+def judge(limit: Limit, result: Result, sources: Sources | None) -> Judged | None:
+    """Judge by a comparison with the committed baseline."""
     if sources is None:
         return None
     regression = regression_of(result)
@@ -52,6 +53,3 @@ def _judge(limit: Limit, result: Result, sources: Sources | None) -> Judged | No
         f"{regression.only_first} gained, mid-p {regression.p:.2g}), {said}",
         mode="paired",
     )
-
-
-MAX_REGRESSION = Gate("max_regression", _judge)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tunebench.analysis.gates.base import Gate, Judged, by_mode, in_words, texts_to_add
+from tunebench.analysis.gates.base import Judged, by_mode, in_words, texts_to_add
 from tunebench.statistics import texts_to_settle
 
 if TYPE_CHECKING:
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from tunebench.experiment import Limit
 
 
-def _judge(limit: Limit, result: Result, _: Sources | None) -> Judged:
+def judge(limit: Limit, result: Result, _: Sources | None) -> Judged:
+    """Judge by the result alone."""
     low, high = result.interval
     verdict = by_mode(limit, result.accuracy, above=low >= limit.value, below=high < limit.value)
     more = ""
@@ -27,6 +28,3 @@ def _judge(limit: Limit, result: Result, _: Sources | None) -> Judged:
         f"{result.cell}: accuracy {result.accuracy:.3f}, {result.correct} of {result.n} right "
         f"(95 % interval {low:.3f} to {high:.3f}), {in_words(verdict, limit)}{more}",
     )
-
-
-MIN_ACCURACY = Gate("min_accuracy", _judge)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING
 
-from tunebench.analysis.gates.base import Gate, Judged, by_mode, in_words, texts_to_add
+from tunebench.analysis.gates.base import Judged, by_mode, in_words, texts_to_add
 
 if TYPE_CHECKING:
     from tunebench.analysis.gates.base import Sources
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _MAX_TEXTS = 10_000_000
 
 
-def _judge(limit: Limit, result: Result, sources: Sources | None) -> Judged | None:
+def judge(limit: Limit, result: Result, sources: Sources | None) -> Judged | None:
+    """Judge by a comparison with the cell that the limit names."""
     if sources is None:
         return None
     assert limit.over is not None  # the experiment file is checked for it
@@ -54,6 +55,3 @@ def _texts_to_settle(limit: Limit, uplift: Uplift) -> int | None:
     if texts is None or texts > _MAX_TEXTS:
         return None
     return max(texts, uplift.n + 1)
-
-
-MIN_UPLIFT = Gate("min_uplift", _judge)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tunebench.analysis.gates.base import Gate, Judged
+from tunebench.analysis.gates.base import Judged
 from tunebench.errors import CellError
 
 if TYPE_CHECKING:
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from tunebench.experiment import Limit
 
 
-def _judge(limit: Limit, result: Result, sources: Sources | None) -> Judged | None:
+def judge(limit: Limit, result: Result, sources: Sources | None) -> Judged | None:
+    """Judge by the result alone, which needs prices."""
     cost, prices = result.cost_per_1000, result.prices
     if cost is None or prices is None:
         if sources is None:
@@ -30,6 +31,3 @@ def _judge(limit: Limit, result: Result, sources: Sources | None) -> Judged | No
         f"{'within' if verdict == 'pass' else 'above'} {limit.gate} {limit.value:g}",
         mode="point",
     )
-
-
-MAX_COST = Gate("max_cost", _judge)

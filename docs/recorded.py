@@ -1,0 +1,131 @@
+"""What the README and these pages show of the recorded experiments: output and figure.
+
+``python docs/recorded.py`` replays every experiment of ``benchmarks/`` and writes the files again;
+``tests/docs/test_recorded.py`` fails where they differ from what a replay gives.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunebench.reports.page.charts import Estimate, interval_chart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DOCS = Path(__file__).resolve().parent
+EXPERIMENTS = ("imdb", "tickets", "sentences")
+COMMAND = ("--rivals", "-q")
+
+SCHEMES = ("light", "dark")
+
+_KINDS = ("fine-tuned", "prompted", "rival")
+_CSS = DOCS.parent / "harness/tunebench/reports/page/page.css"
+_OF_CHARTS = (".drawing text", ".drawing .muted", ".line", ".mark", ".dash-", ".series-")
+_NOT_DRAWN = "majority class"  # it is the dashed line
+_MARGIN = 16
+
+
+def replay(name: str, folder: Path) -> str:
+    """Replay an experiment of `benchmarks/`, write its results to a folder, and give the output."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", f"benchmarks/{name}", *COMMAND, "-p", "no:cacheprovider",
+         "--results", str(folder)],
+        cwd=DOCS.parent,
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+    return done.stdout
+
+
+def shown(printed: str) -> str:
+    """The part of the output that is the same on every machine: tables and answer."""
+    lines = printed.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("model "))
+    kept = [line.rstrip() for line in lines[start:-1] if not line.startswith("results: ")]
+    return "\n".join(kept) + "\n"
+
+
+def figure(document: dict[str, Any], scheme: str) -> str:
+    """Draw accuracy with its interval by model and training size, as an SVG image."""
+    cells = document["cells"]
+    chart = interval_chart(
+        list(_estimates(document)),
+        _KINDS,
+        title="accuracy, 95 % interval",
+        form=".2f",
+        limits=(0.4, 1.0),
+        line=(cells[0]["majority_rate"], "majority label"),
+    )
+    title = f"Accuracy on {cells[0]['n']} film reviews"
+    svg = ET.fromstring(str(chart.svg("figure", title, "By model and training size.")))
+    width, height = (float(svg.attrib[name]) + 2 * _MARGIN for name in ("width", "height"))
+    svg.attrib |= {
+        "xmlns": "http://www.w3.org/2000/svg",
+        "class": "drawing",
+        "viewBox": f"{-_MARGIN} {-_MARGIN} {width:g} {height:g}",
+        "width": f"{width:g}",
+        "height": f"{height:g}",
+    }
+    style = ET.Element("style")
+    style.text = _style(scheme)
+    svg.insert(0, style)
+    return ET.tostring(svg, encoding="unicode") + "\n"
+
+
+def _estimates(document: dict[str, Any]) -> Iterator[Estimate]:
+    """The best prompt and each training size of every model, then the rivals."""
+    for model in dict.fromkeys(cell["model"] for cell in document["cells"]):
+        cells = [cell for cell in document["cells"] if cell["model"] == model]
+        prompts = [cell for cell in cells if not cell["train_size"]]
+        best = max(prompts, key=lambda cell: cell["accuracy"])
+        yield _estimate(model, f"best of {len(prompts)} prompts", "prompted", best)
+        for cell in cells:
+            if cell["train_size"] and cell["decision_rule"] == "text":
+                label = f"fine-tuned on {cell['train_size']:,} rows"
+                yield _estimate(model, label, "fine-tuned", cell)
+    for row in document["baselines"]:
+        if row["model"] != _NOT_DRAWN:
+            yield _estimate(row["model"], f"{row['train_size']:,} rows", "rival", row)
+
+
+def _estimate(group: str, label: str, kind: str, row: dict[str, Any]) -> Estimate:
+    return Estimate(group, label, kind, row["accuracy"], row["ci_low"], row["ci_high"])
+
+
+def _style(scheme: str) -> str:
+    """The page's rules for charts, in the colours of one scheme."""
+    css = _CSS.read_text(encoding="utf-8")
+    variables = re.findall(r":root \{\n(.*?)\}", css, re.DOTALL)[SCHEMES.index(scheme)]
+    colours = " ".join(re.findall(r"--[\w-]+: #\w+;", variables))
+    rules = [line for line in css.splitlines() if line.startswith(_OF_CHARTS)]
+    font = "svg { font-family: system-ui, sans-serif; background: var(--page); }"
+    return "\n".join([f":root {{ {colours} }}", font, *rules])
+
+
+def files(name: str, printed: str, results: Path) -> dict[Path, str]:
+    """The files that show an experiment, with their content."""
+    made = {DOCS / "recorded" / f"{name}.txt": shown(printed)}
+    if name == "imdb":
+        document = json.loads((results / "results.json").read_text(encoding="utf-8"))
+        for scheme in SCHEMES:
+            made[DOCS / "images" / f"imdb-{scheme}.svg"] = figure(document, scheme)
+    return made
+
+
+if __name__ == "__main__":
+    for experiment in EXPERIMENTS:
+        with tempfile.TemporaryDirectory() as folder:
+            output = replay(experiment, Path(folder))
+            for path, content in files(experiment, output, Path(folder)).items():
+                path.write_text(content, encoding="utf-8")
+                print(path.relative_to(DOCS.parent))
