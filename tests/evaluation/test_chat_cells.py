@@ -253,10 +253,6 @@ def test_fewer_candidates_can_be_asked_for_and_are_told(project) -> None:
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-<<<<<<< HEAD
-        ("max_tokens = 50", "cannot set max_tokens, *to limit the tokens of an answer, set max_"),
-        ("logprobs = true, stop = ['x']", "cannot set logprobs, stop, because answers would then"),
-=======
         (
             "max_tokens = 50",
             "cannot set max_tokens, *to limit the tokens of an answer, set max_tokens in",
@@ -265,7 +261,6 @@ def test_fewer_candidates_can_be_asked_for_and_are_told(project) -> None:
             "logprobs = true, stop = ['x']",
             "cannot set logprobs, stop, because answers would then be read wrongly",
         ),
->>>>>>> e46f46803732931a628934eb5f6a707f04833cbc
         ("temperature = true", "temperature must be a number from 0 to 100"),
         ("top_logprobs = 40", "top_logprobs must be a number from 2 to 20"),
     ],
