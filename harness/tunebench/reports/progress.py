@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +18,7 @@ _T = TypeVar("_T")
 
 # Less is not worth a bar, seconds.
 _PATIENCE = 2.0
+_LOG_SECONDS = 30.0
 
 
 def waited_for(
@@ -43,6 +45,29 @@ def waited_for(
     return iter(bar)
 
 
+class _Log:
+    """A stream that shows a bar in lines: one at its end, and one every 30 seconds before."""
+
+    def __init__(self) -> None:
+        self._shown = ""
+        self._next = time.monotonic() + _LOG_SECONDS
+
+    def write(self, text: str) -> None:
+        self._shown = text.strip() or self._shown
+        now = time.monotonic()
+        if self._shown and (text == "\n" or now >= self._next):
+            sys.stderr.write(f"{self._shown}\n")
+            self._shown, self._next = "", now + _LOG_SECONDS
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def _bar(**settings: Any) -> tqdm[Any]:
+    """A bar that stays; in a log, which keeps every carriage return, it is lines."""
+    return tqdm(file=sys.stderr if sys.stderr.isatty() else _Log(), leave=True, **settings)
+
+
 class Progress:
     """Shows on standard error how the recording of a cell gets on.
 
@@ -62,7 +87,7 @@ class Progress:
         """Further texts were answered."""
         if self._texts is None:
             self.close()
-            self._texts = tqdm(total=self._total, desc=self._title, unit="text", leave=True)
+            self._texts = _bar(total=self._total, desc=self._title, unit="text")
         self._texts.update(texts)
 
     def say(self, message: str) -> None:
@@ -74,9 +99,7 @@ class Progress:
     def uploading(self, name: str, size: int) -> Callable[[int], None]:
         """A file of a size in bytes is being uploaded; the result is called with bytes sent."""
         self.close()
-        bar = self._upload = tqdm(
-            total=size, desc=f"upload {name}", unit="B", unit_scale=True, leave=True
-        )
+        bar = self._upload = _bar(total=size, desc=f"upload {name}", unit="B", unit_scale=True)
 
         def sent(count: int) -> None:
             # The form around a file is sent too, and a file that is sent again is sent twice.
@@ -89,7 +112,7 @@ class Progress:
         """The job of that name has taken a step, of so many if that is known."""
         if self._steps is None:
             self.close()
-            self._steps = tqdm(total=total, desc=name, unit="step", leave=True)
+            self._steps = _bar(total=total, desc=name, unit="step")
         # The bar says itself which step it is.
         shown = printable(message.partition(": ")[2] or message)
         self._steps.set_postfix_str(shown, refresh=False)
