@@ -2,7 +2,8 @@
 
 from tunebench.analysis.baseline_file import Baseline, baseline_bytes, read_baseline
 from tunebench.analysis.compared import compared_lines
-from tunebench.analysis.details import reported, row_of
+from tunebench.analysis.details import about, detailed, job_of, row_of
+from tunebench.analysis.evaluated import CellReport, Evaluated, Remark, UpliftReport, said_once
 from tunebench.analysis.gates import (
     Judged,
     Verdict,
@@ -19,22 +20,29 @@ from tunebench.analysis.uplift import Uplift
 
 __all__ = [
     "Baseline",
+    "CellReport",
+    "Evaluated",
     "Judged",
     "Regression",
+    "Remark",
     "Summary",
     "Uplift",
+    "UpliftReport",
     "Verdict",
+    "about",
     "accuracy_gate",
     "baseline_bytes",
     "compared_lines",
     "cost_gate",
+    "detailed",
     "entry_of",
+    "job_of",
     "own_gates",
     "read_baseline",
     "regression_gate",
     "regression_of",
-    "reported",
     "row_of",
+    "said_once",
     "uplift_gate",
     "verdict_of",
 ]

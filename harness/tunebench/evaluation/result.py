@@ -106,12 +106,12 @@ class Result:
 
     @property
     def remarks(self) -> list[str]:
-        """What to know of the answers beside how many are right, a sentence each."""
-        remarks = [f"{self.cell}: {self.unread_sentence}."] if self.unread else []
+        """What to know of the answers beside how many are right, a clause each."""
+        remarks = [self.unread_sentence] if self.unread else []
         remarks += [
-            f"{self.cell}: asked with {name} = {asked!r}, as the model's `parameters` say, and not "
-            f"with its decision rule's {of_rule!r}"
-            + (": the answers are drawn by chance." if name == "temperature" and asked else ".")
+            f"asked with {name} = {asked!r}, as the model's `parameters` say, and not with its "
+            f"decision rule's {of_rule!r}"
+            + (": the answers are drawn by chance" if name == "temperature" and asked else "")
             for name, (of_rule, asked) in self.overrides.items()
         ]
         return remarks
