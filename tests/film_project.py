@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tunebench.datasets import flat
 from tunebench.datasets.dataset import Columns
 from tunebench.evaluation import inputs as cell_prompts

@@ -52,7 +52,7 @@ def main() -> int:
         copy = Path(folder, "repository")
         copy_of_repository(copy)
         # The examples of Hypothesis are the same every time, as in CI.
-        environment = {**os.environ, "PYTHONPATH": str(copy), "CI": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(copy / "harness"), "CI": "1"}
 
         def cosmic_ray(*arguments: str) -> None:
             command = [sys.executable, "-m", "cosmic_ray.cli", *arguments]

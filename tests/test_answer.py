@@ -9,6 +9,7 @@ import pytest
 import scipy.stats
 import statsmodels.stats.multitest
 import statsmodels.stats.proportion
+
 from tunebench.analysis.answer import answers_of
 from tunebench.analysis.forecast import data_needs_of
 

@@ -7,9 +7,10 @@ import pytest
 import sklearn
 import sklearn.feature_extraction.text
 import sklearn.linear_model
+from sklearn.pipeline import make_pipeline
+
 import tunebench.analysis.rivals
 import tunebench.evaluation.training_inputs
-from sklearn.pipeline import make_pipeline
 from tunebench import Experiment, TunebenchError
 from tunebench.analysis.scorers import tf_idf_predictions
 from tunebench.evaluation.inputs import test_rows as rows_to_ask

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tunebench.cli import main
 
 from .cassette_lines import change_lines, change_requests, line_of, rows

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+
 from tunebench.cli import main
 
 from .cassette_lines import change_requests, rows

@@ -6,6 +6,7 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tunebench.cli import main
 from tunebench.cli.pruning import Pruned, carry_out
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tunebench.api import Answer
 from tunebench.errors import RequestError
 from tunebench.evaluation.rules import Decision, Rule

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tunebench.cli import main
 from tunebench.statistics import mcnemar_mid_p, paired_bootstrap
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tunebench import Experiment
 from tunebench.errors import ConfigurationError
 from tunebench.settings import Configuration, configuration

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tunebench.cassettes.fingerprint import digest_of, text_sha256
 from tunebench.cassettes.lines import RequestLine, Row
 from tunebench.cassettes.store import CassetteFile

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tunebench.api import Answer
 from tunebench.errors import RequestError
 from tunebench.evaluation.rules import LabelLogprobsRule, Rule, TextRule

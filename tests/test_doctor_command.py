@@ -4,6 +4,7 @@ import json
 import tomllib
 
 import pytest
+
 from tunebench.cli import main
 from tunebench.experiment.schema import Provider
 

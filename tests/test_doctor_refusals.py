@@ -3,6 +3,7 @@
 import socket
 
 import pytest
+
 from tunebench.cli import main
 
 from .api.scripted_provider import PROVIDERS, Scripted
@@ -47,7 +48,10 @@ def test_an_address_without_its_version(refused, loopback, said):
 
 @pytest.mark.parametrize(
     ("status", "fix"),
-    [(401, "set the key in the variable"), (429, "wait, or lower the provider's `concurrency`.")],
+    [
+        (401, "set the key in the variable"),
+        (429, "wait 1 s, or lower the provider's `concurrency`."),
+    ],
 )
 def test_a_provider_that_answers_no_one(refused, loopback, said, status, fix):
     body = {"error": {"message": "not now"}}
@@ -78,7 +82,10 @@ def test_a_model_that_is_not_there(refused, loopback, said):
 def test_a_key_that_is_not_set(refused, loopback, monkeypatch):
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     told = refused(loopback.url, "--api-key-env", "NO_SUCH_KEY")
-    assert told == "the environment has no NO_SUCH_KEY; set it to the provider's key."
+    assert told == (
+        f"{loopback.url} takes its key from the environment variable NO_SUCH_KEY, which is not "
+        "set; set it to the provider's key."
+    )
     assert loopback.asked == []
 
 

@@ -5,6 +5,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+
 from tunebench.cli import main
 
 ROOT = Path(__file__).parent.parent

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tunebench import Experiment
 
 from .experiment_example import EXAMPLE, RULES, read_example

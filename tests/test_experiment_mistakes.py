@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tunebench import Experiment, TunebenchError
 
 from .experiment_example import EXAMPLE, read_example

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tunebench.cli import main
 
 HELP = """\

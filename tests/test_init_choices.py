@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tunebench import Experiment
 from tunebench.evaluation.inputs import dataset_of
 from tunebench.presets import PRESETS

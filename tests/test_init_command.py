@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tunebench import Experiment
 from tunebench.cli import main
 from tunebench.evaluation.inputs import dataset_of

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tunebench.cli.new_experiment import name_of, path_from, toml_value
 
 

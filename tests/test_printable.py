@@ -7,6 +7,7 @@ import sys
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from tunebench.errors import printable as module
 from tunebench.errors.base import TunebenchError
 from tunebench.errors.text import hidden, keep_secret, printable, without_secrets

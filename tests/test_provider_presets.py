@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+
 from tunebench import TunebenchError
 from tunebench.presets import PRESETS, Capability, PresetName
 

@@ -12,6 +12,7 @@ import sklearn.feature_extraction.text
 import sklearn.linear_model  # noqa: F401 - an inner run forgets it, and cannot import it twice
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+
 from tunebench.cli import main
 
 from .pets_project import edit

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from tunebench.cli import main
 
 from .reports.made_results import cell, document, experiment

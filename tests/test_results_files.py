@@ -171,7 +171,15 @@ def test_a_job_is_there_once_with_its_curve(project):
 def test_tables_say_what_the_json_says(project):
     folder = project.root / "out"
     cells = project.document["cells"]
-    lists = {"readings", "gates", "confusion", "predictions", "probabilities", "prompt_sha256"}
+    lists = {
+        "readings",
+        "overrides",
+        "gates",
+        "confusion",
+        "predictions",
+        "probabilities",
+        "prompt_sha256",
+    }
     rows = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
     assert list(rows[0]) == [name for name in cells[0] if name not in lists]
     assert [float(row["accuracy"]) for row in rows] == [cell["accuracy"] for cell in cells]

@@ -4,6 +4,7 @@ import json
 import sys
 
 import pytest
+
 from tunebench.cli import main
 
 TEST = """

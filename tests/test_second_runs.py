@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from tunebench import Experiment
 from tunebench.evaluation.inputs import prompts_of, texts_of, train_rows
 from tunebench.evaluation.inputs import test_rows as rows_to_ask

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from tunebench.cli import main
 
 from .pets_project import edit

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tunebench import Experiment
 from tunebench.analysis.gates import accuracy_gate, verdict_of
 from tunebench.api import Answer

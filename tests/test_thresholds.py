@@ -1,6 +1,7 @@
 """Mistakes in thresholds and prices are found when the experiment is read."""
 
 import pytest
+
 from tunebench import Experiment, TunebenchError
 
 EXPERIMENT = """

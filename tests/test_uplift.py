@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tunebench import Experiment, TunebenchError
 from tunebench.analysis import Uplift
-from tunebench.evaluation.result import Result
+from tunebench.evaluation import Result, judge
 from tunebench.reports.terminal_tables import uplift_table
 from tunebench.statistics import (
-    judge,
     mcnemar_exact,
     mcnemar_mid_p,
     paired_bootstrap,

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pandas  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 import pytest
+
 from tunebench.cli import main
 
 UNITTEST = """

@@ -1,4 +1,5 @@
 import pytest
+
 from tunebench import Experiment
 
 experiment = Experiment.beside(__file__)

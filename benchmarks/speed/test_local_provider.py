@@ -16,6 +16,7 @@ import time
 
 import openai
 import pytest
+
 from tunebench import datasets
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
@@ -38,6 +39,7 @@ def prompts():
 def plain(prompts):
     """The loop, and the number of the prompts' tokens."""
     import torch
+
     from tunebench.server.inference.models import ModelRegistry
 
     loaded = ModelRegistry({MODEL: MODEL}, torch.bfloat16).get(MODEL)

@@ -12,8 +12,9 @@ import time
 
 import pytest
 import vcr
-from tunebench.api import Client
 from workload import BASE_URL, PARAMETERS, Workload
+
+from tunebench.api import Client
 
 SIZES = {"replay-1000": (1000, 1), "replay-1000-lists": (1000, 20), "replay-25000": (25000, 1)}
 ROUNDS = 5

@@ -11,6 +11,7 @@ import statistics
 import time
 
 import pytest
+
 from tunebench import datasets
 
 torch = pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
@@ -43,6 +44,7 @@ class Plain:
 
     def __init__(self, base, examples):
         import peft
+
         from tunebench.server.tuning.lora import shared_copy
 
         self.tokenizer = base.tokenizer

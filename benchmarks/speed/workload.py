@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx2
 import openai
+
 from tunebench.api import Client
 from tunebench.cassettes import CassetteFile, use_cassette
 from tunebench.cassettes.fingerprint import fingerprint

@@ -133,7 +133,7 @@ CONTEXTS = [
     "I already wrote to you {when}.", "The person on the phone was kind but could not help.",
     "The order number is on the slip.", "I used the gift card of my {who}.",
     "We moved house {when}.", "My {who} says the {thing} is fine.", "I looked at your help page.",
-    "The refund for the {thing} came through.", "I may delete the app and start again.",
+    "The refund for the {thing} came through.", "I may delete the app and start anew.",
     "", "", "", "",
 ]  # fmt: skip
 CLOSERS = [

@@ -3,6 +3,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from tunebench.api import Client
 
 from ..job_specs import MemoryJournal, Teller

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from tunebench.api import Answer
 from tunebench.errors import RequestError
 

@@ -3,6 +3,7 @@ import threading
 import time
 
 import pytest
+
 from tunebench.api import Answer
 from tunebench.errors import RequestError
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from tunebench.api import Answer
 from tunebench.api.fine_tuning import fine_tune
 from tunebench.api.probing import probe

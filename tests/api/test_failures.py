@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from tunebench.errors import RequestError
 
 STOPPED = {"index": 0, "finish_reason": "stop"}

@@ -1,6 +1,7 @@
 """`fine_tune` against a provider on this machine."""
 
 import pytest
+
 from tunebench.api.fine_tuning import fine_tune
 from tunebench.cassettes import CassetteFile, JobCassette, use_cassette
 from tunebench.errors import RequestError

@@ -4,6 +4,7 @@ import base64
 import re
 
 import pytest
+
 from tunebench.api.fine_tuning import fine_tune
 from tunebench.errors import JobError, RequestError
 

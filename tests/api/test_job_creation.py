@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from tunebench.api import Client
 from tunebench.api.fine_tuning import fine_tune
 from tunebench.errors import JobError, RequestError

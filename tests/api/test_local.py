@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from tunebench.api import local
 from tunebench.api.local import LocalProvider
 from tunebench.errors import RecordingError

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tunebench.api import Client
 from tunebench.cassettes import CassetteFile, blocked_network, use_cassette
 from tunebench.errors import CassetteMissError

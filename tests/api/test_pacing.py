@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tunebench.api import Client, Pacer, pacing
 from tunebench.cassettes import CassetteFile, use_cassette
 from tunebench.errors import RequestError

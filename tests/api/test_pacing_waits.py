@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from tunebench.api import Client, Pacer
 from tunebench.errors import RequestError
 

@@ -4,6 +4,7 @@ from email.utils import format_datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tunebench.api.rate_headers import Window, retry_after, seconds, windows_of
 
 NOW = 1_795_000_000.0

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tunebench.api import Client
 from tunebench.cassettes import CassetteFile, use_cassette
 from tunebench.errors import RequestError
@@ -162,9 +163,8 @@ def test_a_circle_of_redirects_ends(loopback, connect, said, location: str) -> N
 
 
 def test_a_key_in_an_address_is_not_shown(loopback, connect, sent_on, monkeypatch) -> None:
-    from tunebench.errors import printable
 
-    monkeypatch.setattr(printable, "_secrets", {"sk-made-up-key"})
+    monkeypatch.setattr("tunebench.errors.text._secrets", {"sk-made-up-key"})
     sent_on(307, "https://example.org/?key=sk-made-up-key")
     assert "?key=***" in refused_with(connect(key="sk-made-up-key"), "https://example.org/")
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tunebench.api import Client
 from tunebench.cassettes import CassetteFile, RecordedCassette, item_index, use_cassette
 

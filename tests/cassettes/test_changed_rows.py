@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+
 from tunebench.api import Answer, Client
 from tunebench.cassettes import CassetteFile, use_cassette
 from tunebench.cassettes.fingerprint import fingerprint, prompt_text, text_sha256

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+
 from tunebench.cassettes.lines import RequestLine
 
 from ..cassette_lines import line_of

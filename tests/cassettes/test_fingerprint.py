@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tunebench.cassettes.fingerprint import (
     TEXT_FIELDS,
     digest_of,

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tunebench.cassettes.fingerprint import fingerprint, text_sha256
 from tunebench.cassettes.first_format import converted, first_format_header
-from tunebench.errors import CassetteError, printable
+from tunebench.errors import CassetteError
 from tunebench.wire import Answer
 
 from ..json_values import NOTHING, changed, json_values, paths
@@ -87,7 +88,7 @@ def test_a_torn_last_line_counts_for_nothing(path: Path) -> None:
 
 def test_a_key_that_an_answer_echoed_is_taken_out(path: Path, monkeypatch) -> None:
     key = "sk-made-up-key-0123456789"
-    monkeypatch.setattr(printable, "_secrets", {key})
+    monkeypatch.setattr("tunebench.errors.text._secrets", {key})
     body = old_row()["body"] | {"system_fingerprint": f"fp {key}"}
     body["choices"][0]["text"] = f"key {key}"
     (one,) = converted(write(path, old_row(body=body)), {})

@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from tunebench.cassettes.fingerprint import fingerprint
 from tunebench.errors import CassetteError
 

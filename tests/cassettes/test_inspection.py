@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tunebench.cassettes.comparison import differences
 from tunebench.cassettes.inspection import InspectedRow, inspect
 from tunebench.cassettes.lines import RequestLine, without_rows

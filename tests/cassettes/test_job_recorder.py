@@ -2,6 +2,7 @@
 
 import httpx2
 import pytest
+
 from tunebench.errors import CassetteError, CassetteMissError, JobError, RequestError
 
 from ..job_specs import METADATA, TEXT, TRAIN, VALID

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from tunebench.errors import RequestError
 
 from ..job_specs import METADATA, TRAIN

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+
 from tunebench.api import Client
 from tunebench.cassettes import CassetteFile, use_cassette
 from tunebench.errors import CassetteError, RequestError

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tunebench.cassettes import CassetteFile
 from tunebench.cassettes.fingerprint import text_sha256
 

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tunebench.errors import CassetteMissError
 
 PROMPTS = {f"film-{i}": f"a review of film number {i}, which goes on for a while" for i in range(6)}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import httpx2
 import pytest
+
 from tunebench.cassettes import blocked_network
 from tunebench.errors import NetworkBlockedError
 

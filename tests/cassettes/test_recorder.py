@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tunebench.api import Client
 from tunebench.cassettes import use_cassette
 from tunebench.cassettes.fingerprint import text_sha256

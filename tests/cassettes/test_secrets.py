@@ -9,9 +9,10 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tunebench.api import Client
 from tunebench.cassettes import use_cassette
-from tunebench.errors import CassetteError, RequestError, printable
+from tunebench.errors import CassetteError, RequestError
 from tunebench.errors.text import keep_secret
 
 from .reviews import LONG, PROMPTS, TEXTS, requests, rows, texts
@@ -21,7 +22,7 @@ KEY = "sk-made-up-key-0123456789"
 
 @pytest.fixture(autouse=True)
 def one_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(printable, "_secrets", set())
+    monkeypatch.setattr("tunebench.errors.text._secrets", set())
     keep_secret(KEY)
 
 

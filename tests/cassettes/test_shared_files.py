@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tunebench.cassettes import CassetteFile
 from tunebench.errors import CassetteError
 

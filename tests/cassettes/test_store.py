@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tunebench.cassettes import CassetteFile
 from tunebench.cassettes.lines import RequestLine
 from tunebench.errors import CassetteError

@@ -8,9 +8,10 @@ from typing import Any
 import httpx2
 import pytest
 import vcr
+from vcr.cassette import Cassette
+
 from tunebench.api import Client
 from tunebench.cassettes import RecordedCassette
-from vcr.cassette import Cassette
 
 from .reviews import PROMPTS, TEXTS, texts
 

@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import tunebench
 from tunebench.datasets import Options, load
 from tunebench.errors import DatasetError

@@ -3,6 +3,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tunebench.datasets import flat
 from tunebench.datasets.dataset import Columns, to_frame
 

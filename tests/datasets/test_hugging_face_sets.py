@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tunebench.datasets import Options, load
 from tunebench.errors import DatasetError
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 import tunebench
 from tunebench.datasets import Dataset, imdb, load
 from tunebench.datasets.prepared import canonical_sha256

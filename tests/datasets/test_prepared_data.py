@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import tunebench
 from tunebench.datasets import flat, imdb, prepared
 from tunebench.errors import DatasetError

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tunebench.datasets import TableSummary, inspect_table
 from tunebench.datasets.labelled_texts import normalised
 from tunebench.datasets.table_files import LONGEST

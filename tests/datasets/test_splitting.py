@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tunebench.datasets.labelled_texts import normalised
 from tunebench.datasets.splitting import in_quotas, is_held_out, item_id
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tunebench.datasets import load, tfds_imdb
 from tunebench.datasets.download import Archive
 from tunebench.errors import DatasetError

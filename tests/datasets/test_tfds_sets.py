@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import tensorflow_datasets as tfds
+
 from tunebench.datasets import Options, load
 from tunebench.datasets.splitting import is_held_out
 from tunebench.errors import DatasetError

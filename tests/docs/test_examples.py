@@ -9,6 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 
 import pytest
+
 from tunebench import Experiment
 
 from .pages import DOCS, PAGES, ROOT, all_blocks

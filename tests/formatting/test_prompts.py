@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+
 from tunebench.errors import ExperimentError
 from tunebench.formatting.prompts import (
     AnswerFormat,

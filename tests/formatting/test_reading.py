@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tunebench.errors import ExperimentError
 from tunebench.formatting.mentions import mentioned
 from tunebench.formatting.prompts import AnswerFormat

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tunebench.errors import DatasetError
 from tunebench.training_data.training_files import (
     read_training_file,

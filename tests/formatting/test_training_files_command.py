@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+
 from tunebench.cli.prepare_data import add_prepare_data
 from tunebench.errors.base import TunebenchError
 

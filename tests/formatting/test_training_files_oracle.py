@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tunebench.cli.prepare_data import add_prepare_data
 
 FOLDER = Path(__file__).parent / "oracle"

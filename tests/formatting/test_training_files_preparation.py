@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from tunebench.errors import DatasetError
 from tunebench.training_data import analysis, preparation
 from tunebench.training_data.proposals import Settings

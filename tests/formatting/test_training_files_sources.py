@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from tunebench.errors import DatasetError
 from tunebench.training_data.sources import read_rows
 

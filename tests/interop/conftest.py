@@ -117,6 +117,7 @@ def transformers_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oth
     )
     import torch
     import transformers
+
     from tunebench.server.inference import weights
     from tunebench.server.inference.models import ModelRegistry
 

@@ -1,6 +1,7 @@
 """What servers that others wrote do otherwise than OpenAI's."""
 
 import pytest
+
 from tunebench.api import Client
 from tunebench.errors import RequestError
 

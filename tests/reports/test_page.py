@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from itertools import pairwise
 
 import pytest
+
 from tunebench.errors import ResultsError
 from tunebench.reports.page import report, write_report
 

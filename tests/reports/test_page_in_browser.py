@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from tunebench.reports.page import write_report
 
 from .made_results import LABELS, cell, document, experiment, imdb_like, many

@@ -4,6 +4,7 @@ import contextlib
 import re
 
 import pytest
+
 from tunebench.reports.progress import Progress, shown_progress
 
 

@@ -3,6 +3,7 @@ import struct
 import sys
 
 import pytest
+
 from tunebench.errors import ResultsError
 from tunebench.reports.trackers import to_tensorboard, to_wandb
 from tunebench.statistics.learning_curves import read_curve

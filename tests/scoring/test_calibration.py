@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
+
 from tunebench.statistics import brier_score, expected_calibration_error, label_probabilities
 
 

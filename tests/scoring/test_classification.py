@@ -5,6 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn import metrics
+
 from tunebench.evaluation import judge
 from tunebench.statistics import balanced_accuracy, confusion_matrix, macro_f1, matthews
 

@@ -3,6 +3,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tunebench.statistics import (
     answers_cost,
     break_even,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import curve_fit
+
 from tunebench.statistics import Forecast, NoForecast, forecast_doubling
 from tunebench.statistics.power_law import fit_power_law
 

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tunebench.evaluation import judge
 
 answers = st.lists(st.tuples(st.integers(0, 3), st.none() | st.integers(0, 3)))

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tunebench.errors import ResultsError
 from tunebench.errors.base import TunebenchError
 from tunebench.statistics.learning_curves import (

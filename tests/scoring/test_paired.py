@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
+
 from tunebench.statistics import holm, mcnemar_exact, mcnemar_mid_p, paired_bootstrap
 
 counts = st.integers(0, 2_000)

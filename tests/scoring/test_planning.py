@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from scipy import stats
+
 from tunebench.statistics import mcnemar_mid_p, texts_needed, texts_to_settle, wilson_interval
 
 shares = st.tuples(st.floats(0, 1), st.floats(0, 1)).filter(lambda pair: sum(pair) <= 1)

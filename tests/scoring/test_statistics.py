@@ -5,6 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
+
 from tunebench.statistics import clopper_pearson, majority_rate, wilson_interval
 
 proportions = st.integers(1, 5_000).flatmap(

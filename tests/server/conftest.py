@@ -42,6 +42,7 @@ class Served:
 @contextlib.contextmanager
 def serving(sources, dtype="float32", *, deterministic=False, api_key=None):
     import uvicorn
+
     from tunebench.server.http.app import create_app
     from tunebench.server.inference.models import ModelRegistry, choose_dtype
     from tunebench.server.inference.queue import Worker

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from tunebench import datasets
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")

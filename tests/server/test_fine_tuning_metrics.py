@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tunebench.server.tuning.classification import auprc, auroc, measures
 
 sklearn_metrics = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn")

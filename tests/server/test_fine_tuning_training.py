@@ -225,6 +225,7 @@ def test_an_adapter_beside_its_base_answers_as_pefts_own(
     oracle, name, tiny_folders, adapter, dtype
 ):
     import peft
+
     from tunebench.server.inference.models import ModelRegistry, choose_dtype
     from tunebench.server.tuning.lora import adapted, adapter_weights
 

@@ -10,7 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tunebench.datasets.splitting import item_id
+
+from ..cassette_lines import change_lines
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
@@ -91,13 +94,13 @@ def test_worse_answers_fail_the_gate_in_a_sentence(recorded):
     assert len(right) >= 8
     path = recorded.root / "cassettes" / "evenings" / f"{name}.jsonl"
     kept = path.read_text()
-    rows = [json.loads(line) for line in kept.splitlines()]
-    for row in rows:
-        for choice in row.get("body", {}).get("choices", ()):
-            (top,) = choice["logprobs"]["top_logprobs"]
-            if row["items"][choice["index"]] in right:
-                top.update(zip(list(top), reversed(list(top.values())), strict=True))
-    path.write_text("".join(f"{json.dumps(row, separators=(',', ':'))}\n" for row in rows))
+
+    def worsen(row):
+        if row.get("item") in right:
+            (top,) = row["answer"]["logprobs"]["top_logprobs"]
+            top.update(zip(list(top), reversed(list(top.values())), strict=True))
+
+    change_lines(path, worsen)
     done = recorded.run(*PYTEST, "-q", "-k", "test_gates")
     path.write_text(kept)
     assert done.returncode == 1, done.stdout

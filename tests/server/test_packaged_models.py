@@ -5,6 +5,7 @@ import importlib.util
 
 import httpx2
 import pytest
+
 from tunebench.errors.base import TunebenchError
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")

@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
 import torch
+
 from tunebench.server.inference.completion import Work
 from tunebench.server.inference.prefix import (
     LONGEST_PIECE,

@@ -1,6 +1,5 @@
 """`pytest --record` starts the local provider, records its answers and stops it."""
 
-import json
 import os
 import signal
 import socket
@@ -10,6 +9,8 @@ import time
 import urllib.request
 
 import pytest
+
+from ..cassette_lines import requests, rows
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
@@ -89,10 +90,9 @@ def test_the_local_provider_is_started_recorded_and_stopped(project):
     assert "small-0shot" in recorded.stderr  # the progress bar
     assert not listens(port)
 
-    rows = (project / "cassettes" / "real" / "small-0shot.jsonl").read_text().splitlines()
-    last = json.loads(rows[-1])
+    last = requests(project / "cassettes" / "real" / "small-0shot.jsonl")[-1]
     assert last["server"].endswith("_deterministic")
-    assert last["body"]["model"] == "smollm2-135m"
+    assert last["model"] == "smollm2-135m"
 
     replayed = run(project, "--results", "replayed")
     assert replayed.returncode == 0, replayed.stdout
@@ -108,7 +108,7 @@ def test_a_killed_recording_leaves_no_server_behind(project):
     command = [sys.executable, "-m", "pytest", "benchmarks", "-q", "--record=missing"]
     with subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL) as process:
         path = project / "cassettes" / "real" / "small-0shot.jsonl"
-        while not path.exists() or path.read_bytes().count(b"POST completions") < 2:
+        while not path.exists() or len(rows(path)) < 2:
             assert process.poll() is None
             time.sleep(0.05)
         os.kill(process.pid, signal.SIGKILL)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tunebench.errors import RequestError
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")

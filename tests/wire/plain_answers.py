@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from tunebench.wire import Answers, Asked, Unusable, read_answers
 
 

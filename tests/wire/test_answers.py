@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import pytest
+
 from tunebench.wire import Answer, Usage, read_answers
 
 from .plain_answers import asked, body, choice, refused

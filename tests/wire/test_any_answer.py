@@ -12,6 +12,7 @@ from openai.types import completion_choice as legacy
 from openai.types.chat import ChatCompletion, ChatCompletionMessage, ChatCompletionTokenLogprob
 from openai.types.chat.chat_completion import Choice, ChoiceLogprobs
 from openai.types.chat.chat_completion_token_logprob import TopLogprob
+
 from tunebench.wire import Answer, Asked, parsed, read_answers
 
 from ..json_values import NOTHING, changed, json_values, paths, value_at

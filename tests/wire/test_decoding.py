@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tunebench.wire import decoded
 
 BODY = b'{"choices": [{"text": " Positive"}]}' * 9

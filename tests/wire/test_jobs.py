@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from openai.types import FileObject
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
+
 from tunebench.errors.text import printable
 from tunebench.wire import (
     Checkpoint,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import example, given
+
 from tunebench.errors import printable as module
 from tunebench.errors.text import keep_secret
 from tunebench.wire import Unusable, parsed, words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from typing import Any
@@ -154,7 +155,7 @@ def _fix(error: openai.APIStatusError, told: str, base_url: str) -> str:
         return "the provider takes no file as large as this: name a smaller one of train_sizes"
     if status == 429:
         after = retry_after(error.response.headers, time.time())
-        wait = "wait" if after is None else f"wait {after:.0f} s"
+        wait = "wait" if after is None else f"wait {math.ceil(after)} s"
         return f"{wait}, or lower the provider's `concurrency`"
     if status in (400, 422):
         return _fix_refused(told, str(error.code), error.param, path)

@@ -472,7 +472,7 @@ def _moment(value: Any) -> int | None:
             found = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             return None
-    if found is None or not 0 < found < 1000 * _LATEST_SECOND:
+    if found is None or not 1 <= found < 1000 * _LATEST_SECOND:
         return None
     return int(found if found < _LATEST_SECOND else found / 1000)
 
