@@ -31,7 +31,9 @@ from hypothesis import HealthCheck, settings
 from .film_project import FilmProject
 from .jobs_provider import JobsProvider
 from .pets_project import Pets
+from .printed import unwrapped
 from .recordings import Recordings
+from .results_schema import fits
 from .virtual_time import VirtualTime
 
 # Threads that spin while they wait take the processor from other processes, such as the other half
@@ -452,10 +454,10 @@ class TwoRules:
         self.toml.write_text(text.replace(old, new))
 
     def run(self, *args: str) -> pytest.RunResult:
-        return self.pytester.runpytest_inprocess("benchmarks", *args)
+        return unwrapped(self.pytester.runpytest_inprocess("benchmarks", *args))
 
     def results(self, folder: str = "out") -> dict[str, Any]:
-        return json.loads((self.root / folder / "results.json").read_text())
+        return fits(json.loads((self.root / folder / "results.json").read_text()))
 
 
 @pytest.fixture

@@ -71,7 +71,8 @@ def test_without_the_option_there_are_none_and_scikit_learn_stays_out(recorded):
     assert recorded.results()["baselines"] == []
 
 
-def test_yardsticks_follow_the_cells_and_are_what_scikit_learn_says(recorded):
+def test_yardsticks_follow_the_cells_and_are_what_scikit_learn_says(recorded, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     done = recorded.run("--baselines", "--results", "out", "-k", "one-0shot")
     done.assert_outcomes(passed=2, deselected=2)
     experiment = Experiment.read(recorded.toml)
@@ -103,11 +104,11 @@ def test_yardsticks_follow_the_cells_and_are_what_scikit_learn_says(recorded):
     assert len((recorded.root / "out" / "results.csv").read_text().splitlines()) == 3
 
     lines = done.stdout.lines
-    start = next(i for i, line in enumerate(lines) if line.startswith("model "))
-    assert lines[start + 3].startswith(f"{NAME}     40 rows  -")
-    assert lines[start + 4].startswith(f"{NAME}    300 rows  -")
+    start = next(i for i, line in enumerate(lines) if line.startswith("cell "))
+    assert lines[start + 3].startswith(f"{NAME}, 40 rows  ")
+    assert lines[start + 4].startswith(f"{NAME}, 300 rows  ")
     assert f"{rows[1]['accuracy']:.3f}" in lines[start + 4]
-    assert lines[start + 4].split()[-4:] == ["-"] * 4
+    assert lines[start + 4].split()[-2:] == ["-"] * 2
 
 
 def test_yardsticks_are_the_same_bytes_when_spread_over_processes(recorded):

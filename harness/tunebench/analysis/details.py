@@ -124,7 +124,7 @@ def about(result: Result) -> About:
         "instruction": experiment.task.instruction,
         "seed": experiment.task.seed,
         "fine_tuning_seed": experiment.fine_tuning.seed,
-        "sha256": _meaning(experiment),
+        "sha256": meaning(experiment),
         "labels": experiment.task.labels,
         "n": result.n,
         "items": result.judgements["item"].tolist(),
@@ -136,7 +136,7 @@ def about(result: Result) -> About:
     return checked(About, fields)
 
 
-def _meaning(experiment: Experiment) -> str:
+def meaning(experiment: Experiment) -> str:
     """A hash of what the experiment file says: its values that are not the defaults."""
     tables = {
         "task": experiment.task,

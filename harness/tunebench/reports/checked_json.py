@@ -47,7 +47,13 @@ class Part(BaseModel):
     """An object of a document; unknown fields are ignored."""
 
     # Deferred: a replay that writes no results validates few of these.
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", defer_build=True)
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="ignore",
+        defer_build=True,
+        json_schema_serialization_defaults_required=True,
+    )
 
 
 M = TypeVar("M", bound=BaseModel)
