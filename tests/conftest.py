@@ -376,7 +376,7 @@ def imdb_replay(shared_folder: SharedFolder) -> Path:
     root = Path(__file__).parent.parent
 
     def replay(folder: Path) -> None:
-        options = ["-q", "-p", "no:cacheprovider", "--baselines", "--results", str(folder)]
+        options = ["-q", "-p", "no:cacheprovider", "--rivals", "--results", str(folder)]
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "benchmarks/imdb", *options],
             cwd=root,

@@ -29,7 +29,7 @@ def write(tmp_path):
 
 def test_every_setting_can_stand_in_the_file(write):
     folder = write(
-        'record = "missing"\nresults = "out"\nbaselines = true\nbudget = 2\n'
+        'record = "missing"\nresults = "out"\nrivals = true\nbudget = 2\n'
         'strict_verdicts = true\ncassettes = "tapes"'
     )
     assert configuration(folder, {}, {}) == Configuration(
@@ -85,14 +85,14 @@ def test_a_file_above_the_repository_does_not_count(write):
     [
         ("strict-verdicts = true", "did you mean 'strict_verdicts'?"),
         ("recrod = 'all'", "did you mean 'record'?"),
-        ("zebra = 1", "known are record, results, baselines, budget, strict_verdicts, cassettes."),
+        ("zebra = 1", "known are record, results, rivals, budget, strict_verdicts, cassettes."),
         ("record = 'always'", "record must be one of 'none', 'missing', 'all' (given: 'always')"),
         ("record = []", "record must be one of"),
         ("results = 3", "results must be the path of a folder (given: 3)"),
         ("budget = '3'", "budget must be an amount of 0 or more (given: '3')"),
         ("budget = nan", "budget must be an amount"),
         ("budget = true", "budget must be an amount"),
-        ("baselines = 'yes'", "baselines must be true or false (given: 'yes')"),
+        ("rivals = 'yes'", "rivals must be true or false (given: 'yes')"),
         ("budget = ", "this is not TOML"),
     ],
 )
@@ -114,7 +114,7 @@ def test_a_mistake_is_one_sentence_before_any_test_runs(pytester, table, said):
     ("variable", "value", "said"),
     [
         ("TUNEBENCH_BUDGET", "much", "TUNEBENCH_BUDGET must be an amount of 0 or more"),
-        ("TUNEBENCH_BASELINES", "perhaps", "TUNEBENCH_BASELINES must be true or false"),
+        ("TUNEBENCH_RIVALS", "perhaps", "TUNEBENCH_RIVALS must be true or false"),
     ],
 )
 def test_a_mistake_in_the_environment_names_the_variable(tmp_path, variable, value, said):

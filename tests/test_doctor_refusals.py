@@ -83,8 +83,8 @@ def test_a_key_that_is_not_set(refused, loopback, monkeypatch):
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     told = refused(loopback.url, "--api-key-env", "NO_SUCH_KEY")
     assert told == (
-        f"{loopback.url} takes its key from the environment variable NO_SUCH_KEY, which is not "
-        "set; set it to the provider's key."
+        f"{loopback.url}: the key is in the environment variable NO_SUCH_KEY, which is not set; "
+        "set it to the provider's key."
     )
     assert loopback.asked == []
 

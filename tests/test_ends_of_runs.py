@@ -1,9 +1,10 @@
-"""What a run still shows when something at its end fails: results, summaries, yardsticks, files."""
+"""What a run still shows when something at its end fails: results, summaries, rivals, files."""
 
 import errno
 import json
 import os
 import tempfile
+from dataclasses import replace
 
 import pytest
 
@@ -212,7 +213,7 @@ def test_a_table_that_fails_leaves_the_rest_of_the_end(recorded, name, monkeypat
         assert [line for line in done.outlines if "ZeroDivisionError" in line]
 
 
-def test_yardsticks_that_fail_in_any_way_are_a_sentence(recorded, monkeypatch):
+def test_rivals_that_fail_in_any_way_are_a_sentence(recorded, monkeypatch):
     import tunebench.analysis.rivals
 
     edited = recorded.toml.read_text().replace(
@@ -223,18 +224,19 @@ def test_yardsticks_that_fail_in_any_way_are_a_sentence(recorded, monkeypatch):
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr(tunebench.analysis.rivals, "tf_idf_predictions", fail)
-    done = recorded.run("--baselines", "--results", "out", "-k", "shot")
+    broken = [replace(rival, predict=fail) for rival in tunebench.analysis.rivals.RIVALS]
+    monkeypatch.setattr(tunebench.analysis.rivals, "RIVALS", broken)
+    done = recorded.run("--rivals", "--results", "out", "-k", "shot")
     shows_everything(done)
-    done.stdout.fnmatch_lines(["*experiment.toml: tf-idf*on 20 training rows: *MemoryError*"])
+    done.stdout.fnmatch_lines(["*experiment.toml: tf-idf*on 20 rows: *MemoryError*"])
     assert recorded.results()["baselines"] == []
 
 
-def test_an_experiment_that_is_gone_when_its_yardsticks_are_made_is_a_sentence(recorded):
+def test_an_experiment_that_is_gone_when_its_rivals_are_made_is_a_sentence(recorded):
     (recorded.root / "test_zz_last.py").write_text(
         BREAKS.format(path=str(recorded.toml), call="unlink()")
     )
-    done = recorded.run("--baselines", "--results", "out")
+    done = recorded.run("--rivals", "--results", "out")
     shows_everything(done)
     done.stdout.fnmatch_lines(["*experiment.toml: there is no such experiment file*"])
     assert len(recorded.results()["cells"]) == 2

@@ -138,7 +138,7 @@ def test_one_job_that_fails_does_not_keep_the_next_from_running(film_project, fi
     code, out, err = fine_tune()
     assert (code, out) == (1, LINE.format("now"))
     assert "m-ft2: " in err
-    assert "train_sizes holds 2, and so few rows" in err
+    assert "train_sizes: 2 rows of" in err
 
 
 @pytest.mark.parametrize(

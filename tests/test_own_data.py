@@ -108,8 +108,8 @@ def test_bad_rows_fail_the_case_in_a_sentence(rows, sentence: str, project: OwnF
          "'verdict'; set text_column = \"review\" in [[]task], or fix the file."),
         ('"films.csv"', '"film.csv"', "film.csv: the file cannot be read (No such file or "
          "directory); check its path."),
-        ("test_size = 10", "test_size = 60", "[[]task] test_size is 60 and 'films.csv' has * test "
-         "rows; lower it to * or less, raise test_share or add rows."),
+        ("test_size = 10", "test_size = 60", "[[]task] test_size: 60 is more than the * test rows "
+         "of 'films.csv'; lower it to * or less, raise test_share or add rows."),
     ],
 )  # fmt: skip
 def test_a_task_that_does_not_fit_its_table_is_told_so(old, new, sentence, project) -> None:
@@ -126,8 +126,8 @@ def test_a_file_sorted_by_label_is_refused(project: OwnFilms) -> None:
     result.assert_outcomes(failed=4)
     result.stdout.fnmatch_lines(
         [
-            "*: 0 of the first 20 test rows are 'Positive', and ??% of all rows; the file is "
-            'sorted by label: set order = "hash" in [[]task], or shuffle its rows once and put new '
+            "*: 0 of the first 20 test rows are 'Positive', and ??% of all rows: the file is "
+            'sorted by label; set order = "hash" in [[]task], or shuffle its rows once and put new '
             "ones at the end."
         ]
     )

@@ -374,7 +374,7 @@ def test_more_texts_than_there_are_is_a_failed_case_in_a_sentence(project):
     project.edit("test_size = 45", "test_size = 1001")
     result = project.run("-k", "one-0shot and not logprobs")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*test_size is 1001*has 1000 test rows*lower it*"])
+    result.stdout.fnmatch_lines(["*test_size: 1001 is more than the 1000 test rows*lower it*"])
 
 
 def test_a_key_that_is_not_set_is_said_before_anything_is_asked(project):

@@ -60,7 +60,7 @@ def project(pets, jobs, monkeypatch):
     jobs.complete = varied(pets)
     pets.loopback.answer = jobs.answer
     monkeypatch.chdir(pets.root)
-    pets.record("--results", "out", "--baselines")
+    pets.record("--results", "out", "--rivals")
     pets.path = pets.root / "out/results.json"
     pets.document = json.loads(pets.path.read_bytes())
     assert all(pets.document[part] for part in pets.document if part != "errors")

@@ -23,7 +23,7 @@ def replay(name, folder):
     """What a replay of an experiment prints."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", f"benchmarks/{name}", "-q", "-p", "no:cacheprovider",
-         "--baselines", "--results", str(folder)],
+         "--rivals", "--results", str(folder)],
         cwd=ROOT,
         capture_output=True,
         text=True,

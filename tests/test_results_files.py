@@ -50,7 +50,7 @@ def project(two_rules, jobs, recordings):
 
     jobs.complete = varied
     two_rules.loopback.answer = jobs.answer
-    recordings.record(two_rules, "--results", "out", "--baselines")
+    recordings.record(two_rules, "--results", "out", "--rivals")
     two_rules.document = two_rules.results()
     return two_rules
 
@@ -82,9 +82,10 @@ def test_every_number_follows_from_the_answers(project):
     for cell, labels, read in frames(project):
         _check_cell(cell, labels, read)
     _check_uplifts(document, {cell["cell"]: (y, read) for cell, y, read in frames(project)})
-    (yardstick, _) = document["baselines"]
-    right = np.array(yardstick["predictions"]) == np.array(about["label_ids"])
-    assert (yardstick["correct"], yardstick["accuracy"]) == (right.sum(), near(right.mean()))
+    assert len(document["baselines"]) == 4
+    for rival in document["baselines"]:
+        right = np.array(rival["predictions"]) == np.array(about["label_ids"])
+        assert (rival["correct"], rival["accuracy"]) == (right.sum(), near(right.mean()))
 
 
 def _check_cell(cell, labels, read):
@@ -197,7 +198,7 @@ def test_tables_say_what_the_json_says(project):
 
 
 def test_every_file_is_the_same_bytes_on_a_replay(project):
-    project.run("--results", "again", "--baselines")
+    project.run("--results", "again", "--rivals")
     for path in (project.root / "out").iterdir():
         assert (project.root / "again" / path.name).read_bytes() == path.read_bytes(), path.name
 

@@ -111,16 +111,16 @@ def test_alone_each_is_shown_by_its_name(twins):
     assert (about["name"], about["file"]) == ("pets", "a/benchmarks/pets/experiment.toml")
 
 
-def test_yardsticks_and_answers_are_of_each_file(twins, jobs):
+def test_rivals_and_answers_are_of_each_file(twins, jobs):
     for path in (twins.first, twins.second):
         text = path.read_text().replace("[matrix]\n", "[matrix]\ntrain_sizes = [20]\n")
         path.write_text(text)
     jobs.complete = twins.answer
     twins.loopback.answer = jobs.answer
     assert twins.record().ret == 0
-    done = twins.run("--results", "out", "--baselines")
+    done = twins.run("--results", "out", "--rivals")
     results = twins.results()
-    assert [one["experiment"] for one in results["baselines"]] == [ONE, OTHER]
+    assert [one["experiment"] for one in results["baselines"]] == [ONE, ONE, OTHER, OTHER]
     assert [one["experiment"] for one in results["answers"]] == [ONE, OTHER]
     assert [one["experiment"] for one in results["data_needs"]] == [ONE, OTHER]
     assert [one["experiment"] for one in results["jobs"]] == [ONE, OTHER]

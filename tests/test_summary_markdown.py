@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tunebench import Experiment
-from tunebench.analysis.gates import accuracy_gate, verdict_of
+from tunebench.analysis import GATES, verdict_of
 from tunebench.api import Answer
 from tunebench.evaluation import judge
 from tunebench.evaluation.result import Result
@@ -115,7 +115,7 @@ def result(experiment, predictions, labels, logprobs=()):
 )
 def test_single_items_and_answers_all_right_or_all_wrong(made, predictions, limit, verdict):
     found = result(made, predictions, [1] * len(predictions))
-    gate = accuracy_gate(Limit("min_accuracy", limit, "confident"), found)
+    gate = GATES["min_accuracy"].judge(Limit("min_accuracy", limit, "confident"), found, None)
     assert gate.verdict == verdict
     assert (
         "more texts" in gate.sentence or "no number" in gate.sentence or verdict != ("inconclusive")
@@ -125,9 +125,11 @@ def test_single_items_and_answers_all_right_or_all_wrong(made, predictions, limi
 
 def test_verdicts_add_up_to_the_worst(made):
     found = result(made, [1] * 40, [1] * 40)
-    gates = [accuracy_gate(Limit("min_accuracy", x, "confident"), found) for x in (0.5, 1.0)]
+    judge_accuracy = GATES["min_accuracy"].judge
+    limits = [Limit("min_accuracy", value, "confident") for value in (0.5, 1.0)]
+    gates = [judge_accuracy(limit, found, None) for limit in limits]
     assert verdict_of(gates) == "inconclusive"
-    failed = accuracy_gate(Limit("min_accuracy", 0.5), result(made, [0], [1]))
+    failed = judge_accuracy(Limit("min_accuracy", 0.5), result(made, [0], [1]), None)
     assert verdict_of([*gates, failed]) == "fail"
     assert verdict_of([]) is None
 

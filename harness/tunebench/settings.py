@@ -30,7 +30,7 @@ class Configuration:
     Attributes:
         record: see `tunebench.evaluation.runner.Runner`.
         results: where the result files are written; None writes none.
-        baselines: whether TF-IDF with logistic regression is trained as a yardstick.
+        rivals: whether classical models are trained on the same rows, see `tunebench.analysis`.
         budget: what a recording may cost, in the currency of the models' prices; None is no limit.
         strict_verdicts: whether an inconclusive cell fails.
         cassettes: the folder of the cassettes, one in it an experiment; None is the usual one.
@@ -38,7 +38,7 @@ class Configuration:
 
     record: RecordMode = "none"
     results: Path | None = None
-    baselines: bool = False
+    rivals: bool = False
     budget: float | None = None
     strict_verdicts: bool = False
     cassettes: Path | None = None
@@ -159,7 +159,7 @@ def _hint(name: str, names: list[str]) -> str:
 
 def _read(name: str, text: str) -> object:
     """An environment variable's text as a value of the setting's kind, or as it is."""
-    if name in ("baselines", "strict_verdicts") and text.lower() in _YES + _NO:
+    if name in ("rivals", "strict_verdicts") and text.lower() in _YES + _NO:
         return text.lower() in _YES
     if name == "budget":
         try:

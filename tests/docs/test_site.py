@@ -70,7 +70,7 @@ def test_every_command_is_told_as_it_prints(site, generated):
 
 def test_every_option_of_the_plugin_is_told(site):
     page = text_of(site / "reference/pytest.html")
-    for option in ("--record", "--results", "--baselines", "--budget", "--strict-verdicts"):
+    for option in ("--record", "--results", "--rivals", "--budget", "--strict-verdicts"):
         assert option in page
 
 

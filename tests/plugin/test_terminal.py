@@ -40,7 +40,7 @@ def test_the_answer_is_first_then_a_line_a_model(tuned):
     table = lines.index("") + 1
     assert lines[table].split()[:3] == ["model", "best", "prompt"]
     assert lines[table + 1].split() == ["m", "0shot", "1.000", "(0.722-1.000)", "1.000"]
-    assert lines[table + 2].startswith("majority class")
+    assert lines[table + 2].startswith("most frequent label")
     assert not [line for line in lines if line.startswith(("cell ", "job "))]
     assert "-v shows every cell, job and uplift." in lines
 

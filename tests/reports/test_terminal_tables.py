@@ -5,6 +5,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tunebench.reports import CellRow, RivalRow, aligned, model_table
 
 from . import made_results
@@ -97,4 +98,4 @@ def test_a_model_has_one_line_with_its_best_prompt_and_the_best_of_each_size():
     assert second.split()[0] == "prompted-only"
     assert second.split()[-2:] == ["-", "-"]
     assert third.split() == ["tf-idf", "-", "-", "0.800"]
-    assert last.split() == ["majority", "class", f"{cells[0].majority_rate:.3f}", "-", "-"]
+    assert last.split() == ["most", "frequent", "label", f"{cells[0].majority_rate:.3f}", "-", "-"]

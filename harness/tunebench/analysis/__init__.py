@@ -1,48 +1,41 @@
-"""What results say: comparisons, gates, rivals, forecasts and the answer."""
+"""Analysis of results: comparisons, gates, rivals, forecasts and the answer."""
 
 from tunebench.analysis.baseline_file import Baseline, baseline_bytes, read_baseline
 from tunebench.analysis.compared import compared_lines
+from tunebench.analysis.comparison import Comparison
 from tunebench.analysis.details import about, detailed, job_of, row_of
 from tunebench.analysis.evaluated import CellReport, Evaluated, Remark, UpliftReport, said_once
-from tunebench.analysis.gates import (
-    Judged,
-    Verdict,
-    accuracy_gate,
-    cost_gate,
-    own_gates,
-    regression_gate,
-    uplift_gate,
-    verdict_of,
-)
+from tunebench.analysis.gates import GATES, Judged, Sources, Verdict, judge_limits, verdict_of
 from tunebench.analysis.regression import Regression, entry_of, regression_of
+from tunebench.analysis.rivals import require_libraries
 from tunebench.analysis.summary import Summary
 from tunebench.analysis.uplift import Uplift
 
 __all__ = [
+    "GATES",
     "Baseline",
     "CellReport",
+    "Comparison",
     "Evaluated",
     "Judged",
     "Regression",
     "Remark",
+    "Sources",
     "Summary",
     "Uplift",
     "UpliftReport",
     "Verdict",
     "about",
-    "accuracy_gate",
     "baseline_bytes",
     "compared_lines",
-    "cost_gate",
     "detailed",
     "entry_of",
     "job_of",
-    "own_gates",
+    "judge_limits",
     "read_baseline",
-    "regression_gate",
     "regression_of",
+    "require_libraries",
     "row_of",
     "said_once",
-    "uplift_gate",
     "verdict_of",
 ]

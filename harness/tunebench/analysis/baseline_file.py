@@ -1,10 +1,10 @@
 """The file of a committed baseline.
 
-It holds answers as label ids by item, and no text::
+It has label ids by item, and no text::
 
-    {"version": 1, "experiment": "imdb", "labels": ["Negative", "Positive"], "cells": {
-    "smollm2-135m-1shot": {"accuracy": 0.64, "recorded_at": "...", "predictions": {"...": 1}}
-    }}
+{"version": 1, "experiment": "imdb", "labels": ["Negative", "Positive"], "cells": {
+"smollm2-135m-1shot": {"accuracy": 0.64, "recorded_at": "...", "predictions": {"...": 1}}
+}}
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = 1
+_WRITE_AGAIN = "move it away and write it again with `tunebench baseline`"
 
 
 class BaselineCell(Part):
     """A cell of a baseline.
 
     Attributes:
-        accuracy: its accuracy.
         recorded_at: when its last answer was recorded.
-        predictions: by item the label id that was answered, null where none was.
+        predictions: label ids by item, null where the answer stated no label.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -53,14 +53,7 @@ class BaselineCell(Part):
 
 
 class Baseline(Part):
-    """A baseline.
-
-    Attributes:
-        version: of the format.
-        experiment: the experiment's name.
-        labels: of its task.
-        cells: by id.
-    """
+    """The baseline of an experiment, its cells by id."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -85,7 +78,7 @@ class Baseline(Part):
 
 
 def read_baseline(path: Path) -> Baseline | None:
-    """Read a baseline; None where there is none.
+    """Read a baseline; None if there is no file.
 
     Raises:
         ResultsError: the file cannot be read, is of another version, or is not a baseline.
@@ -96,37 +89,38 @@ def read_baseline(path: Path) -> Baseline | None:
         return None
     except OSError as error:
         raise ResultsError(
-            f"{path}: the baseline cannot be read ({error.strerror}); make it readable."
+            f"the baseline cannot be read ({error.strerror})", where=path, hint="make it readable"
         ) from error
     return _checked(path, content)
 
 
-@lru_cache(maxsize=8)  # by the content: each cell of an experiment asks for it
+@lru_cache(maxsize=8)  # by the content: it is read for each cell of an experiment
 def _checked(path: Path, content: bytes) -> Baseline:
     try:
         value = parsed(content)
         version = value.get("version") if isinstance(value, dict) else None
         if type(version) is int and version != VERSION:
             raise ResultsError(
-                f"{path}: version: the baseline has version {version} and this tunebench reads "
-                f"{VERSION}; install the tunebench that wrote it, or move it away and write it "
-                "again with `tunebench baseline`."
+                f"the baseline has version {version} and this tunebench reads {VERSION}",
+                where=f"{path}: version",
+                hint=f"install the tunebench that wrote it, or {_WRITE_AGAIN}",
             )
         return checked(Baseline, value)
     except WrongJson as error:
         raise ResultsError(
-            f"{path}: {error}, so this is not a baseline; restore the file from version control, "
-            "or move it away and write it again with `tunebench baseline`."
+            f"{error}, so this is not a baseline",
+            where=path,
+            hint=f"restore the file from version control, or {_WRITE_AGAIN}",
         ) from None
 
 
 def baseline_bytes(
     experiment: str, labels: Sequence[str], cells: Mapping[str, Mapping[str, Any]]
 ) -> bytes:
-    """A baseline's file.
+    """The content of a baseline's file.
 
     Args:
-        experiment: its name.
+        experiment: the experiment's name.
         labels: of its task.
         cells: by id, each with ``accuracy``, ``recorded_at`` and ``predictions`` by item.
     """

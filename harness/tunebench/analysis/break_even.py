@@ -1,4 +1,4 @@
-"""When a fine-tuned cell has paid its training back, from rows of ``results.json``."""
+"""Break-even: after how many texts cheaper answers pay for the training, from ``results.json``."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ if TYPE_CHECKING:
 
 
 def break_evens(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Set each fine-tuned cell with known costs against the prompts of the same model.
+    """Compare the costs of each fine-tuned cell with those of prompts of the same model.
 
-    It is set against the one-shot cell of its own decision rule, and against the model's best
-    prompted cell of either rule, the cheaper one where two are equally good.
+    These are the one-shot cell of its own decision rule, and the model's best prompted cell of any
+    rule; of two that are equally good, the cheaper one.
 
     Args:
         rows: ``cells`` of ``results.json``, without details.
 
     Returns:
-        Entries of its ``break_evens``: ``experiment``, ``cell``, ``over``, ``requests`` for one
-        text each after which training is paid back (None for never), ``training_cost``,
+        Entries of its ``break_evens``: ``experiment``, ``cell``, ``over``, ``requests`` of one
+        text each after which the training is paid back (None for never), ``training_cost``,
         ``cost_difference`` (of 1,000 answers, the cell's minus the other's), ``difference`` (in
         accuracy), ``cost_per_additional_correct`` (None where it is not right more often),
         ``currency`` and ``sentence``.
@@ -29,11 +29,13 @@ def break_evens(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         _entry(row, over)
         for row in rows
         if row["train_size"] and None not in (row["cost_per_1000"], row["training_cost"])
-        for over in _prompted(row, rows)
+        for over in _prompted_cells(row, rows)
     ]
 
 
-def _prompted(row: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _prompted_cells(
+    row: Mapping[str, Any], rows: list[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
     rivals = [
         other
         for other in rows

@@ -1,4 +1,4 @@
-"""What ``tunebench compare`` found, as lines of text."""
+"""The output of ``tunebench compare`` as lines of text."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _HEADER = ("experiment", "cell", "A", "B", "B - A", "95 % interval", "mid-p", "n
 
 
 def compared_lines(found: Mapping[str, Any]) -> list[str]:
-    """The table of cells in both runs, the flips below it, and the cells that one has alone.
+    """The table of the cells in both runs, the texts that flipped, and the cells in one run only.
 
     Args:
-        found: what ``--json`` prints.
+        found: the object that ``--json`` prints.
     """
     lines = [f"A: {found['a']}", f"B: {found['b']}", ""]
     lines += aligned(_HEADER, map(_line, found["cells"]))

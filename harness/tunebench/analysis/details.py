@@ -6,10 +6,10 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from tunebench.analysis.gates import own_gates, verdict_of
+from tunebench.analysis.gates import judge_limits, verdict_of
 from tunebench.cassettes import prompt_text, text_sha256
 from tunebench.errors import ResultsError
-from tunebench.evaluation import prompts_of
+from tunebench.evaluation import RULES, prompts_of
 from tunebench.reports import About, CellRow, Job, Skipped, checked, finite
 from tunebench.statistics import (
     balanced_accuracy,
@@ -44,7 +44,7 @@ def row_of(result: Result, gates: Iterable[Judged] | None = None) -> CellRow:
         WrongJson: a name or a number that a provider gave cannot be in results.
     """
     cell, made = result.cell, result.fine_tuned
-    judged = own_gates(result) if gates is None else tuple(gates)
+    judged = judge_limits(result) if gates is None else tuple(gates)
     low, high = result.interval
     fields = {
         "experiment": cell.experiment.name,
@@ -174,7 +174,7 @@ def job_of(result: Result, made: FineTuned) -> Job:
 
 def _probabilities(result: Result) -> list[list[float] | None] | None:
     """Over the labels seen; None where none was, or where one's log-probability is not a number."""
-    if result.cell.decision_rule != "label_logprobs":
+    if not RULES[result.cell.decision_rule].has_probabilities:
         return None
     n_labels = len(result.cell.experiment.task.labels)
     return [None if x is None else label_probabilities(x, n_labels) for x in result.label_logprobs]

@@ -1,4 +1,4 @@
-"""What more training rows can be expected to give, for the document of ``results.json``."""
+"""Forecasts: the accuracy to expect with more training rows, from ``results.json``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def data_needs_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A forecast, or why there is none, for each fine-tuned model and decision rule.
+    """A forecast, or the reason for none, for each fine-tuned model and decision rule.
 
     Args:
         document: of ``results.json``, version 2.
 
     Returns:
-        Rows with ``experiment``, ``model``, ``decision_rule``, ``sentence`` and, where there is a
+        Rows with ``experiment``, ``model``, ``decision_rule``, ``sentence`` and, if there is a
         forecast, its numbers; in the order of the cells.
     """
     series: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
@@ -39,7 +39,7 @@ def _need(key: tuple[str, str, str], rows: list[Mapping[str, Any]]) -> dict[str,
         return names | {"sentence": f"{title}: {found.reason}."}
     sentence = (
         f"{title}: with {found.next_size:,} rows the accuracy to expect is "
-        f"{found.expected_accuracy:.3f} (95 % interval {found.low:.3f} to {found.high:.3f}), as "
-        "far as error falls by a power of the training size."
+        f"{found.expected_accuracy:.3f} (95 % interval {found.low:.3f} to {found.high:.3f}), if "
+        "the error falls with a power of the training size."
     )
     return names | asdict(found) | {"sentence": sentence}

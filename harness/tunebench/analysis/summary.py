@@ -65,8 +65,8 @@ class Summary:
         It raises nothing: what fails is among `complaints`, and does not stop the rest.
         """
         self._complain(said_once(c for report in self._ordered() for c in report.complaints))
-        if chosen.baselines:
-            with self.complaining("the rivals of --baselines could not be made"):
+        if chosen.rivals:
+            with self.complaining("the rivals could not be made"):
                 self._make_rivals()
         written = chosen.results is not None
         rows = [report for report in self._evaluated() if report.detailed or not written]
@@ -125,9 +125,9 @@ class Summary:
         return self._uplifts[key].row.experiment, path, first, other, ids[1]
 
     def _make_rivals(self) -> None:
-        from tunebench.analysis.rivals import baselines_of
+        from tunebench.analysis.rivals import rivals_of
 
-        rows, complaints = baselines_of(sorted({report.path for report in self._evaluated()}))
+        rows, complaints = rivals_of(sorted({report.path for report in self._evaluated()}))
         self.rivals = [
             checked(RivalRow, row | {"experiment": self._name(path)}) for path, row in rows
         ]

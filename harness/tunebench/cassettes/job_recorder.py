@@ -109,17 +109,20 @@ class JobCassette(RecordedCassette):
 
     def no_job(self) -> CassetteError:
         """Why a replay finds no job of its mark."""
-        name, path = self.file.header["recording"], self.file.path
+        name, path = str(self.file.header["recording"]), self.file.path
         if not self.file.exists:
             return CassetteMissError(
-                f"{name}: there is no cassette {path}, and replay sends nothing to a provider; "
-                f"{self.hint}."
+                f"there is no cassette {path}, and replay sends nothing to a provider",
+                where=name,
+                hint=self.hint,
             )
         if not any(_is_of_job(row.request.endpoint) for row in self.file.rows()):
-            return CassetteMissError(f"{name}: {path} holds no job yet; {self.hint}.")
+            return CassetteMissError(f"{path} holds no job yet", where=name, hint=self.hint)
         return CassetteMissError(
-            f"{name}: {path} holds another job than the one this is: the training rows, the model "
-            f"or its fine-tuning options have changed; undo that change, or {self.hint}."
+            f"{path} holds another job than the one this is: the training rows, the model or its "
+            "fine-tuning options have changed",
+            where=name,
+            hint=f"undo that change, or {self.hint}",
         )
 
     def _of(self, mark: str) -> Iterator[StoredAnswer]:
@@ -183,10 +186,11 @@ class JobCassette(RecordedCassette):
 
     def _miss(self, asked: Fingerprint) -> CassetteError:
         if self._state is not None and self._turn and _STATE.fullmatch(asked.endpoint):
-            name, path = self.file.header["recording"], self.file.path
+            name, path = str(self.file.header["recording"]), self.file.path
             return CassetteMissError(
-                f"{name}: the recording in {path} was stopped while the job was "
-                f"{self._state.status}; {self.hint}, which goes on with it."
+                f"the recording in {path} was stopped while the job was {self._state.status}",
+                where=name,
+                hint=f"{self.hint}, which goes on with it",
             )
         return super()._miss(asked)
 

@@ -33,18 +33,21 @@ class MissExplainer:
         what = f"{recording}, {f'item {_join(named)}' if named else f'request {asked.endpoint!r}'}"
         if not self._file.exists:
             return CassetteMissError(
-                f"{what}: there is no cassette {self._file.path}, and replay sends nothing to a "
-                f"provider; {self._hint}."
+                f"there is no cassette {self._file.path}, and replay sends nothing to a provider",
+                where=what,
+                hint=self._hint,
             )
         nearest = self._nearest(asked, set(missing), set(named))
         if nearest is None:
             return CassetteMissError(
-                f"{what}: {self._file.path} has no recorded request to {asked.endpoint!r}; "
-                f"{self._hint}."
+                f"{self._file.path} has no recorded request to {asked.endpoint!r}",
+                where=what,
+                hint=self._hint,
             )
         return CassetteMissError(
-            f"{what}: {self._file.path} has no answer to this; "
-            f"{self._difference(asked, nearest, set(missing), set(named))}."
+            f"{self._file.path} has no answer to this",
+            where=what,
+            hint=self._difference(asked, nearest, set(missing), set(named)),
         )
 
     def _nearest(

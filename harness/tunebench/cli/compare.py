@@ -110,7 +110,7 @@ def _cell(
     key: tuple[str, str], first: Judgements, second: Judgements, paths: tuple[Path, Path]
 ) -> dict[str, Any]:
     """One cell in both, over the items in common; a difference is B's accuracy minus A's."""
-    from tunebench.statistics import mcnemar_mid_p, paired_bootstrap
+    from tunebench.analysis import Comparison
 
     items = [item for item in first if item in second]
     cell = f"{key[1]} of the experiment {key[0]!r}"
@@ -126,27 +126,25 @@ def _cell(
             f"{paths[0]} than in {paths[1]}; compare runs on the same test rows."
         )
     right, other = (_right(judged, items) for judged in (first, second))
-    lost = [i for i, a, b in zip(items, right, other, strict=True) if a and not b]
-    gained = [i for i, a, b in zip(items, right, other, strict=True) if b and not a]
-    low, high = paired_bootstrap(other, right, seed=0)
+    comparison = Comparison.paired(other, right)
     return {
         **_named(key),
         "n": len(items),
         "n_a": len(first),
         "n_b": len(second),
-        "accuracy_a": sum(right) / len(items),
-        "accuracy_b": sum(other) / len(items),
-        "difference": (len(gained) - len(lost)) / len(items),
-        "ci_low": low,
-        "ci_high": high,
-        "mid_p": mcnemar_mid_p(len(gained), len(lost)),
-        "lost": lost,
-        "gained": gained,
+        "accuracy_a": sum(right.values()) / len(items),
+        "accuracy_b": sum(other.values()) / len(items),
+        "difference": comparison.difference,
+        "ci_low": comparison.low,
+        "ci_high": comparison.high,
+        "mid_p": comparison.p,
+        "lost": comparison.lost,
+        "gained": comparison.gained,
     }
 
 
-def _right(judged: Judgements, items: list[str]) -> list[bool]:
-    return [judged[item][0] == judged[item][1] for item in items]
+def _right(judged: Judgements, items: list[str]) -> dict[str, bool]:
+    return {item: judged[item][0] == judged[item][1] for item in items}
 
 
 def _named(key: tuple[str, str]) -> Mapping[str, str]:

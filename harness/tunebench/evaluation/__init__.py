@@ -1,4 +1,4 @@
-"""From a cell to its result: prompts, requests, fine-tuning, recording, judging."""
+"""Evaluation of a cell: prompts, requests, fine-tuning, recording, reading, judging."""
 
 from tunebench.evaluation.budget import Budget
 from tunebench.evaluation.connections import StartedProvider, key_of
@@ -7,10 +7,12 @@ from tunebench.evaluation.inputs import State, dataset_of, prompts_of, test_rows
 from tunebench.evaluation.judgements import judge
 from tunebench.evaluation.recording import Progress
 from tunebench.evaluation.result import Result
+from tunebench.evaluation.rules import RULES
 from tunebench.evaluation.runner import Runner, orphans
 from tunebench.evaluation.training_inputs import rows_of
 
 __all__ = [
+    "RULES",
     "Budget",
     "Progress",
     "Result",

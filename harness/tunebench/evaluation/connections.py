@@ -1,4 +1,4 @@
-"""Providers of an experiment: connections, made when first needed, and the one started here."""
+"""Connections to the providers of an experiment, and the local provider that a recording starts."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 @dataclass
 class Connections:
-    """One client for each provider, another one for replay."""
+    """A client for each provider, made when first needed, and another one for replay."""
 
     _clients: dict[tuple[Experiment, str, bool], Client] = field(default_factory=dict)
 
     def client(self, experiment: Experiment, name: str, *, recording: bool) -> Client:
-        """The connection to a provider.
+        """The client of a provider.
 
         Args:
-            experiment: whose provider it is.
-            name: the provider's.
-            recording: whether anything may be sent; a replay needs no key and repeats nothing.
+            experiment: the experiment that defines it.
+            name: of the provider.
+            recording: whether it may send requests; a replay needs no key and retries nothing.
 
         Raises:
-            RecordingError: the variable that is to hold the provider's key is not set.
+            RecordingError: the environment variable of the provider's key is not set.
         """
         key = (experiment, name, recording)
         if key not in self._clients:
@@ -54,13 +54,13 @@ class Connections:
 
 
 class StartedProvider:
-    """The local provider, if a recording had to start it."""
+    """The local provider, if a recording has to start it."""
 
     def __init__(self) -> None:
         self._local = LocalProvider()
 
     def start(self, experiment: Experiment, name: str) -> None:
-        """Start a provider with its models of an experiment, if it is the local one.
+        """Start a provider with the models of an experiment, if it is the local one.
 
         Raises:
             RecordingError: it did not start.
@@ -70,12 +70,12 @@ class StartedProvider:
             self._local.ensure(experiment.providers[name].base_url, models)
 
     def stop(self) -> None:
-        """Stop it, if it was started here."""
+        """Stop it, if this process started it."""
         self._local.stop()
 
 
 def known_names(experiment: Experiment, provider: str) -> dict[str, str]:
-    """The names that a provider's models answer with, by the names they are asked by."""
+    """The names in the answers of a provider's models, by their names in requests."""
     return {
         model.provider_id: model.answers_as
         for model in experiment.models.values()
@@ -94,35 +94,37 @@ def _pacer(provider: Provider) -> Pacer:
 
 def _api_key(experiment: Experiment, provider: str) -> str:
     variable = experiment.providers[provider].api_key_env
-    # A proxy before several providers may echo one's key in another's answers.
+    # A proxy in front of several providers may echo the key of one in answers of another.
     for other in experiment.providers.values():
         keep_secret(os.environ.get(other.api_key_env or "", "").strip())
     return key_of(variable, f"{experiment.path}: [provider.{provider}]")
 
 
-def key_of(variable: str | None, whose: str) -> str:
+def key_of(variable: str | None, where: str) -> str:
     """The key in an environment variable, without white space around it; hidden from now on.
 
     Args:
         variable: its name; None where no key is needed.
-        whose: whose key it is, for the beginning of an error's sentence.
+        where: the place that names it, for errors.
 
     Raises:
-        RecordingError: it is not set, or holds what no header can carry.
+        RecordingError: it is not set, or its value cannot be sent in a header.
     """
     if variable is None:
         return "none"
     key = os.environ.get(variable, "").strip()
     if not key:
         raise RecordingError(
-            f"{whose} takes its key from the environment variable {variable}, which is not set; "
-            "set it to the provider's key."
+            f"the key is in the environment variable {variable}, which is not set",
+            where=where,
+            hint="set it to the provider's key",
         )
     keep_secret(key)
     if not (key.isascii() and key.isprintable()):
         raise RecordingError(
-            f"{whose} takes its key from the environment variable {variable}, and the key there "
-            "holds a character that cannot be sent (a line break, a control character, or one that "
-            "is not ASCII); set it again."
+            f"the key in the environment variable {variable} has a character that cannot be sent "
+            "(a line break, a control character, or one that is not ASCII)",
+            where=where,
+            hint="set it again",
         )
     return key

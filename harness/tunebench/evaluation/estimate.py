@@ -1,15 +1,125 @@
-"""What recording an experiment will take, before anything is asked: tokens, time and money.
+"""Estimates of what recording takes, before anything is sent: tokens, time and money.
 
-Tokens are a quarter of the UTF-8 bytes. Money is counted only where the model has prices, and time
-only for jobs at the local provider.
+A token is four bytes of UTF-8, unless answers of the same cell are recorded: then a prompt counts
+the tokens and the time that those took. A job takes 380 tokens a second, as do answers of which
+none is recorded.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from tunebench.api import LOCAL
+from tunebench.cassettes import prompt_text
+from tunebench.evaluation.inputs import is_chat, prompts_of
+from tunebench.evaluation.prices import cost_of_training, cost_per_1000
+from tunebench.evaluation.rules import RULES
+from tunebench.evaluation.training_inputs import files_of
+from tunebench.formatting import BYTES_PER_TOKEN, TOKENS_PER_SECOND, Rates, duration
+from tunebench.formatting import Estimate as TrainingEstimate
+
 if TYPE_CHECKING:
-    from tunebench.experiment import Cell, Experiment
+    from collections.abc import Sequence
+
+    from tunebench.api import JobSpec, Prompt, Upload
+    from tunebench.cassettes import CassetteFile, Row
+    from tunebench.experiment import Cell, Experiment, Prices
+
+_SAMPLE_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What some prompts of a cell, or its fine-tuning job, will take.
+
+    Attributes:
+        cell: the cell.
+        name: of the cell or the job.
+        tokens: of the prompts, or trained on in all epochs.
+        seconds: how long that takes.
+        cost: in the currency of the model's prices; None where they do not say.
+        priced_by: the prices per token that it needs.
+    """
+
+    cell: Cell
+    name: str
+    tokens: int
+    seconds: float
+    cost: float | None
+    priced_by: str
+
+    @classmethod
+    def of_answers(
+        cls, cell: Cell, prompts: Sequence[Prompt], file: CassetteFile | None = None
+    ) -> Estimate:
+        """The estimate for one prompt or more.
+
+        Args:
+            cell: the cell.
+            prompts: to send, of all rounds of its decision rule.
+            file: its cassette; the answers in it show what others will take.
+        """
+        rows, n = _sample(file), len(prompts)
+        counted = [row.usage[0] / row.prompts for row in rows if row.usage[0] is not None]
+        if rows and len(counted) == len(rows):
+            tokens = sum(counted) / len(rows) * n
+        else:
+            texts = map(prompt_text, prompts)
+            tokens = sum(len(text.encode("utf-8", "replace")) for text in texts) / BYTES_PER_TOKEN
+        answer_tokens = n * RULES[cell.decision_rule].answer_tokens(cell)
+        if rows:
+            seconds = sum(row.latency_ms / row.prompts for row in rows) / 1000 / len(rows) * n
+        else:
+            seconds = (tokens + answer_tokens) / TOKENS_PER_SECOND
+        cost = cost_per_1000(prices_of(cell), tokens, answer_tokens, seconds, n)
+        if cost is not None:
+            cost = cost / 1000 * n
+        return cls(cell, str(cell), round(tokens), seconds, cost, "input and output")
+
+    @classmethod
+    def of_job(cls, cell: Cell, train: Upload) -> Estimate:
+        """The estimate for a fine-tuned cell's job, given its training file."""
+        epochs = cell.experiment.fine_tuning.n_epochs
+        training = TrainingEstimate.of(len(train.content), Rates(epochs=epochs))
+        tokens = training.tokens * epochs
+        cost = cost_of_training(prices_of(cell), tokens, training.seconds)
+        return cls(cell, cell.job, tokens, training.seconds, cost, "training")
+
+
+def prices_of(cell: Cell) -> Prices | None:
+    """The prices of a cell's model."""
+    return cell.experiment.models[cell.model].prices
+
+
+def answers_announcement(estimate: Estimate, prompts: int) -> str | None:
+    """What prompts that are about to be sent will cost; None where no price is set."""
+    prices = prices_of(estimate.cell)
+    if prices is None or estimate.cost is None:
+        return None
+    return f"{estimate.name}: {prompts} prompts to ask, about {estimate.cost:.4g} {prices.currency}"
+
+
+def job_announcement(estimate: Estimate, spec: JobSpec) -> str:
+    """What a job that is about to start will take."""
+    experiment, prices = estimate.cell.experiment, prices_of(estimate.cell)
+    if prices is None or not prices.model_fields_set - {"currency"}:
+        cost = "no price is set"
+    elif estimate.cost is None:
+        cost = "its prices do not say what training costs"
+    else:
+        rate = (
+            f"{prices.training:g} a million"
+            if prices.per_hour is None
+            else f"{prices.per_hour:g} an hour"
+        )
+        cost = f"about {estimate.cost:.2f} {prices.currency} at {rate}"
+    return (
+        f"{spec.name}: fine-tuning {experiment.models[estimate.cell.model].provider_id} on "
+        f"{spec.train.rows} rows, validating on {spec.valid.rows}: about {estimate.tokens:,} "
+        f"tokens in {experiment.fine_tuning.n_epochs} epochs; {cost}"
+    )
 
 
 def estimates(experiment: Experiment) -> list[dict[str, Any]]:
@@ -28,53 +138,49 @@ def estimates(experiment: Experiment) -> list[dict[str, Any]]:
     rows = []
     for cells in groups.values():
         if cells[0].train_size:
-            rows.append(_job(cells[0]))
-        rows.append(_answers(cells))
+            rows.append(_job_row(cells[0]))
+        rows.append(_answers_row(cells))
     return rows
 
 
-def _answers(cells: list[Cell]) -> dict[str, Any]:
-    from tunebench.cassettes import prompt_text
-    from tunebench.evaluation.budget import cost_of_answers
-    from tunebench.evaluation.inputs import prompts_of
-    from tunebench.formatting import BYTES_PER_TOKEN
-
-    first = cells[0]
-    prompts = [prompt_text(prompt) for prompt in prompts_of(first).values()]
-    size = sum(len(prompt.encode("utf-8", "replace")) for prompt in prompts)
-    prices = first.experiment.models[first.model].prices
-    costs = [cost_of_answers(prices, cell, prompts, []) if prices else None for cell in cells]
+def _answers_row(cells: list[Cell]) -> dict[str, Any]:
+    prompts = list(prompts_of(cells[0]).values())
+    found = [Estimate.of_answers(cell, prompts) for cell in cells]
     rules = f" × {len(cells)} decision rules" if len(cells) > 1 else ""
-    return {
-        "what": str(first),
-        "tokens": round(size / BYTES_PER_TOKEN) * len(cells),
-        "note": f" of prompts ({len(prompts)} texts{rules})",
-        "cost": None if None in costs else sum(cost for cost in costs if cost is not None),
-        "currency": prices.currency if prices else None,
-    }
+    costs = [estimate.cost for estimate in found if estimate.cost is not None]
+    return _row(
+        found[0],
+        what=str(cells[0]),
+        tokens=sum(estimate.tokens for estimate in found),
+        note=f" of prompts ({len(prompts)} texts{rules})",
+        cost=sum(costs) if len(costs) == len(found) else None,
+    )
 
 
-def _job(cell: Cell) -> dict[str, Any]:
-    from tunebench.api import LOCAL
-    from tunebench.evaluation.inputs import is_chat
-    from tunebench.evaluation.training_inputs import files_of
-    from tunebench.formatting import Estimate, Rates, duration
-    from tunebench.statistics import hourly_cost, training_cost
-
-    model = cell.experiment.models[cell.model]
-    epochs, prices = cell.experiment.fine_tuning.n_epochs, model.prices
+def _job_row(cell: Cell) -> dict[str, Any]:
     train, _ = files_of(cell.experiment, cell.train_size, is_chat(cell))
-    estimate = Estimate.of(len(train.content), Rates(epochs=epochs))
-    time = f", {duration(estimate.seconds)}" if model.provider == LOCAL else ""
-    cost = None
-    if prices is not None and prices.per_hour is not None:
-        cost = hourly_cost(estimate.seconds, prices.per_hour)
-    elif prices is not None and prices.training is not None:
-        cost = training_cost(estimate.tokens * epochs, prices.training)
-    return {
-        "what": f"the job {cell.job}",
-        "tokens": estimate.tokens * epochs,
-        "note": f" trained in {epochs} epochs{time}",
-        "cost": cost,
-        "currency": prices.currency if prices else None,
-    }
+    estimate = Estimate.of_job(cell, train)
+    is_local = cell.experiment.models[cell.model].provider == LOCAL
+    time = f", {duration(estimate.seconds)}" if is_local else ""
+    return _row(
+        estimate,
+        what=f"the job {cell.job}",
+        tokens=estimate.tokens,
+        note=f" trained in {cell.experiment.fine_tuning.n_epochs} epochs{time}",
+        cost=estimate.cost,
+    )
+
+
+def _row(estimate: Estimate, **row: Any) -> dict[str, Any]:
+    prices = prices_of(estimate.cell)
+    return {**row, "currency": prices.currency if prices else None}
+
+
+def _sample(file: CassetteFile | None) -> list[Row]:
+    """Some rows of a cassette that hold answers."""
+    answers = (
+        stored.row
+        for stored in (file.rows() if file else ())
+        if stored.request.endpoint.endswith("completions")
+    )
+    return list(islice(answers, _SAMPLE_ROWS))

@@ -1,26 +1,24 @@
-"""The fine-tuned models of an experiment: each one's job is recorded once and then replayed."""
+"""The fine-tuned models of an experiment: their jobs are recorded once and then replayed."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tunebench.api import FineTuned, fine_tune
-from tunebench.cassettes import CassetteFile, JobCassette, use_cassette
+from tunebench.cassettes import JobCassette, use_cassette
 from tunebench.errors import JobError, RecordingError, TunebenchError
+from tunebench.evaluation.estimate import Estimate, job_announcement
 from tunebench.evaluation.inputs import test_rows, train_rows
-from tunebench.evaluation.recording import recorded_file
+from tunebench.evaluation.recording import cassette_file, place_in, recorded_file
 from tunebench.evaluation.training_inputs import job_of
-from tunebench.formatting import Estimate, Rates
-from tunebench.statistics import hourly_cost, training_cost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tunebench.api import JobSpec, Monitor
-    from tunebench.cassettes import RecordedCassette
+    from tunebench.api import Monitor
     from tunebench.evaluation.budget import Budget
     from tunebench.evaluation.connections import Connections
     from tunebench.experiment import Cell, Experiment
@@ -29,15 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class FineTunedModels:
-    """The models that jobs made, one job for all the decision rules of a cell.
+    """The models that jobs made, one job for all decision rules.
 
     Attributes:
-        record: as `tunebench.evaluation.runner.Runner` has it.
+        record: see `tunebench.evaluation.runner.Runner`, also for the three others.
         connections: to providers.
-        start_provider: called before a request leaves.
-        budget: what jobs may cost, or None.
-        unplayed: of each job's cassette that a replay came to the end of, the keys of the rows
-            that it did not ask for.
+        start_provider: called before a request is sent.
+        budget: the limit of the estimated costs, or None.
+        unplayed: for each cassette of a job that was replayed to the end, its unused rows.
     """
 
     record: RecordMode
@@ -46,30 +43,30 @@ class FineTunedModels:
     budget: Budget | None = None
     unplayed: dict[Path, list[str]] = field(default_factory=dict)
     _models: dict[tuple[Experiment, str], FineTuned] = field(default_factory=dict)
-    _errors: dict[tuple[Experiment, str], str] = field(default_factory=dict)
+    _errors: dict[tuple[Experiment, str], TunebenchError] = field(default_factory=dict)
 
     def model(self, cell: Cell, hint: str, monitor: Monitor) -> FineTuned:
-        """The model of a fine-tuned cell, by replay of its job, which is recorded where told.
+        """The model of a fine-tuned cell, by replay of its job, which is recorded first if need be.
 
         Args:
             cell: a cell with a training size.
             hint: how to record it, for the message of a miss.
-            monitor: told how the job gets on.
+            monitor: shows the progress of the job.
 
         Raises:
             RecordingError: the job failed, or is not recorded.
         """
         key = (cell.experiment, cell.job)
         if key in self._errors:
-            raise RecordingError(f"{cell}: {self._errors[key]}")
+            raise _of_cell(cell, self._errors[key])
         if key not in self._models:
             try:
                 if self.record != "none":
                     self._recorded(cell, hint, monitor)
                 self._models[key] = self._replayed(cell, hint)
             except TunebenchError as error:
-                self._errors[key] = str(error)
-                raise RecordingError(f"{cell}: {error}") from error
+                self._errors[key] = error
+                raise _of_cell(cell, error) from error
         return self._models[key]
 
     def _recorded(self, cell: Cell, hint: str, monitor: Monitor) -> None:
@@ -78,7 +75,7 @@ class FineTunedModels:
         texts = [*test_rows(experiment)["text"], *train_rows(experiment)["text"][: cell.train_size]]
         failure: JobError | None = None
         with (
-            recorded_file(_file, cell, cell.job_cassette, self.record) as file,
+            recorded_file(cell, cell.job_cassette, _recording(cell), self.record) as file,
             use_cassette(
                 file,
                 before_send=lambda: self.start_provider(experiment, provider),
@@ -90,13 +87,14 @@ class FineTunedModels:
         ):
             assert isinstance(cassette, JobCassette)
             if cassette.job(spec.metadata["tunebench_job"]) is None:
+                estimate = Estimate.of_job(cell, spec.train)
                 if self.budget is not None:
-                    self.budget.take_job(cell, spec)
-                monitor.say(_announcement(cell, spec))
+                    self.budget.take(estimate)
+                monitor.say(job_announcement(estimate, spec))
             client = self.connections.client(experiment, provider, recording=True)
             try:
                 fine_tune(client, spec, monitor, cassette)
-            except JobError as error:  # how it ended is recorded, and counts
+            except JobError as error:  # the end of the job is recorded, and kept
                 failure = error
         if failure is not None:
             raise failure
@@ -105,49 +103,19 @@ class FineTunedModels:
         experiment, spec = cell.experiment, job_of(cell)
         provider = experiment.models[cell.model].provider
         client = self.connections.client(experiment, provider, recording=False)
-        with _replay(cell, hint) as cassette:
+        with (
+            closing(cassette_file(cell, cell.job_cassette, _recording(cell))) as file,
+            use_cassette(file, before_send=None, items={}, hint=hint, kind=JobCassette) as cassette,
+        ):
             made = fine_tune(client, spec, None, cassette)
             self.unplayed[cell.job_cassette] = cassette.unplayed
         return made
 
 
-@contextmanager
-def _replay(cell: Cell, hint: str) -> Iterator[RecordedCassette]:
-    file = _file(cell, cell.job_cassette)
-    try:
-        with use_cassette(
-            file, before_send=None, items={}, hint=hint, kind=JobCassette
-        ) as cassette:
-            yield cassette
-    finally:
-        file.close()
+def _recording(cell: Cell) -> str:
+    """What a job's cassette holds, for its header."""
+    return f"{cell.job} (job)"
 
 
-def _file(cell: Cell, path: object) -> CassetteFile:
-    return CassetteFile(
-        path,  # type: ignore[arg-type]
-        experiment=cell.experiment.name,
-        recording=f"{cell.job} (job)",
-    )
-
-
-def _announcement(cell: Cell, spec: JobSpec) -> str:
-    """What the job will take, before it starts."""
-    model = cell.experiment.models[cell.model]
-    epochs, prices = cell.experiment.fine_tuning.n_epochs, model.prices
-    estimate = Estimate.of(len(spec.train.content), Rates(epochs=epochs))
-    tokens = estimate.tokens * epochs
-    if prices is None or not prices.model_fields_set - {"currency"}:
-        cost = "no price is set"
-    elif prices.per_hour is not None:
-        hourly = hourly_cost(estimate.seconds, prices.per_hour)
-        cost = f"about {hourly:.2f} {prices.currency} at {prices.per_hour:g} an hour"
-    elif prices.training is not None:
-        trained = training_cost(tokens, prices.training)
-        cost = f"about {trained:.2f} {prices.currency} at {prices.training:g} a million"
-    else:
-        cost = "its prices do not say what training costs"
-    return (
-        f"{spec.name}: fine-tuning {model.provider_id} on {spec.train.rows} rows, validating on "
-        f"{spec.valid.rows}: about {tokens:,} tokens in {epochs} epochs; {cost}"
-    )
+def _of_cell(cell: Cell, error: TunebenchError) -> RecordingError:
+    return RecordingError(error.problem, where=place_in(cell, error), hint=error.hint)

@@ -1,4 +1,4 @@
-"""What a cell asks: the test rows of its experiment, and their prompts."""
+"""The test rows of an experiment, and the prompts of its cells."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ if TYPE_CHECKING:
     from tunebench.experiment import Cell, Experiment
 
 
-# What is kept here is kept by the content of the data's files: an experiment that is read again
-# sees them as they are then.
+# Part of the key of what is kept here, so that an experiment that is read again sees the files of
+# its data as they are then.
 State = tuple[str | None, ...]
 
-_SEVERAL = 5  # rows of a class; where fewer are expected, hardly any may come by chance
+# Rows of a class; where fewer are expected, there may be hardly any by chance.
+_FEWEST_EXPECTED = 5
 
 
 def dataset_of(experiment: Experiment) -> Dataset:
-    """The data set of an experiment, read as its task says."""
+    """The data set of an experiment."""
     task = experiment.task
     options = Options(
         folder=experiment.path.absolute().parent,
@@ -55,7 +56,7 @@ def _dataset(name: str, options: Options, _: State) -> Dataset:
 
 
 def test_rows(experiment: Experiment) -> pd.DataFrame:
-    """The rows that every cell of an experiment is asked: item, text and label id."""
+    """The test rows of an experiment, the same for every cell: item, text and label id."""
     return _test_rows(experiment, experiment.data_state)
 
 
@@ -65,19 +66,21 @@ def _test_rows(experiment: Experiment, _: State) -> pd.DataFrame:
     data = dataset_of(experiment)
     test = data.test
     if task.test_size > len(test):
-        own = data.report is not None and data.report.share is not None
+        held_out = data.report is not None and data.report.share is not None
         raise DatasetError(
-            f"{experiment.path}: [task] test_size is {task.test_size} and {task.dataset!r} has "
-            f"{len(test)} test rows; lower it to {len(test)} or less"
-            f"{', raise test_share or add rows.' if own else '.'}"
+            f"{task.test_size} is more than the {len(test)} test rows of {task.dataset!r}",
+            where=f"{experiment.path}: [task] test_size",
+            hint=f"lower it to {len(test)} or less"
+            + (", raise test_share or add rows" if held_out else ""),
         )
     rows = test.head(task.test_size)
     for split, labels in (("test", rows["label"]), ("training", data.train["label"])):
         if len(labels) and not 0 <= labels.min() <= labels.max() < len(task.labels):
             raise DatasetError(
-                f"{experiment.path}: [task] labels names {len(task.labels)} labels, and the "
-                f"{split} rows of {task.dataset!r} have label ids from {labels.min()} to "
-                f"{labels.max()}; name each id's label, in the order of the ids."
+                f"there are {len(task.labels)} labels, and the {split} rows of {task.dataset!r} "
+                f"have label ids from {labels.min()} to {labels.max()}",
+                where=f"{experiment.path}: [task] labels",
+                hint="name the label of each id, in the order of the ids",
             )
     _refuse_sorted(experiment, data, rows)
     return rows
@@ -86,7 +89,7 @@ def _test_rows(experiment: Experiment, _: State) -> pd.DataFrame:
 def _refuse_sorted(experiment: Experiment, data: Dataset, rows: pd.DataFrame) -> None:
     """Refuse test rows that hold far fewer of a label than its share of all rows.
 
-    Sets that are always the same are left as they are, and rows that are in no order.
+    Public sets and rows ordered by hash are not checked.
     """
     if data.report is None or experiment.task.order == "hash":
         return
@@ -94,16 +97,18 @@ def _refuse_sorted(experiment: Experiment, data: Dataset, rows: pd.DataFrame) ->
     whole = Counter([*data.train["label"], *data.test["label"]])
     for label_id, label in enumerate(experiment.task.labels):
         share = whole[label_id] / whole.total()
-        if share * len(rows) >= _SEVERAL and asked[label_id] < share * len(rows) / 4:
+        if share * len(rows) >= _FEWEST_EXPECTED and asked[label_id] < share * len(rows) / 4:
             raise DatasetError(
-                f"{experiment.path}: {asked[label_id]} of the first {len(rows)} test rows are "
-                f"{label!r}, and {share:.0%} of all rows; the file is sorted by label: set "
-                'order = "hash" in [task], or shuffle its rows once and put new ones at the end.'
+                f"{asked[label_id]} of the first {len(rows)} test rows are {label!r}, and "
+                f"{share:.0%} of all rows: the file is sorted by label",
+                where=experiment.path,
+                hint='set order = "hash" in [task], or shuffle its rows once and put new ones at '
+                "the end",
             )
 
 
 def train_rows(experiment: Experiment) -> pd.DataFrame:
-    """The rows that an experiment may train on or show as examples, in the data set's order."""
+    """The rows for training and for worked examples, in the order of the data set."""
     test_rows(experiment)  # checks the labels
     return dataset_of(experiment).train
 
@@ -117,7 +122,7 @@ def _examples(experiment: Experiment, shots: int, _: State) -> tuple[Example, ..
 
 
 def is_chat(cell: Cell) -> bool:
-    """Whether a cell's model is asked in messages."""
+    """Whether a cell's prompts are messages."""
     experiment = cell.experiment
     return experiment.providers[experiment.models[cell.model].provider].endpoint == "chat"
 
@@ -144,7 +149,7 @@ def _bare_prompts(experiment: Experiment, _: State) -> dict[str, Prompt]:
 def prompts_of(cell: Cell) -> Mapping[str, Prompt]:
     """The prompts of a cell by item id, in the order of the test rows; messages in a chat.
 
-    A fine-tuned model is asked as it was trained: with the bare prompt, in a chat with the
+    The prompts of a fine-tuned model are as in its training: the text alone, in a chat the
     instruction and the text.
     """
     chat, state = is_chat(cell), cell.experiment.data_state
@@ -154,7 +159,7 @@ def prompts_of(cell: Cell) -> Mapping[str, Prompt]:
 
 
 def texts_of(cell: Cell) -> list[str]:
-    """The data set's texts in the cell's prompts."""
+    """The texts of the data set in a cell's prompts."""
     shots = 0 if cell.train_size else cell.shots
     examples = _examples(cell.experiment, shots, cell.experiment.data_state)
     return [*test_rows(cell.experiment)["text"], *(example.text for example in examples)]

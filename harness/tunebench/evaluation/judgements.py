@@ -1,4 +1,4 @@
-"""Read answers against labels."""
+"""Judgements: predictions compared with labels."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ def judge(
     predictions: Sequence[int | None],
     readings: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """One judgement a text.
+    """Judge one prediction for each text.
 
     Args:
         items: item ids.
         labels: the true label ids.
-        predictions: the label ids that were read, None where an answer stated none.
-        readings: how each was read, or why it states none; left out where nothing was read.
+        predictions: the label ids that were read, None where an answer stated no label.
+        readings: how each was read, or why it states none; None where nothing was read.
 
     Returns:
         A frame with the columns ``item``, ``label``, ``prediction`` (nullable integer),
-        ``correct`` (bool) and, if given, ``reading``, in the order given. An answer that states
+        ``correct`` (bool) and, if given, ``reading``, in the given order. An answer that states
         no label is not correct.
     """
     frame = pd.DataFrame(

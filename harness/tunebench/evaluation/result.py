@@ -1,4 +1,4 @@
-"""What came out of a cell."""
+"""The result of a cell."""
 
 from __future__ import annotations
 
@@ -7,13 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tunebench.statistics import (
-    answers_cost,
-    hourly_cost,
-    majority_rate,
-    training_cost,
-    wilson_interval,
-)
+from tunebench.evaluation.prices import cost_of_training, cost_per_1000
+from tunebench.statistics import majority_rate, wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,33 +19,30 @@ if TYPE_CHECKING:
     from tunebench.experiment import Cell, Prices
 
 
-_LARGEST = 2**53  # up to here every program that reads JSON tells whole numbers apart
-
-
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What came out of a cell.
+    """The result of a cell.
 
     Attributes:
         cell: the cell.
-        judgements: one row a text with the columns ``item``, ``label``, ``prediction`` (missing
-            where the answer stated no label), ``correct`` and ``reading`` (how it was read, or
-            why none was).
+        judgements: a row for each text with the columns ``item``, ``label``, ``prediction``
+            (missing where the answer stated no label), ``correct`` and ``reading`` (how it was
+            read, or why not).
         prompt_tokens: tokens of all prompts, as the provider counted them.
         completion_tokens: tokens of all completions.
         latency_ms_median: median over the requests, as recorded, milliseconds; a request holds up
             to 20 prompts.
         recorded_at: when the last answer was recorded, ISO 8601.
-        unplayed: recorded rows that the cell did not ask for.
-        fine_tuned: what came of the job that made its model, or None.
-        seconds: sum over the requests of how long they took, as recorded.
-        server: what the servers said of themselves, or an empty string.
+        unplayed: how many recorded rows were not used.
+        fine_tuned: the result of the job that made its model, or None.
+        seconds: the sum of the times of all requests, as recorded.
+        server: the names that the servers gave themselves, or an empty string.
         label_logprobs: for each judgement the labels' log-probabilities by label id, as far as
-            the rule ``label_logprobs`` saw them; None where they are not known.
-        answered_as: the names of other models than the one asked that answers came from, as the
-            provider says; mostly the same one with a date.
+            the decision rule saw them; None where they are not known.
+        answered_as: other model names than the requested one in the answers, mostly the same name
+            with a date.
         overrides: fields of the request that the model's `parameters` set instead of the decision
-            rule, with both values: the rule's and the one that was asked with.
+            rule, with both values: the rule's and the one that was sent.
     """
 
     cell: Cell
@@ -69,7 +61,7 @@ class Result:
 
     @property
     def n(self) -> int:
-        """How many texts were asked."""
+        """How many texts there are."""
         return len(self.judgements)
 
     @cached_property
@@ -89,7 +81,7 @@ class Result:
 
     @cached_property
     def readings(self) -> dict[str, int]:
-        """How many answers were read by which rule, or why not, most first."""
+        """How many answers were read in which way, or not read for which reason, most first."""
         return self._readings(self.judgements)
 
     def _readings(self, judgements: pd.DataFrame) -> dict[str, int]:
@@ -106,13 +98,13 @@ class Result:
 
     @property
     def remarks(self) -> list[str]:
-        """What to know of the answers beside how many are right, a clause each."""
+        """Remarks on the answers, a clause each."""
         remarks = [self.unread_sentence] if self.unread else []
         remarks += [
-            f"asked with {name} = {asked!r}, as the model's `parameters` say, and not with its "
+            f"sent with {name} = {sent!r}, as the model's `parameters` say, and not with its "
             f"decision rule's {of_rule!r}"
-            + (": the answers are drawn by chance" if name == "temperature" and asked else "")
-            for name, (of_rule, asked) in self.overrides.items()
+            + (": the answers are drawn by chance" if name == "temperature" and sent else "")
+            for name, (of_rule, sent) in self.overrides.items()
         ]
         return remarks
 
@@ -135,50 +127,32 @@ class Result:
 
     @property
     def prices(self) -> Prices | None:
-        """What its model costs, where the experiment says so."""
+        """The prices of its model, if the experiment has them."""
         return self.cell.experiment.models[self.cell.model].prices
 
     @property
     def cost_per_1000(self) -> float | None:
-        """What 1,000 answers like these cost; None without prices.
+        """The cost of 1,000 answers like these; None without prices.
 
-        By the hour, requests count as if they were made one after another.
+        With a price per hour, requests count as if they were made one after another.
         """
-        prices = self.prices
-        if prices is None:
-            return None
-        if prices.per_hour is not None:
-            return hourly_cost(self.seconds, prices.per_hour) / self.n * 1000
-        if prices.input is None or prices.output is None:
-            return None
-        return answers_cost(
-            self.prompt_tokens,
-            self.completion_tokens,
-            self.n,
-            input_price=prices.input,
-            output_price=prices.output,
+        return cost_per_1000(
+            self.prices, self.prompt_tokens, self.completion_tokens, self.seconds, self.n
         )
 
     @property
     def training_cost(self) -> float | None:
-        """What the job cost that made its model; None without a job, prices or counted tokens."""
-        prices, seconds, tokens = self.prices, self.training_seconds, self.trained_tokens
-        if prices is None:
-            return None
-        if prices.per_hour is not None:
-            return None if seconds is None else hourly_cost(seconds, prices.per_hour)
-        if prices.training is None or tokens is None:
-            return None
-        return training_cost(tokens, prices.training)
+        """The cost of the job that made its model; None without a job, prices or counted tokens."""
+        return cost_of_training(self.prices, self.trained_tokens, self.training_seconds)
 
     @property
     def trained_tokens(self) -> int | None:
-        """As the provider counted them; None where it did not, or without a job."""
+        """The trained tokens as the provider counted them; None if it did not, or without a job."""
         return self.fine_tuned.trained_tokens if self.fine_tuned else None
 
     @property
     def training_seconds(self) -> int | None:
-        """How long the job took; None where that is not known, or without a job."""
+        """The time of the job; None if it is not known, or without a job."""
         return self.fine_tuned.seconds if self.fine_tuned else None
 
     def explain(self) -> str:

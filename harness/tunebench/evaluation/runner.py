@@ -1,23 +1,30 @@
-"""One cell, from data to result.
+"""Evaluation of one cell, from data to result.
 
 Results always come from the cassette: recording first sends what is missing, then the cell is
-evaluated by replay. So a recording and every later replay give the same result.
+replayed. So a recording and every later replay give the same result.
 """
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tunebench.api import endpoint_of
-from tunebench.cassettes import CassetteFile, blocked_network, item_index, use_cassette
+from tunebench.cassettes import blocked_network, item_index, use_cassette
 from tunebench.errors import CellError, TunebenchError
 from tunebench.evaluation.connections import Connections, known_names
+from tunebench.evaluation.estimate import Estimate, answers_announcement
 from tunebench.evaluation.fine_tuning import FineTunedModels
 from tunebench.evaluation.inputs import prompts_of, test_rows, texts_of
 from tunebench.evaluation.judgements import judge
-from tunebench.evaluation.recording import NoProgress, Progress, recorded_file
+from tunebench.evaluation.recording import (
+    NoProgress,
+    Progress,
+    cassette_file,
+    place_in,
+    recorded_file,
+)
 from tunebench.evaluation.result import Result
 from tunebench.evaluation.rules import fields_of, overrides_of, rule_of
 
@@ -37,13 +44,13 @@ class Runner:
     """Evaluates cells; keeps data and connections for the next one.
 
     Attributes:
-        record: ``none`` replays and sends nothing; ``missing`` asks for what the cassette lacks;
-            ``all`` records a new cassette and puts it in place when it is complete.
-        start_provider: called before the first request of a cell leaves, with the experiment and
+        record: ``none`` replays and sends nothing; ``missing`` sends what the cassette lacks;
+            ``all`` records a new cassette, which replaces the old one when it is complete.
+        start_provider: called before the first request of a cell is sent, with the experiment and
             the provider's name; starts the local provider.
-        budget: what recordings may cost, or None.
-        unplayed: of each cassette that a replay came to the end of, the keys of the rows that
-            it did not ask for.
+        budget: the limit of the estimated costs of recordings, or None.
+        unplayed: for each cassette that was replayed to the end, the keys of the rows that were
+            not used.
     """
 
     record: RecordMode = "none"
@@ -58,12 +65,12 @@ class Runner:
         )
 
     def evaluate(self, cell: Cell, hint: str, progress: Progress | None = None) -> Result:
-        """Evaluate a cell, recording before where told.
+        """Evaluate a cell; records it first unless `record` is ``none``.
 
         Args:
             cell: the cell.
             hint: how to record it, for the message of a miss.
-            progress: told how the recording gets on.
+            progress: shows the progress of the recording.
 
         Raises:
             CellError: data, cassette or provider did not give what the cell needs. What was
@@ -83,17 +90,16 @@ class Runner:
         except CellError:
             raise
         except TunebenchError as error:
-            sentence = str(error)
-            known = sentence.startswith((f"{cell}: ", f"{cell}, "))
-            raise CellError(sentence if known else f"{cell}: {sentence}") from error
+            where = place_in(cell, error)
+            raise CellError(error.problem, where=where, hint=error.hint) from error
 
     def fine_tuned(self, cell: Cell, hint: str, progress: Progress | None = None) -> FineTuned:
-        """The model of a fine-tuned cell alone, by its job, which is recorded before where told.
+        """The model of a fine-tuned cell, from its job; records that first as `evaluate` does.
 
         Args:
             cell: a cell with a training size.
             hint: how to record its job, for the message of a miss.
-            progress: told how the job gets on.
+            progress: shows the progress of the job.
 
         Raises:
             RecordingError: the job failed, or is not recorded.
@@ -110,7 +116,7 @@ class Runner:
         provider = cell.experiment.models[cell.model].provider
         items: dict[str, str] = {}
         with (
-            recorded_file(_open, cell, cell.cassette, self.record) as file,
+            recorded_file(cell, cell.cassette, str(cell), self.record) as file,
             use_cassette(
                 file,
                 before_send=lambda: self.start_provider(cell.experiment, provider),
@@ -121,30 +127,27 @@ class Runner:
             ) as cassette,
         ):
             client = self._connections.client(cell.experiment, provider, recording=True)
-            model = _asked(cell, made)
+            model = _model_name(cell, made)
             requests = _requests(cell, rule_of(cell, client))
             lacking = []
-            for asked in requests:
-                items |= item_index(asked.prompts)
-                prompts = list(asked.prompts.values())
+            for request in requests:
+                items |= item_index(request.prompts)
+                prompts = list(request.prompts.values())
                 endpoint = f"POST {endpoint_of(prompts[0])[1:]}"
-                fields = {"model": model, **asked.fields}
+                fields = {"model": model, **request.fields}
                 lacking.append(cassette.lacking(endpoint, fields, prompts))
-            from tunebench.evaluation.budget import (
-                announcement,  # late: only recordings cost anything
-            )
-
-            to_ask = [prompt for prompts in lacking for prompt in prompts]
-            if (line := announcement(cell, to_ask, file)) is not None:
-                progress.say(line)
-            if self.budget is not None:
-                self.budget.take_cell(cell, to_ask, file)
+            if to_send := [prompt for prompts in lacking for prompt in prompts]:
+                estimate = Estimate.of_answers(cell, to_send, file)
+                if (line := answers_announcement(estimate, len(to_send))) is not None:
+                    progress.say(line)
+                if self.budget is not None:
+                    self.budget.take(estimate)
             progress.answered(len(requests[-1].prompts) - len(lacking[-1]))
-            for number, (asked, prompts) in enumerate(zip(requests, lacking, strict=True), 1):
+            for number, (request, prompts) in enumerate(zip(requests, lacking, strict=True), 1):
                 client.complete(
                     model,
                     prompts,
-                    asked.fields,
+                    request.fields,
                     done=progress.answered if number == len(requests) else lambda _: None,
                     say=lambda line: progress.say(f"{cell}: {line}"),
                 )
@@ -153,22 +156,22 @@ class Runner:
         provider = cell.experiment.models[cell.model].provider
         rows = test_rows(cell.experiment)
         client = self._connections.client(cell.experiment, provider, recording=False)
-        file = _open(cell, cell.cassette)
+        model = _model_name(cell, made)
         items: dict[str, str] = {}
-        try:
-            with use_cassette(file, before_send=None, items=items, hint=hint) as cassette:
-                rule = rule_of(cell, client)
-                answers = []
-                for asked in _requests(cell, rule):
-                    items |= item_index(asked.prompts)
-                    prompts = list(asked.prompts.values())
-                    replies = client.complete(_asked(cell, made), prompts, asked.fields)
-                    answers.append([answer for reply in replies for answer in reply.answers])
-                decisions = [rule.read(*of_text) for of_text in zip(*answers, strict=True)]
-                unplayed = self.unplayed[cell.cassette] = cassette.unplayed
-                told = cassette.told()
-        finally:
-            file.close()
+        with (
+            closing(cassette_file(cell, cell.cassette, str(cell))) as file,
+            use_cassette(file, before_send=None, items=items, hint=hint) as cassette,
+        ):
+            rule = rule_of(cell, client)
+            answers = []
+            for request in _requests(cell, rule):
+                items |= item_index(request.prompts)
+                prompts = list(request.prompts.values())
+                replies = client.complete(model, prompts, request.fields)
+                answers.append([answer for reply in replies for answer in reply.answers])
+            decisions = rule.decide(answers)
+            unplayed = self.unplayed[cell.cassette] = cassette.unplayed
+            told = cassette.told()
         return Result(
             cell=cell,
             judgements=judge(
@@ -186,46 +189,42 @@ class Runner:
             seconds=told.seconds,
             server=", ".join(told.servers),
             label_logprobs=tuple(decision.logprobs for decision in decisions),
-            answered_as=", ".join(name for name in told.models if name != _asked(cell, made)),
+            answered_as=", ".join(name for name in told.models if name != model),
             overrides=overrides_of(rule, cell.experiment.models[cell.model].parameters),
         )
 
 
 @dataclass(frozen=True)
 class _Request:
-    """What each text of a cell is asked once: the request's fields, and the prompts by item id."""
+    """One request for each text of a cell: the fields of its body, and the prompts by item id."""
 
     fields: dict[str, Any]
     prompts: dict[str, Prompt]
 
 
 def _requests(cell: Cell, rule: Rule) -> Sequence[_Request]:
-    """What a cell asks, a request for each round of its rule."""
+    """The requests of a cell, one for each round of its rule."""
     prompts = dict(prompts_of(cell))
     parameters = cell.experiment.models[cell.model].parameters
     return [
         _Request(
-            fields_of(asked, parameters),
-            # Of completions only: a chat cannot be continued.
-            {item: f"{prompt}{asked.suffix}" for item, prompt in prompts.items()}
-            if asked.suffix
+            fields_of(one, parameters),
+            # Only for completions: a chat cannot be continued.
+            {item: f"{prompt}{one.suffix}" for item, prompt in prompts.items()}
+            if one.suffix
             else prompts,
         )
-        for asked in rule.rounds
+        for one in rule.rounds
     ]
 
 
-def _asked(cell: Cell, made: FineTuned | None) -> str:
-    """The name of the model that is asked."""
+def _model_name(cell: Cell, made: FineTuned | None) -> str:
+    """The model's name in requests."""
     return made.model if made else cell.experiment.models[cell.model].provider_id
 
 
-def _open(cell: Cell, path: Path) -> CassetteFile:
-    return CassetteFile(path, experiment=cell.experiment.name, recording=str(cell))
-
-
 def orphans(experiment: Experiment) -> Iterator[Path]:
-    """Cassettes in an experiment's folder that belong to none of its cells."""
+    """The cassettes in an experiment's folder that belong to none of its cells."""
     known = {cell.cassette for cell in experiment.cells}
     known |= {cell.job_cassette for cell in experiment.cells if cell.train_size}
     for folder in (experiment.cassettes, experiment.cassettes / "jobs"):

@@ -1,4 +1,4 @@
-"""What a fine-tuned cell's model is trained on: its files, and the request for its job."""
+"""The training files of fine-tuned cells, and the requests for their jobs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunebench.api import JobSpec, Upload
 from tunebench.errors import DatasetError
-from tunebench.evaluation.inputs import (
-    State,
-    is_chat,
-    test_rows,
-    train_rows,
-)
+from tunebench.evaluation.inputs import State, is_chat, test_rows, train_rows
 from tunebench.formatting import AnswerFormat, bare_prompt
 from tunebench.training_data import Split, chat_record, record, refuse_overlap, split
 
@@ -28,15 +23,16 @@ def rows_of(experiment: Experiment, size: int) -> pd.DataFrame:
     """The rows of a training size: the first ones of the data set, without repeated ones.
 
     Raises:
-        DatasetError: the data set has fewer.
-        DatasetError: a row stands among the test rows, and the experiment does not allow it.
+        DatasetError: the data set has fewer, or a row is also a test row and the experiment does
+            not allow it.
     """
     task = experiment.task
     rows = train_rows(experiment)
     if size > len(rows):
         raise DatasetError(
-            f"{experiment.path}: [matrix] train_sizes holds {size} and {task.dataset!r} has "
-            f"{len(rows)} training rows; leave it out."
+            f"{size} is more than the {len(rows)} training rows of {task.dataset!r}",
+            where=f"{experiment.path}: [matrix] train_sizes",
+            hint="leave it out",
         )
     rows = rows.head(size)
     if not experiment.fine_tuning.allow_test_rows:
@@ -48,11 +44,11 @@ def files_of(experiment: Experiment, size: int, chat: bool) -> tuple[Upload, Upl
     """The training and the validation file of a training size.
 
     Of its rows 8 of 10 train and the others validate, as ``tunebench prepare-data`` splits them.
-    Each holds what a fine-tuned cell is asked, and the answer: in messages for a chat.
+    A line is the prompt of a fine-tuned cell, and the answer; in messages for a chat.
 
     Raises:
-        DatasetError: there are too few rows, or all of one class.
-        DatasetError: a row stands among the test rows, and the experiment does not allow it.
+        DatasetError: there are too few rows, or all of one class, or a row is also a test row and
+            the experiment does not allow it.
     """
     return _files(experiment, size, chat, experiment.data_state)
 
@@ -79,8 +75,9 @@ def _files(experiment: Experiment, size: int, chat: bool, _: State) -> tuple[Upl
 
     if len({labels[i] for i in halves.train}) < 2 or not halves.valid:
         raise DatasetError(
-            f"{experiment.path}: [matrix] train_sizes holds {size}, and so few rows of "
-            f"{task.dataset!r} have one class only or leave none to validate; name a larger size."
+            f"{size} rows of {task.dataset!r} have one class only, or leave none to validate",
+            where=f"{experiment.path}: [matrix] train_sizes",
+            hint="name a larger size",
         )
     return file("train", halves.train), file("valid", halves.valid)
 

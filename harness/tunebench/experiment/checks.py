@@ -5,13 +5,14 @@ The tables on their own are checked by `tunebench.experiment.schema`. Nothing is
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tunebench.errors import ExperimentError
 from tunebench.experiment.combinations import combinations_of, matches, skipped_by
-from tunebench.experiment.limits import GateName, limits_of
+from tunebench.experiment.limits import limits_of
 from tunebench.experiment.loading import unknown
+from tunebench.experiment.schema import LIMITS
 from tunebench.formatting import check_labels, check_readable
 from tunebench.presets import PRESETS
 
@@ -146,8 +147,8 @@ def _check_limits(path: Path, file: ExperimentFile, cells: Sequence[Combination]
     ids = [str(which) for which in cells]
     for position, threshold in enumerate(file.threshold, 1):
         at = f"{path}: [[threshold]] {position}: "
-        if all(getattr(threshold, gate) is None for gate in get_args(GateName)):
-            *first, last = get_args(GateName)
+        if all(getattr(threshold, gate) is None for gate in LIMITS):
+            *first, last = LIMITS
             raise ExperimentError(f"{at}it sets no limit; add {', '.join(first)} or {last}.")
         if threshold.min_uplift is not None and threshold.over is None:
             raise ExperimentError(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from tunebench.experiment.combinations import matches
+from tunebench.experiment.schema import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,22 +14,20 @@ if TYPE_CHECKING:
     from tunebench.experiment.combinations import Combination
     from tunebench.experiment.schema import Mode, Threshold
 
-GateName = Literal["min_accuracy", "min_uplift", "max_cost", "max_regression"]
-
 
 @dataclass(frozen=True)
 class Limit:
     """One thing that a cell must reach.
 
     Attributes:
-        gate: what is limited.
+        gate: its key in ``[[threshold]]``, as ``min_accuracy``.
         value: the limit.
         mode: ``point`` or ``confident``; it applies to accuracy and uplift only.
         over: the id of the cell that an uplift is over.
         position: of its table in the file, from 1 on.
     """
 
-    gate: GateName
+    gate: str
     value: float
     mode: Mode = "point"
     over: str | None = None
@@ -41,13 +40,13 @@ def limits_of(thresholds: Iterable[Threshold], which: Combination) -> tuple[Limi
     So general tables come first and exceptions after them, and a table that sets the uplift leaves
     the accuracy as an earlier one set it.
     """
-    found: dict[GateName, Limit] = {}
+    found: dict[str, Limit] = {}
     for position, threshold in enumerate(thresholds, 1):
         if not matches(threshold, which):
             continue
-        for gate in get_args(GateName):
+        for gate in LIMITS:
             value = getattr(threshold, gate)
             if value is not None:
                 over = threshold.over if gate == "min_uplift" else None
                 found[gate] = Limit(gate, value, threshold.mode, over, position)
-    return tuple(found[gate] for gate in get_args(GateName) if gate in found)
+    return tuple(found[gate] for gate in LIMITS if gate in found)

@@ -302,6 +302,10 @@ class Threshold(_Table):
     mode: Mode = "point"
 
 
+# What a threshold limits, in the order in which a cell's limits are judged and shown.
+LIMITS = tuple(name for name in Threshold.model_fields if name.startswith(("min_", "max_")))
+
+
 class ExperimentFile(_Table):
     """The whole file."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -27,10 +26,10 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
         "write results.json, results.csv, summary.md and, with pyarrow, Parquet files to "
         "DIR; where GITHUB_STEP_SUMMARY is set, the summary is appended to that file, too",
     ),
-    "baselines": (
+    "rivals": (
         {"action": "store_true"},
-        "also train TF-IDF with logistic regression on the rows of each training size and "
-        "show its accuracy on the same texts; needs scikit-learn",
+        "also train rivals (majority class, TF-IDF with logistic regression) on the rows of each "
+        "training size and show their accuracy on the same texts; needs scikit-learn",
     ),
     "budget": (
         {"metavar": "AMOUNT", "type": float},
@@ -73,6 +72,10 @@ def configured(config: pytest.Config) -> Configuration:
     given = {name.replace("-", "_"): config.getoption(f"--tunebench-{name}") for name in OPTIONS}
     try:
         chosen = configuration(config.rootpath, given, os.environ)
+        if chosen.rivals:
+            from tunebench.analysis import require_libraries
+
+            require_libraries()
     except TunebenchError as error:
         raise pytest.UsageError(str(error)) from None
     if given["results"] is not None and not hasattr(config, "workerinput"):
@@ -86,9 +89,4 @@ def configured(config: pytest.Config) -> Configuration:
         raise pytest.UsageError("--record works in one process: leave out -n.")
     if given["budget"] is not None and chosen.record == "none":
         raise pytest.UsageError("--budget is for recordings: add --record, or leave it out.")
-    if chosen.baselines and importlib.util.find_spec("sklearn") is None:
-        raise pytest.UsageError(
-            "--baselines needs scikit-learn, which is not installed: "
-            "pip install 'tunebench[baselines]'."
-        )
     return chosen

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from tunebench.analysis import (
     CellReport,
     Remark,
+    Sources,
     Uplift,
     about,
     detailed,
     job_of,
-    own_gates,
-    regression_gate,
+    judge_limits,
+    regression_of,
     row_of,
-    uplift_gate,
 )
 from tunebench.errors import CellError, ExperimentError, TunebenchError
 from tunebench.evaluation import Runner, StartedProvider, orphans
@@ -25,7 +25,7 @@ from tunebench.experiment import Experiment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tunebench.analysis import Judged, Regression
+    from tunebench.analysis import Judged
     from tunebench.evaluation import Budget, Progress, Result, State
     from tunebench.experiment import Cell
     from tunebench.reports import CellRow, Job
@@ -121,33 +121,15 @@ class Session:
             TunebenchError: there is no usable baseline, or the cells have other items.
         """
         cell, uplifts = result.cell, []
-        own = {judged.gate: judged for judged in own_gates(result)}
-        judged = []
-        for limit in cell.limits:
-            if limit.gate in own:
-                judged.append(own[limit.gate])
-            elif limit.gate == "max_cost":
-                raise CellError(
-                    "its cost is not known", where=str(cell), hint="give its model prices"
-                )
-            elif limit.gate == "max_regression":
-                regression = _regression(result)
-                if regression is None and self.record != "none":
-                    continue  # a first recording is what the baseline will be made of
-                if regression is None:
-                    raise CellError(
-                        "max_regression needs a committed baseline, and "
-                        f"{cell.experiment.baseline} has none of this cell",
-                        where=str(cell),
-                        hint="write it with `tunebench baseline`",
-                    )
-                judged.append(regression_gate(limit, regression))
-            else:
-                other = next(c for c in cell.experiment.cells if str(c) == limit.over)
-                uplifts.append(Uplift.of(result, evaluate(other)))
-                judged.append(uplift_gate(limit, uplifts[-1]))
-        self._gates[_key(cell)] = tuple(judged)
-        return tuple(judged), uplifts
+
+        def compare(result: Result, over: str) -> Uplift:
+            other = next(cell for cell in result.cell.experiment.cells if str(cell) == over)
+            uplifts.append(Uplift.of(result, evaluate(other)))
+            return uplifts[-1]
+
+        judged = judge_limits(result, Sources(compare, recording=self.record != "none"))
+        self._gates[_key(cell)] = judged
+        return judged, uplifts
 
     def report_of(self, cell: Cell) -> CellReport:
         """What the end of the run needs to know of a cell.
@@ -193,7 +175,7 @@ class Session:
             ),
         )
         try:
-            regression = _regression(result)
+            regression = regression_of(result)
             report = replace(report, flips=tuple(regression.lines() if regression else ()))
         except TunebenchError as error:
             report = replace(report, flips=(str(error),))
@@ -234,11 +216,3 @@ class Session:
 def _key(cell: Cell) -> Key:
     """What a cell's result depends on: its experiment's file and data, which may be edited."""
     return cell, cell.experiment.data_state
-
-
-def _regression(result: Result) -> Regression | None:
-    if not result.cell.experiment.baseline.exists():
-        return None
-    from tunebench.analysis import regression_of
-
-    return regression_of(result)

@@ -366,7 +366,7 @@ class Results(Part):
 
     Attributes:
         tunebench: the version that wrote them.
-        baselines: the rivals of ``--baselines``.
+        baselines: the rivals of ``--rivals``.
         errors: cells without a result.
     """
 

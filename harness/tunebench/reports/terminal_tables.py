@@ -27,7 +27,7 @@ def model_table(
 ) -> list[str]:
     """One line a model: its best prompt, and the best cell of each training size.
 
-    Rivals and the majority class follow. All rows are of one experiment.
+    Rivals and the most frequent label follow. All rows are of one experiment.
     """
     prompted: dict[str, CellRow] = {}
     tuned: dict[tuple[str, int], float] = {}
@@ -57,7 +57,7 @@ def model_table(
 
     rate = next((row.majority_rate for row in cells), None)
     if rate is not None:
-        lines.append(line("majority class", f"{rate:.3f}", {}, ""))
+        lines.append(line("most frequent label", f"{rate:.3f}", {}, ""))
     header = [f"{'model'.ljust(name_width)}{_GAP}best prompt", "accuracy (95 %)"]
     return aligned([*header, *(f"on {size}" for size in sizes)], lines, width)
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from .cassette_lines import rows
-from .film_project import FilmProject
+from ..cassette_lines import rows
+from ..film_project import FilmProject
 
 INSTRUCTION = "Classify following sentence as Positive or Negative"
 
@@ -231,7 +231,7 @@ def test_a_temperature_of_the_model_is_asked_with_and_told(project) -> None:
     assert (fields["temperature"], fields["reasoning_effort"]) == (1, "low")
     result = project.run(*only)
     result.stdout.fnmatch_lines(
-        ["m-0shot: asked with temperature = 1, as the model's `parameters` say, and not with its "
+        ["m-0shot: sent with temperature = 1, as the model's `parameters` say, and not with its "
          "decision rule's 0: the answers are drawn by chance."]
     )  # fmt: skip
     (cell,) = project.results("out")
@@ -247,7 +247,7 @@ def test_fewer_candidates_can_be_asked_for_and_are_told(project) -> None:
     asked = chats(project)
     assert {fields.get("top_logprobs") for fields in asked} == {None, 5}
     assert all(("logprobs" in fields) == ("top_logprobs" in fields) for fields in asked)
-    result.stdout.fnmatch_lines(["m-0shot-label_logprobs: asked with top_logprobs = 5, *20."])
+    result.stdout.fnmatch_lines(["m-0shot-label_logprobs: sent with top_logprobs = 5, *20."])
 
 
 @pytest.mark.parametrize(

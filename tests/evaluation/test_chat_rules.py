@@ -10,7 +10,7 @@ from tunebench.api import Answer
 from tunebench.errors import RequestError
 from tunebench.evaluation.rules import Decision, Rule
 
-from .rule_example import rules_at, saying, showing
+from ..rule_example import rules_at, saying, showing
 
 CHAT = 'endpoint = "chat"'
 

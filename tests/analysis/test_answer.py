@@ -25,7 +25,10 @@ def row(right, *, train_size=0, model="m", rule="text", n=100):
 
 
 def document(*cells, n=100, baselines=()):
-    about = {"name": "e", "label_ids": [1] * n, "majority_rate": 0.5, "n": n}
+    about = {
+        "name": "e", "items": [f"item-{i}" for i in range(n)], "label_ids": [1] * n,
+        "majority_rate": 0.5, "n": n,
+    }  # fmt: skip
     return {"experiments": [about], "cells": list(cells), "baselines": list(baselines)}
 
 
@@ -87,12 +90,15 @@ def test_what_decides_is_corrected_for_the_family():
     ("right", "said"),
     [(60, "beats it"), (88, "is not shown to beat it"), (99, "is beaten by it")],
 )
-def test_the_yardstick_of_the_same_size_is_set_against_it(right, said):
-    yardstick = row(right, train_size=300, model="tf-idf")
-    other = row(1, train_size=500, model="tf-idf")
-    found = answer(row(50), row(90, train_size=300), baselines=[yardstick, other])
-    [sentence] = [text for text in found["evidence"] if "tf-idf" in text]
-    assert f"fine-tuning {said}" in sentence
+def test_the_best_rival_of_the_same_size_is_compared_with_it(right, said):
+    rivals = [
+        row(20, train_size=300, model="majority class"),
+        row(right, train_size=300, model="tf-idf"),
+        row(100, train_size=500, model="tf-idf"),
+    ]
+    found = answer(row(50), row(90, train_size=300), baselines=rivals)
+    [sentence] = [text for text in found["evidence"] if "rival" in text]
+    assert f"on the same 300 rows, tf-idf, gets {right}: fine-tuning {said}" in sentence
 
 
 def test_without_both_sides_there_is_no_answer():

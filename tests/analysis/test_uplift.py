@@ -11,12 +11,7 @@ from tunebench import Experiment, TunebenchError
 from tunebench.analysis import Uplift
 from tunebench.evaluation import Result, judge
 from tunebench.reports.terminal_tables import uplift_table
-from tunebench.statistics import (
-    mcnemar_exact,
-    mcnemar_mid_p,
-    paired_bootstrap,
-    texts_needed,
-)
+from tunebench.statistics import mcnemar_exact, mcnemar_mid_p, paired_bootstrap, texts_needed
 
 MATRIX = """
 [task]
@@ -168,8 +163,8 @@ def test_a_negative_seed_is_a_seed(tmp_path):
 @pytest.mark.parametrize(
     ("labels", "items", "said"),
     [
-        ([1, 1, 1], ["a", "b", "c"], r"1 items, such as c, were asked of one only; evaluate both"),
-        ([1], ["a"], r"1 items, such as b, were asked of one only"),
+        ([1, 1, 1], ["a", "b", "c"], r"1 items, such as c, are in one only; evaluate both"),
+        ([1], ["a"], r"1 items, such as b, are in one only"),
         ([1, 0], ["a", "b"], r"1 items, such as b, have another label in the one"),
     ],
 )

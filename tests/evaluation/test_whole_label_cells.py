@@ -2,8 +2,8 @@
 
 import pytest
 
-from .cassette_lines import requests, rows
-from .film_project import FilmProject
+from ..cassette_lines import requests, rows
+from ..film_project import FilmProject
 
 SHOWN = {"": {" Very": -0.1, " Neutral": -2.4}, " Very": {" bad": -1.0, " good": -0.5}}
 

@@ -1,7 +1,8 @@
-"""Classical yardsticks: from texts, and as the plugin shows them."""
+"""Rivals: from texts, and as the plugin shows them."""
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import sklearn
@@ -12,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 import tunebench.analysis.rivals
 import tunebench.evaluation.training_inputs
 from tunebench import Experiment, TunebenchError
-from tunebench.analysis.scorers import tf_idf_predictions
+from tunebench.analysis.rivals import MAJORITY, RIVALS, TF_IDF
 from tunebench.evaluation.inputs import test_rows as rows_to_ask
 from tunebench.evaluation.inputs import train_rows
 from tunebench.statistics import wilson_interval
@@ -23,7 +24,7 @@ def test_accuracy(cell, evaluate):
     assert evaluate(cell).accuracy >= cell.min_accuracy
 """
 
-NAME = "tf-idf + logistic regression"
+NAME = TF_IDF.name
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_three_labels_are_learned():
     texts = [f"{word} {other}" for word in ("red", "green", "blue") for other in ("sea", "sky")]
     texts *= 3
     labels = [i // 2 % 3 for i in range(len(texts))]
-    predictions = tf_idf_predictions(texts, labels, ["a blue hat", "red shoes", "green tea"])
+    predictions = TF_IDF.predict(texts, labels, ["a blue hat", "red shoes", "green tea"])
     assert predictions == [2, 0, 1]
     assert all(type(label) is int for label in predictions)
 
@@ -48,13 +49,13 @@ def test_three_labels_are_learned():
     [
         (["a fine film", "a fine cast"], [1, 1], "one class only; name a larger size"),
         ([], [], "one class only; name a larger size"),
-        (["good", "bad"], [1, 0], "no word .* in two training texts"),
-        (["!", "!"], [1, 0], "no word .* in two training texts"),
+        (["good", "bad"], [1, 0], "no word .* is in two training texts"),
+        (["!", "!"], [1, 0], "no word .* is in two training texts"),
     ],
 )
 def test_rows_that_teach_nothing_are_refused(texts, labels, said):
     with pytest.raises(TunebenchError, match=said):
-        tf_idf_predictions(texts, labels, ["a film"])
+        TF_IDF.predict(texts, labels, ["a film"])
 
 
 def test_without_the_option_there_are_none_and_scikit_learn_stays_out(recorded):
@@ -71,14 +72,32 @@ def test_without_the_option_there_are_none_and_scikit_learn_stays_out(recorded):
     assert recorded.results()["baselines"] == []
 
 
-def test_yardsticks_follow_the_cells_and_are_what_scikit_learn_says(recorded, monkeypatch):
+@pytest.mark.parametrize(
+    ("labels", "most"), [([0, 1, 1, 2], 1), ([2, 2, 1, 1], 1), ([2], 2), ([0, 2, 2, 0, 1], 0)]
+)
+def test_the_majority_class_is_the_most_frequent_label_or_the_first_of_them(labels, most):
+    assert MAJORITY.predict(["text"] * len(labels), labels, ["a", "b"]) == [most, most]
+
+
+def test_rivals_have_names_of_their_own():
+    assert len({rival.name for rival in RIVALS}) == len(RIVALS)
+
+
+def test_rivals_follow_the_cells_and_are_what_scikit_learn_says(recorded, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
-    done = recorded.run("--baselines", "--results", "out", "-k", "one-0shot")
+    done = recorded.run("--rivals", "--results", "out", "-k", "one-0shot")
     done.assert_outcomes(passed=2, deselected=2)
     experiment = Experiment.read(recorded.toml)
     test, train = rows_to_ask(experiment), train_rows(experiment)
-    rows = recorded.results()["baselines"]
-    assert [row["train_size"] for row in rows] == [40, 300]
+    written = recorded.results()["baselines"]
+    assert [(row["train_size"], row["model"]) for row in written] == [
+        (size, rival.name) for size in (40, 300) for rival in RIVALS
+    ]
+    for row in written[::2]:
+        most = train["label"][: row["train_size"]].mode()[0]
+        assert row["predictions"] == [most] * 45
+        assert row["accuracy"] == (test["label"] == most).mean()
+    rows = written[1::2]
     for row in rows:
         oracle = make_pipeline(
             sklearn.feature_extraction.text.TfidfVectorizer(
@@ -105,16 +124,17 @@ def test_yardsticks_follow_the_cells_and_are_what_scikit_learn_says(recorded, mo
 
     lines = done.stdout.lines
     start = next(i for i, line in enumerate(lines) if line.startswith("cell "))
-    assert lines[start + 3].startswith(f"{NAME}, 40 rows  ")
-    assert lines[start + 4].startswith(f"{NAME}, 300 rows  ")
-    assert f"{rows[1]['accuracy']:.3f}" in lines[start + 4]
-    assert lines[start + 4].split()[-2:] == ["-"] * 2
+    assert lines[start + 4].startswith(f"{NAME}, 40 rows  ")
+    assert lines[start + 5].startswith("majority class, 300 rows  ")
+    assert lines[start + 6].startswith(f"{NAME}, 300 rows  ")
+    assert f"{rows[1]['accuracy']:.3f}" in lines[start + 6]
+    assert lines[start + 6].split()[-2:] == ["-"] * 2
 
 
-def test_yardsticks_are_the_same_bytes_when_spread_over_processes(recorded):
-    recorded.run("--baselines", "--results", "alone").assert_outcomes(passed=4)
+def test_rivals_are_the_same_bytes_when_spread_over_processes(recorded):
+    recorded.run("--rivals", "--results", "alone").assert_outcomes(passed=4)
     recorded.pytester.runpytest_subprocess(
-        "benchmarks", "--baselines", "--results", "spread", "-n", "2", "-p", "xdist"
+        "benchmarks", "--rivals", "--results", "spread", "-n", "2", "-p", "xdist"
     ).assert_outcomes(passed=4)
     texts = {(recorded.root / d / "results.json").read_bytes() for d in ("alone", "spread")}
     assert len(texts) == 1
@@ -123,7 +143,7 @@ def test_yardsticks_are_the_same_bytes_when_spread_over_processes(recorded):
 def test_an_experiment_of_which_no_cell_was_evaluated_has_none(recorded):
     for path in (recorded.root / "cassettes" / "small").iterdir():
         path.unlink()
-    done = recorded.run("--baselines", "--results", "out")
+    done = recorded.run("--rivals", "--results", "out")
     done.assert_outcomes(failed=4)
     assert recorded.results()["baselines"] == []
     done.stdout.no_fnmatch_line(f"*{NAME}*")
@@ -134,38 +154,48 @@ def test_repeated_training_rows_count_once_as_in_fine_tuning(recorded, monkeypat
     train = train_rows(Experiment.read(recorded.toml))
     train = train.iloc[[*range(30), *range(10)]].reset_index(drop=True)
     monkeypatch.setattr(tunebench.evaluation.training_inputs, "train_rows", lambda _: train)
-    monkeypatch.setattr(
-        tunebench.analysis.rivals,
-        "tf_idf_predictions",
-        lambda texts, labels, asked: seen.append(len(texts)) or [0] * len(asked),
-    )
-    rows, complaints = tunebench.analysis.rivals.baselines_of([str(recorded.toml)])
+
+    def predict(texts, labels, asked):
+        seen.append(len(texts))
+        return [0] * len(asked)
+
+    monkeypatch.setattr(tunebench.analysis.rivals, "RIVALS", [replace(TF_IDF, predict=predict)])
+    rows, complaints = tunebench.analysis.rivals.rivals_of([str(recorded.toml)])
     assert seen == [30]
     assert [(row["train_size"], row["correct"]) for _, row in rows] == [(40, 27)]
     assert len(complaints) == 1
 
 
 @pytest.mark.parametrize(
-    ("sizes", "said"),
+    ("sizes", "said", "made"),
     [
-        ("[1, 300]", "on 1 training rows: the training rows have one class only*larger size.*"),
-        ("[300, 2001]", "on 2001 training rows: *'imdb_reviews' has 2000 training rows; leave*"),
+        (
+            "[1, 300]",
+            f"{NAME} on 1 rows: the training rows have one class only; name a larger size.",
+            [1, 300, 300],
+        ),
+        (
+            "[300, 2001]",
+            "[[]matrix[]] train_sizes: 2001 is more than the 2000 training rows of *",
+            [300, 300],
+        ),
     ],
 )
-def test_one_that_cannot_be_made_is_a_sentence_and_fails_the_run(recorded, sizes, said):
+def test_one_that_cannot_be_made_is_a_sentence_and_fails_the_run(recorded, sizes, said, made):
     recorded.edit("train_sizes = [40, 300]", f"train_sizes = {sizes}")
-    done = recorded.run("--baselines", "--results", "out")
+    done = recorded.run("--rivals", "--results", "out")
     done.assert_outcomes(passed=4)
     assert done.ret == pytest.ExitCode.TESTS_FAILED
-    done.stdout.fnmatch_lines([f"*experiment.toml: {NAME} {said}"])
-    assert [row["train_size"] for row in recorded.results()["baselines"]] == [300]
+    done.stdout.fnmatch_lines([f"*experiment.toml: {said}"])
+    assert len([line for line in done.outlines if "experiment.toml: " in line]) == 1
+    assert [row["train_size"] for row in recorded.results()["baselines"]] == made
 
 
 def test_a_matrix_without_training_sizes_is_said(recorded):
     recorded.edit("train_sizes = [40, 300]", "")
-    done = recorded.run("--baselines")
+    done = recorded.run("--rivals")
     assert done.ret == pytest.ExitCode.TESTS_FAILED
-    done.stdout.fnmatch_lines(["*experiment.toml: --baselines makes one *train_sizes*"])
+    done.stdout.fnmatch_lines(["*experiment.toml: --rivals trains on *[[]matrix[]] train_sizes*"])
 
 
 def test_without_scikit_learn_the_option_is_refused_with_the_extras_name(two_rules):
@@ -176,11 +206,11 @@ def test_without_scikit_learn_the_option_is_refused_with_the_extras_name(two_rul
         "hidden = lambda name, *rest: None if name == 'sklearn' else find(name, *rest)\n"
         "importlib.util.find_spec = hidden\n"
         "import pytest\n"
-        "sys.exit(pytest.main(['benchmarks', '--baselines']))"
+        "sys.exit(pytest.main(['benchmarks', '--rivals']))"
     )
     done = subprocess.run(
         [sys.executable, "-c", hide], cwd=two_rules.root, capture_output=True, text=True
     )
     assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout + done.stderr
-    assert "--baselines needs scikit-learn" in done.stderr
-    assert "pip install 'tunebench[baselines]'" in done.stderr
+    assert "--rivals needs scikit-learn" in done.stderr
+    assert "pip install 'tunebench[rivals]'" in done.stderr

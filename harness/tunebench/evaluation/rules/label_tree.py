@@ -1,11 +1,11 @@
 """Labels that share their first tokens, told apart token by token.
 
-The labels' token ids make a tree. Wherever it branches the model is asked for the next token: the
-first time behind the prompt, then behind the prompt and what the labels of that branch share. A
-label's probability is the product of the shares that its branches get, each of what the branches
-there get together. So it is what a model says that may go on with a label's tokens only, until one
-label is left; where first tokens differ it is the share of each first token. What a model would
-rather have said in the middle of a label counts as little as what it would rather have begun with.
+The labels' token ids make a tree. Wherever it branches, the model is asked for the next token:
+first after the prompt, then after the prompt and the text that the labels of that branch share. A
+label's probability is the product of the shares of its branches, each a share of what all branches
+at that point get together. So it is the probability under a model that may only continue with
+tokens of a label, until one label is left; where first tokens differ, it is the share of each first
+token.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
+_FIX = "rename one, or use the decision rule text"
+
+
 @dataclass(frozen=True)
 class Branching:
-    """Where some labels, alike until here, go on with different tokens.
+    """A point where labels that are the same until there continue with different tokens.
 
     Attributes:
-        shared: what all its labels' completions begin with.
+        shared: the text that the completions of all its labels begin with.
         tokens: the id of each branch's next token.
         labels: the label ids of each branch.
-        texts: what the completions of each branch's labels go on with.
+        texts: how the completions of each branch's labels continue.
     """
 
     shared: str
@@ -39,8 +42,8 @@ class Branching:
     def seen(self, top_logprobs: Mapping[str, float]) -> dict[int, float]:
         """The natural log-probability of each branch that is shown, by its position.
 
-        A token is the branch's whose texts all begin with it. A longer token is given its branch
-        first, as a shorter one, such as a space alone, may begin the texts of others, too.
+        A token belongs to the branch whose texts all begin with it. Longer tokens are assigned
+        first, as a shorter one, such as a single space, may also begin the texts of others.
         """
         seen: dict[int, float] = {}
         for token in sorted(filter(None, top_logprobs), key=len, reverse=True):
@@ -63,14 +66,14 @@ def label_tree(
     """The branchings of the labels' tokens, outer ones first.
 
     Args:
-        completions: how each label is stated behind a prompt.
+        completions: how each label is stated after a prompt.
         ids: the token ids of each completion.
-        tokenize: the token ids of a text behind a prompt.
+        tokenize: the token ids of a text after a prompt.
         model: its name, for messages.
 
     Raises:
         RequestError: one label's tokens begin another's, so that nothing tells where it ends,
-            or the shared tokens are no text of their own.
+            or the shared tokens are not a text by themselves.
     """
     made: list[Branching] = []
 
@@ -82,7 +85,8 @@ def label_tree(
                 raise RequestError(
                     f"the tokens of the label {completions[label].strip()!r} begin those of "
                     f"{completions[other].strip()!r} at {model}, so label_logprobs cannot tell "
-                    "where it ends; rename one, or use the decision rule text."
+                    "where it ends",
+                    hint=_FIX,
                 )
             branches.setdefault(ids[label][depth], []).append(label)
         if len(branches) > 1:
@@ -109,7 +113,7 @@ def label_tree(
 def whole_label_logprobs(
     tree: Sequence[Branching], shown: Sequence[Mapping[str, float]]
 ) -> dict[int, float]:
-    """The labels' log-probabilities among the labels, by label id; without those not shown.
+    """The log-probabilities of the labels among themselves, by label id; without those not shown.
 
     Args:
         tree: the branchings.
@@ -142,14 +146,14 @@ def _text_of(
         begun = first[:end]
         if second.startswith(begun) and tokenize(begun) == list(ids):
             found = begun
-        elif found:  # the shortest: what follows may bring a space of its own
+        elif found:  # the shortest: what follows may begin with a space
             return found
     if found:
         return found
     raise RequestError(
-        f"the tokens that {first.strip()!r} and {second.strip()!r} share at {model} are no text of "
-        "their own, so label_logprobs cannot ask what follows them; rename one, or use the "
-        "decision rule text."
+        f"the tokens that {first.strip()!r} and {second.strip()!r} share at {model} are not a text "
+        "by themselves, so label_logprobs cannot ask what follows them",
+        hint=_FIX,
     )
 
 

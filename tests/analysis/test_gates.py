@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from tunebench.analysis import GATES
+from tunebench.experiment.schema import LIMITS
+
 TEST = """
 @pytest.mark.parametrize("cell", experiment.cells, ids=str)
 def test_gate(cell, gate):
@@ -27,6 +30,10 @@ def gated(two_rules, recordings):
         return two_rules
 
     return gate
+
+
+def test_every_limit_of_the_experiment_file_has_a_gate():
+    assert tuple(GATES) == LIMITS
 
 
 @pytest.mark.parametrize(

@@ -176,8 +176,11 @@ def test_changed_training_rows_are_another_job(recorded) -> None:
 @pytest.mark.parametrize(
     ("size", "said"),
     [
-        (21, "m-ft8: *train_sizes holds 21 and 'imdb_reviews' has 20 training rows; leave it out."),
-        (2, "m-ft8: *train_sizes holds 2, and so few rows *name a larger size."),
+        (
+            21,
+            "m-ft8: *train_sizes: 21 is more than the 20 training rows *; leave it out.",
+        ),
+        (2, "m-ft8: *train_sizes: 2 rows of *name a larger size."),
     ],
 )
 def test_a_training_size_that_the_data_cannot_serve_is_a_sentence(

@@ -1,16 +1,18 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from tunebench.api import Answer
 from tunebench.errors import RequestError
+from tunebench.evaluation import RULES
 from tunebench.evaluation.rules import LabelLogprobsRule, Rule, TextRule
+from tunebench.experiment import DecisionRule
 from tunebench.formatting.prompts import AnswerFormat
 from tunebench.formatting.reading import Reader
 
-from .rule_example import rules_at, saying, showing
+from ..rule_example import rules_at, saying, showing
 
 
 @pytest.fixture
@@ -19,6 +21,10 @@ def rule(loopback, said, tmp_path: Path) -> Iterator[Callable[..., Rule]]:
     yield rules_at(loopback, said, tmp_path)
     for asked in loopback.asked:
         assert asked.fields["model"] == "org/m"
+
+
+def test_every_decision_rule_of_the_experiment_file_is_registered() -> None:
+    assert tuple(RULES) == get_args(DecisionRule)
 
 
 def test_text_asks_for_the_labels_tokens_and_stops_at_their_ending(rule) -> None:
@@ -84,7 +90,7 @@ def test_token_ids_that_are_the_same_are_refused(rule) -> None:
 
 
 def test_without_log_probabilities_the_rule_is_refused(rule) -> None:
-    with pytest.raises(RequestError, match="provider 'here' gives no log-probabilities"):
+    with pytest.raises(RequestError, match="needs logprobs, which the provider 'here' does not"):
         rule("label_logprobs", supports=("lists", "logit_bias", "tokenize"))
 
 

@@ -1,0 +1,101 @@
+"""Paired comparison of two sets of answers to the same texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+from tunebench.statistics import mcnemar_exact, mcnemar_mid_p, paired_bootstrap, texts_needed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Which of the same texts two sets of answers got right.
+
+    Attributes:
+        n: how many texts.
+        both: how many both got right.
+        gained: the items that only the first got right.
+        lost: the items that only the other got right.
+        seed: of the bootstrap.
+    """
+
+    n: int
+    both: int
+    gained: tuple[str, ...]
+    lost: tuple[str, ...]
+    seed: int = 0
+
+    @classmethod
+    def paired(cls, first: Mapping[str, bool], second: Mapping[str, bool], /, **more: Any) -> Self:
+        """Compare two sets of answers, given as whether each item was answered right.
+
+        Args:
+            first: by item.
+            second: by item; items that only it has do not count.
+            more: further attributes.
+        """
+        pairs = [(item, right, second[item]) for item, right in first.items()]
+        return cls(
+            n=len(pairs),
+            both=sum(right and second_right for _, right, second_right in pairs),
+            gained=tuple(item for item, right, second_right in pairs if right and not second_right),
+            lost=tuple(item for item, right, second_right in pairs if second_right and not right),
+            **more,
+        )
+
+    @property
+    def only_first(self) -> int:
+        """How many texts only the first got right."""
+        return len(self.gained)
+
+    @property
+    def only_other(self) -> int:
+        """How many texts only the other got right."""
+        return len(self.lost)
+
+    @property
+    def difference(self) -> float:
+        """The first accuracy minus the other, between -1 and 1."""
+        return (self.only_first - self.only_other) / self.n
+
+    @property
+    def low(self) -> float:
+        """The lower end of the difference's 95 % interval, a percentile bootstrap over texts."""
+        return self._interval[0]
+
+    @property
+    def high(self) -> float:
+        """Its upper end."""
+        return self._interval[1]
+
+    @cached_property
+    def _interval(self) -> tuple[float, float]:
+        gained, lost = self.only_first, self.only_other
+        return paired_bootstrap(
+            [True] * gained + [False] * (self.n - gained),
+            [False] * gained + [True] * lost + [False] * (self.n - gained - lost),
+            seed=self.seed,
+        )
+
+    @property
+    def p(self) -> float:
+        """The two-sided p-value of McNemar's mid-p test."""
+        return mcnemar_mid_p(self.only_first, self.only_other)
+
+    @property
+    def exact_p(self) -> float:
+        """The two-sided p-value of McNemar's exact test."""
+        return mcnemar_exact(self.only_first, self.only_other)
+
+    @property
+    def texts_needed(self) -> int | None:
+        """How many texts would show a difference like this; None where no number would.
+
+        With a power of 0.8 at a level of 0.05, see `tunebench.statistics.texts_needed`.
+        """
+        return texts_needed(self.only_first / self.n, self.only_other / self.n)

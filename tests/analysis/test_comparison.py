@@ -1,0 +1,33 @@
+"""One paired comparison, for uplifts, regressions, answers and `tunebench compare`."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunebench.analysis import Comparison
+from tunebench.statistics import mcnemar_exact, mcnemar_mid_p, paired_bootstrap, texts_needed
+
+
+@given(
+    pairs=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1),
+    seed=st.integers(0, 5),
+)
+def test_counts_interval_and_tests_are_those_of_the_pairs(pairs, seed):
+    first, other = (
+        {str(i): right for i, right in enumerate(column)} for column in zip(*pairs, strict=True)
+    )
+    found = Comparison.paired(first, other, seed=seed)
+    gained, lost = pairs.count((True, False)), pairs.count((False, True))
+    assert (found.n, found.both) == (len(pairs), pairs.count((True, True)))
+    assert (found.only_first, found.only_other) == (gained, lost)
+    assert found.difference == (gained - lost) / len(pairs)
+    interval = paired_bootstrap(list(first.values()), list(other.values()), seed=seed)
+    assert (found.low, found.high) == interval
+    assert (found.p, found.exact_p) == (mcnemar_mid_p(gained, lost), mcnemar_exact(gained, lost))
+    assert found.texts_needed == texts_needed(gained / len(pairs), lost / len(pairs))
+
+
+def test_texts_are_paired_by_item_and_named_in_the_order_of_the_first():
+    first = {"c": True, "a": True, "b": False, "d": True}
+    other = {"a": False, "b": True, "c": False, "d": True, "e": True}
+    found = Comparison.paired(first, other)
+    assert (found.n, found.both, found.gained, found.lost) == (4, 1, ("c", "a"), ("b",))
