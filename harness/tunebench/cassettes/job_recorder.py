@@ -112,7 +112,7 @@ class JobCassette(RecordedCassette):
         name, path = str(self.file.header["recording"]), self.file.path
         if not self.file.exists:
             return CassetteMissError(
-                f"there is no cassette {path}, and replay sends nothing to a provider",
+                f"there is no cassette in {path.parent}, and replay sends nothing to a provider",
                 where=name,
                 hint=self.hint,
             )

@@ -33,7 +33,8 @@ class MissExplainer:
         what = f"{recording}, {f'item {_join(named)}' if named else f'request {asked.endpoint!r}'}"
         if not self._file.exists:
             return CassetteMissError(
-                f"there is no cassette {self._file.path}, and replay sends nothing to a provider",
+                f"there is no cassette in {self._file.path.parent}, and replay sends nothing to a "
+                "provider",
                 where=what,
                 hint=self._hint,
             )

@@ -40,26 +40,32 @@ class Ending:
             self.paragraphs.append((lines, style))
 
     def write(self, terminal: pytest.TerminalReporter) -> None:
-        """Print all lines."""
+        """Print all lines, if there are any."""
+        if not (self.paragraphs or any(texts for texts, _ in self._sentences)):
+            return
         terminal.ensure_newline()
         terminal.section("tunebench", sep="=")
 
         for number, (lines, style) in enumerate(self.paragraphs):
             for line in ("", *lines) if number else lines:
                 terminal.write_line(line, **style)
-        sentences: list[tuple[list[str], dict[str, bool]]] = [
-            (self.summary.complaints, {"red": True}),
-            (self.summary.notes, {"yellow": True}),
-            (self.summary.written, {}),
-        ]
         between = bool(self.paragraphs)
-        for texts, style in sentences:
+        for texts, style in self._sentences:
             for text in texts:
                 if between:
                     terminal.write_line("")
                     between = False
                 for line in _wrapped(text, self.width):
                     terminal.write_line(line, **style)
+
+    @property
+    def _sentences(self) -> list[tuple[list[str], dict[str, bool]]]:
+        summary = self.summary
+        return [
+            (summary.complaints, {"red": True}),
+            (summary.notes, {"yellow": True}),
+            (summary.written, {}),
+        ]
 
 
 def ending_of(summary: Summary, config: pytest.Config) -> Ending:
@@ -126,7 +132,7 @@ def _reason(report: Any) -> Remark | None:
     """Why a test has failed, where that is a cell without a result."""
     evaluated = getattr(report, "tunebench", None)
     found = (cell.error for cell in evaluated.cells if cell.error) if evaluated else ()
-    return next((remark for remark in found if str(remark) == report.longrepr), None)
+    return next((remark for remark in found if str(remark) == report.longreprtext), None)
 
 
 def _wrapped(text: str, width: int) -> Iterable[str]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tunebench.reports.document import RivalRow
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tunebench.reports.document import CellRow, RivalRow, UpliftRow
+    from tunebench.reports.document import CellRow, UpliftRow
 
     Paint = Callable[[str, str], str]
 
-_CELL_HEADER = ("cell", "n", "accuracy", "95 % interval", "majority", "threshold", "verdict")
+_CELL_HEADER = ("cell", "n", "accuracy", "95 % interval", "majority")
+_GATE_HEADER = ("limit", "verdict")
 _COST_HEADER = ("tokens in/out", "ms/request")
 _UPLIFT_HEADER = ("model", "cell", "over", "uplift", "95 % interval", "mid-p", "n")
 _JOB_HEADER = ("job", "trained tokens", "minutes", "fine-tuned model")
@@ -78,12 +81,15 @@ def cell_table(
         rivals: what they have to beat.
         width: see `aligned`.
         paint: see `aligned`.
-        costs: whether tokens and latency are shown, too.
+        costs: whether tokens and latency are shown, too. Limits are where there are some.
     """
-    lines = [*map(_cell_line, cells), *map(_rival_line, rivals)]
-    header = [*_CELL_HEADER, *_COST_HEADER] if costs else _CELL_HEADER
-    shown = [line[: len(header)] for line in lines]
-    return _named(header, [*cells, *rivals], shown, width, paint=paint)
+    rows: list[CellRow | RivalRow] = [*cells, *rivals]
+    gates = any(row.min_accuracy is not None or row.verdict for row in cells)
+    header = [*_CELL_HEADER, *_GATE_HEADER * gates, *_COST_HEADER * costs]
+    lines = [
+        [*_accuracy_line(row), *_gate_line(row) * gates, *_cost_line(row) * costs] for row in rows
+    ]
+    return _named(header, rows, lines, width, paint=paint)
 
 
 def uplift_table(uplifts: Sequence[UpliftRow], width: int | None = None) -> list[str]:
@@ -112,25 +118,25 @@ def _named(
     return aligned(("experiment", *header), named, width, keys + 1, paint)
 
 
-def _cell_line(row: CellRow) -> tuple[str, ...]:
-    return (
-        row.cell,
-        *_accuracy(row),
-        "-" if row.min_accuracy is None else f"{row.min_accuracy:.3f}",
-        row.verdict or "-",
-        f"{row.prompt_tokens}/{row.completion_tokens}",
-        "-" if row.latency_ms_median is None else f"{row.latency_ms_median:.0f}",
-    )
-
-
-def _rival_line(row: RivalRow) -> tuple[str, ...]:
-    # Not "ft": the model is made of these rows, not fine-tuned on them.
-    return f"{row.model}, {row.train_size} rows", *_accuracy(row), "-", "-", "-", "-"
-
-
-def _accuracy(row: CellRow | RivalRow) -> tuple[str, ...]:
+def _accuracy_line(row: CellRow | RivalRow) -> tuple[str, ...]:
+    # Not "ft": a rival is made of these rows, not fine-tuned on them.
+    name = f"{row.model}, {row.train_size} rows" if isinstance(row, RivalRow) else row.cell
     rate = "-" if row.majority_rate is None else f"{row.majority_rate:.3f}"
-    return str(row.n), f"{row.accuracy:.3f}", _interval(row), rate
+    return name, str(row.n), f"{row.accuracy:.3f}", _interval(row), rate
+
+
+def _gate_line(row: CellRow | RivalRow) -> tuple[str, ...]:
+    if isinstance(row, RivalRow):
+        return "-", "-"
+    return "-" if row.min_accuracy is None else f"{row.min_accuracy:.3f}", row.verdict or "-"
+
+
+def _cost_line(row: CellRow | RivalRow) -> tuple[str, ...]:
+    if isinstance(row, RivalRow):
+        return "-", "-"
+    latency = row.latency_ms_median
+    tokens = f"{row.prompt_tokens}/{row.completion_tokens}"
+    return tokens, "-" if latency is None else f"{latency:.0f}"
 
 
 def _interval(row: CellRow | RivalRow) -> str:
