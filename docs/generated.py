@@ -1,7 +1,6 @@
-"""Pages' parts that are made from the code, so that they cannot drift from it.
+"""Parts of the pages that are made from the code, so that they are always current.
 
-A page asks for a part with a line ``<!-- generated: NAME -->``. A name that nothing makes ends the
-build.
+A page includes a part with a line ``<!-- generated: NAME -->``. An unknown name ends the build.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 from unittest import mock
 
+from house import picture
 from pydantic import BaseModel
 from sphinx.errors import SphinxError
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 _ROOT = Path(__file__).resolve().parent.parent
-# Of what the commands print, so that every build has the same lines.
+# The width of printed help, so that every build has the same lines.
 _WIDTH = {"COLUMNS": "80"}
 _PLACE = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.MULTILINE)
 
@@ -44,7 +44,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
 def _fill(_: Sphinx, docname: str, source: list[str]) -> None:
     def part(match: re.Match[str]) -> str:
         if match[1] not in PARTS:
-            raise SphinxError(f"{docname}: nothing makes the part {match[1]!r}; see generated.py.")
+            raise SphinxError(f"{docname}: there is no part {match[1]!r}; see generated.py.")
         return PARTS[match[1]]()
 
     source[0] = _PLACE.sub(part, source[0])
@@ -57,8 +57,8 @@ def tables(model: type[BaseModel], head: str = "") -> Iterator[tuple[str, type[B
     """Every table of the experiment file, as it is written in TOML, with its model.
 
     Args:
-        model: the model whose tables are wanted, `ExperimentFile` for all of them.
-        head: the table that it is itself.
+        model: where to begin; `ExperimentFile` for all tables.
+        head: the TOML of that model's own table.
     """
     for name, field in model.model_fields.items():
         inner = next(iter(_models(field.annotation)), None)
@@ -78,9 +78,9 @@ def tables(model: type[BaseModel], head: str = "") -> Iterator[tuple[str, type[B
 
 
 def meanings(model: type[BaseModel]) -> dict[str, str]:
-    """What the docstring of a table says of each key."""
-    said = re.split(r"^Attributes:\n", inspect.getdoc(model) or "", flags=re.MULTILINE)
-    entries = re.split(r"^ {4}(\w+): ", said[1] if len(said) > 1 else "", flags=re.MULTILINE)
+    """The description of each key in the docstring of its table."""
+    parts = re.split(r"^Attributes:\n", inspect.getdoc(model) or "", flags=re.MULTILINE)
+    entries = re.split(r"^ {4}(\w+): ", parts[1] if len(parts) > 1 else "", flags=re.MULTILINE)
     return {
         name: " ".join(text.split())
         for name, text in zip(entries[1::2], entries[2::2], strict=True)
@@ -94,10 +94,10 @@ def _experiment_file() -> str:
 
 
 def _table(written: str, model: type[BaseModel]) -> str:
-    told = meanings(model)
+    described = meanings(model)
     purpose = re.split(r"^Attributes:", inspect.getdoc(model) or "", flags=re.MULTILINE)[0]
     entries = [
-        f"`{name}`\n: {_kind(field.annotation)}{_default(field)}. {told.get(name, '')}\n"
+        f"`{name}`\n: {_kind(field.annotation)}{_default(field)}. {described.get(name, '')}\n"
         for name, field in model.model_fields.items()
     ]
     return "\n".join([f"## `{written}`", "", purpose.strip(), "", *entries])
@@ -141,7 +141,7 @@ def _within(annotation: Any, kind: type) -> bool:
 
 
 def _presets() -> str:
-    """Of each preset what its table gets, and what its provider lacks."""
+    """The keys that each preset fills in, and what its provider lacks."""
     from tunebench.presets import PRESETS
 
     parts = []
@@ -180,7 +180,7 @@ def _pytest_options() -> str:
         printed = subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "tunebench.plugin", "--help"],
             cwd=empty,
-            env={**os.environ, **_WIDTH, "PYTHONPATH": str(_ROOT)},
+            env={**os.environ, **_WIDTH, "PYTHONPATH": str(_ROOT / "harness")},
             capture_output=True,
             text=True,
             check=True,
@@ -192,7 +192,7 @@ def _pytest_options() -> str:
 
 
 def _fixtures() -> str:
-    """The fixtures with their docstrings, read without importing what is a fixture by then."""
+    """The fixtures with their docstrings, read from the source: imported, they are no functions."""
     parsed = ast.parse((_ROOT / "harness/tunebench/plugin/fixtures.py").read_text(encoding="utf-8"))
     parts = []
     for node in parsed.body:
@@ -217,7 +217,7 @@ def _help(*arguments: str) -> str:
 
 
 def commands(*outer: str) -> list[str]:
-    """The names of all commands, in the order of the help, each before those that it has itself."""
+    """The names of all commands in the order of the help, each before its subcommands."""
     listed = _help(*outer).partition("\ncommands:")[2]
     names = [" ".join([*outer, name]) for name in re.findall(r"^    ([a-z][a-z-]*)", listed, re.M)]
     return [one for name in names for one in (name, *commands(*name.split()))]
@@ -245,92 +245,48 @@ def _python_api() -> str:
     )
 
 
-def _scoring() -> str:
-    from tunebench import statistics as scoring
+def _statistics() -> str:
+    from tunebench import statistics
 
     parts = []
-    for name in scoring.__all__:
-        one = getattr(scoring, name)
+    for name in statistics.__all__:
+        one = getattr(statistics, name)
         kind = "autoclass" if inspect.isclass(one) else "autofunction"
         parts.append(f"```{{eval-rst}}\n.. {kind}:: {one.__module__}.{one.__qualname__}\n```")
     return "\n\n".join(parts)
 
 
-def errors() -> dict[str, tuple[str, str, str]]:
-    """Every error that a user can see: module, what it derives from, and what it means, by name.
+def errors() -> list[type[Exception]]:
+    """The classes of errors that a user can see, the base class first."""
+    from tunebench import errors
 
-    The files are read, not imported: some of them would bring torch.
-    """
-    classes = {}
-    for path in sorted((_ROOT / "harness/tunebench").rglob("*.py")):
-        module = path.relative_to(_ROOT).with_suffix("").as_posix().replace("/", ".")
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef):
-                bases = [ast.unparse(base) for base in node.bases]
-                classes[module, node.name] = (bases, ast.get_docstring(node) or "")
-    known = {"TunebenchError"}
-    while True:
-        more = {name for (_, name), (bases, _) in classes.items() if known & set(bases)} - known
-        if not more:
-            break
-        known |= more
-    return {
-        f"{module}.{name}": (module, next(b for b in bases if b in known), meaning)
-        for (module, name), (bases, meaning) in classes.items()
-        if known & set(bases)
-    }
+    named = [getattr(errors, name) for name in errors.__all__]
+    found = [one for one in named if isinstance(one, type) and issubclass(one, Exception)]
+    return sorted(found, key=lambda one: (len(one.__mro__), one.__name__))
 
 
 def _errors() -> str:
     entries = []
-    for name, (module, base, meaning) in errors().items():
-        said = " ".join(meaning.split("\n\n")[0].split())
-        entries.append(f"`{name.removeprefix(f'{module}.')}`\n: a `{base}` of `{module}`. {said}\n")
+    for one in errors():
+        meaning = " ".join((inspect.getdoc(one) or "").split("\n\n")[0].split())
+        bases = " and ".join(f"`{base.__name__}`" for base in one.__bases__)
+        entries.append(f"`{one.__name__}`\n: {meaning} Derives from {bases}.\n")
     return "\n".join(entries)
 
 
-# What the README says
-
-
-def _readme(start: str, end: str) -> str:
-    text = (_ROOT / "README.md").read_text(encoding="utf-8")
-    _, found, rest = text.partition(start)
-    part, ended, _ = rest.partition(end)
-    if not (found and ended):
-        raise SphinxError(f"README.md has no part from {start!r} to {end!r}; fix generated.py.")
-    return found + part
-
-
-def _answer() -> str:
-    return _readme("**Here fine-tuning beats prompting", "\n## ")
-
-
-def _printed_tables() -> str:
-    return "```text\n" + _readme("model        ", "```") + "```"
-
-
-def _printed_for(example: str) -> Callable[[], str]:
-    """The block that README shows below the heading of an example."""
-
-    def printed() -> str:
-        shown = _readme(f"**{example}", "\n```\n\n")
-        return "```text\n" + shown.partition("```\n")[2] + "\n```"
-
-    return printed
+def _house() -> str:
+    return f"```text\n{picture()}```"
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    "answer": _answer,
     "commands": _commands,
     "errors": _errors,
     "experiment-file": _experiment_file,
     "fixtures": _fixtures,
+    "house": _house,
     "presets": _presets,
-    "printed-sentences": _printed_for("Sentences"),
-    "printed-tables": _printed_tables,
-    "printed-tickets": _printed_for("Tickets"),
     "pytest-options": _pytest_options,
     "python-api": _python_api,
     "results": _results,
-    "scoring": _scoring,
+    "statistics": _statistics,
 }

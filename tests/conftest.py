@@ -322,9 +322,8 @@ def recorded_films(film_project: FilmProject, recordings: Recordings) -> FilmPro
 
 
 @pytest.fixture
-def pets(pytester: pytest.Pytester, loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> Pets:
-    """A user's repository for small experiments, still without one; its pages have no charts."""
-    monkeypatch.setattr("tunebench.reports.page.rendering._drawings", lambda: None)
+def pets(pytester: pytest.Pytester, loopback: Loopback) -> Pets:
+    """A user's repository for small experiments, still without one."""
     return Pets(pytester, loopback)
 
 
@@ -387,6 +386,12 @@ def imdb_replay(shared_folder: SharedFolder) -> Path:
         (folder / "printed.txt").write_text(done.stdout)
 
     return shared_folder("imdb-replay", replay)
+
+
+@pytest.fixture(scope="session")
+def imdb_results(imdb_replay: Path) -> dict[str, Any]:
+    """The `results.json` of that replay."""
+    return json.loads((imdb_replay / "results.json").read_text())
 
 
 TWO_RULES = """

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tunebench.api.fine_tuning import JobSpec, Upload
+from tunebench.api import JobSpec, Upload
 from tunebench.errors import CassetteMissError
 
 # Long enough not to stand in an answer by chance.

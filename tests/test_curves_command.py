@@ -16,7 +16,7 @@ from tunebench.cassettes.lines import RequestLine, Row
 from tunebench.cassettes.store import CassetteFile
 from tunebench.cli import main
 from tunebench.errors import ResultsError
-from tunebench.statistics.learning_curves import read_curve
+from tunebench.statistics import read_curve
 
 CONTENT = """\
 step,elapsed_tokens,elapsed_examples,training_loss,training_token_accuracy,validation_loss,\

@@ -3,8 +3,8 @@
 import errno
 import json
 import os
-import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -89,14 +89,14 @@ def test_a_folder_that_the_repository_names_does_not_stop_tests_that_write_no_re
 
 
 def test_a_full_disk_is_one_sentence(recorded, monkeypatch):
-    real = tempfile.mkstemp
+    real = Path.open
 
-    def full(**more):
-        if str(more["dir"]).endswith("out"):
+    def full(path, *mode, **more):
+        if mode == ("xb",) and path.parent.name == "out":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return real(**more)
+        return real(path, *mode, **more)
 
-    monkeypatch.setattr(tempfile, "mkstemp", full)
+    monkeypatch.setattr(Path, "open", full)
     done = recorded.run("--results", "out")
     shows_everything(done)
     said = [line for line in done.outlines if "No space left on device" in line]

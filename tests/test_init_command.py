@@ -35,10 +35,9 @@ options:
   --label COLUMN        the column of the labels
   --name NAME           of the experiment (the file's name)
   --model ID            to ask; needed unless local (smollm2-135m)
-  --provider PROVIDER   local (the default), the URL of an OpenAI-compatible
-                        endpoint, or a known one: openai, azure, vllm, llama-
-                        cpp, llama-cpp-python, ollama, lm-studio, together,
-                        nebius
+  --provider PROVIDER   the URL of an OpenAI-compatible endpoint, or a known
+                        one: local, openai, azure, vllm, llama-cpp, llama-cpp-
+                        python, ollama, lm-studio, together, nebius (local)
   --test-size N         texts to ask (100, or fewer if few rows)
   --train-sizes [N ...]
                         rows to fine-tune on

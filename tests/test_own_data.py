@@ -87,8 +87,8 @@ def test_given_test_rows_are_the_ones_asked(project: OwnFilms) -> None:
          "out."),
         ([*films(80), ("what a film", "positive")], "differ only by case, spaces, invisible "
          "characters or how a letter is encoded; write them alike."),
-        (films(1), "the file holds one row only, and a benchmark needs some to ask and others to "
-         "learn from; add rows."),
+        (films(1), "the file holds one row only, and a benchmark needs some to test on and "
+         "others to learn from; add rows."),
         ([*films(80), ("one", "Negative"), ("one", "Positive")], "1 text has two different labels "
          "(lines 82 'Negative' and 83 'Positive'); decide for one of them, or take the rows out."),
     ],
@@ -104,7 +104,7 @@ def test_bad_rows_fail_the_case_in_a_sentence(rows, sentence: str, project: OwnF
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ('"review"', '"reviews"', "films.csv: there is no column 'reviews' among 'review', "
+        ('"review"', '"reviews"', "films.csv, line 1: there is no column 'reviews' among 'review', "
          "'verdict'; set text_column = \"review\" in [[]task], or fix the file."),
         ('"films.csv"', '"film.csv"', "film.csv: the file cannot be read (No such file or "
          "directory); check its path."),
@@ -144,13 +144,10 @@ def test_a_file_sorted_by_label_serves_in_the_order_of_a_hash(project: OwnFilms)
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("test_share = 1.0", "[[]task] test_share: input should be less than 1 (given: 1.0); fix "
-         "it."),
-        ('overlap = "drop"', "[[]task] overlap: input should be 'refuse' or 'move' (given: "
-         "'drop'); fix it."),
-        ('order = "random"', "[[]task] order: input should be 'file' or 'hash' (given: 'random'); "
-         "fix it."),
-        ("text_colum = 1", "[[]task] text_colum is not known here; did you mean 'text_column'?"),
+        ("test_share = 1.0", "[[]task] test_share: must be less than 1, not 1.0."),
+        ('overlap = "drop"', "[[]task] overlap: must be 'refuse' or 'move', not 'drop'."),
+        ('order = "random"', "[[]task] order: must be 'file' or 'hash', not 'random'."),
+        ("text_colum = 1", "[[]task]: unknown key 'text_colum'; did you mean 'text_column'?"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_task_is_an_error_of_its_test_file(
@@ -167,4 +164,4 @@ def test_more_than_200_labels_are_an_error_of_its_test_file(project: OwnFilms) -
     project.edit('labels = ["Negative", "Positive"]', f"labels = [{labels}]")
     result = project.run()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*[[]task] labels: list should have at most 200 items*fix it."])
+    result.stdout.fnmatch_lines(["*[[]task] labels: must have 200 entries or fewer."])

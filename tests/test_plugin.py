@@ -343,9 +343,9 @@ def test_recording_in_several_processes_is_refused(project):
         (
             "shots = [0, 2]",
             "shot = [0, 2]",
-            "*[[]matrix[]] shot is not known*did you mean 'shots'*",
+            "*[[]matrix[]]: unknown key 'shot'; did you mean 'shots'*",
         ),
-        ("shots = [0, 2]", "shots = [-1]", "*[[]matrix[]] shots*greater than or equal to 0*-1*"),
+        ("shots = [0, 2]", "shots = [-1]", "*[[]matrix[]] shots 1: must be at least 0, not -1.*"),
         ("min_accuracy = 0.5", "min_accuracy = 1.5", "*[[][[]threshold[]][]] 1: min_accuracy*1.5*"),
         ("min_accuracy = 0.5", 'model = "tow"\nmin_accuracy = 0.5', "*no model 'tow'*'two'*"),
         ("min_accuracy = 0.5", "shots = 3\nmin_accuracy = 0.5", "*no cell*shots = 3*"),

@@ -6,6 +6,8 @@ from typing import get_args
 import pytest
 
 from tunebench import TunebenchError
+from tunebench.api import LocalProvider
+from tunebench.evaluation import StartedProvider
 from tunebench.presets import PRESETS, Capability, PresetName
 
 from .experiment_example import read_example
@@ -61,9 +63,62 @@ def test_without_a_preset_everything_is_assumed(tmp_path: Path) -> None:
     assert (read.endpoint, read.api_key_env) == ("completions", None)
 
 
+LOCAL = 'base_url = "http://127.0.0.1:9/v1"\n'
+
+
+@pytest.fixture
+def starts(monkeypatch) -> list[tuple[str, list[str]]]:
+    """The addresses and models that a recording starts providers with."""
+    found: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(
+        LocalProvider, "ensure", lambda _, url, models: found.append((url, list(models)))
+    )
+    return found
+
+
+def started(folder: Path, name: str, table: str) -> None:
+    """Ask a provider of an experiment, by its `[provider]` table."""
+    changes = (TABLE, table), ("[provider.local]", f"[provider.{name}]")
+    text = ('provider = "local"', f'provider = "{name}"')
+    StartedProvider().start(read_example(folder, *changes, text), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("local", LOCAL),
+        ("local", f'preset = "local"\n{LOCAL}'),
+        ("mine", f'preset = "local"\n{LOCAL}'),
+    ],
+)
+def test_a_recording_starts_the_local_provider_by_preset_or_by_name(
+    tmp_path: Path, starts, name: str, table: str
+) -> None:
+    started(tmp_path, name, table)
+    assert starts == [("http://127.0.0.1:9/v1", ["smollm2-135m", "gemma3-270m"])]
+
+
+@pytest.mark.parametrize(
+    ("name", "table"), [("mine", LOCAL), ("vllm", LOCAL), ("local", 'preset = "vllm"\n')]
+)
+def test_a_recording_starts_no_other_provider(tmp_path: Path, starts, name, table) -> None:
+    started(tmp_path, name, table)
+    assert starts == []
+
+
+def test_two_tables_may_ask_one_local_provider(tmp_path: Path, starts) -> None:
+    more = f'[provider.chat]\npreset = "local"\nendpoint = "chat"\n{LOCAL}\n[[model]]\n'
+    more += 'name = "other"\nprovider = "chat"\n'
+    experiment = read_example(tmp_path, (TABLE, f"{LOCAL}\n{more}"))
+    provider = StartedProvider()
+    for name in ("local", "chat"):
+        provider.start(experiment, name)
+    assert starts == [("http://127.0.0.1:9/v1", ["other", "smollm2-135m", "gemma3-270m"])] * 2
+
+
 def test_an_address_of_ones_own_has_to_be_written(tmp_path: Path) -> None:
     assert refused(tmp_path, 'preset = "azure"\n') == (
-        "[provider.local] base_url is missing; add it in the form "
+        "[provider.local]: the key 'base_url' is missing; add it in the form "
         "https://NAME.openai.azure.com/openai/v1."
     )
     mine = "https://mine.openai.azure.com/openai/v1"
@@ -73,14 +128,15 @@ def test_an_address_of_ones_own_has_to_be_written(tmp_path: Path) -> None:
 def test_without_a_preset_an_address_has_to_be_written(tmp_path: Path) -> None:
     said = refused(tmp_path, 'endpoint = "completions"\n')
     assert said == (
-        f"[provider.local] base_url is missing; add it, or a preset ({', '.join(PRESETS)})."
+        "[provider.local]: the key 'base_url' is missing; add it, or a preset "
+        f"({', '.join(PRESETS)})."
     )
 
 
 def test_an_unknown_preset_is_a_sentence(tmp_path: Path) -> None:
     said = refused(tmp_path, 'preset = "olama"\n')
     assert "'ollama'" in said
-    assert "(given: 'olama')" in said
+    assert said.endswith(", not 'olama'.")
 
 
 def test_a_preset_may_serve_another_port(tmp_path: Path) -> None:
@@ -94,15 +150,17 @@ def test_training_sizes_at_a_provider_that_trains_nothing_are_refused(
 ) -> None:
     table = f'preset = "{name}"\nbase_url = "http://127.0.0.1:9/v1"\n'
     assert refused(tmp_path, table, SIZES) == (
-        "[matrix] train_sizes needs OpenAI's fine-tuning API, which [provider.local] does not list "
-        f"in `supports` ({PRESETS[name].note}); take 'smollm2-135m' from a provider that has it, "
-        "or leave its training sizes out by `skip`."
+        "[matrix] train_sizes: this needs OpenAI's fine-tuning API, which `supports` of "
+        f"[provider.local] does not list ({PRESETS[name].note}); choose a provider of "
+        "'smollm2-135m' that has it, or leave these cells out with `skip`."
     )
 
 
 def test_a_provider_that_lists_what_it_can_do_lists_fine_tuning_too(tmp_path: Path) -> None:
     said = refused(tmp_path, TABLE + 'supports = ["lists"]\n', SIZES)
-    assert "[provider.local] does not list in `supports`; take 'smollm2-135m'" in said
+    assert (
+        "`supports` of [provider.local] does not list; choose a provider of 'smollm2-135m'" in said
+    )
     listed = (TABLE, TABLE + 'supports = ["lists", "fine_tuning"]\n')
     assert len(read_example(tmp_path, listed, SIZES).fine_tuned_cells) == 2
 

@@ -1,89 +1,62 @@
-"""What the README shows is what the commands print."""
+"""The README shows what there is."""
 
-import json
 import re
-import subprocess
-import sys
-import tomllib
-from pathlib import Path
 
-import pytest
+from tunebench.presets import PRESETS
 
-from tunebench import Experiment
+from .docs.pages import DOCS, README, ROOT, blocks
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEXT = README.read_text(encoding="utf-8")
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-
-
-def replay(name, folder):
-    """What a replay of an experiment prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", f"benchmarks/{name}", "-q", "-p", "no:cacheprovider",
-         "--rivals", "--results", str(folder)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
-def tables(printed):
-    lines = printed.splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("model "))
-    end = next(i for i, line in enumerate(lines) if line.startswith("results: "))
-    return "\n".join(lines[start:end])
-
-
-@pytest.fixture(scope="module")
-def results(imdb_replay):
-    return json.loads((imdb_replay / "results.json").read_text())
-
-
-def test_the_tables_are_what_replaying_prints(imdb_replay, results):
-    cells = Experiment.read(ROOT / "benchmarks/imdb/experiment.toml").cells
-    assert len(results["cells"]) == len(cells)
-    assert tables((imdb_replay / "printed.txt").read_text()) in README
-
-
-@pytest.mark.parametrize("name", ["tickets", "sentences"])
-def test_the_examples_tables_are_what_replaying_prints(name, tmp_path):
-    assert tables(replay(name, tmp_path)) in README
-
-
-def test_every_figure_of_the_answer_is_in_the_results(results):
-    section = README.partition("## The answer")[2].partition("\n## ")[0]
-    stated = set(re.findall(r"[+-]?\d+\.\d+(?:e-\d+)?", section))
-    known = set()
-    for row in [*results["cells"], *results["baselines"], *results["uplifts"]]:
-        for value in row.values():
-            if isinstance(value, float):
-                known |= {f"{value:{form}}" for form in (".2f", ".3f", "+.2f", "+.3f", ".2g")}
-        if row.get("training_seconds"):
-            known.add(f"{row['training_seconds'] / 60:.1f}")
-    assert len(stated) > 5
-    assert stated <= known
-
-
-def test_the_experiment_shown_can_be_read(tmp_path):
-    (toml,) = blocks("toml")
-    assert tomllib.loads(toml)
-    path = tmp_path / "experiment.toml"
-    path.write_text(toml, encoding="utf-8")
-    assert "smollm2-135m-1shot" in map(str, Experiment.read(path).cells)
+def python_of(path):
+    return [block.text for block in blocks(path) if block.language == "python"]
 
 
 def test_the_test_shown_is_the_one_in_use():
-    (shown,) = (block for block in blocks("python") if "def test_accuracy" in block)
-    assert shown == (ROOT / "benchmarks/imdb/test_accuracy.py").read_text(encoding="utf-8")
+    assert (ROOT / "benchmarks/imdb/test_accuracy.py").read_text(encoding="utf-8") in python_of(
+        README
+    )
 
 
-@pytest.mark.parametrize(
-    "link", sorted(set(re.findall(r"`((?:benchmarks|harness)/[\w./]+)`", README)))
-)
-def test_paths_named_exist(link):
-    assert (ROOT / link).exists()
+def test_the_gates_shown_are_those_of_the_how_to_page():
+    (shown,) = (text for text in python_of(README) if "def test_gates" in text)
+    (page,) = python_of(DOCS / "how-to/gate-a-pull-request.md")
+    assert shown in page
+
+
+def test_the_set_up_commands_are_on_the_first_screen():
+    first = "\n".join(TEXT.splitlines()[:30])
+    assert "pip install -e '.[test,local]'" in first
+    assert re.search(r"^pytest -n logical --dist loadfile", first, re.MULTILINE)
+
+
+def test_every_preset_is_in_the_table_with_what_it_can_do():
+    rows = {
+        line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]]
+        for line in TEXT.splitlines()
+        if line.startswith("| ")
+    }
+    for name, preset in PRESETS.items():
+        logprobs = "yes" if "logprobs" in preset.supports else "no"
+        trains = "yes" if preset.fine_tuning == "openai" else "no"
+        assert rows[f"`{name}`"] == [preset.endpoint, logprobs, trains]
+
+
+def test_every_link_leads_to_a_file_and_a_heading():
+    links = re.findall(r"\]\(((?:docs/|[A-Z])[^)\s]*)\)", TEXT)
+    assert len(links) > 15
+    for link in links:
+        path, _, heading = link.partition("#")
+        assert (ROOT / path).is_file(), link
+        if heading:
+            text = (ROOT / path).read_text(encoding="utf-8")
+            titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", t).lower().replace(" ", "-") for t in titles}
+
+
+def test_the_pictures_are_there():
+    pictures = re.findall(r'(?:src|srcset)="([^"]+)"', TEXT)
+    assert len(pictures) == 2
+    for path in pictures:
+        assert (ROOT / path).is_file()

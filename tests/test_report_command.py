@@ -26,11 +26,6 @@ options:
 """
 
 
-@pytest.fixture(autouse=True)
-def _without_charts(monkeypatch):
-    monkeypatch.setattr("tunebench.reports.page.rendering._drawings", lambda: None)
-
-
 def results(**more):
     return document([cell("tiny", 2)], experiments=[experiment(2, **more)])
 
@@ -82,11 +77,14 @@ def test_a_page_is_overwritten_only_when_asked(folder, capsys):
     [
         ("{", "this is not JSON (Expecting property name"),
         ("[]", "version: these are not results of version 1 or 2; write the results again with"),
-        ({"version": 1, "cells": []}, "These are not results of version 2; write them again"),
+        (
+            {"version": 1, "cells": []},
+            "these are not results of version 2; write the results again",
+        ),
         ({"version": 2, "cells": [{}]}, "cells[0].experiment: field required; write the results"),
     ],
 )
-def test_results_that_are_none_are_refused(folder, content, sentence, capsys):
+def test_wrong_results_are_an_error(folder, content, sentence, capsys):
     path = folder(content)
     assert report(path) == 2
     said = capsys.readouterr().err

@@ -1,8 +1,8 @@
-"""What is known of providers before they are asked: the presets of a ``[provider]`` table.
+"""Presets of providers: what the key ``preset`` of a ``[provider]`` table fills in.
 
-Each was read in the provider's own documentation or source in November 2026, at the addresses that
-stand with it. What could not be read there is left out, so a preset may claim less than its
-provider can do; `tunebench doctor` asks the provider itself, and what the table says wins.
+Each comes from the provider's own documentation or source in November 2026, at the addresses in
+its comment. What is not documented is left out, so a preset may claim less than its provider can
+do; `tunebench doctor` asks the provider itself, and the keys of the table win.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ Capability = Literal["lists", "logprobs", "logit_bias", "tokenize", "fine_tuning
 Endpoint = Literal["completions", "chat"]
 MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
 PresetName = Literal[
+    "local",
     "openai",
     "azure",
     "vllm",
@@ -28,18 +29,19 @@ PresetName = Literal[
 
 @dataclass(frozen=True)
 class Preset:
-    """What a ``[provider]`` table leaves out.
+    """Values of the keys that a ``[provider]`` table leaves out.
 
     Attributes:
-        note: what the provider lacks, or wants done, a sentence.
-        base_url: its API root; None where every user has an own one.
+        note: what the provider lacks, or what a user has to do, a sentence.
+        base_url: its API root; None where each user has another.
         own_url: the form of that one.
         api_key_env: the environment variable that usually holds its key; None where it needs none.
-        endpoint: the kind of request it is asked with.
-        supports: what it can do with such requests.
+        endpoint: the kind of its requests.
+        supports: its capabilities for such requests.
         max_tokens_field: the field that limits a chat answer's length.
         fine_tuning: ``openai`` for OpenAI's fine-tuning API from the upload to the model's answers,
             ``other`` for one that tunebench cannot follow to its end, ``none`` for none.
+        started: whether a recording starts it on this machine.
     """
 
     note: str
@@ -50,6 +52,7 @@ class Preset:
     supports: tuple[Capability, ...] = ()
     max_tokens_field: MaxTokensField = "max_tokens"
     fine_tuning: Literal["openai", "other", "none"] = "none"
+    started: bool = False
 
     def table(self) -> dict[str, Any]:
         """The keys of a ``[provider]`` table that it fills."""
@@ -67,6 +70,15 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
+    # tunebench.server
+    "local": Preset(
+        note="a recording starts it on this machine with the models of the experiment, and stops "
+        "it at its end; `tunebench serve` starts it by hand",
+        base_url="http://127.0.0.1:8017/v1",
+        supports=("lists", "logprobs", "logit_bias", "tokenize"),
+        fine_tuning="openai",
+        started=True,
+    ),
     # developers.openai.com/api/docs/deprecations (fine-tuning), and the types of the package
     # openai 3.54, which are made from the API's specification
     "openai": Preset(
@@ -149,3 +161,14 @@ PRESETS: dict[str, Preset] = {
         fine_tuning="other",
     ),
 }
+
+
+def is_started(name: str, preset: str | None) -> bool:
+    """Whether a recording starts a provider.
+
+    Args:
+        name: of its ``[provider]`` table. One named ``local`` needs no preset to be started.
+        preset: its preset, if it names one.
+    """
+    known = PRESETS.get(preset or name)
+    return known is not None and known.started

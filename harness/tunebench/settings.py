@@ -1,8 +1,8 @@
-"""What a repository sets once: the table ``[tool.tunebench]`` of its pyproject.toml.
+"""Settings of a run: options, environment and ``[tool.tunebench]`` in pyproject.toml.
 
-The command line wins over the environment (``TUNEBENCH_RECORD`` and so on), which wins over the
-file. Where the variable ``CI`` is set the file does not make a run record: replay is the default
-there, and only ``--record`` or ``TUNEBENCH_RECORD`` say otherwise.
+The command line overrides the environment (``TUNEBENCH_RECORD`` and so on), which overrides the
+file. If the variable ``CI`` is set, ``record`` in the file is ignored: a CI run records only with
+``--record`` or ``TUNEBENCH_RECORD``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from tunebench.errors import ConfigurationError
+from tunebench.errors import ConfigurationError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,12 +28,14 @@ class Configuration:
     """The settings of a run.
 
     Attributes:
-        record: see `tunebench.evaluation.runner.Runner`.
-        results: where the result files are written; None writes none.
+        record: ``none`` replays; ``missing`` records what a cassette lacks; ``all`` records every
+            cassette again.
+        results: the folder of the result files; None writes none.
         rivals: whether classical models are trained on the same rows, see `tunebench.analysis`.
         budget: what a recording may cost, in the currency of the models' prices; None is no limit.
         strict_verdicts: whether an inconclusive cell fails.
-        cassettes: the folder of the cassettes, one in it an experiment; None is the usual one.
+        cassettes: the folder that holds a folder of cassettes for each experiment; None is the
+            default, see `cassettes_of`.
     """
 
     record: RecordMode = "none"
@@ -47,48 +49,45 @@ class Configuration:
 def configuration(
     folder: Path, given: Mapping[str, object], environment: Mapping[str, str]
 ) -> Configuration:
-    """The settings that hold in a folder.
+    """The settings that apply in a folder.
 
     Args:
-        folder: the nearest ``pyproject.toml`` with a table ``[tool.tunebench]`` is looked for here
-            and upwards, as far as the repository reaches; paths in it are relative to its folder.
-        given: on the command line, by name; None is not given.
+        folder: where the search for a ``pyproject.toml`` with a table ``[tool.tunebench]`` begins;
+            it goes up to the root of the repository. Paths in that file are relative to it.
+        given: the options of the command line by name; None is not given.
         environment: the environment variables.
 
     Raises:
-        ConfigurationError: a setting is not known, or has a value of another kind; the file is no
-            TOML.
+        ConfigurationError: a setting is unknown or has a wrong value, or the file is not TOML.
     """
     names = [field.name for field in fields(Configuration)]
     found: dict[str, Any] = {}
     path, table = _table(folder)
     for name, value in table.items():
-        at = f"{path}: [tool.tunebench] {name}"
         if name not in names:
-            raise ConfigurationError(f"{at} is not known here; {_hint(name, names)}")
-        found[name] = _checked(name, value, at, path.parent)
+            raise ConfigurationError(
+                f"unknown setting {name!r}",
+                where=f"{path}: [tool.tunebench]",
+                hint=did_you_mean(name, names),
+            )
+        found[name] = _checked(name, value, f"{path}: [tool.tunebench] {name}", path.parent)
     if environment.get("CI", "").lower() not in _NO:
         found.pop("record", None)
     for name in names:
         variable = f"TUNEBENCH_{name.upper()}"
         if text := environment.get(variable, ""):
-            at = f"the environment variable {variable}"
-            found[name] = _checked(name, _read(name, text), at, Path())
+            found[name] = _checked(name, _read(name, text), variable, Path())
         if given.get(name) is not None:
-            at = f"--{name.replace('_', '-')}"
-            found[name] = _checked(name, given[name], at, Path())
+            found[name] = _checked(name, given[name], f"--{name.replace('_', '-')}", Path())
     return replace(Configuration(), **found)
 
 
 def repository_of(folder: Path) -> Path | None:
-    """The repository that a folder lies in: what lies above it is not the repository's.
-
-    Args:
-        folder: an absolute path.
+    """The root of the repository that a folder (an absolute path) is in.
 
     Returns:
-        The nearest folder here or upwards with ``.git`` in it; without one, as in an archive or a
-        container, the outermost with a ``pyproject.toml``, or None.
+        The nearest folder, here or upwards, that has ``.git`` in it; without one, as in an archive
+        or a container, the outermost that has a ``pyproject.toml``; or None.
     """
     parents = (folder, *folder.parents)
     for parent in parents:
@@ -101,13 +100,13 @@ def repository_of(folder: Path) -> Path | None:
 def cassettes_of(path: Path, name: str) -> Path:
     """The folder of an experiment's cassettes.
 
-    ``<name>`` in the folder that `tunebench.settings` names, or else ``cassettes/<name>`` beside
-    the folder ``benchmarks`` of the repository that the experiment lies in, or, where it lies
-    elsewhere, beside the file.
+    This is ``<name>`` in the folder that the setting ``cassettes`` names. Without that setting it
+    is ``cassettes/<name>`` beside the repository's folder ``benchmarks``, or beside the file if the
+    experiment is not in such a folder.
 
     Args:
         path: the experiment file.
-        name: the experiment's.
+        name: the name of the experiment.
     """
     folder = Path(os.path.abspath(path)).parent
     configured = configuration(folder, {}, os.environ).cassettes
@@ -123,7 +122,7 @@ def cassettes_of(path: Path, name: str) -> Path:
 
 
 def _table(folder: Path) -> tuple[Path, dict[str, object]]:
-    """The nearest file with the table, and the table; empty where there is none."""
+    """The nearest file with the table, and the table; empty if there is none."""
     root = repository_of(folder)
     for parent in (folder, *folder.parents):
         if root is not None and not parent.is_relative_to(root):
@@ -139,26 +138,21 @@ def _table(folder: Path) -> tuple[Path, dict[str, object]]:
             try:
                 tool = tomllib.loads(content.decode()).get("tool", {})
             except ValueError as error:
-                raise ConfigurationError(f"{path}: this is not TOML ({error}); fix it.") from None
+                raise ConfigurationError(f"this is not TOML ({error})", where=path) from None
             if isinstance(tool, dict) and "tunebench" in tool:
                 table = tool["tunebench"]
                 if not isinstance(table, dict):
                     raise ConfigurationError(
-                        f"{path}: [tool] tunebench is no table; write [tool.tunebench]."
+                        "must be a table",
+                        where=f"{path}: [tool] tunebench",
+                        hint="write [tool.tunebench]",
                     )
                 return path, table
     return folder / "pyproject.toml", {}
 
 
-def _hint(name: str, names: list[str]) -> str:
-    import difflib  # late: only a mistake needs it
-
-    near = difflib.get_close_matches(name.replace("-", "_"), names, 1)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}."
-
-
 def _read(name: str, text: str) -> object:
-    """An environment variable's text as a value of the setting's kind, or as it is."""
+    """The text of an environment variable as a value of the setting's type, or as it is."""
     if name in ("rivals", "strict_verdicts") and text.lower() in _YES + _NO:
         return text.lower() in _YES
     if name == "budget":
@@ -169,7 +163,7 @@ def _read(name: str, text: str) -> object:
     return text
 
 
-def _checked(name: str, value: object, at: str, base: Path) -> object:
+def _checked(name: str, value: object, where: str, base: Path) -> object:
     if name == "record":
         wanted, right = "one of " + ", ".join(map(repr, _RECORD)), value in _RECORD
     elif name in ("results", "cassettes"):
@@ -181,5 +175,5 @@ def _checked(name: str, value: object, at: str, base: Path) -> object:
     else:
         wanted, right = "true or false", isinstance(value, bool)
     if not right:
-        raise ConfigurationError(f"{at} must be {wanted} (given: {value!r}); fix it.")
+        raise ConfigurationError(f"must be {wanted}, not {value!r}", where=where)
     return base / str(value) if name in ("results", "cassettes") else value

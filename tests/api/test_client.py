@@ -98,6 +98,16 @@ def test_a_passing_failure_is_asked_again(loopback, connect, said, status: int) 
     assert len({asked.body for asked in loopback.asked}) == 1
 
 
+@pytest.mark.parametrize("status", [429, 500])
+def test_a_used_up_quota_is_asked_once_also_without_a_pacer(
+    loopback, connect, said, status: int
+) -> None:
+    loopback.answer = lambda _: said({"error": {"code": "insufficient_quota"}}, status)
+    with pytest.raises(RequestError, match="the account's quota is used up"):
+        connect(retries=2).complete("m", PROMPTS[:1], {})
+    assert len(loopback.asked) == 1
+
+
 def test_without_retries_a_failure_is_asked_once(loopback, connect, said) -> None:
     loopback.answer = lambda _: said({"error": {"message": "busy"}}, 429)
     with pytest.raises(RequestError):

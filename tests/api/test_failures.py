@@ -13,9 +13,8 @@ from tunebench.errors import RequestError
 
 STOPPED = {"index": 0, "finish_reason": "stop"}
 CHOICE = STOPPED | {"text": " a"}
-COMPRESSED = (
-    " and could not be decoded; turn compression off at the provider, or at the proxy before it"
-)
+COMPRESSION = "turn compression off at the provider, or at a proxy before it"
+COMPRESSED = f" and could not be decoded; {COMPRESSION}"
 PAY = "the account's quota is used up: raise it at the provider"
 ROOT = "check that base_url {url} is the API root"
 LOG = "see the provider's log or documentation"
@@ -61,8 +60,8 @@ def sentence(loopback, connect, said) -> Callable[..., str]:
         (gzip.compress(b"{}", mtime=0), f"the answer is compressed (gzip){COMPRESSED}."),
         (zlib.compress(b"{}"), f"the answer is compressed (deflate){COMPRESSED}."),
         (b"\x28\xb5\x2f\xfd\x00", f"the answer is compressed (zstd){COMPRESSED}."),
-        (b"\x0b\x00\x80{}\xff", "the answer is not text in UTF-8; if it is compressed, turn that "
-         "off at the provider, or at the proxy before it."),
+        (b"\x0b\x00\x80{}\xff", "the answer is not text in UTF-8; if it is compressed, "
+         f"{COMPRESSION}."),
         (b"[" * 100_000, f"the answer is not JSON; {ROOT}."),
         ({}, "one prompt was asked and no list of choices came back; is this the endpoint for "
          "completions?"),

@@ -83,7 +83,7 @@ def test_a_provider_that_runs_already_is_used_and_left_running(
     provider.ensure(loopback.url, ["m"])
 
 
-def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+def test_a_proxy_of_the_environment_is_not_used_for_this_machine(
     loopback, said, provider, command, unused_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = command("sys.exit(1)")
@@ -106,9 +106,7 @@ def test_it_is_started_waited_for_and_stopped(provider, command, unused_port: in
     assert not answers(unused_port)
 
 
-def test_requests_that_leave_at_once_start_it_once_and_wait(
-    provider, command, unused_port: int
-) -> None:
+def test_simultaneous_requests_start_it_once_and_wait(provider, command, unused_port: int) -> None:
     log = command("time.sleep(0.3)")
     healthy: list[bool] = []
 
@@ -133,16 +131,18 @@ def test_it_is_started_again_after_it_ended(provider, command, unused_port: int)
     assert len(log.read_text().splitlines()) == 2
 
 
-def test_one_that_ends_is_quoted_with_its_last_line(provider, command, unused_port: int) -> None:
+def test_the_error_quotes_the_last_line_of_one_that_exits(
+    provider, command, unused_port: int
+) -> None:
     command("print('loading'); sys.exit('there is no model m; known: small')")
     with pytest.raises(RecordingError) as raised:
         provider.ensure(f"http://127.0.0.1:{unused_port}/v1", ["m"])
     assert str(raised.value) == (
-        "the local provider ended with status 1: there is no model m; known: small"
+        "the local provider ended with status 1: there is no model m; known: small."
     )
 
 
-def test_one_that_ends_without_a_word_is_a_sentence(provider, command, unused_port: int) -> None:
+def test_one_that_exits_without_output_is_an_error(provider, command, unused_port: int) -> None:
     command("sys.exit(3)")
     with pytest.raises(RecordingError, match="ended with status 3: it said nothing"):
         provider.ensure(f"http://127.0.0.1:{unused_port}/v1", ["m"])
@@ -163,7 +163,7 @@ def test_one_that_never_answers_is_stopped(
     assert not Path(f"/proc/{pid.read_text()}").exists()
 
 
-def test_something_else_at_the_address_is_no_provider(provider, command) -> None:
+def test_another_server_at_the_address_is_not_a_provider(provider, command) -> None:
     command("sys.exit('address in use')")
     with socket.create_server(("127.0.0.1", 0)) as other:
 
@@ -180,7 +180,7 @@ def test_something_else_at_the_address_is_no_provider(provider, command) -> None
             provider.ensure(f"http://127.0.0.1:{other.getsockname()[1]}/v1", ["m"])
 
 
-def test_the_starter_imports_no_server_and_no_model_code() -> None:
+def test_starting_imports_neither_server_nor_model_code() -> None:
     seen = subprocess.run(
         [sys.executable, "-c", "import tunebench.api.local, sys; print(*sys.modules)"],
         capture_output=True,

@@ -58,12 +58,12 @@ class Recorded:
                     completions = self.client.complete("m", TEXTS, {"logprobs": 2})
                     chats = self.client.complete("m", [CHAT], {})
                     tokens = self.client.tokenize("m", " Positive")
-                    told = cassette.told()
+                    totals = cassette.totals()
             finally:
                 file.close()
         except CassetteError as error:
             return str(error)
-        json.dumps([vars(told), completions[0].prompt_tokens], default=str, allow_nan=False)
+        json.dumps([vars(totals), completions[0].prompt_tokens], default=str, allow_nan=False)
         return [*completions[0].answers, *chats[0].answers, tokens]
 
 

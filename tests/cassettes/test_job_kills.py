@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from tunebench.api import Client
-from tunebench.api.fine_tuning import JobSpec, Upload, fine_tune
+from tunebench.api import JobSpec, Upload, fine_tune
 from tunebench.cassettes import CassetteFile, JobCassette, use_cassette
 from tunebench.evaluation.recording import NoProgress
 

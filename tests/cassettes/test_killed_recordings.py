@@ -28,6 +28,7 @@ import json, os, sys
 from pathlib import Path
 from tunebench.api import Client
 from tunebench.cassettes import CassetteFile, item_index, use_cassette
+from tunebench.errors import RequestError
 
 def record(url, path, prompts, size, concurrency):
     file = CassetteFile(Path(path), experiment="films", recording="m-1shot")

@@ -62,10 +62,16 @@ def sendto(address: tuple[str, int]) -> None:
         assert client.sendto(b"a", address) == client.sendto(b"a", 0, address) == 1
 
 
+def sendmsg(address: tuple[str, int]) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as client:
+        assert client.sendmsg([b"a"], [], 0, address) == 1
+
+
 ways = pytest.mark.parametrize(
     "use",
     [
         sendto,
+        sendmsg,
         gethostbyaddr,
         connect,
         connect_ex,
@@ -155,3 +161,16 @@ def test_blocks_can_be_nested(listener) -> None:
         with pytest.raises(NetworkBlockedError, match=r"^outer: "):
             connect(listener)
     connect(listener)
+
+
+def test_a_message_on_an_open_connection_has_no_address_and_passes() -> None:
+    left, right = socket.socketpair()
+    with (
+        left,
+        right,
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as client,
+        blocked_network("m-1shot"),
+    ):
+        assert client.sendmsg([b"ab"]) == client.sendmsg([b"ab"], [], 0, None) == 2
+        assert left.sendmsg([b"ab"]) == 2

@@ -233,12 +233,12 @@ def test_tokens_and_times_are_shared_out_among_the_prompts_of_a_request(
     latencies = {row["prompts"]: row["latency_ms"] for row in rows(path)}
     with replaying(PROMPTS, prompts_per_request=9) as (client, cassette):
         replies = client.complete("m", TEXTS[40:] + TEXTS[:10], {})
-        told = cassette.told()
+        totals = cassette.totals()
     assert [reply.prompt_tokens for reply in replies] == [90, 60]
-    assert (told.prompt_tokens, told.completion_tokens) == (150, 15)
-    assert told.seconds >= latencies[5] / 1000
-    assert (told.servers, told.models) == (["loopback"], ["m"])
-    assert told.recorded_at == max(row["recorded_at"] for row in rows(path))
+    assert (totals.prompt_tokens, totals.completion_tokens) == (150, 15)
+    assert totals.seconds >= latencies[5] / 1000
+    assert (totals.servers, totals.models) == (["loopback"], ["m"])
+    assert totals.recorded_at == max(row["recorded_at"] for row in rows(path))
 
 
 def test_without_counts_of_tokens_none_are_told(loopback, recording, replaying, said) -> None:
@@ -250,9 +250,9 @@ def test_without_counts_of_tokens_none_are_told(loopback, recording, replaying, 
     for opened in (recording, replaying):
         with opened(PROMPTS) as (client, cassette):
             (reply,) = client.complete("m", TEXTS[:3], {})
-            told = cassette.told()
+            totals = cassette.totals()
         assert (reply.prompt_tokens, reply.completion_tokens, reply.server) == (0, 0, "")
-    assert (told.prompt_tokens, told.completion_tokens, told.servers) == (0, 0, [])
+    assert (totals.prompt_tokens, totals.completion_tokens, totals.servers) == (0, 0, [])
 
 
 @pytest.mark.parametrize("status", [400, 401, 429, 500, 503])
@@ -283,8 +283,8 @@ def test_after_a_retry_the_answer_alone_is_recorded_and_measured(
     assert [row["latency_ms"] for row in rows(path)] == [50.0, 50.0]
     with replaying(PROMPTS) as (client, cassette):
         client.complete("m", TEXTS[:2], {})
-        told = cassette.told()
-    assert (told.latency_ms_median, told.seconds) == (50.0, 0.05)
+        totals = cassette.totals()
+    assert (totals.latency_ms_median, totals.seconds) == (50.0, 0.05)
 
 
 def test_a_request_that_cannot_be_answered_is_not_sent(loopback, recording, replaying) -> None:

@@ -188,7 +188,7 @@ def test_a_key_that_an_answer_echoes_is_not_stored(
     assert KEY not in path.read_text()
     with replaying(PROMPTS) as (client, cassette):
         replies = client.complete("m", TEXTS[:2], {})
-        assert KEY not in repr(replies) + repr(cassette.told())
+        assert KEY not in repr(replies) + repr(cassette.totals())
     if echo == "text":
         assert texts(replies)[0] == "your key *** is"
 

@@ -195,7 +195,7 @@ def test_a_label_that_is_not_listed_is_refused_with_the_nearest(tmp_path: Path) 
 
 @pytest.fixture
 def given_split(tmp_path: Path) -> None:
-    """Ten test rows, of which three stand in the training file, too."""
+    """Ten test rows, of which three are also in the training file."""
     write(tmp_path / "test.csv", [*tickets(7, start=100), *tickets(50)[4:7]])
 
 
@@ -213,12 +213,12 @@ def test_training_rows_that_stand_in_test_are_refused_or_moved(
     with pytest.raises(DatasetError) as raised:
         read(tmp_path, tickets(50), test_dataset="test.csv")
     assert str(raised.value) == (
-        f"{tmp_path}/tickets.csv: 3 rows stand in {tmp_path}/test.csv, too (lines 6, 7, 8); take "
+        f"{tmp_path}/tickets.csv: 3 rows are also in {tmp_path}/test.csv (lines 6, 7, 8); take "
         'them out of one, or set overlap = "move" in [task], which leaves them to the test rows.'
     )
     data = read(tmp_path, tickets(50), test_dataset="test.csv", overlap="move")
     assert (len(data.train), len(data.test), data.report.moved) == (47, 10, 3)
-    assert "3 rows taken out of train: the text stands in test" in str(data.report)
+    assert "3 rows taken out of train: the text is in test" in str(data.report)
 
 
 def test_another_label_in_the_test_file_is_refused_even_where_rows_are_moved(

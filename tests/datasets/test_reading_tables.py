@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunebench.datasets import TableSummary, inspect_table
-from tunebench.datasets.labelled_texts import normalised
-from tunebench.datasets.table_files import LONGEST
+from tunebench.datasets.labelled_texts import LONGEST, normalised
 from tunebench.errors import DatasetError
 
 ROWS = [
@@ -79,6 +78,18 @@ def test_a_csv_with_semicolons_or_tabs_is_told_by_its_first_line(
     assert inspect(path).texts == [row["body"] for row in ROWS]
 
 
+@pytest.mark.parametrize("separator_line", ["sep=;\n", "sep=;\r\n", '"sep=;"\r\n'])
+def test_a_first_line_may_name_the_delimiter(separator_line: str, refused, tmp_path: Path) -> None:
+    content = separator_line + 'body;queue\r\none, two;a\r\n"three\nfour";b\r\n'
+    path = tmp_path / "tickets.csv"
+    path.write_bytes(content.encode("utf-8-sig"))
+    assert inspect(path).texts == ["one, two", "three\nfour"]
+    assert refused(content + ";a\r\n") == (
+        "1 row has no text (line 6); fill it in, or take the row out."
+    )
+    assert refused("sep=;\nbody;team\n").startswith("line 2: there is no column 'queue' among")
+
+
 def test_a_byte_order_mark_and_blank_lines_are_fine(tmp_path: Path) -> None:
     path = tmp_path / "tickets.csv"
     path.write_bytes(b"\xef\xbb\xbfbody,queue\r\n\r\none,a\r\ntwo,b\r\n\r\n")
@@ -115,15 +126,17 @@ def test_any_text_is_read_as_it_was_written(
     [
         ("", "the file is empty or begins with an empty line; give one whose first line names the "
          "columns."),
-        ("body,queue\n", "the file holds no rows, and a benchmark needs some to ask and others to "
-         "learn from; add rows."),
-        ("body,queue\none,a\n", "the file holds one row only, and a benchmark needs some to ask "
-         "and others to learn from; add rows."),
-        ("boddy,queue\none,a\n", "there is no column 'body' among 'boddy', 'queue'; set "
+        ("body,queue\n", "the file holds no rows, and a benchmark needs some to test on and others "
+         "to learn from; add rows."),
+        ("body,queue\none,a\n", "the file holds one row only, and a benchmark needs some to "
+         "test on and others to learn from; add rows."),
+        ("boddy,queue\none,a\n", "line 1: there is no column 'body' among 'boddy', 'queue'; set "
          'text_column = "boddy" in [task], or fix the file.'),
-        ("body,team\none,a\n", "there is no column 'queue' among 'body', 'team'; set label_column "
-         "to one of them in [task], or fix the file."),
-        ("body,body,queue\none,x,a\n", "2 columns are called 'body'; rename all but one."),
+        ("body,team\none,a\n", "line 1: there is no column 'queue' among 'body', 'team'; set "
+         "label_column to one of them in [task], or fix the file."),
+        ("body,body,queue\none,x,a\n", "line 1: 2 columns are called 'body'; rename all but one."),
+        ('"body,queue\none,a\n', "line 1: the row that begins here is broken (unexpected end of "
+         "data); fix its quotes."),
         ("body,queue\none,a\ntwo\n", "line 3: there is 1 value under 2 column names; put quotes "
          "around a value that holds the delimiter or a quote."),
         ('body,queue\none,a\n"two,b\nthree,a\n', "line 3: the row that begins here is broken "
@@ -176,12 +189,12 @@ def test_a_huge_cell_is_refused_with_its_place_and_size(refused) -> None:
     before = csv.field_size_limit()
     huge = "x" * 50_000_000
     assert refused(f"body,queue\none,a\n{huge},b\n") == (
-        "line 3: the cell of column 'body' has 50,000,000 characters, and 1,000,000 are the most; "
+        "line 3: column 'body' has a cell of 50,000,000 characters, and 1,000,000 are the most; "
         "shorten it, or close its quote."
     )
     assert csv.field_size_limit() == before
     line = json.dumps({"body": "x" * (LONGEST + 1), "queue": "a"})
-    assert refused(line, "tickets.jsonl").startswith("line 1: the cell of column 'body' has 1,000")
+    assert refused(line, "tickets.jsonl").startswith("line 1: column 'body' has a cell of 1,000")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +211,7 @@ def test_a_huge_cell_is_refused_with_its_place_and_size(refused) -> None:
         ('{"body": "x", "queue": true}', "line 2: column 'queue' holds true, not a text; put it "
          "in quotes."),
         ('{"body": "\\ud800", "queue": "a"}', "line 2: column 'body' holds half a surrogate pair, "
-         "which is no character; fix it."),
+         "which is not a character; fix it."),
         ('{"body": null, "queue": "a"}', "1 row has no text (line 2); fill it in, or take the row "
          "out."),
         ("[" * 100_000, "line 2: this is not JSON (nested too deeply); fix the line."),
@@ -210,7 +223,7 @@ def test_a_broken_line_of_json_is_a_sentence(line, sentence, refused) -> None:
 
 def test_what_is_no_parquet_file_is_a_sentence(refused) -> None:
     assert refused(b"no parquet", "tickets.parquet").startswith(
-        "this is no sound Parquet file (Parquet magic bytes not found"
+        "this is not a sound Parquet file (Parquet magic bytes not found"
     )
 
 

@@ -51,7 +51,7 @@ class OwnTicketsUnsplit(_Tickets):
 
 
 class OwnTicketsOverlapping(_Tickets):
-    """Four texts stand in both splits, one of them with another label in each row."""
+    """Four texts are in both splits, one of them with another label in each row."""
 
     def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
         for i in range(40):
@@ -115,7 +115,7 @@ def test_a_set_without_a_test_split_is_split_by_its_texts(read: Load) -> None:
 
 
 def test_what_a_public_set_has_wrong_is_left_out_with_a_count(read: Load) -> None:
-    with pytest.raises(DatasetError, match="4 texts of the split 'train' stand in 'test', too"):
+    with pytest.raises(DatasetError, match="4 texts of the split 'train' are also in 'test'"):
         read("tfds:own_tickets_overlapping")
     report = read("tfds:own_tickets_overlapping", overlap="move").report
     assert (report.rows, report.repeated, report.unusable, report.moved) == (86, 2, 6, 4)

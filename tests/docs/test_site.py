@@ -1,4 +1,4 @@
-"""The site builds without a warning, says all there is to say, and asks nobody for anything."""
+"""The site builds without a warning, is complete, and loads nothing from other machines."""
 
 import html
 import re
@@ -45,18 +45,18 @@ def text_of(page):
     return html.unescape(re.sub(r"<[^>]+>", "", page.read_text(encoding="utf-8")))
 
 
-def test_every_key_of_the_experiment_file_is_told(site, generated):
+def test_every_key_of_the_experiment_file_is_documented(site, generated):
     page = text_of(site / "reference/experiment-file.html")
     found = dict(generated.tables(ExperimentFile))
     assert {"[task]", "[provider.NAME]", "[[model]]", "[[model]] prices = {…}"} <= set(found)
     for written, model in found.items():
-        told = generated.meanings(model)
+        described = generated.meanings(model)
         for name in model.model_fields:
-            assert told.get(name), f"{written} {name} has no entry in the docstring's Attributes"
-            assert told[name].replace("`", "") in " ".join(page.split()), f"{written} {name}"
+            assert described.get(name), f"{written} {name} is not among the Attributes"
+            assert described[name].replace("`", "") in " ".join(page.split()), f"{written} {name}"
 
 
-def test_every_command_is_told_as_it_prints(site, generated):
+def test_every_command_is_documented_as_it_prints(site, generated):
     from tunebench.cli import main
 
     page = text_of(site / "reference/commands.html")
@@ -68,32 +68,32 @@ def test_every_command_is_told_as_it_prints(site, generated):
         assert f"usage: tunebench {name}" in page
 
 
-def test_every_option_of_the_plugin_is_told(site):
+def test_every_option_of_the_plugin_is_documented(site):
     page = text_of(site / "reference/pytest.html")
     for option in ("--record", "--results", "--rivals", "--budget", "--strict-verdicts"):
         assert option in page
 
 
-def test_every_fixture_error_and_public_name_is_told(site, generated):
-    from tunebench import statistics as scoring
+def test_every_fixture_error_and_public_name_is_documented(site, generated):
+    from tunebench import statistics
 
     fixtures = text_of(site / "reference/pytest.html")
     for name in ("evaluate", "compare", "gate"):
         assert name in fixtures
-    errors = text_of(site / "reference/errors.html")
-    assert len(generated.errors()) > 20
-    for name, (module, _, meaning) in generated.errors().items():
-        assert name.removeprefix(f"{module}.") in errors
-        assert meaning, f"{name} has no docstring"
+    errors = " ".join(text_of(site / "reference/errors.html").split())
+    assert len(generated.errors()) > 10
+    for one in generated.errors():
+        assert one.__name__ in errors
+        assert one.__doc__.split("\n")[0] in errors
     public = text_of(site / "reference/python.html")
     for name in tunebench.__all__:
         assert name in public
-    functions = text_of(site / "reference/scoring.html")
-    for name in scoring.__all__:
+    functions = text_of(site / "reference/statistics.html")
+    for name in statistics.__all__:
         assert name in functions
 
 
-def test_no_page_asks_another_machine_for_anything(site):
+def test_no_page_loads_anything_from_another_machine(site):
     for page in site.rglob("*.html"):
         loaded = re.findall(
             r"<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href)=\"([^\"]+)\"",
@@ -110,13 +110,13 @@ def test_no_page_asks_another_machine_for_anything(site):
     [
         ("[gone](how-to/no-such-page.md)", "no-such-page"),
         ("[gone](tutorial.md#no-such-heading)", "no-such-heading"),
-        ("<!-- generated: nothing -->", "nothing makes the part"),
+        ("<!-- generated: nothing -->", "there is no part"),
     ],
 )
-def test_a_link_or_part_that_is_not_there_ends_the_build(tmp_path, line, complaint):
+def test_a_broken_link_or_an_unknown_part_ends_the_build(tmp_path, line, complaint):
     source = tmp_path / "docs"
     source.mkdir()
-    for name in ("conf.py", "generated.py"):
+    for name in ("conf.py", "generated.py", "house.py"):
         (source / name).symlink_to(DOCS / name)
     (source / "tutorial.md").write_text("# Tutorial\n")
     (source / "index.md").write_text(f"# Home\n\n{line}\n\n```{{toctree}}\ntutorial\n```\n")

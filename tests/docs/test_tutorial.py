@@ -1,8 +1,7 @@
 """The tutorial, run as it is written: its files, its commands, and what they print.
 
-In what a command prints, ``...`` on the page stands for anything within a line, and a line of its
-own for any lines. A command whose output the page does not show is run all the same. Every
-command has to succeed, unless the page asks with ``echo $?`` what it ended with.
+A command whose output the page does not show is run all the same. Every command has to succeed,
+unless the page asks with ``echo $?`` what it ended with.
 """
 
 import os
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from .pages import DOCS, blocks
+from .pages import DOCS, blocks, matches
 
 pytest.importorskip("torch", reason="the extra local is not installed")
 
@@ -35,17 +34,6 @@ def steps(text):
         while lines and lines[0].startswith(">"):  # as the shell asks for the rest
             command.append(lines.pop(0).removeprefix(">").removeprefix(" "))
         yield "\n".join(command), "\n".join(lines).strip("\n")
-
-
-def matches(shown, printed):
-    """Whether what was printed is what the page shows."""
-    pattern = "".join(
-        r"(?:.*\n)*?"
-        if line == "..."
-        else re.escape(line.rstrip()).replace(r"\.\.\.", ".*") + r"[ \t]*\n"
-        for line in shown.splitlines()
-    )
-    return re.fullmatch(pattern, printed.strip("\n") + "\n") is not None
 
 
 class Reader:

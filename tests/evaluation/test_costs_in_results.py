@@ -148,9 +148,9 @@ def test_a_budget_needs_prices(project):
         (["--budget", "1"], "--budget is for recordings: add --record"),
         (
             ["--record=missing", "--budget", "-1"],
-            "--budget must be an amount of 0 or more",
+            "--budget: must be an amount of 0 or more",
         ),
-        (["--record=missing", "--budget", "nan"], "--budget must be an amount of 0 or more"),
+        (["--record=missing", "--budget", "nan"], "--budget: must be an amount of 0 or more"),
     ],
 )
 def test_a_budget_that_makes_no_sense_is_refused(pytester, options, said):

@@ -318,19 +318,19 @@ def test_any_text_is_read_one_way_and_never_as_a_label_it_does_not_hold(text, la
     ("labels", "rules", "sentence"),
     [
         (("Yes", "yes"), ALL, "the labels 'Yes' and 'yes' are the same to the reading rule "
-         "'casefolded': rename one, or take that rule out of `reading`."),
+         "'casefolded'; rename one, or take that rule out of `reading`."),
         (("Yes", "Yes!"), ALL, "the labels 'Yes' and 'Yes!' are the same to the reading rule "
-         "'casefolded': rename one, or take that rule out of `reading`."),
+         "'casefolded'; rename one, or take that rule out of `reading`."),
         (("YES", "yes"), ("mentioned",), "the labels 'YES' and 'yes' are the same to the reading "
-         "rule 'mentioned': rename one, or take that rule out of `reading`."),
+         "rule 'mentioned'; rename one, or take that rule out of `reading`."),
         (("Yes", "yes"), ("json",), "the labels 'Yes' and 'yes' are the same to the reading rule "
-         "'json': rename one, or take that rule out of `reading`."),
+         "'json'; rename one, or take that rule out of `reading`."),
         (("１", "1"), ("mentioned",), "the labels '１' and '1' are the same to the reading rule "
-         "'mentioned': rename one, or take that rule out of `reading`."),
+         "'mentioned'; rename one, or take that rule out of `reading`."),
         (("<think>", "b"), ("exact",), "the label '<think>' holds a mark with which a model's "
-         "thoughts begin or end, and those are not read: rename it."),
+         "thoughts begin or end, and those are not read; rename it."),
         (("?", "!"), ALL, "nothing is left of the label '?' without marks and punctuation, so the "
-         "reading rule 'casefolded' cannot find it: rename it, or take that rule out of "
+         "reading rule 'casefolded' cannot find it; rename it, or take that rule out of "
          "`reading`."),
     ],
 )  # fmt: skip

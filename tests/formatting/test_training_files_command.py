@@ -2,6 +2,7 @@ import argparse
 import errno
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -179,12 +180,16 @@ def test_a_full_disk_leaves_nothing(reviews, monkeypatch):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
 def test_a_disk_that_fills_while_writing_leaves_nothing(reviews, monkeypatch):
-    def on_full_disk(dir, prefix, suffix):  # noqa: A002
-        part = dir / f"{prefix}{suffix}"
-        part.touch()
-        return os.open("/dev/full", os.O_WRONLY), str(part)
+    open_file = Path.open
 
-    monkeypatch.setattr("tempfile.mkstemp", on_full_disk)
+    def on_full_disk(path, *mode, **options):
+        file = open_file(path, *mode, **options)
+        if mode != ("xb",):
+            return file
+        file.close()
+        return open("/dev/full", "wb")
+
+    monkeypatch.setattr(Path, "open", on_full_disk)
     with pytest.raises(TunebenchError, match="No space left on device"):
         prepare_data(reviews, "--yes")
     assert names(reviews.parent) == ["reviews.jsonl"]
@@ -213,7 +218,7 @@ def test_scripts_read_one_json_object(reviews, capsys):
 def test_the_positive_class_can_be_named(reviews, capsys):
     prepare_data(reviews, "--dry-run", "--json", "--positive-class", "Negative")
     assert json.loads(capsys.readouterr().out)["positive_class"] == "Negative"
-    with pytest.raises(TunebenchError, match="'Neutral' is none of two classes"):
+    with pytest.raises(TunebenchError, match="'Neutral' is not one of two classes"):
         prepare_data(reviews, "--yes", "--positive-class", "Neutral")
     assert names(reviews.parent) == ["reviews.jsonl"]
 

@@ -6,22 +6,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tunebench.errors import DatasetError
-from tunebench.training_data import analysis, preparation
-from tunebench.training_data.proposals import Settings
+from tunebench.formatting import Rates
+from tunebench.training_data import analysis, preparation, steps
+from tunebench.training_data.report import summarise
 from tunebench.training_data.rows import Rows
+from tunebench.training_data.steps import Settings
 
 FILE = Path("f.jsonl")
 
 
 def rows_of(pairs):
-    rows = Rows()
-    for line, (prompt, completion) in enumerate(pairs, 1):
-        rows.append(prompt.encode(), completion.encode(), line)
-    return rows
+    prompts, completions = [prompt for prompt, _ in pairs], [completion for _, completion in pairs]
+    return Rows(prompts, completions, list(range(1, len(pairs) + 1)))
 
 
 def pairs_of(rows):
-    return [(p.decode(), c.decode()) for p, c in zip(rows.prompts, rows.completions, strict=True)]
+    return list(zip(rows.prompts, rows.completions, strict=True))
 
 
 def prepared(pairs, accept=lambda _: True, **options):
@@ -75,8 +75,8 @@ def test_classes_that_look_alike_are_refused_with_their_lines():
         prepared(reviews(labels=("good", "bad", "go\u00adod")))
     assert str(raised.value) == (
         "f.jsonl: the completions ' good' (line 1) and ' go\\xadod' (line 3) differ only by "
-        "spaces, invisible characters or how a letter is encoded: write them alike, or give --task "
-        "generation if they are no classes."
+        "spaces, invisible characters or how a letter is encoded; write them alike, or give --task "
+        "generation if they are not classes."
     )
     assert prepared(reviews(labels=("good", "bad", "go\u00adod")), task="generation")
     assert prepared(reviews(labels=("go\u00adod", "bad\ufe0f")))
@@ -153,14 +153,17 @@ def test_a_completion_prefix_is_cut_but_for_its_space():
 
 
 def test_classes_that_become_equal_are_counted_as_one():
-    with pytest.raises(DatasetError, match="one class only"):
+    with pytest.raises(DatasetError, match="only one class"):
         prepared(reviews(labels=("GOOD", " good")))
 
 
 @pytest.mark.parametrize(
     ("pairs", "words"),
     [
-        ([("a", "x"), ("b", "x")], "all 2 rows have the completion 'x', one class only"),
+        (
+            [("a", "x"), ("b", "x")],
+            "all 2 rows have the completion 'x', so there is only one class",
+        ),
         ([("a", "x"), ("a", "y")], "all 2 rows have the same prompt"),
         ([("a", ""), ("b", " ")], "no rows are left"),
     ],
@@ -203,19 +206,21 @@ def test_the_positive_class_is_not_simply_the_most_frequent(counts, positive):
 
 
 def test_the_stop_is_what_all_labels_end_with():
-    rows = rows_of([("a", " Positive"), ("b", " Negative"), ("c", " Negative")])
-    found = analysis.classes_of(rows)
-    assert found.counts == {"Negative": 2, "Positive": 1}
-    assert (found.stop, found.positive) == ("tive", "Positive")
-    assert analysis.classes_of(rows_of([("a", " x"), ("b", " y")])).stop == "\n"
+    def summary(*labels):
+        pairs = [(str(i), f" {label}") for i, label in enumerate(labels)]
+        return summarise(FILE, rows_of(pairs), "classification", None, Rates(), None)
+
+    found = summary("Positive", "Negative", "Negative")
+    assert found.classes == {"Negative": 2, "Positive": 1}
+    assert (found.stop, found.positive_class) == ("tive", "Positive")
+    assert summary("x", "y").stop == "\n"
 
 
 @given(texts=st.lists(st.text(st.sampled_from("aéêж漢🙂")), min_size=1))
-def test_common_ends_are_whole_characters(texts):
-    encoded = [text.encode() for text in texts]
+def test_common_ends_are_the_longest(texts):
     for end, same in (
-        (analysis.common_beginning(encoded), str.startswith),
-        (analysis.common_ending(encoded), str.endswith),
+        (analysis.common_beginning(texts), str.startswith),
+        (analysis.common_ending(texts), str.endswith),
     ):
         assert all(same(text, end) for text in texts)
         size = len(end) + 1
@@ -223,11 +228,15 @@ def test_common_ends_are_whole_characters(texts):
         assert len(longer) > 1 or texts[0] == end or min(map(len, texts)) == len(end)
 
 
-@given(pairs=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy"))))
-def test_firsts_are_those_of_pandas(pairs):
-    flags = analysis.firsts(rows_of(pairs))
+@given(pairs=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy")), min_size=1))
+def test_duplicates_are_those_of_pandas(pairs):
+    rows = rows_of(pairs)
+    proposal = steps.duplicates(rows, Settings())
+    if proposal:
+        proposal.apply()
     frame = pd.DataFrame(pairs, columns=["p", "c"])
-    assert [not flag for flag in flags] == frame.duplicated().tolist()
+    assert rows.places == [i + 1 for i in frame.index[~frame.duplicated()]]
+    assert pairs_of(rows) == [pairs[i - 1] for i in rows.places]
 
 
 @given(texts=st.lists(st.text()))
@@ -235,4 +244,4 @@ def test_capitals_are_counted_as_python_knows_them(texts):
     joined = "".join(texts)
     upper = sum(c.isalpha() and c.isupper() and c.lower() != c for c in joined)
     lower = sum(c.isalpha() and c.islower() for c in joined)
-    assert analysis.mostly_upper([t.encode() for t in texts]) == (upper * 2 > lower)
+    assert analysis.mostly_upper(texts) == (upper * 2 > lower)

@@ -12,9 +12,7 @@ def rows_in(tmp_path, name, content, **options):
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     rows = read_rows(path, **options)
-    return [
-        (p.decode(), c.decode()) for p, c in zip(rows.prompts, rows.completions, strict=True)
-    ], rows
+    return list(zip(rows.prompts, rows.completions, strict=True)), rows
 
 
 @pytest.mark.parametrize(
@@ -29,6 +27,9 @@ def rows_in(tmp_path, name, content, **options):
         ("f.csv", "prompt,completion\na,b\n\nü,ж\n"),
         ("f.CSV", "\ufeffCompletion , id,PROMPT\r\nb,1,a\r\nж,2,ü"),
         ("f.tsv", 'prompt\tcompletion\n"a"\tb\nü\tж'),
+        ("f.csv", "prompt;completion\na;b\nü;ж\n"),
+        ("f.csv", "sep=|\r\nid|prompt|completion\r\n1,5|a|b\r\n2|ü|ж\r\n"),
+        ("f.tsv", "prompt,completion\na,b\nü,ж\n"),
     ],
 )
 def test_every_format_gives_the_same_rows(tmp_path, name, content):
@@ -58,7 +59,7 @@ def test_null_and_nan_are_empty(tmp_path):
 
 def test_a_row_knows_its_line(tmp_path):
     _, rows = rows_in(tmp_path, "f.csv", 'prompt,completion\n"a\nb",c\n\nd,e\n')
-    assert list(rows.lines) == [2, 5]
+    assert (rows.places, rows.unit) == ([2, 5], "line")
 
 
 def test_chat_records_stand_as_they_stood(tmp_path):
@@ -66,8 +67,8 @@ def test_chat_records_stand_as_they_stood(tmp_path):
     line += '{"role":"assistant","content":"ja"}]}'
     (tmp_path / "f.jsonl").write_text(line + "\n")
     rows = read_rows(tmp_path / "f.jsonl")
-    assert rows.chat == [line.encode() + b"\n"]
-    assert rows.completions == [b"ja"]
+    assert rows.chat == [line + "\n"]
+    assert rows.completions == ["ja"]
 
 
 def messages(*turns):
@@ -79,38 +80,44 @@ def messages(*turns):
     [
         ("f.jsonl", GOOD + "{broken\n", "line 2: this is not JSON"),
         ("f.jsonl", GOOD + GOOD + "[1, 2]\n", "line 3: this is not a JSON object"),
-        ("f.jsonl", GOOD + '{"prompt": "a"}\n', "line 2: there is no key 'completion'"),
-        ("f.jsonl", GOOD + '{"prompt": 3, "completion": "b"}', "line 2: the prompt is 3, not a"),
-        ("f.jsonl", '{"prompt": "a", "completion": [1]}', r"line 1: the completion is \[1\]"),
-        ("f.jsonl", '{"prompt": "a", "completion": true}', "line 1: the completion is true"),
-        ("f.jsonl", GOOD + "\n" + GOOD.replace("a", r"\ud800"), r"line 3: '\\ud800' is no char"),
+        ("f.jsonl", GOOD + '{"prompt": "a"}\n', "line 2: there is no column 'completion'"),
+        ("f.jsonl", GOOD + '{"prompt": 3, "completion": "b"}', "line 2: .*'prompt' holds 3, not"),
+        (
+            "f.jsonl",
+            '{"prompt": "a", "completion": [1]}',
+            r"line 1: .*'completion' holds \[1\]",
+        ),
+        ("f.jsonl", '{"prompt": "a", "completion": true}', "line 1: .*'completion' holds true"),
+        (
+            "f.jsonl",
+            GOOD + "\n" + GOOD.replace("a", r"\ud800"),
+            "line 3: column 'prompt' holds half",
+        ),
         ("f.jsonl", GOOD.encode() + GOOD.replace("a", "é").encode("latin-1"), "line 2.*UTF-8"),
         ("f.jsonl", "[" * 100_000, "line 1: this is not JSON"),
         ("f.jsonl", "", "holds no rows"),
         ("f.jsonl", "\n\n", "holds no rows"),
         ("f.jsonl", GOOD.encode("utf-16"), "UTF-16"),
         ("f.json", '{"a": [1,\n2}', "line 2: this is not JSON"),
-        ("f.json", "3", "no list of records"),
+        ("f.json", "3", "must be a list of records"),
         ("f.csv", "", "the file is empty"),
         ("f.csv", "prompt,completion\n", "holds no rows"),
         ("f.csv", "prompt,label\na,b\n", "line 1: there is no column 'completion' among"),
-        ("f.csv", "prompt;completion\na;b\n", "line 1: the columns are set apart by a semicolon"),
-        ("f.tsv", "prompt,completion\na,b\n", "line 1: the columns are set apart by a comma"),
         ("f.csv", "Prompt,PROMPT,completion\na,b,c\n", "2 columns are called 'prompt'"),
         ("f.csv", "prompt,completion\na,b\nc,d,e\n", "line 3: there are 3 values under 2"),
-        ("f.csv", 'prompt,completion\na,b\n"c,d\n', "line 3: the table is broken"),
+        ("f.csv", 'prompt,completion\na,b\n"c,d\n', "line 3: the row that begins here is broken"),
         ("f.csv", b"prompt,completion\na,b\n\xff,d\n", "line 3.*UTF-8"),
         ("f.txt", b"a\n\xff\n", "line 2.*UTF-8"),
         ("f.parquet", GOOD, "are not read"),
         ("f", GOOD, "are not read"),
-        ("f.xlsx", "no workbook", "openpyxl|no workbook"),
+        ("f.xlsx", "no workbook", "openpyxl|not a workbook"),
         ("f.jsonl", GOOD + messages(("user", "a"), ("assistant", "b")), "line 2: some records"),
         ("f.jsonl", messages(("user", "a"), ("assistant", "b")) + "\n" + GOOD, "line 2: some rec"),
-        ("f.jsonl", '{"messages": []}', "a list of two messages"),
+        ("f.jsonl", '{"messages": []}', "a list of two or more"),
         ("f.jsonl", messages(("user", "a"), ("user", "b")), "the last message"),
         ("f.jsonl", messages(("usr", "a"), ("assistant", "b")), "message 1 has the role 'usr'"),
-        ("f.jsonl", messages(("user", "a"), ("assistant", None)), "message 2 says nothing"),
-        ("f.jsonl", '{"messages": [1, 2]}', "message 1 is no object"),
+        ("f.jsonl", messages(("user", "a"), ("assistant", None)), "message 2 is empty"),
+        ("f.jsonl", '{"messages": [1, 2]}', "message 1 is not an object"),
     ],
 )
 def test_bad_input_is_one_sentence_that_names_the_place(tmp_path, name, content, words):

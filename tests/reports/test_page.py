@@ -3,19 +3,17 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
-from importlib.util import find_spec
 from itertools import pairwise
 
 import pytest
 
 from tunebench.errors import ResultsError
-from tunebench.reports.page import report, write_report
+from tunebench.reports.page import report, sections, write_report
+from tunebench.reports.page.blocks import paragraph
+from tunebench.reports.page.section import Section
 
 from .made_results import cell, document, experiment, imdb_like, job, many, uplift
 
-with_charts = pytest.mark.skipif(
-    find_spec("matplotlib") is None, reason="the extra figures is not installed"
-)
 VOID = {"meta", "link", "input", "br", "path", "use"}
 
 
@@ -83,10 +81,7 @@ def imdb():
 
 
 def made(results, **options):
-    """A page without charts, for matplotlib takes its time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tunebench.reports.page.rendering._drawings", lambda: None)
-        return Page(report(results, **options))
+    return Page(report(results, **options))
 
 
 def small(n=3, **parts):
@@ -117,6 +112,25 @@ def test_the_sections_come_in_order(imdb):
     ]
     targets = [link["href"][1:] for link in imdb.all("a")]
     assert set(targets) <= {element.get("id") for element in imdb.elements}
+
+
+def test_a_section_is_added_to_the_list_alone(monkeypatch):
+    longest = Section(
+        "longest",
+        "The longest item",
+        lambda view: [paragraph(max(view.experiment["items"]))] if view.cells else [],
+    )
+    monkeypatch.setattr(sections, "SECTIONS", (longest, *sections.SECTIONS))
+    page = made(small())
+    assert page.sections()[:2] == ["The longest item", "What was measured"]
+    assert "The longest item movie-reviews/00002" in page.words()
+    assert page.one("a", href="#x1-longest")["text"] == page.one("h2", id="x1-longest")["text"]
+    assert "The longest item" not in made(document([])).words()
+
+
+def test_every_section_has_an_anchor_of_its_own():
+    anchors = [section.anchor for section in sections.SECTIONS]
+    assert len(anchors) == len(set(anchors))
 
 
 def test_every_table_has_a_caption_and_every_heading_a_scope(imdb):
@@ -173,7 +187,6 @@ def test_numbers_are_written_as_in_the_results():
     assert "<0.0001" in page.words()
 
 
-@with_charts
 def test_charts_say_what_they_show_and_have_a_table(imdb):
     charts = imdb.all("svg")
     assert len(charts) == 4 + 3
@@ -184,20 +197,21 @@ def test_charts_say_what_they_show_and_have_a_table(imdb):
         assert "table" in imdb.one("desc", id=description)["text"]
 
 
-@with_charts
-def test_text_stays_text_and_colours_come_from_the_page(imdb):
+def test_charts_have_no_style_of_their_own(imdb):
     drawn = "".join(re.findall(r"<svg.*?</svg>", imdb.source, re.DOTALL))
     assert "ft2000-label_logprobs" in drawn
-    assert "math" not in drawn
-    assert not re.search(r"#[0-9a-f]{6}\b|style=|<style|<metadata|font-family", drawn)
+    assert not re.search(r"#|style|fill|stroke|font|url", drawn)
     sheet = imdb.one("style")["text"]
-    rules = sheet[sheet.index(".d1{") :]
-    assert "#" not in rules
-    assert "DejaVu" not in rules
-    used = set(re.findall(r"var\(--([\w-]+)\)", rules))
-    assert used >= {"ink", "muted", "grid", "series-1"}
-    light, dark = sheet.split("@media (prefers-color-scheme: dark)")[:2]
-    for name in used:
+    used = {name for found in re.findall(r'class="([^"]*)"', drawn) for name in found.split()}
+    assert used >= {"line", "mark", "hollow", "reference", "grid", "series-1", "series-5", "dash-2"}
+    # A series' first dashes are none.
+    assert {name for name in used - {"dash-1"} if f".{name}" not in sheet} == set()
+
+
+def test_colours_of_charts_are_there_in_both_schemes(imdb):
+    sheet = imdb.one("style")["text"]
+    light, dark, _ = re.split(r":root \{|@media print", sheet.replace("@media (prefers", "", 1))[1:]
+    for name in set(re.findall(r"var\(--([\w-]+)\)", sheet)):
         assert f"--{name}:" in light
         assert f"--{name}:" in dark
 
@@ -302,21 +316,21 @@ def test_a_value_of_a_cell_may_be_missing_or_null(name):
 
 
 def test_the_least_that_results_can_hold():
-    assert "The results hold no experiment." in made({"version": 2}).words()
+    assert "The results have no experiment." in made({"version": 2}).words()
 
 
 def test_without_answers_by_item_the_page_says_so():
     page = made(small() | {"experiments": [{"name": "imdb"}]})
-    assert "The results hold no answers by item." in page.words()
+    assert "The results have no answers by item." in page.words()
 
 
-@with_charts
 @pytest.mark.parametrize("skill", [0.0, 1.0], ids=["all wrong", "all right"])
 @pytest.mark.parametrize("n", [1, 20])
 def test_extremes_are_drawn(skill, n):
     first, second = cell("tiny", n, skill=skill), cell("tiny", n, size=300, skill=skill)
     page = Page(report(document([first, second], uplifts=[uplift(second, first)])))
     assert len(page.all("svg")) == 4
+    assert "nan" not in page.source.partition("<main")[2].partition("<script")[0]
     assert f"{skill:.3f}" in page.words()
 
 
@@ -370,7 +384,6 @@ def test_errors_are_shown():
     assert "tiny-9shot no such" in page.words()
 
 
-@with_charts
 def test_a_thousand_cells_give_whole_tables_and_bounded_charts():
     page = Page(report(many(50, 20, 100)))
     assert "The chart shows the 60 of highest accuracy of 1,000 cells" in page.words()
@@ -395,31 +408,13 @@ def test_more_labels_than_digits_are_kept():
     assert data["cells"][0]["answers"] == [69, -1]
 
 
-def test_without_matplotlib_the_page_says_which_extra_draws(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    page = Page(report(imdb_like(4)))
-    assert not page.all("svg")
-    assert "pip install 'tunebench[figures]'" in page.words()
-
-
-def test_a_readers_own_settings_of_matplotlib_change_nothing():
-    matplotlib = pytest.importorskip("matplotlib", reason="the extra figures is not installed")
-    results = small()
-    before = report(results)
-    with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "path", "axes.grid": True}):
-        assert report(results) == before
-
-
-@with_charts
 @pytest.mark.parametrize("losses", [[12.0, 0.1, 0.05], [1.0, 0.9, 0.8], [1.0, 0.0, 0.5]])
 def test_losses_of_many_sizes_stay_readable(losses):
     curve = [{"step": step, "training_loss": loss} for step, loss in enumerate(losses)]
     page = report(small(jobs=[job("tiny", 300) | {"curve": curve}]))
     assert ("loss, logarithmic" in page) == (losses[0] == 12)
-    assert "math" not in page.partition("<main")[2].partition("<script")[0]
 
 
-@with_charts
 def test_names_that_xml_cannot_hold_or_that_look_like_formulas_are_drawn():
     page = Page(report(document([cell("a\x00b$\\frac$", 3), cell("模型", 3, size=300)])))
     assert len(page.all("svg")) == 3
@@ -433,14 +428,17 @@ def test_a_lone_surrogate_is_written(tmp_path):
 @pytest.mark.parametrize(
     ("results", "sentence"),
     [
-        ({"version": 1, "cells": []}, "These are not results of version 2; write them again"),
-        ({"version": 2, "cells": [3]}, "'cells' of the results is no list of objects"),
+        (
+            {"version": 1, "cells": []},
+            "these are not results of version 2; write the results again with",
+        ),
+        ({"version": 2, "cells": [3]}, "'cells' must be a list of objects; write"),
         ({"version": 2, "cells": {}}, None),
-        ({"version": 2, "cells": [{"cell": "a"}]}, "Entry 1 of 'cells' has no 'experiment'"),
-        ({"version": 2, "uplifts": "abc"}, "'uplifts' of the results is no list of objects"),
+        ({"version": 2, "cells": [{"cell": "a"}]}, "entry 1 of 'cells' has no 'experiment'"),
+        ({"version": 2, "uplifts": "abc"}, "'uplifts' must be a list of objects; write"),
     ],
 )
-def test_what_is_no_result_is_refused_in_a_sentence(results, sentence):
+def test_wrong_results_are_an_error(results, sentence):
     if sentence is None:
         made(results)
         return
@@ -457,10 +455,10 @@ def test_a_page_that_cannot_be_made_leaves_the_old_one(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_importing_the_page_imports_neither_templates_nor_plotting():
+def test_importing_the_page_imports_no_templates():
     code = (
         "import sys, tunebench.reports.page, tunebench.cli.main\n"
-        "print([m for m in ('jinja2', 'matplotlib', 'markupsafe') if m in sys.modules])"
+        "print([m for m in ('jinja2', 'markupsafe') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -191,7 +191,6 @@ def test_a_thousand_cells_stay_usable(driver, pages):
 @pytest.mark.parametrize("width", [320, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_its_window_in_both_schemes(driver, pages, width, scheme):
-    pytest.importorskip("matplotlib", reason="the extra figures is not installed")
     look(driver, scheme, width)
     driver.get(pages["whole"])
     inner, content = driver.execute_script(

@@ -6,7 +6,7 @@ import pytest
 
 from tunebench.errors import ResultsError
 from tunebench.reports.trackers import to_tensorboard, to_wandb
-from tunebench.statistics.learning_curves import read_curve
+from tunebench.statistics import read_curve
 
 CONFIG = {"id": "ftjob-1", "hyperparameters": {"n_epochs": 2}}
 SUMMARY = {"status": "succeeded", "fine_tuned_model": "ft:m"}

@@ -5,9 +5,11 @@ one line, and this one must still be read.
 """
 
 import contextlib
+import os
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -46,10 +48,17 @@ def serving(sources, dtype="float32", *, deterministic=False, api_key=None):
     from tunebench.server.http.app import create_app
     from tunebench.server.inference.models import ModelRegistry, choose_dtype
     from tunebench.server.inference.queue import Worker
+    from tunebench.server.tuning.fine_tuned import FineTunedModels
+    from tunebench.server.tuning.job_queue import JobQueue
+    from tunebench.server.tuning.storage import Storage
 
     registry = ModelRegistry(sources, choose_dtype(dtype))
     worker = Worker(batch_tokens=1024, deterministic=deterministic)
-    app = create_app(registry, worker, api_key=api_key, max_body=1 << 20)
+    # This folder is never created: no test uploads a file here.
+    storage = Storage(Path(os.environ["TUNEBENCH_DATA_DIR"]) / "none")
+    queue = JobQueue(FineTunedModels(storage, registry), slots=1, kept_bytes=0)
+    limits = {"max_body": 1 << 20, "max_file": 1 << 20}
+    app = create_app(registry, worker, queue, api_key=api_key, **limits)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -62,6 +71,7 @@ def serving(sources, dtype="float32", *, deterministic=False, api_key=None):
     finally:
         server.should_exit = True
         thread.join(120)
+        queue.close()
         assert worker.close(120)
 
 

@@ -32,7 +32,7 @@ def test_greedy_tokens_and_their_logprobs(client, name, oracle):
             )
 
 
-def test_a_shared_head_gives_what_no_cache_gives(client, served, name, oracle):
+def test_a_cached_head_gives_the_same_answer_as_no_cache(client, served, name, oracle):
     model = served.registry.get(name)
     model.prefixes.clear()
     for text in TEXTS:
@@ -77,7 +77,7 @@ def test_echo_with_a_continuation_keeps_counting_offsets(served, name):
     assert echoed.logprobs.text_offset[-4:] == [9 + o for o in plain.logprobs.text_offset]
 
 
-def test_logit_bias_moves_logprobs_before_they_are_reported(client, name, oracle):
+def test_reported_logprobs_include_the_logit_bias(client, name, oracle):
     ids = oracle.ids("a film ->")
     bias = {270: 100, 280: 100}
     choice = client.completions.create(
@@ -95,7 +95,7 @@ def test_logit_bias_moves_logprobs_before_they_are_reported(client, name, oracle
     assert choice.logprobs.tokens[0] == oracle.tokenizer.decode([int(row.argmax())])
 
 
-def test_token_ids_are_a_prompt_as_their_text_is(client, name, oracle):
+def test_a_prompt_of_token_ids_is_answered_as_its_text(client, name, oracle):
     settings = {"model": name, "max_tokens": 5, "temperature": 0}
     ids = oracle.ids("a film ->")
     by_ids = client.completions.create(prompt=ids, **settings)
@@ -106,7 +106,7 @@ def test_token_ids_are_a_prompt_as_their_text_is(client, name, oracle):
     assert [choice.text for choice in two.choices] == [by_text.choices[0].text] * 2
 
 
-def test_a_prompt_longer_than_a_piece_is_computed_in_several(client, name, oracle):
+def test_a_long_prompt_is_computed_in_several_pieces(client, name, oracle):
     prompt = "film was good and bad " * 300
     ids = oracle.ids(prompt)[:1900]
     choice = client.completions.create(

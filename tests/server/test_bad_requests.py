@@ -79,7 +79,7 @@ def test_a_bad_parameter_is_named(served, change, param):
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
 @pytest.mark.parametrize("key", ["temperature", "top_p", "logit_bias"])
-def test_numbers_that_are_none_are_refused(served, key, value):
+def test_nan_and_infinity_are_refused(served, key, value):
     inner = f'{{"5": {value}}}' if key == "logit_bias" else value
     body = f'{{"model": "tiny-llama", "prompt": "a", "{key}": {inner}}}'
     headers = {"content-type": "application/json"}
@@ -95,7 +95,7 @@ def test_half_a_surrogate_pair_is_refused(served):
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"[1]", b'"text"', b"null", b"\xff\xfe", b"[" * 9999])
-def test_a_body_that_is_no_json_object_is_refused(served, body):
+def test_a_body_that_is_not_a_json_object_is_refused(served, body):
     headers = {"content-type": "application/json"}
     status, _ = refused(served, "/completions", content=body, headers=headers)
     assert status == 400
@@ -106,7 +106,7 @@ def test_a_missing_parameter_is_named(served):
     assert (status, error["param"]) == (400, "prompt")
 
 
-def test_an_unknown_model_is_told_which_there_are(served):
+def test_the_error_for_an_unknown_model_lists_the_models(served):
     status, error = refused(served, "/completions", json=GOOD | {"model": "davinci"})
     assert (status, error["code"], error["param"]) == (404, "model_not_found", "model")
     assert "tiny-llama, tiny-gemma" in error["message"]
@@ -122,7 +122,7 @@ def test_the_sdk_raises_its_own_errors(client):
 
 
 @pytest.mark.parametrize(("prompt", "max_tokens"), [([5] * 2048, 1), ([5], 2048)])
-def test_a_context_that_is_too_long_is_told_with_its_numbers(served, prompt, max_tokens):
+def test_the_error_for_a_long_prompt_names_its_length_and_the_limit(served, prompt, max_tokens):
     change = {"prompt": prompt, "max_tokens": max_tokens}
     status, error = refused(served, "/completions", json=GOOD | change)
     assert (status, error["code"]) == (400, "context_length_exceeded")
@@ -146,6 +146,13 @@ def test_a_context_that_is_too_long_is_told_with_its_numbers(served, prompt, max
 def test_a_bad_chat_parameter_is_named(served, change, param):
     status, error = refused(served, "/chat/completions", json=CHAT | change)
     assert (status, error["param"]) == (400, param)
+
+
+def test_a_nested_parameter_is_named_with_its_place(served):
+    messages = [*CHAT["messages"], {"role": "user", "content": "a", "name": "b"}]
+    _, error = refused(served, "/chat/completions", json=CHAT | {"messages": messages})
+    assert error["param"] == "messages"
+    assert error["message"].startswith("The parameter messages.1.name is not supported here")
 
 
 @pytest.mark.parametrize("body", [{}, {"prompt": "a", "messages": CHAT["messages"]}])
@@ -194,7 +201,7 @@ def test_a_missing_or_wrong_key_is_refused_and_the_right_one_works(guarded):
         guarded.client(api_key="wrong").models.list()
 
 
-def test_an_inner_error_is_a_sentence_and_the_server_lives_on(served, client, monkeypatch):
+def test_after_an_internal_error_the_server_still_answers(served, client, monkeypatch):
     model = served.registry.get("tiny-llama")
     with monkeypatch.context() as patch:
         patch.setattr(model, "forward", lambda *_: 1 / 0)
@@ -205,7 +212,7 @@ def test_an_inner_error_is_a_sentence_and_the_server_lives_on(served, client, mo
     assert client.completions.create(**GOOD).choices
 
 
-def test_weights_that_cannot_be_loaded_are_told(broken):
+def test_weights_that_cannot_be_loaded_are_an_error(broken):
     status, error = refused(broken, "/completions", json=GOOD | {"model": "broken"})
     assert (status, error["code"]) == (500, "model_not_loaded")
     assert "config.json" in error["message"]

@@ -1,4 +1,4 @@
-"""The protocol: shapes, counts, stop texts, sampling, chat, tokens."""
+"""The API of completions and chat: shapes, counts, stop texts, sampling, tokens."""
 
 import concurrent.futures
 
@@ -62,7 +62,7 @@ def test_the_earliest_of_several_stop_texts_ends(client):
     assert complete(client, stop=[text[6:8], text[2:4]]).choices[0].text == text[:2]
 
 
-def test_the_models_own_end_is_no_text_but_is_reported(client):
+def test_the_end_token_is_reported_but_not_part_of_the_text(client):
     choice = complete(client, logit_bias={"1": 100}, logprobs=1).choices[0]
     assert (choice.text, choice.finish_reason) == ("", "stop")
     assert choice.logprobs.tokens == ["<eos>"]
@@ -90,7 +90,7 @@ def test_n_samples_of_one_seed_differ(client):
     assert len({choice.text for choice in choices}) == 3
 
 
-def test_no_seed_draws_anew(client):
+def test_without_a_seed_answers_differ(client):
     texts = {complete(client, temperature=1.5).choices[0].text for _ in range(3)}
     assert len(texts) > 1
 
@@ -100,7 +100,7 @@ def test_narrow_sampling_is_greedy(client, narrow):
     assert complete(client, **narrow).choices[0].text == complete(client).choices[0].text
 
 
-def test_logprobs_zero_reports_the_tokens_alone(client):
+def test_logprobs_zero_reports_only_the_chosen_tokens(client):
     logprobs = complete(client, logprobs=0, max_tokens=2).choices[0].logprobs
     assert len(logprobs.tokens) == len(logprobs.token_logprobs) == 2
     assert logprobs.top_logprobs is None
@@ -123,7 +123,7 @@ def test_concurrent_requests_get_their_own_answers(client):
     assert together == alone
 
 
-def test_chat_goes_through_the_template(client):
+def test_chat_uses_the_template(client):
     settings = {"model": "tiny-llama", "max_completion_tokens": 6, "temperature": 0}
     chat = client.chat.completions.create(
         messages=[{"role": "user", "content": "a film"}], logprobs=True, top_logprobs=3, **settings
@@ -154,7 +154,7 @@ def test_chat_takes_text_parts_stop_and_n(client):
 
 
 @pytest.mark.parametrize("path", ["/tokenize", "/v1/tokenize"])
-def test_a_continuations_ids_come_without_a_first_token(served, path):
+def test_tokenize_adds_no_first_token_by_default(served, path):
     url = served.url.removesuffix("/v1") + path
     body = {"model": "tiny-gemma", "prompt": " good"}
     ids = served.registry.get("tiny-gemma").tokenizer(" good")["input_ids"]
@@ -169,7 +169,7 @@ def test_messages_are_tokenized_by_the_template(served):
     assert httpx2.post(served.url + "/tokenize", json=body).json()["tokens"] == ids
 
 
-def test_nobody_is_computed_for_after_leaving(client, served, monkeypatch):
+def test_after_a_disconnect_nothing_more_is_computed(client, served, monkeypatch):
     model = served.registry.get("tiny-llama")
     passes = []
     forward = model.forward

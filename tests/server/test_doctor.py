@@ -27,7 +27,7 @@ id = "{model}"
 """
 
 
-def test_the_local_provider_is_found_to_do_what_it_does(deterministic, capsys):
+def test_doctor_finds_what_the_local_provider_supports(deterministic, capsys):
     code = main(["doctor", deterministic.url, "--model", "tiny-llama", "--json"])
     (provider,) = json.loads(capsys.readouterr().out)["providers"]
     found = {(f["name"], f["endpoint"]): f["found"] for f in provider["findings"]}
@@ -38,7 +38,7 @@ def test_the_local_provider_is_found_to_do_what_it_does(deterministic, capsys):
     assert provider["table"]["supports"] == ["lists", "logprobs", "logit_bias", "tokenize"]
 
 
-def test_a_model_without_a_chat_template_is_found_to_have_no_chat(deterministic, capsys):
+def test_doctor_finds_no_chat_without_a_chat_template(deterministic, capsys):
     main(["doctor", deterministic.url, "--model", "tiny-gemma", "--json"])
     (provider,) = json.loads(capsys.readouterr().out)["providers"]
     found = {f["name"] for f in provider["findings"] if f["found"]}
@@ -47,7 +47,7 @@ def test_a_model_without_a_chat_template_is_found_to_have_no_chat(deterministic,
 
 
 @pytest.mark.parametrize(("model", "code"), [("tiny-llama", 0), ("tiny-lama", 2)])
-def test_an_experiment_is_held_against_it(deterministic, capsys, tmp_path, model, code):
+def test_doctor_checks_the_models_of_an_experiment(deterministic, capsys, tmp_path, model, code):
     path = tmp_path / "experiment.toml"
     path.write_text(EXPERIMENT.format(url=deterministic.url, model=model))
     assert main(["doctor", str(tmp_path)]) == code

@@ -1,4 +1,4 @@
-"""From a file to a fine-tuned model, through the strict SDK and a server's command."""
+"""From a file to a fine-tuned model, with the strict SDK against the server's command."""
 
 import base64
 import contextlib
@@ -94,7 +94,7 @@ def job(client, file):
     return found
 
 
-def test_a_file_comes_back_as_it_went(client, file):
+def test_a_downloaded_file_equals_the_uploaded_one(client, file):
     assert client.files.retrieve(file.id) == file
     assert client.files.content(file.id).read() == DATA
     assert (file.bytes, file.filename, file.purpose) == (len(DATA), "reviews.jsonl", "fine-tune")
@@ -116,7 +116,7 @@ def test_files_are_listed_in_pages(client, file):
         client.files.content(more[0].id)
 
 
-def test_a_job_tells_what_it_was_given(job, file):
+def test_a_job_shows_its_parameters(job, file):
     assert job.model == "tiny-llama"
     assert (job.training_file, job.validation_file, job.seed) == (file.id, file.id, 5)
     given = job.hyperparameters.model_dump()
@@ -128,7 +128,7 @@ def test_a_job_tells_what_it_was_given(job, file):
     assert job.metadata["experiment"] == "films"
 
 
-def test_events_tell_the_steps_and_which_epoch_is_served(client, job):
+def test_events_show_each_step_and_the_epoch_that_is_served(client, job):
     events = list(client.fine_tuning.jobs.list_events(job.id, limit=3))
     assert events[0].message == "The job has successfully completed"
     assert events[-1].message.startswith("Created fine-tuning job")
@@ -158,7 +158,7 @@ def test_every_epoch_has_a_checkpoint_that_answers(client, job):
     assert len({tuple(ask(one.fine_tuned_model_checkpoint)) for one in checkpoints}) == 3
 
 
-def test_the_result_file_is_base64_csv_with_a_row_a_step(client, job):
+def test_the_result_file_is_base64_csv_with_a_row_per_step(client, job):
     [name] = job.result_files
     assert client.files.retrieve(name).purpose == "fine-tune-results"
     text = base64.b64decode(client.files.content(name).read(), validate=True).decode()
@@ -171,7 +171,7 @@ def test_the_result_file_is_base64_csv_with_a_row_a_step(client, job):
     assert int(rows[-1]["elapsed_examples"]) == 3 * len(ROWS)
 
 
-def test_base_and_adapter_in_turn_give_their_own_answers(client, job, tiny_folders, folder):
+def test_base_and_adapter_answer_in_turn_without_mixing(client, job, tiny_folders, folder):
     import peft
     import torch
     import transformers
@@ -237,7 +237,7 @@ def test_a_job_that_is_created_twice_with_a_key_is_one(client, file):
         for event in client.fine_tuning.jobs.list_events(third.id)
         if "is served" in event.message
     ]
-    assert why.startswith("Epoch 1 of 1 is served: it is the last")
+    assert why.startswith("Epoch 1 of 1 is served: the last one")
 
     name = found.fine_tuned_model
     assert client.models.retrieve(name).id == name
@@ -261,7 +261,7 @@ def chats(client):
     return client.files.create(file=("chats.jsonl", lines.encode()), purpose="fine-tune")
 
 
-def test_a_model_learns_from_messages_how_to_answer(client, chats):
+def test_a_model_learns_from_messages(client, chats):
     options = {"n_epochs": 5, "learning_rate_multiplier": 20}
     made = client.fine_tuning.jobs.create(
         model="tiny-llama",
@@ -287,8 +287,8 @@ def test_a_model_learns_from_messages_how_to_answer(client, chats):
     assert said[found.fine_tuned_model].finish_reason == "stop"
 
 
-def test_a_model_without_a_template_fails_on_messages_in_a_sentence(client, chats):
+def test_messages_for_a_model_without_a_template_fail_the_job(client, chats):
     made = client.fine_tuning.jobs.create(model="tiny-gemma", training_file=chats.id)
     found = ended(client, made)
     assert found.status == "failed"
-    assert "has no chat template and cannot be trained on messages" in found.error.message
+    assert found.error.message.startswith("the model has no chat template; use prompts and")

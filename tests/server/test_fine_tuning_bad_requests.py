@@ -1,13 +1,16 @@
-"""Bad files and bad jobs: a sentence in OpenAI's shape, and nothing half-made left behind."""
+"""Bad files and bad jobs: an error in OpenAI's shape, and nothing unfinished is left."""
 
+import contextlib
 import json
 import os
 import re
 import resource
+import select
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -15,7 +18,9 @@ import pytest
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
 GOOD = b'{"prompt": "a ->", "completion": " b"}\n{"prompt": "c ->", "completion": " d"}\n'
-LIMIT = 300_000
+LIMIT = 3_000_000
+FORM = 1 << 16
+FILE_PART = b'Content-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n'
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +78,29 @@ def chat(*roles):
 
 
 def left(folder):
-    """Contents without a row, and uploads without an end."""
+    """Contents of files, with a row in the database or without."""
     return [path.name for path in (folder / "files").glob("*")]
+
+
+def received(process):
+    """Bytes in temporary files without a name, as that of an upload."""
+    size = 0
+    for file in Path(f"/proc/{process.pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if os.readlink(file).endswith(" (deleted)"):
+                size += file.stat().st_size
+    return size
+
+
+@contextlib.contextmanager
+def started_upload(url, *headers):
+    """A connection on which a form with a file has begun."""
+    host, port = url.removeprefix("http://").removesuffix("/v1").split(":")
+    head = ["POST /v1/files HTTP/1.1", "Host: x", *headers]
+    head += ["Content-Type: multipart/form-data; boundary=b", "", ""]
+    with socket.create_connection((host, int(port)), timeout=120) as connection:
+        connection.sendall("\r\n".join(head).encode())
+        yield connection
 
 
 @pytest.fixture(scope="module")
@@ -85,24 +111,24 @@ def good(url):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (GOOD + b'{"prompt": "a', "Line 3 is not valid JSON"),
-        (GOOD + b"\n\n[1]\n", "Line 5 is not a JSON object"),
-        (GOOD + b'{"prompt": "a \xff", "completion": "b"}', "Line 3 is not UTF-8"),
-        (b'{"prompt": "a"}', "Line 1 has no completion"),
-        (GOOD + b'{"completion": "a"}', "Line 3 has no prompt"),
-        (b'{"messages": []}', "Line 1 has messages that are no list of two or more"),
-        (chat("user", "user"), "Line 1 does not end with a message of the assistant's"),
-        (chat("robot", "assistant"), "Line 1 has a message 1 without a known role"),
-        (chat("user", "assistant", "assistant"), 'give it "weight": 0'),
-        (chat("user", "assistant") + GOOD, "Line 2 is not of the kind of the first one"),
-        (b'{"messages": [{"role": "user", "content": ""}, 5]}', "an empty message 1 content"),
-        (b'{"prompt": "a", "completion": ""}', "Line 1 has an empty completion"),
-        (b'{"prompt": 5, "completion": "b"}', "Line 1 has a prompt that is not text"),
-        (b'{"prompt": "a\\ud800", "completion": "b"}', "half of a surrogate pair in its prompt"),
-        (b'{"prompt": "a", "completion": "b", "label": 1}', "has 'label', which this server"),
-        (b"[" * 100_000, "Line 1 is not valid JSON"),
-        (b"", "The file is empty"),
-        (b"\n  \n", "The file is empty"),
+        (GOOD + b'{"prompt": "a', "line 3: this is not valid JSON"),
+        (GOOD + b"\n\n[1]\n", "line 5: this is not a JSON object"),
+        (GOOD + b'{"prompt": "a \xff", "completion": "b"}', "line 3: the text is not UTF-8"),
+        (b'{"prompt": "a"}', "line 1: the completion is missing"),
+        (GOOD + b'{"completion": "a"}', "line 3: the prompt is missing"),
+        (b'{"messages": []}', "line 1: messages must be a list of at least two"),
+        (chat("user", "user"), "line 1: the last message must be the assistant's"),
+        (chat("robot", "assistant"), "line 1, message 1: the role must be one of system"),
+        (chat("user", "assistant", "assistant"), 'give an earlier one "weight": 0'),
+        (chat("user", "assistant") + GOOD, "line 2: the form differs from the first line's"),
+        (b'{"messages": [{"role": "user", "content": ""}, 5]}', "message 1: the content is empty"),
+        (b'{"prompt": "a", "completion": ""}', "line 1: the completion is empty"),
+        (b'{"prompt": 5, "completion": "b"}', "line 1: the prompt must be a text"),
+        (b'{"prompt": "a\\ud800", "completion": "b"}', "the prompt holds half of a surrogate pair"),
+        (b'{"prompt": "a", "completion": "b", "label": 1}', "'label' is not supported"),
+        (b"[" * 100_000, "line 1: this is not valid JSON"),
+        (b"", "the file is empty"),
+        (b"\n  \n", "the file is empty"),
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else "",
 )
@@ -113,7 +139,7 @@ def test_a_bad_file_is_refused_with_its_line(url, folder, good, content, message
     assert left(folder) == [good]
 
 
-def test_a_file_over_the_limit_is_413_announced_or_not(url, folder, good):
+def test_a_file_over_the_limit_is_refused_announced_or_not(url, folder, good):
     for content in (b"x" * (LIMIT + 1), b"x" * (LIMIT + 200_000)):
         status, error = refused(upload(url, content))
         assert (status, error["param"]) == (413, "file")
@@ -121,7 +147,23 @@ def test_a_file_over_the_limit_is_413_announced_or_not(url, folder, good):
     assert left(folder) == [good]
 
 
-def test_a_full_disk_is_507(url, folder, good, small_disk):
+def test_a_file_without_end_is_refused_while_it_arrives(url, process, folder, good):
+    before, largest, sent = received(process), 0, 0
+    with started_upload(url, "Transfer-Encoding: chunked") as connection:
+        part = b"--b\r\n" + FILE_PART
+        connection.sendall(b"%x\r\n%s\r\n" % (len(part), part))
+        while not select.select([connection], [], [], 0)[0]:
+            connection.sendall(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+            sent += 0x10000
+            largest = max(largest, received(process) - before)
+            assert sent < LIMIT + (32 << 20)  # what the sockets' buffers take
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+    assert 0 < largest <= LIMIT + FORM
+    waited(lambda: received(process) == before)
+    assert left(folder) == [good]
+
+
+def test_a_full_disk_refuses_uploads_and_jobs(url, folder, good, small_disk):
     small_disk(100_000)
     line = json.dumps({"prompt": "a" * 1000, "completion": " b"}).encode() + b"\n"
     status, error = refused(upload(url, line * 250))
@@ -139,7 +181,7 @@ def job_of(name):
     return {"model": "tiny", "training_file": name}
 
 
-def test_a_form_that_is_none_is_refused(url, good):
+def test_a_bad_form_is_refused(url, good):
     status, error = refused(upload(url, GOOD, purpose="batch"))
     assert (status, error["param"]) == (400, "purpose")
     status, error = refused(upload(url, GOOD, expires="soon"))
@@ -148,24 +190,27 @@ def test_a_form_that_is_none_is_refused(url, good):
     assert (status, error["param"]) == (400, "file")
     answer = httpx2.post(f"{url}/files", files={"purpose": (None, "fine-tune")})
     assert refused(answer)[1]["message"] == "The parameter file is missing."
+    status, error = refused(upload(url, GOOD, more="x" * (FORM + 1)))
+    assert (status, error["param"]) == (400, "file")
+    status, error = refused(upload(url, GOOD, **{f"field_{n}": "x" for n in range(20)}))
+    assert (status, error["param"]) == (400, "file")
+    status, error = refused(httpx2.post(f"{url}/files", files=[("file", ("a", GOOD))] * 2))
+    assert (status, error["param"]) == (400, "file")
+    status, error = refused(httpx2.post(f"{url}/files", data={"purpose": "fine-tune"}))
+    assert (status, error["param"]) == (400, "file")
     headers = {"content-type": "multipart/form-data; boundary=x"}
     for body in (b"", b"--y\r\n", b"--x\r\nContent-Disposition: form-data; name=file\r\n\r\nabc"):
         answer = httpx2.post(f"{url}/files", content=body, headers=headers)
         assert refused(answer)[0] == 400
 
 
-def test_a_cancelled_upload_leaves_nothing(url, folder, good):
-    host, port = url.removeprefix("http://").removesuffix("/v1").split(":")
-    before = set(left(folder))
-    with socket.create_connection((host, int(port)), timeout=120) as connection:
-        head = (
-            "POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n"
-            "Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
-            'Content-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n'
-        )
-        connection.sendall(head.encode() + GOOD)
-        waited(lambda: set(left(folder)) > before)
-    waited(lambda: set(left(folder)) == before)
+def test_a_cancelled_upload_leaves_nothing(url, process, folder, good):
+    files, before = left(folder), received(process)
+    with started_upload(url, f"Content-Length: {LIMIT}") as connection:
+        connection.sendall(b"--b\r\n" + FILE_PART + b"x" * (LIMIT // 2))
+        waited(lambda: received(process) > before)
+    waited(lambda: received(process) == before)
+    assert left(folder) == files
 
 
 def waited(condition):
@@ -225,7 +270,7 @@ def test_a_bad_job_is_refused_by_its_parameter(url, good, change, param):
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
-def test_a_learning_rate_that_is_no_number_is_refused(url, good, value):
+def test_a_learning_rate_of_nan_or_infinity_is_refused(url, good, value):
     body = f'{{"model": "tiny", "training_file": "{good}", '
     body += f'"hyperparameters": {{"learning_rate_multiplier": {value}}}}}'
     headers = {"content-type": "application/json"}
@@ -249,16 +294,16 @@ def test_a_bad_page_is_refused(url, good, query):
 
 @pytest.mark.parametrize("path", ["files/x", "files/x/content", "fine_tuning/jobs/x"])
 @pytest.mark.parametrize("tail", ["", "/events", "/checkpoints"])
-def test_what_is_not_there_is_404(url, good, path, tail):
+def test_an_unknown_id_is_404(url, good, path, tail):
     assert refused(httpx2.get(f"{url}/{path}{tail}"))[0] == 404
 
 
-def test_models_that_are_no_fine_tuned_ones_stay(url):
+def test_only_fine_tuned_models_can_be_deleted(url):
     assert refused(httpx2.delete(f"{url}/models/tiny"))[0] == 403
     assert refused(httpx2.delete(f"{url}/models/ft:none"))[0] == 404
 
 
-def test_a_full_disk_in_training_fails_the_job_with_a_sentence(url, good, folder, small_disk):
+def test_a_full_disk_in_training_fails_the_job(url, good, folder, small_disk):
     """And a file in use cannot be deleted, nor a finished job cancelled."""
     small_disk(400_000)
     body = job_of(good) | {"lora_rank": 256, "lora_layers": 2}

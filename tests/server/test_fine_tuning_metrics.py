@@ -15,7 +15,7 @@ ROWS = st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_si
 
 @settings(max_examples=200)
 @given(rows=ROWS.filter(lambda rows: len({flag for _, flag in rows}) == 2))
-def test_areas_are_scikit_learns_with_ties_and_all(rows):
+def test_areas_equal_scikit_learns_also_with_ties(rows):
     scores, positive = (np.array(column) for column in zip(*rows, strict=True))
     assert auroc(scores, positive) == pytest.approx(
         sklearn_metrics.roc_auc_score(positive, scores), abs=1e-12
@@ -27,7 +27,7 @@ def test_areas_are_scikit_learns_with_ties_and_all(rows):
 
 @pytest.mark.parametrize("classes", [2, 3, 5])
 @pytest.mark.parametrize("seed", range(5))
-def test_the_rest_is_scikit_learns(classes, seed):
+def test_the_other_measures_equal_scikit_learns(classes, seed):
     source = np.random.default_rng(seed)
     logits = source.normal(size=(30, classes))
     scores = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
@@ -49,13 +49,13 @@ def test_the_rest_is_scikit_learns(classes, seed):
     assert found == pytest.approx({f"classification/{k}": v for k, v in expected.items()})
 
 
-def test_areas_of_one_kind_alone_cannot_be_said():
+def test_areas_are_none_if_all_rows_are_of_one_class():
     found = measures(np.log([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 0]), 1)
     assert found["classification/auroc"] is found["classification/auprc"] is None
     assert found["classification/accuracy"] == 0.5
     assert found["classification/recall"] == 0
 
 
-def test_without_a_positive_class_there_is_accuracy_alone():
+def test_without_a_positive_class_only_accuracy_is_measured():
     found = measures(np.log([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1]), None)
     assert found == {"classification/accuracy": 1.0}

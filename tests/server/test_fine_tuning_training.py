@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
-from tunebench.errors.base import TunebenchError  # noqa: E402
+from tunebench.errors import TunebenchError  # noqa: E402
 from tunebench.server.tuning.batches import Encoder, make  # noqa: E402
 from tunebench.server.tuning.examples import Example  # noqa: E402
 from tunebench.server.tuning.job_requests import Plan  # noqa: E402
@@ -40,14 +40,15 @@ def train(network, tokenizer, changes=None, *, kept_bytes=1 << 30, validation=EX
         validation,
         kept_bytes=kept_bytes,
     )
-    return trainer, list(trainer.epochs(0, lambda row: None))
+    assert list(trainer.epochs(0, lambda row: None))[-1] * trainer.steps == len(trainer.rows)
+    return trainer
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_kept_outputs_change_nothing(oracle, network, dropout):
     changes = {"lora_layers": 1, "lora_dropout": dropout}
-    kept, _ = train(network, oracle.tokenizer, changes)
-    again, _ = train(network, oracle.tokenizer, changes, kept_bytes=0)
+    kept = train(network, oracle.tokenizer, changes)
+    again = train(network, oracle.tokenizer, changes, kept_bytes=0)
     assert (kept.kept, again.kept) == (True, False)
     assert kept.rows == again.rows
     assert len({row["training_loss"] for row in kept.rows}) == len(kept.rows) == 10
@@ -55,8 +56,8 @@ def test_kept_outputs_change_nothing(oracle, network, dropout):
 
 def test_kept_outputs_change_nothing_in_bfloat16(oracle, network):
     network.bfloat16()
-    kept, _ = train(network, oracle.tokenizer, {"lora_layers": 1})
-    again, _ = train(network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=0)
+    kept = train(network, oracle.tokenizer, {"lora_layers": 1})
+    again = train(network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=0)
     assert (kept.kept, again.kept) == (True, False)
     for one, other in zip(kept.rows, again.rows, strict=True):
         assert one["training_loss"] == pytest.approx(other["training_loss"], rel=2e-2)
@@ -64,15 +65,13 @@ def test_kept_outputs_change_nothing_in_bfloat16(oracle, network):
 
 def test_outputs_that_do_not_fit_are_not_kept_the_training_rows_first(oracle, network):
     tokens = sum(batch.ids.numel() for batch in batches(oracle))
-    trainer, _ = train(
-        network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=tokens * 32 * 4 + 100
-    )
+    trainer = train(network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=tokens * 32 * 4 + 100)
     assert trainer.kept
-    whole, _ = train(network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=0)
+    whole = train(network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=0)
     assert trainer.rows == whole.rows
-    short, _ = train(network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=tokens * 32 * 4 - 1)
+    short = train(network, oracle.tokenizer, {"lora_layers": 1}, kept_bytes=tokens * 32 * 4 - 1)
     assert not short.kept
-    every, _ = train(network, oracle.tokenizer, {"lora_layers": 9})
+    every = train(network, oracle.tokenizer, {"lora_layers": 9})
     assert not every.kept
 
 
@@ -87,9 +86,9 @@ def plain_loss(network, batch):
     return torch.nn.functional.cross_entropy(logits, batch.targets).item()
 
 
-def test_the_loss_is_that_of_the_completions_alone(oracle, network):
+def test_the_loss_counts_only_the_completions(oracle, network):
     """An adapter begins at zero, so the first steps' losses at rate 0 are the base's."""
-    trainer, _ = train(network, oracle.tokenizer, {"learning_rate_multiplier": 1e-30})
+    trainer = train(network, oracle.tokenizer, {"learning_rate_multiplier": 1e-30})
     total = count = 0
     for one in EXAMPLES:
         prompt = oracle.ids(one.prompt)
@@ -120,7 +119,7 @@ def test_prompts_keep_their_last_tokens_and_what_the_tokenizer_puts_first(oracle
     assert list(short.prompt) == oracle.ids("a ->")
 
 
-def test_batches_hold_rows_of_like_length_and_every_row_once(oracle):
+def test_batches_hold_every_row_once_and_rows_of_similar_length(oracle):
     made = batches(oracle)
     assert sorted(member for batch in made for member in batch.members) == list(range(18))
     lengths = [batch.ids.shape[1] for batch in made]
@@ -128,27 +127,27 @@ def test_batches_hold_rows_of_like_length_and_every_row_once(oracle):
     assert len(made) == 5
 
 
-def test_a_seed_gives_the_same_training_and_another_another(oracle, network):
-    one, _ = train(network, oracle.tokenizer, {"lora_dropout": 0.2})
-    same, _ = train(network, oracle.tokenizer, {"lora_dropout": 0.2})
-    other, _ = train(network, oracle.tokenizer, {"lora_dropout": 0.2, "seed": 4})
+def test_the_seed_decides_the_training(oracle, network):
+    one = train(network, oracle.tokenizer, {"lora_dropout": 0.2})
+    same = train(network, oracle.tokenizer, {"lora_dropout": 0.2})
+    other = train(network, oracle.tokenizer, {"lora_dropout": 0.2, "seed": 4})
     assert one.rows == same.rows
     assert one.rows != other.rows
 
 
 def test_it_learns(oracle, network):
     changes = {"n_epochs": 12, "lora_layers": 9, "learning_rate_multiplier": 30.0}
-    trainer, epochs = train(network, oracle.tokenizer, changes)
-    assert epochs[-1].metrics["validation_loss"] < 0.5 * trainer.rows[0]["training_loss"]
+    trainer = train(network, oracle.tokenizer, changes)
+    assert trainer.rows[-1]["validation_loss"] < 0.5 * trainer.rows[0]["training_loss"]
     assert trainer.rows[-1]["elapsed_examples"] == 12 * len(EXAMPLES)
 
 
-def test_a_resumed_training_goes_on_as_an_unbroken_one(oracle, network, tmp_path):
+def test_a_resumed_training_equals_an_uninterrupted_one(oracle, network, tmp_path):
     from tunebench.server.tuning.training import Trainer
 
     changes = {"lora_dropout": 0.2, "n_epochs": 3}
-    unbroken, _ = train(network, oracle.tokenizer, changes)
-    first, _ = train(network, oracle.tokenizer, changes | {"n_epochs": 1})
+    unbroken = train(network, oracle.tokenizer, changes)
+    first = train(network, oracle.tokenizer, changes | {"n_epochs": 1})
     first.save(tmp_path / "epoch-1")
     second = Trainer(
         copy.deepcopy(network),
@@ -167,8 +166,8 @@ def test_a_resumed_training_goes_on_as_an_unbroken_one(oracle, network, tmp_path
 @pytest.mark.parametrize("labels", [(" good", " bad"), (" good", " good and the end", " bad")])
 def test_labels_are_scored_by_their_log_probabilities(oracle, network, labels):
     """Also labels of several tokens, and one that begins like another."""
+    from tunebench.server.inference.models import Head
     from tunebench.server.tuning.evaluation import Evaluation
-    from tunebench.server.tuning.training import Head
 
     rows = [Example(one.prompt, labels[n % len(labels)]) for n, one in enumerate(EXAMPLES)]
     encoder = Encoder(oracle.tokenizer, 256)
@@ -195,7 +194,7 @@ def test_labels_are_scored_by_their_log_probabilities(oracle, network, labels):
     assert found["classification/auroc"] is not None
 
 
-def test_texts_that_hardly_repeat_are_no_classes(oracle, network):
+def test_completions_that_hardly_repeat_are_not_classes(oracle, network):
     from tunebench.server.tuning.evaluation import Evaluation
 
     rows = [Example(one.prompt, f" {n}") for n, one in enumerate(EXAMPLES)]
@@ -203,9 +202,9 @@ def test_texts_that_hardly_repeat_are_no_classes(oracle, network):
     assert not evaluation.labels
 
 
-def test_a_rate_that_is_too_high_and_a_text_that_is_too_long_are_sentences(oracle, network):
+def test_a_learning_rate_too_high_or_a_text_too_long_is_an_error(oracle, network):
     network.lm_head.weight.data[5] = float("inf")
-    with pytest.raises(TunebenchError, match=r"no finite number; .* smaller learning_rate"):
+    with pytest.raises(TunebenchError, match=r"is not finite; .* smaller learning_rate"):
         train(network, oracle.tokenizer, validation=())
     network.config.max_position_embeddings = 20
     with pytest.raises(TunebenchError, match=r"the model takes 20; .* smaller max_tokens"):
@@ -215,13 +214,13 @@ def test_a_rate_that_is_too_high_and_a_text_that_is_too_long_are_sentences(oracl
 @pytest.fixture
 def adapter(oracle, network, tmp_path):
     """A folder with an adapter that changes much."""
-    trainer, _ = train(network, oracle.tokenizer, {"lora_layers": 9, "n_epochs": 4})
+    trainer = train(network, oracle.tokenizer, {"lora_layers": 9, "n_epochs": 4})
     trainer.save(tmp_path / "adapter")
     return tmp_path / "adapter"
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_an_adapter_beside_its_base_answers_as_pefts_own(
+def test_an_adapter_beside_its_base_answers_as_with_peft(
     oracle, name, tiny_folders, adapter, dtype
 ):
     import peft
@@ -257,7 +256,7 @@ def test_an_adapter_beside_its_base_answers_as_pefts_own(
     assert not any(".lora_" in key for key in base.network.state_dict())
 
 
-def test_a_damaged_adapter_is_a_sentence(name, tiny_folders, adapter):
+def test_a_damaged_adapter_is_an_error(name, tiny_folders, adapter):
     from tunebench.server.inference.models import ModelRegistry
     from tunebench.server.tuning.lora import adapted
 
@@ -267,7 +266,7 @@ def test_a_damaged_adapter_is_a_sentence(name, tiny_folders, adapter):
         adapted(registry.get(name), "ft", adapter)
 
 
-def test_messages_are_encoded_as_they_are_asked(oracle, name):
+def test_messages_are_encoded_as_in_chat_requests(oracle, name):
     if name == "tiny-gemma":
         pytest.skip("it has no chat template")
     turns = (("system", "Good or bad?"), ("user", "a film " * 20))

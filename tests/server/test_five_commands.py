@@ -84,7 +84,7 @@ def test_five_commands_lead_from_a_table_to_a_benchmark_that_replays_offline(rec
     assert len(baseline["cells"]) == 4
 
 
-def test_worse_answers_fail_the_gate_in_a_sentence(recorded):
+def test_worse_answers_fail_the_gate(recorded):
     """In the better cell's cassette, the answers that were right are made wrong."""
     baseline = json.loads((recorded.experiment.parent / "baseline.json").read_text())
     cells = {name: c for name, c in baseline["cells"].items() if name.endswith("logprobs")}

@@ -1,4 +1,4 @@
-"""The weights that come in packages, and the first of the two models for real."""
+"""The weights that come in packages, and the real answers of one of the two models."""
 
 import hashlib
 import importlib.util
@@ -6,7 +6,7 @@ import importlib.util
 import httpx2
 import pytest
 
-from tunebench.errors.base import TunebenchError
+from tunebench.errors import TunebenchError
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
@@ -14,13 +14,13 @@ FINGERPRINTS = {"smollm2-135m": "b179c9523d0e6a0f", "gemma3-270m": "a5fd3b62230a
 
 
 @pytest.mark.parametrize("name", FINGERPRINTS)
-def test_the_weights_are_found_whole(name):
+def test_the_packaged_weights_are_complete(name):
     from tunebench.server.inference import weights
 
     assert weights.find(name).sha256.startswith(FINGERPRINTS[name])
 
 
-def test_weights_that_were_changed_are_refused(tmp_path, monkeypatch):
+def test_changed_weights_are_refused(tmp_path, monkeypatch):
     from tunebench.server.inference import weights
 
     monkeypatch.setenv("TUNEBENCH_CACHE", str(tmp_path))
@@ -31,7 +31,7 @@ def test_weights_that_were_changed_are_refused(tmp_path, monkeypatch):
         weights.find("gemma3-270m")
 
 
-def test_a_package_that_is_missing_is_named(monkeypatch):
+def test_a_missing_package_is_named(monkeypatch):
     from tunebench.server.inference import weights
 
     real = importlib.util.find_spec
@@ -43,7 +43,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
         weights.find("gemma3-270m")
 
 
-def test_a_files_hash_is_remembered_until_the_file_changes(tmp_path, monkeypatch):
+def test_the_hash_of_a_file_is_cached_until_it_changes(tmp_path, monkeypatch):
     from tunebench.server.inference import weights
 
     monkeypatch.setenv("TUNEBENCH_CACHE", str(tmp_path / "cache"))
@@ -57,7 +57,7 @@ def test_a_files_hash_is_remembered_until_the_file_changes(tmp_path, monkeypatch
     assert weights.find(str(file)).sha256 == hashlib.sha256(b"three").hexdigest()
 
 
-def test_a_name_that_leads_nowhere_is_told(monkeypatch):
+def test_an_unknown_source_of_weights_is_an_error(monkeypatch):
     from tunebench.server.inference import weights
 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)

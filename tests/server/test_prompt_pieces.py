@@ -28,14 +28,14 @@ def cuts_of(ids):
     return cut(ids, LINE_END.__eq__)
 
 
-def test_a_prompt_is_cut_after_line_ends_but_not_into_crumbs():
+def test_a_prompt_is_cut_after_line_ends_but_not_into_tiny_pieces():
     line = [1] * 39 + [LINE_END]
     assert cuts_of(line * 4 + [1]) == [80, 160]
     assert cuts_of(line) == []
     assert cuts_of(line * 2) == []
 
 
-def test_a_prompt_without_line_ends_is_cut_into_bounded_pieces():
+def test_a_prompt_without_line_ends_is_cut_at_the_longest_piece():
     assert cuts_of([1] * (2 * LONGEST_PIECE + 1)) == [LONGEST_PIECE, 2 * LONGEST_PIECE]
     assert cuts_of([1] * LONGEST_PIECE) == []
 
@@ -47,7 +47,7 @@ def test_the_last_token_is_never_in_the_head():
     assert pieces([*ids, 1], [SHORTEST_PIECE]) == [(0, 64), (64, 65)]
 
 
-def test_cuts_follow_from_what_comes_before_them():
+def test_cuts_depend_only_on_the_tokens_before_them():
     ids = ([1] * 50 + [LINE_END]) * 40
     whole = cuts_of(ids)
     for length in range(1, len(ids), 37):
@@ -58,7 +58,7 @@ def entry(size):
     return [(torch.zeros(size, dtype=torch.uint8), torch.zeros(0))]
 
 
-def test_the_cache_forgets_the_longest_unused_prefix():
+def test_the_cache_drops_the_least_recently_used_prefix():
     cache = PrefixCache(limit=100)
     for token in (1, 2):
         cache.put((token,), entry(40))
@@ -74,7 +74,8 @@ def test_a_prefix_larger_than_the_cache_is_kept_until_the_next():
     cache.put((1,), entry(400))
     assert cache.get((1,)) is not None
     cache.put((2,), entry(10))
-    assert (cache.get((1,)), len(cache)) == (None, 1)
+    assert cache.get((1,)) is None
+    assert cache.get((2,)) is not None
 
 
 def work(length, head=()):
@@ -92,7 +93,7 @@ def test_a_batch_shares_one_head_and_one_model():
     assert choose_batch(waiting, 1000) == [waiting[0], waiting[2]]
 
 
-def test_a_prompt_beyond_the_bound_goes_alone():
+def test_a_prompt_beyond_the_limit_is_computed_alone():
     waiting = [work(50), work(50)]
     assert choose_batch(waiting, 10) == waiting[:1]
     assert choose_batch(waiting, 0) == waiting[:1]
@@ -113,7 +114,7 @@ def test_a_character_in_several_tokens_appears_when_it_is_whole():
     assert running([b"a\xf0\x9f"]).text == "a\ufffd"
 
 
-def test_special_tokens_are_no_text():
+def test_special_tokens_are_not_part_of_the_text():
     assert running([b"a", b"<end>", b"b"], stop=["<end>"]).text == "ab"
 
 

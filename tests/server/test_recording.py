@@ -103,7 +103,7 @@ def test_the_local_provider_is_started_recorded_and_stopped(project):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills with SIGKILL")
-def test_a_killed_recording_leaves_no_server_behind(project):
+def test_a_killed_recording_leaves_no_server_running(project):
     port = write_experiment(project, texts=50)
     command = [sys.executable, "-m", "pytest", "benchmarks", "-q", "--record=missing"]
     with subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL) as process:

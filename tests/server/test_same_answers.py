@@ -1,4 +1,4 @@
-"""A deterministic server's answers are bit-identical, whatever else is asked and cached."""
+"""A deterministic server's answers are bit-identical, whatever else it computes or caches."""
 
 import random
 
@@ -30,7 +30,7 @@ def ask(provider, name, prompts, tokens):
 
 
 @pytest.mark.parametrize("name", ["tiny-llama", "tiny-gemma"])
-def test_alone_together_and_in_any_order(deterministic, name):
+def test_answers_are_the_same_alone_together_and_in_any_order(deterministic, name):
     check(deterministic, name, tokens=4, orders=4)
 
 
@@ -39,25 +39,29 @@ def test_the_real_model_in_bfloat16(smollm2):
 
 
 def check(provider, name, tokens, orders):
+    from tunebench.server.inference.prefix import PrefixCache
+
     model = provider.registry.get(name)
     alone = []
     for prompt in PROMPTS:
-        model.prefixes.clear()
+        model.prefixes = PrefixCache()
         alone += ask(provider, name, prompt, tokens)
     shuffler = random.Random(5)
     for _ in range(orders):
         order = shuffler.sample(range(len(PROMPTS)), len(PROMPTS))
-        model.prefixes.clear()
+        model.prefixes = PrefixCache()
         for _warm in range(2):
             answers = ask(provider, name, [PROMPTS[i] for i in order], tokens)
             assert answers == [alone[i] for i in order]
 
 
 def test_echoed_logprobs_are_the_same_bits_with_a_warm_head(deterministic):
+    from tunebench.server.inference.prefix import PrefixCache
+
     client = deterministic.client(_strict_response_validation=False)
     settings = {"model": "tiny-gemma", "prompt": PROMPTS[5], "max_tokens": 2, "temperature": 0}
     model = deterministic.registry.get("tiny-gemma")
-    model.prefixes.clear()
+    model.prefixes = PrefixCache()
     cold = client.completions.create(**settings, echo=True, logprobs=1).choices[0]
     warm = client.completions.create(**settings, echo=True, logprobs=1).choices[0]
     plain = client.completions.create(**settings, logprobs=1).choices[0]
@@ -65,7 +69,7 @@ def test_echoed_logprobs_are_the_same_bits_with_a_warm_head(deterministic):
     assert cold.logprobs.token_logprobs[-2:] == plain.logprobs.token_logprobs
 
 
-def test_the_fingerprint_tells_the_two_modes_apart(deterministic, served):
+def test_the_fingerprint_names_the_mode(deterministic, served):
     settings = {"model": "tiny-llama", "prompt": "a", "max_tokens": 1}
     prints = [
         provider.client().completions.create(**settings).system_fingerprint

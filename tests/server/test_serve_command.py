@@ -1,4 +1,4 @@
-"""The command: options, the ready line, one sentence for an error, a clean end."""
+"""The command: options, the ready line, errors in one sentence, a clean exit."""
 
 import re
 import signal
@@ -18,7 +18,7 @@ def run(*options, timeout=120):
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_when_it_listens_and_ends_cleanly(tiny_folders, ending):
+def test_it_prints_its_url_when_ready_and_exits_cleanly(tiny_folders, ending):
     option = f"tiny={tiny_folders['tiny-llama']}"
     command = [sys.executable, "-m", "tunebench.server", "--port", "0", "--model", option]
     with subprocess.Popen(
@@ -40,7 +40,7 @@ def test_it_says_when_it_listens_and_ends_cleanly(tiny_folders, ending):
         assert (process.returncode, rest, errors) == (0, "", "")
 
 
-def test_it_ends_with_the_process_that_holds_its_standard_input(tiny_folders):
+def test_it_exits_when_its_standard_input_closes(tiny_folders):
     command = [sys.executable, "-m", "tunebench.server", "--port", "0", "--stop-with-stdin"]
     with subprocess.Popen(
         [*command, "--model", f"tiny={tiny_folders['tiny-llama']}"],
@@ -53,21 +53,21 @@ def test_it_ends_with_the_process_that_holds_its_standard_input(tiny_folders):
         assert process.wait(120) == 0
 
 
-def test_a_port_in_use_is_one_sentence():
+def test_a_port_in_use_is_an_error():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = run("--port", str(port), "--model", "smollm2-135m")
     assert ended.returncode == 2
-    assert ended.stderr.startswith(f"error: Cannot serve at 127.0.0.1:{port} (Address already in")
+    assert ended.stderr.startswith(f"error: cannot serve at 127.0.0.1:{port} (Address already in")
     assert ended.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.7.7", "example.org"])
-def test_another_host_than_loopback_wants_a_key(host, monkeypatch):
+def test_another_host_than_loopback_needs_a_key(host, monkeypatch):
     monkeypatch.delenv("TUNEBENCH_API_KEY", raising=False)
     ended = run("--host", host, "--model", "smollm2-135m")
     assert ended.returncode == 2
-    assert re.fullmatch(rf"error: Serving at {host} .*--api-key.*\n", ended.stderr)
+    assert re.fullmatch(rf"error: serving at {host} .*--api-key.*\n", ended.stderr)
 
 
 @pytest.mark.parametrize(

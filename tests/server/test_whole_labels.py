@@ -90,7 +90,7 @@ def test_the_label_taken_is_the_likeliest_of_all_token_by_token(rule, name, orac
         assert decision.reading == "likeliest"
 
 
-def test_labels_alike_but_for_their_last_token_compare_as_whole_texts(rule, name, oracle):
+def test_labels_that_differ_in_their_last_token_compare_as_whole_texts(rule, name, oracle):
     labels = ("good a", "good end", "good bad")
     prompts = [f"{text} ->" for text in TEXTS]
     made, decisions = rule(name, labels, prompts)
@@ -105,6 +105,6 @@ def test_labels_alike_but_for_their_last_token_compare_as_whole_texts(rule, name
         assert decision.label == whole.index(max(whole))
 
 
-def test_labels_that_part_within_a_character_are_refused(rule, name):
+def test_labels_that_differ_within_a_character_are_refused(rule, name):
     with pytest.raises(RequestError, match=r"'über' and 'Ümit' share at tiny-.* no text of their"):
         rule(name, ("über", "Ümit"), ["a tear ->"])

@@ -227,7 +227,7 @@ def test_any_value_in_any_field_is_read_right_or_refused_by_the_fields_name(chan
         sentence = said_by(why)
         names = [part for part in path if isinstance(part, str)]
         # A status may make a model necessary, and an `error` without an id is the provider's.
-        named = [names[-1], "no JSON object", "fine_tuned_model", "answered with an error"]
+        named = [names[-1], "not a JSON object", "fine_tuned_model", "answered with an error"]
         assert any(name in sentence for name in named), sentence
         return
     assert read(json.loads(json.dumps(got.stored(), allow_nan=False))) == got

@@ -182,7 +182,7 @@ def _probabilities(result: Result) -> list[list[float] | None] | None:
 
 def _skipped(experiment: Experiment) -> list[Skipped]:
     return [
-        Skipped(**which._asdict(), reason=reason)
+        Skipped(**vars(which), reason=reason)
         for which in experiment.combinations
         if (reason := experiment.skipped(which)) is not None
     ]

@@ -1,4 +1,4 @@
-"""What became of a request that gave no answer, and what to do: each the end of a sentence."""
+"""Requests that failed, and answers that are not JSON: what is wrong, and what to do."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import re
 import time
 from typing import Any
 
+import httpx2
 import openai
 
 from tunebench.api.rate_headers import retry_after
-from tunebench.errors import keep_secret
+from tunebench.errors import RequestError, TunebenchError, keep_secret
 from tunebench.wire import parsed, words
 
 # A page's title stands in its first part. Short parts of it, looked for in a short text, take time
@@ -18,10 +19,10 @@ from tunebench.wire import parsed, words
 _TITLE = re.compile(r"<title[^>]{0,100}>(.{0,300}?)</title", re.IGNORECASE | re.DOTALL)
 _LOOKED_AT = 20_000
 _VERSION = re.compile(r"/v\d\w*/?$")
+_NO_COMPRESSION = "turn compression off at the provider, or at a proxy before it"
 # How compressed answers begin. Brotli has no such mark.
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x78\x9c": "deflate"}
-# What providers call it when no money is left: codes and types of errors. A limit of pace, which
-# ends by itself, is called otherwise.
+# Codes and types of errors when no money is left, in contrast to a limit of pace.
 _USED_UP = frozenset(
     {
         "account_balance_insufficient", "arrearage", "billing_hard_limit_reached",
@@ -31,7 +32,7 @@ _USED_UP = frozenset(
     }
 )  # fmt: skip
 _MAX_DEPTH = 4
-# The most candidates that a provider shows, in its words.
+# The most candidates that a provider gives, in its words.
 _AT_MOST = re.compile(
     r"(?:<=|≤|at most|no more than|up to|less than or equal to|(?:between|from) [01] (?:and|to)|"
     r"range of [01] to|max(?:imum)?(?: allowed| value| supported)?(?: is| of)?:?|exceed|\[[01],) ?"
@@ -42,24 +43,52 @@ _USUAL_LIMIT = 5
 _UNKNOWN = ("unknown", "unsupported", "unrecognized", "not support", "not permitted", "extra ")
 
 
-def reason(error: openai.APIError, api: openai.OpenAI) -> str:
-    """What the `openai` package's error means, with the provider's own words.
+def failure(error: openai.APIError, what: str, api: openai.OpenAI) -> TunebenchError:
+    """The error of a failed request, with the provider's own words.
 
     Args:
-        error: what it raised.
-        api: the client that did, for its address; its key is hidden in the provider's words.
+        error: of the `openai` package.
+        what: the request.
+        api: the client that made it, for its address; its key is hidden in the provider's words.
     """
     keep_secret(api.api_key)
+    if isinstance(error.__cause__, TunebenchError):
+        return error.__cause__
+    problem, hint = _explained(error, str(api.base_url))
+    return RequestError(problem, where=what, hint=hint)
+
+
+def _explained(error: openai.APIError, base_url: str) -> tuple[str, str | None]:
+    """The problem and the hint."""
+    cause = error.__cause__
+    if isinstance(cause, httpx2.DecodingError):
+        return f"the answer is compressed and cannot be decoded ({cause})", _NO_COMPRESSION
+    if isinstance(cause, httpx2.TooManyRedirects):
+        return (
+            "the provider redirects from one address to the next and never answers",
+            "check that base_url is the API root",
+        )
     if isinstance(error, openai.APITimeoutError):
-        return "no answer in time; is the provider overloaded, or `timeout` too short?"
+        return "no answer in time", "is the provider overloaded, or `timeout` too short?"
     if isinstance(error, openai.APIConnectionError):
-        cause = error.__cause__ or error
-        return f"no connection ({cause}); is the provider running, and its base_url right?"
+        return f"no connection ({cause or error})", (
+            "is the provider running, and its base_url right?"
+        )
     if isinstance(error, openai.APIStatusError):
         words_ = said(error)
-        fix = _fix(error, words_, str(api.base_url))
-        return f"the provider answered {error.status_code} ({words_}); {fix}."
-    return f"the answer could not be read ({error.message})."
+        problem = f"the provider answered {error.status_code} ({words_})"
+        return problem, _fix(error, words_, base_url)
+    return f"the answer could not be read ({error.message})", None
+
+
+def is_used_up(response: httpx2.Response) -> bool:
+    """Whether a refusal says that no money is left, so that waiting does not help."""
+    if response.status_code != 429 and response.status_code < 500:
+        return False
+    try:
+        return used_up(parsed(response.read()))
+    except ValueError:
+        return False
 
 
 def used_up(body: Any) -> bool:
@@ -76,39 +105,44 @@ def used_up(body: Any) -> bool:
     return False
 
 
-def unreadable(content: bytes, base_url: str) -> str:
-    """An answer with a good status that is not a JSON object: a page, nothing, or a part of one.
+def unreadable(content: bytes, what: str, base_url: str) -> RequestError:
+    """The error of an answer with a good status that is not a JSON object.
 
     Args:
-        content: the answer.
+        content: a page, nothing, or a part of an answer.
+        what: the request.
         base_url: the provider's API root.
     """
+    problem, hint = _unreadable(content, base_url)
+    return RequestError(problem, where=what, hint=hint)
+
+
+def _unreadable(content: bytes, base_url: str) -> tuple[str, str]:
+    """The problem and the hint."""
     for start, coding in _COMPRESSED.items():
         if content.startswith(start):
             return (
-                f"the answer is compressed ({coding}) and could not be decoded; turn compression "
-                "off at the provider, or at the proxy before it."
+                f"the answer is compressed ({coding}) and could not be decoded",
+                _NO_COMPRESSION,
             )
     text = content.decode(errors="replace").strip()
     if not text:
-        return "the answer is empty; ask again, and if it stays so see the provider's log."
+        return "the answer is empty", "ask again, and if it stays so see the provider's log"
     if page := _page(text):
-        return f"the answer is {page}; {_root(base_url)}, and that no proxy wants a login."
+        return f"the answer is {page}", f"{_root(base_url)}, and that no proxy wants a login"
     if text[0] == "{" and text[-1] != "}":
         return (
-            f"the answer is cut off after {len(content)} bytes; ask again, and if it stays so look "
-            "for a time limit of the provider, or of a proxy before it."
+            f"the answer is cut off after {len(content)} bytes",
+            "ask again, and if it stays so look for a time limit of the provider, or of a proxy "
+            "before it",
         )
     if "\ufffd" in text[:_LOOKED_AT]:
-        return (
-            "the answer is not text in UTF-8; if it is compressed, turn that off at the provider, "
-            "or at the proxy before it."
-        )
+        return "the answer is not text in UTF-8", f"if it is compressed, {_NO_COMPRESSION}"
     try:
         parsed(content)
     except ValueError:
-        return f"the answer is not JSON; {_root(base_url)}."
-    return f"the answer is not a JSON object; {_root(base_url)}."
+        return "the answer is not JSON", _root(base_url)
+    return "the answer is not a JSON object", _root(base_url)
 
 
 def said(error: openai.APIStatusError) -> str:
@@ -143,12 +177,12 @@ def _root(base_url: str) -> str:
     return f"base_url {base_url.rstrip('/')} has no /v1: add it, and check that it is the API root"
 
 
-def _fix(error: openai.APIStatusError, told: str, base_url: str) -> str:
+def _fix(error: openai.APIStatusError, message: str, base_url: str) -> str:
     status, path = error.status_code, error.request.url.path
     if status == 402 or used_up(_body(error)):
         return "the account's quota is used up: raise it at the provider"
     if status == 404:
-        return _fix_missing(f"{told} {error.code}".lower(), path, base_url)
+        return _fix_missing(f"{message} {error.code}".lower(), path, base_url)
     if status == 405:
         return f"{_root(base_url)}, with https where it wants that"
     if status == 413 and path.endswith("/files"):
@@ -158,7 +192,7 @@ def _fix(error: openai.APIStatusError, told: str, base_url: str) -> str:
         wait = "wait" if after is None else f"wait {math.ceil(after)} s"
         return f"{wait}, or lower the provider's `concurrency`"
     if status in (400, 422):
-        return _fix_refused(told, str(error.code), error.param, path)
+        return _fix_refused(message, str(error.code), error.param, path)
     if status >= 500:
         return "see the provider's log, or run the same command again later"
     return {
@@ -168,10 +202,10 @@ def _fix(error: openai.APIStatusError, told: str, base_url: str) -> str:
     }.get(status, "see the provider's log or documentation")
 
 
-def _fix_missing(told: str, path: str, base_url: str) -> str:
-    if path.endswith("/completions") and "chat model" in told:
+def _fix_missing(message: str, path: str, base_url: str) -> str:
+    if path.endswith("/completions") and "chat model" in message:
         return 'set endpoint = "chat" for this provider'
-    if "model" in told or "deployment" in told:
+    if "model" in message or "deployment" in message:
         return "check the model's `id`; `tunebench doctor` shows which models there are"
     capabilities = {"/tokenize": "tokenize", "/jobs": "fine_tuning", "/files": "fine_tuning"}
     for end, capability in capabilities.items():
@@ -180,25 +214,25 @@ def _fix_missing(told: str, path: str, base_url: str) -> str:
     return _root(base_url)
 
 
-def _fix_refused(told: str, code: str, param: str | None, path: str) -> str:
+def _fix_refused(message: str, code: str, param: str | None, path: str) -> str:
     if code == "content_filter":
         return "its content filter refused a text: change that filter, or leave the text out"
-    if code == "context_length_exceeded" or "context length" in told:
+    if code == "context_length_exceeded" or "context length" in message:
         return "show fewer examples, or take a model of a longer context"
-    if "max_tokens" in told and "max_completion_tokens" in told:
+    if "max_tokens" in message and "max_completion_tokens" in message:
         return 'set max_tokens_field = "max_completion_tokens" for this provider'
-    if param in ("logprobs", "top_logprobs") or (param is None and "logprobs" in told):
-        return _fix_logprobs(told, "top_logprobs" in (param or told), path)
+    if param in ("logprobs", "top_logprobs") or (param is None and "logprobs" in message):
+        return _fix_logprobs(message, "top_logprobs" in (param or message), path)
     if param == "logit_bias":
         return "leave 'logit_bias' out of the provider's `supports`"
     return "see the provider's log or documentation"
 
 
-def _fix_logprobs(told: str, about_candidates: bool, path: str) -> str:
+def _fix_logprobs(message: str, about_candidates: bool, path: str) -> str:
     """Fewer candidates will often do; without any, a decision rule is given up."""
-    limit = _AT_MOST.search(told)
+    limit = _AT_MOST.search(message)
     most = int(limit[1]) if limit else _USUAL_LIMIT
-    unknown = any(word in told.lower() for word in _UNKNOWN)
+    unknown = any(word in message.lower() for word in _UNKNOWN)
     if most and (limit or (about_candidates and not unknown)):
         name = "top_logprobs" if path.endswith("/chat/completions") else "logprobs"
         return f"write parameters = {{ {name} = {most} }} in its [[model]]"

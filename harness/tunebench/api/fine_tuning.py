@@ -1,6 +1,6 @@
-"""Fine-tune a model at a provider: upload, create the job, follow it, read what came of it.
+"""Fine-tuning at a provider: upload, create the job, follow it, read its result.
 
-How a job is created, and why never twice, see `tunebench.api.job_creation`.
+`tunebench.api.job_creation` creates a job, and never twice.
 """
 
 from __future__ import annotations
@@ -11,13 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tunebench.api.job_creation import JobCreation
 from tunebench.api.job_requests import JobRequests, is_missing, why_missing
-from tunebench.api.job_spec import (
-    JobSpec,
-    Journal,
-    Monitor,
-    Sent,
-    Upload,
-)
 from tunebench.errors import JobError, RequestError
 from tunebench.wire import oldest_first
 
@@ -25,44 +18,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tunebench.api.client import Client
+    from tunebench.api.job_spec import JobSpec, Journal, Monitor
     from tunebench.wire import Checkpoint, Event, Job, Page
-
-__all__ = [
-    "FineTuned",
-    "JobError",
-    "JobSpec",
-    "Journal",
-    "Monitor",
-    "Sent",
-    "Upload",
-    "events_of",
-    "fine_tune",
-]
 
 _T = TypeVar("_T")
 
-_NONE: tuple[Any, ...] = ()
-# Of these states a job's events tell.
+# A job's events mention these states.
 _USUAL = ("validating_files", "queued", "running")
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0
-# A job that has succeeded may get its model a moment later, and a proxy may answer for a provider.
+# A job that has succeeded may get its model a moment later, and a proxy may answer instead.
 _UNUSABLE_PAUSES = (1.0, 2.0, 4.0, 8.0)
 
 
 @dataclass(frozen=True)
 class FineTuned:
-    """What came of a job that succeeded.
+    """The result of a job that succeeded.
 
     Attributes:
         job: the job's id.
-        model: the name by which the fine-tuned model is asked.
+        model: the name to ask the fine-tuned model by.
         base: the model that was fine-tuned.
-        trained_tokens: as the provider counted them, or None.
+        trained_tokens: the provider's count, or None.
         seconds: from the event that it started, or else from its creation, to its end; None where
             the provider does not say.
         hyperparameters: as the provider states them.
-        events: from the first to the last; none where the provider has no list of them.
-        checkpoints: in the order of their steps; likewise.
+        events: from the first to the last; none where the provider does not list them.
+        checkpoints: in the order of their steps; none where the provider does not list them.
         metrics: the first result file, CSV; empty if there is none.
     """
 
@@ -80,13 +61,13 @@ class FineTuned:
 def fine_tune(
     client: Client, spec: JobSpec, monitor: Monitor | None, journal: Journal
 ) -> FineTuned:
-    """Fine-tune, or go on with the job that does.
+    """Fine-tune, or go on with a job that was created before.
 
     Args:
         client: a connection to the provider.
         spec: the job.
-        monitor: told of uploads and events; None on replay, where nothing is waited for.
-        journal: knows which job was created.
+        monitor: shows uploads and events; None on replay, which waits for nothing.
+        journal: remembers which job was created.
 
     Raises:
         JobError: the job failed or was cancelled, in the provider's words.
@@ -107,30 +88,30 @@ def events_of(client: Client, job: str) -> tuple[Event, ...]:
     Raises:
         RequestError: the provider gives none.
     """
-    return oldest_first(event for page in JobRequests(client).events(job) for event in page.entries)
+    return oldest_first(_all(JobRequests(client).events(job)))
 
 
 class _Following:
-    """Follows a job, and reads what came of it."""
+    """A job that is followed to its end, and its result."""
 
     def __init__(
         self, client: Client, spec: JobSpec, job: str, monitor: Monitor | None, journal: Journal
     ) -> None:
         self._requests = JobRequests(client)
         self._spec, self._job, self._monitor, self._journal = spec, job, monitor, journal
-        self._seen: set[str] = set()
+        self._reported: set[str] = set()
         self._lacks: set[str] = set()
 
     def to_the_end(self) -> FineTuned:
-        """Poll the job until it has ended, and tell its events as they come."""
+        """Poll the job until it has ended, and report its events meanwhile."""
         pause, status = _FIRST_PAUSE, ""
         try:
             while True:
                 job = self._state()
-                news = self._monitor is not None and self._tell()
+                news = self._monitor is not None and self._report_events()
                 if job.status != status:
                     status = job.status
-                    self._tell_state(job)
+                    self._report_state(job)
                     news = True
                 if job.end:
                     break
@@ -145,7 +126,8 @@ class _Following:
             )
             raise
         if job.end != "succeeded":
-            raise JobError(f"the fine-tuning job {_end_of(job)}; fix that and record it again.")
+            problem = f"the fine-tuning job {_end_of(job)}"
+            raise JobError(problem, hint="fix that and record it again")
         return self._result(job)
 
     def _state(self) -> Job:
@@ -158,19 +140,19 @@ class _Following:
             time.sleep(pause)
         return self._requests.job(self._job)
 
-    def _tell_state(self, job: Job) -> None:
-        """Tell of a state that no event tells of."""
+    def _report_state(self, job: Job) -> None:
+        """Report a state that no event mentions."""
         usual = job.status in _USUAL or job.end
         if "events" in self._lacks or not usual:
             self._say(f"the job {self._job} is {job.status}")
 
-    def _tell(self) -> bool:
-        """Tell the events that have not been told; whether there were any."""
+    def _report_events(self) -> bool:
+        """Report the new events; whether there were any."""
         if "events" in self._lacks:
             return False
-        new = self._read("events", self._new_events, _NONE)
+        new: tuple[Event, ...] = self._read("events", self._new_events, ())
         for event in new:
-            self._seen.add(event.key)
+            self._reported.add(event.key)
             step = event.metrics.get("step")
             if step is None:
                 if event.message:
@@ -185,23 +167,23 @@ class _Following:
     def _new_events(self) -> tuple[Event, ...]:
         new: list[Event] = []
         for page in self._requests.events(self._job):
-            unseen = [event for event in page.entries if event.key not in self._seen]
+            unseen = [event for event in page.entries if event.key not in self._reported]
             new += unseen
             if len(unseen) < len(page.entries):
                 break
         return oldest_first(new)
 
     def _result(self, job: Job) -> FineTuned:
-        events = self._read("events", lambda: _all(self._requests.events(self._job)), _NONE)
-        checkpoints = self._read(
-            "checkpoints", lambda: _all(self._requests.checkpoints(self._job)), _NONE
+        requests = self._requests
+        events: tuple[Event, ...] = oldest_first(
+            self._read("events", lambda: _all(requests.events(self._job)), ())
+        )
+        checkpoints: tuple[Checkpoint, ...] = self._read(
+            "checkpoints", lambda: _all(requests.checkpoints(self._job)), ()
         )
         metrics = b""
         if job.result_files:
-            metrics = self._read(
-                "result file", lambda: self._requests.result(job.result_files[0]), b""
-            )
-        events = oldest_first(events)
+            metrics = self._read("result file", lambda: requests.result(job.result_files[0]), b"")
         started = next((e.created_at for e in events if "job started" in e.message.lower()), None)
         started = job.created_at if started is None else started
         seconds = None
@@ -220,12 +202,12 @@ class _Following:
         )
 
     def _read(self, what: str, read: Callable[[], _T], lacking: _T) -> _T:
-        """Read what a provider may have, and a recording need not hold.
+        """Read what not every provider and not every recording has.
 
         Args:
-            what: that is.
+            what: its name, for a message.
             read: reads it.
-            lacking: what it is where there is none.
+            lacking: the value where there is none.
         """
         try:
             return read()

@@ -1,9 +1,9 @@
-"""Come to a fine-tuning job, and never to a second one.
+"""Creation of a fine-tuning job, and never of a second one.
 
 A job costs money, and a provider may create a second one when a request is sent again. So a job is
-first looked for by its metadata; the request that creates it is noted before it leaves, so that a
-run after a killed one knows of it, and never repeated blindly; and where its answer was lost, the
-job is looked for as long as it may still be coming.
+first looked for by its metadata. The request that creates it is noted before it is sent, so that a
+run after a killed one knows of it, and it is never repeated blindly: where its answer was lost, the
+job is looked for as long as it may still appear.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import openai
 
 from tunebench.api.failures import said
 from tunebench.api.job_requests import JobRequests, is_missing
-from tunebench.api.uploads import told
+from tunebench.api.uploads import metered
 from tunebench.errors import RequestError
 
 if TYPE_CHECKING:
@@ -32,12 +32,15 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0
 _LONGEST_SEARCH_PAUSE = 5.0
 # A provider that has answered has created the job, or not: it only has to show up in the list.
 _SHOWS_UP_WITHIN = timedelta(seconds=15)
+# A provider may go on with a creation after the client has stopped waiting for its answer. A later
+# run, which would create a second job, looks for the first one at least so long after it was sent.
+_SLOWEST_CREATION = timedelta(minutes=15)
 # The clocks of this machine and of the provider may differ, and creation times are whole seconds.
 _CLOCKS_DIFFER = 60
-# How long a file may take. Some providers leave one at "uploaded" for ever, and use it.
-_FILE_PATIENCE, _UPLOADED_PATIENCE = timedelta(minutes=30), timedelta(minutes=1)
+# Some providers leave a file at "uploaded", and use it.
+_MAX_FILE_PROCESSING, _MAX_UPLOADED = timedelta(minutes=30), timedelta(minutes=1)
 _UPLOADED = "uploaded"
-_CREATION_PATIENCE = timedelta(minutes=5)
+_MAX_NOT_READY = timedelta(minutes=5)
 _NOT_READY_STATUS = (400, 409, 422, 425)
 _NOT_READY = re.compile(
     r"\bnot (?:yet )?(?:been )?(?:fully )?(?:ready|processed|available|finished|validated)|"
@@ -50,12 +53,12 @@ _STILL_OPEN = (408, 409, 425, 499, 502, 504, 524)
 
 
 class JobCreation:
-    """Finds a job, or has it created.
+    """A job that is found, or else created.
 
     Args:
         client: a connection to the provider.
         spec: the job.
-        monitor: told of uploads, and of what is waited for.
+        monitor: shows uploads and waits.
         journal: remembers that the creation was sent.
     """
 
@@ -78,7 +81,7 @@ class JobCreation:
         if sent is None:
             return self._created(files, uuid.uuid4().hex)
         # A clock that was put back does not make this longer.
-        until = min(sent.sent_at, _now()) + self._timeout
+        until = min(sent.sent_at, _now()) + max(2 * self._timeout, _SLOWEST_CREATION)
         found = self._awaited(files, sent.sent_at, until)
         return found or self._created(files, sent.idempotency_key)
 
@@ -86,8 +89,8 @@ class JobCreation:
         """The newest job of this mark that can still give, or gave, a model.
 
         Args:
-            since: when the creation was sent whose job is looked for, if there was one. A job that
-                was created since is taken however it ended.
+            since: when the creation of this job was sent, if it was. A job that was created since
+                then is taken however it ended.
             training_file: look for its jobs instead, where the provider does not keep metadata.
         """
         for job in self._requests.jobs(self._spec.mark, training_file):
@@ -103,25 +106,25 @@ class JobCreation:
 
     def _awaited(self, files: tuple[str, str], since: datetime, until: datetime) -> str | None:
         """The job of a creation whose answer was lost, as soon as it shows up in the list."""
-        told_of = False
+        reported = False
         for pause in _pauses(_LONGEST_SEARCH_PAUSE):
             if (found := self._found(since)) is not None:
                 return found
             left = (until - _now()).total_seconds()
             if left <= 0:
                 return self._found(since, files[0])
-            if not told_of:
+            if not reported:
                 self._say(
                     "a job's creation was sent and its answer was lost; looking for that job for "
                     f"up to {left:.0f} s, so that no second one is created"
                 )
-                told_of = True
+                reported = True
             time.sleep(min(pause, left))
         return None
 
     def _created(self, files: tuple[str, str], key: str) -> str:
-        """The id of a job that is created, or was though the answer did not say so."""
-        give_up = _now() + _CREATION_PATIENCE
+        """The id of a job that is created, even where the answer does not say so."""
+        give_up = _now() + _MAX_NOT_READY
         for pause in _pauses(_LONGEST_PAUSE):
             self._journal.sent(self._spec.mark, key)
             sent_at = _now()
@@ -153,16 +156,16 @@ class JobCreation:
         return files[0].id, files[1].id
 
     def _upload(self, file: Upload) -> UploadedFile:
-        with told(self._monitor.uploading(file.name, len(file.content))):
+        with metered(self._monitor.uploading(file.name, len(file.content))):
             return self._requests.upload(file)
 
     def _await_file(self, file: Upload, uploaded: UploadedFile) -> None:
-        started, told_of = _now(), ""
+        started, reported = _now(), ""
         for pause in _pauses(_LONGEST_PAUSE):
             if uploaded.state != "processing":
                 break
             is_uploaded = uploaded.status.lower() == _UPLOADED
-            if _now() - started >= (_UPLOADED_PATIENCE if is_uploaded else _FILE_PATIENCE):
+            if _now() - started >= (_MAX_UPLOADED if is_uploaded else _MAX_FILE_PROCESSING):
                 return
             time.sleep(pause)
             try:
@@ -171,14 +174,15 @@ class JobCreation:
                 if not is_missing(error):
                     raise
                 return
-            if uploaded.state == "processing" and uploaded.status != told_of:
-                told_of = uploaded.status
-                self._say(f"{file.name} is {told_of}; waiting for the provider to process it")
+            if uploaded.state == "processing" and uploaded.status != reported:
+                reported = uploaded.status
+                self._say(f"{file.name} is {reported}; waiting for the provider to process it")
         if uploaded.state == "failed":
             why = f": {uploaded.details.rstrip('.')}" if uploaded.details else ""
             raise RequestError(
-                f"the upload of {file.name} to {self._base_url}: the provider could not process "
-                f"the file ({uploaded.status}){why}; fix that and record again."
+                f"the provider could not process the file ({uploaded.status}){why}",
+                where=f"the upload of {file.name} to {self._base_url}",
+                hint="fix that and record again",
             )
 
     def _say(self, message: str) -> None:
@@ -186,7 +190,7 @@ class JobCreation:
 
 
 def _is_not_ready(error: RequestError) -> bool:
-    """Whether a job was refused since its files are still being processed."""
+    """Whether a job was refused because its files are still being processed."""
     cause = error.__cause__
     if not isinstance(cause, openai.APIStatusError) or cause.status_code not in _NOT_READY_STATUS:
         return False
@@ -195,21 +199,20 @@ def _is_not_ready(error: RequestError) -> bool:
 
 
 def _created_nothing(error: RequestError) -> bool:
-    """Whether no job came of a creation that failed so, for certain."""
+    """Whether a creation that failed with this error certainly created no job."""
     cause = error.__cause__
     if isinstance(cause, openai.APIStatusError):
         return cause.status_code < 500 and cause.status_code not in _STILL_OPEN
     if isinstance(cause, openai.APIConnectionError):
         import httpx2
 
-        # Nothing was sent.
         unsent = httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout
         return isinstance(cause.__cause__, unsent)
     return cause is None  # a redirect, which was not followed
 
 
 def _was_answered(error: RequestError) -> bool:
-    """Whether the provider is done with a creation that failed so."""
+    """Whether the provider has finished a creation that failed with this error."""
     cause = error.__cause__
     if isinstance(cause, openai.APIStatusError):
         return cause.status_code not in _STILL_OPEN
@@ -217,7 +220,7 @@ def _was_answered(error: RequestError) -> bool:
 
 
 def _pauses(longest: float) -> Iterator[float]:
-    """Seconds to wait, again and again, longer each time."""
+    """Seconds to wait, without end, longer each time."""
     pause = _FIRST_PAUSE
     while True:
         yield pause

@@ -1,4 +1,4 @@
-"""The requests about files and fine-tuning jobs; `tunebench.wire` reads what is answered."""
+"""The requests about files and fine-tuning jobs; `tunebench.wire` reads their answers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from urllib.parse import quote
 
 import openai
 
-from tunebench.api.failures import unreadable
 from tunebench.errors import RequestError
 from tunebench.wire import (
     MARK,
     Unusable,
-    parsed,
     read_checkpoints,
     read_created_job,
     read_events,
@@ -36,17 +34,13 @@ _JOBS = "/fine_tuning/jobs"
 _PAGE = 100
 # A list of more pages than this has no end.
 _MAX_PAGES = 1000
-# What a provider answers that lacks something is another refusal at each of them; these are about
-# the request's time or its sender, and not about what it asks for.
+# Each provider refuses a request for what it lacks with another status; these ones are about the
+# request's time or its sender, and not about what it asks for.
 _NOT_MISSING = (401, 408, 429)
 
 
 class JobRequests:
-    """Asks one provider.
-
-    Each method raises a `RequestError` where its request failed for good, or the answer cannot be
-    used; its cause is then a `ValueError`.
-    """
+    """The requests to one provider, which raise the errors of `Client.ask`."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -62,7 +56,7 @@ class JobRequests:
         return self._ask(f"the upload of {file.name}", send, read_file)
 
     def file(self, id_: str, name: str) -> UploadedFile:
-        """How a file stands that was uploaded under a name."""
+        """The state of a file that was uploaded under a name."""
         return self._get(f"the file {name}", f"/files/{_part(id_)}", read_file)
 
     def create(self, spec: JobSpec, files: tuple[str, str], idempotency_key: str) -> Job:
@@ -86,14 +80,14 @@ class JobRequests:
         def read(body: Any) -> Page[Job]:
             return read_jobs(body, mark, training_file)
 
-        # A provider that knows no such filter lists all its jobs. Neither may one that has lost
-        # the metadata look for them.
+        # A provider without this filter lists all its jobs; one that has lost the metadata must
+        # not look for them.
         known: dict[str, Any] = {} if training_file else {"metadata": {MARK: mark}}
         for page in self._pages("the jobs", _JOBS, read, known):
             yield from page.entries
 
     def job(self, id_: str) -> Job:
-        """How a job stands."""
+        """The state of a job."""
         return self._get(f"the job {id_}", f"{_JOBS}/{_part(id_)}", read_job)
 
     def events(self, id_: str) -> Iterator[Page[Event]]:
@@ -108,12 +102,12 @@ class JobRequests:
 
     def result(self, id_: str) -> bytes:
         """The content of a result file, CSV."""
-        what = f"the result file {id_} at {self._client.base_url}"
+        what = self._at(f"the result file {id_}")
         content = self._client.call(what, lambda api: api.files.content(id_).content)
         try:
             return read_result(content)
         except Unusable as why:
-            raise RequestError(f"{what}: {why.end}") from why
+            raise RequestError(why.problem, where=what, hint=why.hint) from why
 
     def _pages(
         self,
@@ -128,28 +122,28 @@ class JobRequests:
             what: the list, for errors.
             path: below the API root.
             read: reads a page.
-            known: what its entries have, if the provider can filter.
+            known: a filter for its entries, which some providers ignore.
         """
         after: dict[str, Any] = {}
         seen: set[str] = set()
         for _ in range(_MAX_PAGES):
             page = self._get(what, path, read, {**after, "limit": _PAGE, **(known or {})})
             yield page
-            # There are providers that say for ever that there is more.
+            # Some providers always say that there is more.
             if page.after is None or page.after in seen:
                 return
             seen.add(page.after)
             after = {"after": page.after}
+        problem = "the list has no end"
         raise RequestError(
-            f"{what} at {self._client.base_url}: the list has no end; see the provider's log."
-        ) from Unusable("the list has no end")
+            problem, where=self._at(what), hint="see the provider's log"
+        ) from Unusable(problem)
 
     def _get(
         self, what: str, path: str, read: Callable[[Any], _T], query: dict[str, Any] | None = None
     ) -> _T:
         def send(api: openai.OpenAI) -> bytes:
-            # The package's own methods for jobs import 150 types of answers, of which JSON is read
-            # here.
+            # The package's own methods for jobs import 150 types of answers.
             options: Any = {"params": query} if query else {}
             raw = openai.HttpxBinaryResponseContent
             return api.get(path, cast_to=raw, options=options).content
@@ -159,18 +153,14 @@ class JobRequests:
     def _ask(
         self, what: str, send: Callable[[openai.OpenAI], bytes], read: Callable[[Any], _T]
     ) -> _T:
-        what = f"{what} at {self._client.base_url}"
-        content = self._client.call(what, send)
-        try:
-            return read(parsed(content))
-        except Unusable as why:
-            raise RequestError(f"{what}: {why.end}") from why
-        except ValueError as why:
-            raise RequestError(f"{what}: {unreadable(content, self._client.base_url)}") from why
+        return self._client.ask(self._at(what), send, read)
+
+    def _at(self, what: str) -> str:
+        return f"{what} at {self._client.base_url}"
 
 
 def is_missing(error: RequestError) -> bool:
-    """Whether a request failed since the provider has no such thing, or none that can be read."""
+    """Whether a request failed because the provider has no such thing, or none that is readable."""
     cause = error.__cause__
     if isinstance(cause, openai.APIStatusError):
         return cause.status_code not in _NOT_MISSING
@@ -186,7 +176,7 @@ def why_missing(error: RequestError) -> str:
 
 
 def _once(key: str = "") -> dict[str, str]:
-    """The header by which a provider that knows it takes a repeated request for one."""
+    """The header by which some providers recognise a repeated request."""
     return {"Idempotency-Key": key or uuid.uuid4().hex}
 
 

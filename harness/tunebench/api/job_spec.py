@@ -1,4 +1,4 @@
-"""What fine-tuning takes: files, a job, who is told of it, and who remembers it."""
+"""The inputs of fine-tuning: files, a job, a monitor that shows it, a journal that remembers it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Upload:
-    """A file to upload.
-
-    Attributes:
-        name: its file name.
-        content: JSON lines.
-        sha256: of the content, hex.
-        rows: how many lines.
-    """
+    """A file of JSON lines to upload."""
 
     name: str
     content: bytes = field(repr=False)
@@ -33,13 +26,13 @@ class Upload:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What a job trains on and how.
+    """A fine-tuning job.
 
     Attributes:
         name: of the job, for people.
         train: the training file.
         valid: the validation file.
-        request: fields of the request's body but for the files and the metadata; those in
+        request: fields of the request's body except the files and the metadata; those in
             ``extra_body`` are the provider's own.
         metadata: of the job; no two different jobs have the same ``tunebench_job``.
     """
@@ -52,37 +45,37 @@ class JobSpec:
 
     @property
     def mark(self) -> str:
-        """What no other job has in its metadata."""
+        """Unique to this job among all metadata."""
         return self.metadata[MARK]
 
 
 class Monitor(Protocol):
-    """Who is told how a job gets on."""
+    """Shows the progress of a job."""
 
     def say(self, message: str, /) -> None:
-        """A line of what happens."""
+        """Show a line."""
 
     def uploading(self, name: str, size: int, /) -> Callable[[int], None]:
-        """A file of a size in bytes is being uploaded; the result is called with bytes sent."""
+        """Show the upload of a file, by its size in bytes; call the result with bytes sent."""
 
     def trained(self, name: str, step: int, total: int | None, message: str, /) -> None:
-        """The job of that name has taken a step, of so many if the provider says how many."""
+        """Show a step of the job of that name; None where the provider states no total."""
 
 
 class Sent(Protocol):
-    """The creation of a job that was sent, and of which no answer came."""
+    """The creation of a job that was sent and not answered."""
 
     @property
     def idempotency_key(self) -> str:
-        """That it was sent with."""
+        """The key of the request."""
 
     @property
     def sent_at(self) -> datetime:
-        """When, with its time zone."""
+        """With its time zone."""
 
 
 class Journal(Protocol):
-    """What is remembered of a job's creation, also after the process was killed."""
+    """The memory of a job's creation, which outlives the process."""
 
     def job(self, mark: str, /) -> str | None:
         """The id of the job of this mark, if it was created or followed."""
@@ -95,10 +88,10 @@ class Journal(Protocol):
         """Why a replay finds no job of its mark."""
 
     def unanswered(self, mark: str, /) -> Sent | None:
-        """The creation of this mark that was sent and not answered, if any was."""
+        """The creation of this mark that was sent and not answered, if there is one."""
 
     def sent(self, mark: str, idempotency_key: str, /) -> None:
         """Note, durably, that the creation of a job is about to be sent."""
 
     def refused(self, mark: str, /) -> None:
-        """Note that no job came of the creation, for certain."""
+        """Note that the creation certainly made no job."""

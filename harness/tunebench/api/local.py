@@ -1,7 +1,7 @@
-"""Start the local provider for a recording, and stop it afterwards.
+"""The process of the local provider: started for a recording, and stopped afterwards.
 
-The server itself lives in `tunebench.server` and is spoken to over HTTP like any provider; this
-only runs its command.
+The server is `tunebench.server`, which answers over HTTP like any provider; this only runs its
+command.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from tunebench.errors import RecordingError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LOCAL = "local"
 _START_SECONDS = 180.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -32,7 +31,7 @@ class LocalProvider:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - kept open as long as the process
-        # Several requests may be about to leave at once; all wait for the one that starts it.
+        # Several requests may be sent at once; all wait for the one that starts it.
         self._starting = threading.Lock()
 
     def ensure(self, base_url: str, models: Sequence[str]) -> None:
@@ -54,8 +53,9 @@ class LocalProvider:
         url = urlsplit(base_url)
         if url.hostname not in _LOOPBACK:
             raise RecordingError(
-                f"the provider {LOCAL!r} is started on this machine, but its base_url {base_url!r} "
-                "names another; use 127.0.0.1, or give the provider another name."
+                "the local provider is started on this machine, but its base_url "
+                f"{base_url!r} names another",
+                hint="use 127.0.0.1, or declare a provider that is not the local one",
             )
         health = f"{url.scheme}://{url.netloc}/health"
         if _answers(health):
@@ -91,15 +91,15 @@ class LocalProvider:
         deadline = time.monotonic() + _START_SECONDS
         while not _answers(health):
             if self._process.poll() is not None:
+                status = self._process.returncode
                 raise RecordingError(
-                    f"the local provider ended with status {self._process.returncode}: "
-                    f"{self._last_words()}"
+                    f"the local provider ended with status {status}: {self._last_words()}"
                 )
             if time.monotonic() > deadline:
                 self.stop()
                 raise RecordingError(
-                    f"the local provider did not answer at {health} within {_START_SECONDS:.0f} s; "
-                    "start it by hand with `tunebench serve` to see why."
+                    f"the local provider did not answer at {health} within {_START_SECONDS:.0f} s",
+                    hint="start it by hand with `tunebench serve` to see why",
                 )
             time.sleep(0.2)
 
@@ -111,7 +111,7 @@ class LocalProvider:
 
 def _answers(health: str) -> bool:
     try:
-        # No proxy that the environment names: this machine asks itself.
+        # No proxy of the environment: the server is on this machine.
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(health, timeout=2) as response:
             return bool(response.status == 200)

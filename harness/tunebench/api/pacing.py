@@ -1,10 +1,10 @@
-"""How fast a provider is asked while recording: as fast as it allows, and no faster.
+"""Pacing of requests while recording: as fast as the provider allows, and no faster.
 
 Three things hold a request back: the limits that the experiment declares, the limits that the
-provider's answers tell, and how many requests are under way. The last follows from the answers:
-more while they come, half as many when the provider says that it has too much to do. Such a refusal
-slows all requests to that provider down, not only the one that was refused, so it is repeated here
-and not by the `openai` package, which repeats whatever else fails.
+provider's answers state, and how many requests are under way. The last follows from the answers:
+more while they come, half as many when the provider refuses one for its pace. Such a refusal slows
+all requests to that provider down, not only the one that was refused, so it is repeated here and
+not by the `openai` package, which repeats the other failures.
 """
 
 from __future__ import annotations
@@ -13,21 +13,18 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import openai
 
 from tunebench.api.failures import used_up
 from tunebench.api.rate_headers import Window, retry_after, windows_of
 from tunebench.errors import TunebenchError
-from tunebench.wire import parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import httpx2
-
-    from tunebench.api.answers import Prompt
 
 
 class _Reply(Protocol):
@@ -41,20 +38,20 @@ _R = TypeVar("_R", bound=_Reply)
 
 # "Too many requests" and "service unavailable".
 _SLOW_DOWN = (429, 503)
-# So many times in a row, with no answer in between, all requests may be refused: about a minute,
-# which is the usual window, where the provider does not say how long to wait.
-_PATIENCE = 7
+# After so many refusals in a row, with no answer in between, it gives up: about a minute, which is
+# the usual window, where the provider does not say how long to wait.
+_MAX_CONSECUTIVE_REFUSALS = 7
 _FIRST_WAIT = 0.5
-# Who says to come back later than this, such as tomorrow, is not waited for.
+# A provider that asks for a longer wait, such as until tomorrow, is not waited for.
 _LONGEST_WAIT = 600.0
-# A limit of a day may tell its reset, too, while it still lets requests through every few seconds.
+# A limit of a day may state its reset, too, while it still lets requests through every few seconds.
 _LONGEST_RESET = 60.0
-# After a refusal each answer brings the next two requests closer by so much.
+# After a refusal each answer brings the next two requests closer by this factor.
 _CLOSER = 0.98
 _LOOK_UP_SECONDS = 0.5
-# Who records is told of a wait that is longer.
-_WORTH_TELLING = 5.0
-# What is told, before the number of seconds.
+# A longer wait is reported.
+_WORTH_REPORTING = 5.0
+# The reasons for a wait, before the number of seconds.
 _ASKED = "the provider asks to wait"
 _REFUSED = "the provider refuses requests and does not say for how long; trying again in"
 _USED_UP = "the provider's limit of {} is used up; it is renewed in"
@@ -62,7 +59,7 @@ _USED_UP = "the provider's limit of {} is used up; it is renewed in"
 
 @dataclass
 class _Spacing:
-    """A limit that is kept by spreading what leaves evenly, so that no minute ever holds more."""
+    """A limit that is kept by sending at even intervals, so that no minute ever holds more."""
 
     kind: str
     gap: float  # seconds for each request or token
@@ -77,8 +74,8 @@ class _Spacing:
 
 
 @dataclass
-class _Told:
-    """A limit that the provider told: what may still leave before it is renewed."""
+class _Allowance:
+    """A limit that the provider states: what may still be sent before it is renewed."""
 
     remaining: float
     renewed_at: float
@@ -86,12 +83,12 @@ class _Told:
 
 
 class Pacer:
-    """Lets the requests to one provider leave, from any thread.
+    """The pace of the requests to one provider, from any thread.
 
     Args:
         ceiling: how many requests may be under way at once at the most.
-        requests_per_minute: declared limit, or None.
-        tokens_per_minute: declared limit of prompt and completion tokens, or None.
+        requests_per_minute: the declared limit, or None.
+        tokens_per_minute: the declared limit of prompt and completion tokens, or None.
         repeats: whether a request that the provider refused for its pace is sent again.
         clock: seconds that never go back.
     """
@@ -113,16 +110,16 @@ class Pacer:
             if limit is not None:
                 why = f"{kind}_per_minute is kept; the next request leaves in"
                 self._spacings.append(_Spacing(kind, 60 / limit, why))
-        self._told: dict[str, _Told] = {}
+        self._allowances: dict[str, _Allowance] = {}
         self._ceiling = ceiling
         self._window = float(min(2, ceiling))
-        self._patience = _PATIENCE if repeats else 0
+        self._max_refusals = _MAX_CONSECUTIVE_REFUSALS if repeats else 0
         self._clock = clock
         self._changed = threading.Condition()
         self._under_way = 0
         self._not_before = self._slowed_at = float("-inf")
         self._refusal = ""
-        self._told_until: dict[str, float] = {}
+        self._reported_until: dict[str, float] = {}
         self._refused_in_a_row = self._answered_since = 0
 
     def ask(
@@ -132,13 +129,14 @@ class Pacer:
         go_on: Callable[[], None],
         say: Callable[[str], None] = lambda _: None,
     ) -> _R:
-        """Make a request when it may leave, and again when the provider had too much to do.
+        """Make a request as soon as the limits allow it, and again after a refusal for its pace.
 
         Args:
             request: makes it. An error whose cause is a status 429 or 503 is a refusal.
-            tokens: what it will take, estimated.
-            go_on: called while waiting and before leaving; raises to give up.
-            say: told of a wait of more than some seconds, once for all requests that wait.
+            tokens: its estimated number.
+            go_on: called while waiting and before sending; raises to give up.
+            say: called with a line about a wait of some seconds or more, once for all requests
+                that wait.
 
         Raises:
             TunebenchError: the request failed for another reason, or the provider refused all
@@ -166,20 +164,19 @@ class Pacer:
         """Learn from an answer's head; a hook of the HTTP client.
 
         A refusal is kept from the `openai` package, which would repeat it in one thread while the
-        others go on. A limit of money, rather than of pace, is repeated by nobody.
+        others go on.
         """
-        completions = response.request.url.path.endswith("/completions")
-        if (completions and response.status_code in _SLOW_DOWN) or _is_used_up(response):
-            response.headers["x-should-retry"] = "false"
-        if not completions:
+        if not response.request.url.path.endswith("/completions"):
             return
+        if response.status_code in _SLOW_DOWN:
+            response.headers["x-should-retry"] = "false"
         with self._changed:
             now = self._clock()
             for kind, window in windows_of(response.headers, time.time()).items():
-                # What left since may not be counted in it yet.
+                # It may not count the requests sent since.
                 others = self._under_way - 1 if kind == "requests" else 0
                 renewed_at = now + min(window.reset, _LONGEST_RESET)
-                self._told[kind] = _Told(window.remaining - others, renewed_at, window)
+                self._allowances[kind] = _Allowance(window.remaining - others, renewed_at, window)
 
     @contextmanager
     def _turn(
@@ -194,8 +191,8 @@ class Pacer:
             self._under_way += 1
             for spacing in self._spacings:
                 spacing.take(cost[spacing.kind], now)
-            for kind, told in self._told.items():
-                told.remaining -= cost[kind]
+            for kind, allowance in self._allowances.items():
+                allowance.remaining -= cost[kind]
         try:
             yield now
         finally:
@@ -210,26 +207,26 @@ class Pacer:
         now = self._clock()
         until = [(spacing.next_at, spacing.why) for spacing in self._spacings]
         until.append((self._not_before, self._refusal))
-        for kind, told in list(self._told.items()):
-            if told.renewed_at <= now:
-                if told.window.limit is None:
-                    del self._told[kind]
+        for kind, allowance in list(self._allowances.items()):
+            if allowance.renewed_at <= now:
+                if allowance.window.limit is None:
+                    del self._allowances[kind]
                     continue
-                told.remaining = told.window.limit
-                told.renewed_at = now + min(told.window.reset, _LONGEST_RESET)
-            if told.remaining < cost[kind]:
-                until.append((told.renewed_at, _USED_UP.format(kind)))
+                allowance.remaining = allowance.window.limit
+                allowance.renewed_at = now + min(allowance.window.reset, _LONGEST_RESET)
+            if allowance.remaining < cost[kind]:
+                until.append((allowance.renewed_at, _USED_UP.format(kind)))
         end, why = max(until)
-        if end - now > _WORTH_TELLING and self._is_news(why, end):
+        if end - now > _WORTH_REPORTING and self._is_news(why, end):
             say(f"{why} {end - now:.0f} s")
         return max(0.0, end - now)
 
     def _is_news(self, why: str, end: float) -> bool:
-        if end <= self._told_until.get(why, float("-inf")) + _WORTH_TELLING:
+        if end <= self._reported_until.get(why, float("-inf")) + _WORTH_REPORTING:
             return False
         # A wait for a spacing comes again with each request.
         spaced = {spacing.why for spacing in self._spacings}
-        self._told_until[why] = float("inf") if why in spaced else end
+        self._reported_until[why] = float("inf") if why in spaced else end
         return True
 
     def _answered(self, reply: _Reply, cost: Mapping[str, float], left_at: float) -> None:
@@ -250,48 +247,26 @@ class Pacer:
         self._granted.gap *= _CLOSER
 
     def _slow_down(self, headers: Mapping[str, str], left_at: float) -> bool:
-        """Ask for less, and pause as told; False where there is no use in waiting."""
+        """Ask for less, and pause as asked; False where there is no use in waiting."""
         with self._changed:
             now = self._clock()
-            # What left before the last refusal met the same full queue: it counts once.
+            # Requests sent before the last refusal met the same full queue: it counts once.
             if left_at > self._slowed_at:
-                # Where few requests are too many already, the pace of the answers since the last
-                # refusal, its pause included, is what the provider grants.
+                # Where a few requests are too many already, the provider grants the pace of the
+                # answers since the last refusal, its pause included.
                 if self._slowed_at > float("-inf") and self._answered_since:
                     self._granted.gap = (now - self._slowed_at) / self._answered_since
                 self._window = max(1.0, self._window / 2)
                 self._slowed_at = now
                 self._answered_since = 0
                 self._refused_in_a_row += 1
-            told = retry_after(headers, time.time())
-            self._refusal = _REFUSED if told is None else _ASKED
-            if told is None:
-                renewed = [t.renewed_at - now for t in self._told.values() if t.remaining < 1]
+            pause = retry_after(headers, time.time())
+            self._refusal = _REFUSED if pause is None else _ASKED
+            if pause is None:
+                renewed = [a.renewed_at - now for a in self._allowances.values() if a.remaining < 1]
                 blind = _FIRST_WAIT * 2 ** (self._refused_in_a_row - 1)
-                told = max(renewed, default=blind)
-            if self._refused_in_a_row > self._patience or told > _LONGEST_WAIT:
+                pause = max(renewed, default=blind)
+            if self._refused_in_a_row > self._max_refusals or pause > _LONGEST_WAIT:
                 return False
-            self._not_before = max(self._not_before, now + told)
+            self._not_before = max(self._not_before, now + pause)
             return True
-
-
-def _is_used_up(response: httpx2.Response) -> bool:
-    if response.status_code != 429 and response.status_code < 500:
-        return False
-    try:
-        return used_up(parsed(response.read()))
-    except ValueError:
-        return False
-
-
-def estimated_tokens(prompts: Iterable[Prompt], parameters: Mapping[str, Any]) -> int:
-    """What a request will take, as providers reckon beforehand: prompts and `max_tokens`.
-
-    Four bytes of UTF-8 count as a token, which is usual in English.
-    """
-    most = parameters.get("max_completion_tokens") or parameters.get("max_tokens") or 0
-    return sum(len(_text(prompt).encode(errors="replace")) // 4 + 1 + most for prompt in prompts)
-
-
-def _text(prompt: Prompt) -> str:
-    return prompt if isinstance(prompt, str) else "".join(part["content"] for part in prompt)

@@ -1,7 +1,4 @@
-"""The requests of a probe: both kinds of question, and what came of them.
-
-Their words are this module's own, and none of them changes anything at the provider.
-"""
+"""The requests of a probe, for completions and for chat. None changes anything at the provider."""
 
 from __future__ import annotations
 
@@ -11,8 +8,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import openai
 
-from tunebench.errors import RequestError
+from tunebench.errors import RequestError, TunebenchError
 from tunebench.presets import Endpoint, MaxTokensField
+from tunebench.wire import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,12 +18,12 @@ if TYPE_CHECKING:
     from tunebench.api.client import Client
 
 _WORDS = ("one two three four", "red green blue yellow")
-_FEW = 4  # tokens, which no model needs to count on to twenty
+_FEW = 4  # tokens: too few to count to twenty
 _CANDIDATES = 5
 UNSHOWN = "steers the answer but not the log-probabilities shown"
 # Ids that any vocabulary has. Forced one after the other, they make two answers.
 _FORCED = ("100", "200")
-# After these nothing can be told of what was asked for.
+# These say nothing about the capability in question.
 _USELESS = openai.APIConnectionError | openai.AuthenticationError | openai.RateLimitError
 
 
@@ -34,10 +32,10 @@ class Finding:
     """One thing that a provider can or cannot do.
 
     Attributes:
-        name: what it is; ``completions``, ``chat`` and the names of `supports` among them.
-        endpoint: the kind of request that it was asked with, or None where there is only one.
-        found: whether it can.
-        detail: what was seen, or why not, in the provider's words.
+        name: such as ``completions``, ``chat`` and the names of `supports`.
+        endpoint: the kind of request that was used, or None where there is only one.
+        found: whether the provider can do it.
+        detail: the evidence, or why not, in the provider's words.
     """
 
     name: str
@@ -48,7 +46,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Heard:
-    """An answer: its body and headers, or why there is none."""
+    """An answer: its body and headers, or the error."""
 
     body: dict[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -57,25 +55,25 @@ class Heard:
     @property
     def choice(self) -> dict[str, Any]:
         """The first choice; empty if there is none."""
-        first = at(self.body, "choices", 0)
+        first = within(self.body, "choices", 0)
         return first if isinstance(first, dict) else {}
 
     @property
     def short(self) -> bool:
-        """Whether the limit of its tokens was kept."""
-        tokens = at(self.body, "usage", "completion_tokens")
+        """Whether it kept the limit of its tokens."""
+        tokens = within(self.body, "usage", "completion_tokens")
         if isinstance(tokens, int):
             return tokens <= _FEW
         return self.choice.get("finish_reason") == "length"
 
     @property
     def rank(self) -> tuple[bool, bool]:
-        """Sorts answers: those with the limit kept first, then those that are no error."""
+        """For sorting: answers that kept the limit first, errors last."""
         return bool(self.error), not self.short
 
 
 class _Kind(ABC):
-    """One of the two kinds of request, and what can be asked with it."""
+    """One of the two kinds of request, and what the provider can do with it."""
 
     name: Endpoint
     first: Heard
@@ -84,43 +82,43 @@ class _Kind(ABC):
         self._client, self._model = client, model
 
     @abstractmethod
-    def ask(self, **fields: Any) -> Heard:
-        """Ask, with further fields of the request's body."""
+    def _ask(self, **fields: Any) -> Heard:
+        """Make the request, with further fields of its body."""
 
     @abstractmethod
-    def text(self, heard: Heard) -> Any:
+    def _text(self, heard: Heard) -> Any:
         """The text of an answer's first choice."""
 
     def same_twice(self) -> Finding:
-        """Whether the greedy answer is the same when it is asked for again."""
-        texts = [self.text(heard) for heard in (self.first, self.ask())]
+        """Whether the greedy answer to the same request is the same again."""
+        texts = [self._text(heard) for heard in (self.first, self._ask())]
         return Finding("same answer twice", None, texts[0] == texts[1], self.name)
 
     def _post(self, path: str, body: dict[str, Any]) -> Heard:
         heard = send(self._client, path, {"model": self._model, "temperature": 0, **body})
-        if not heard.error and self.text(heard) is None:
-            return Heard(error="the answer holds no text of a choice.")
+        if not heard.error and self._text(heard) is None:
+            return Heard(error="the answer holds no choice with a text.")
         return heard
 
     @abstractmethod
-    def shown(self, heard: Heard) -> tuple[str, ...]:
-        """The first token's candidates, the likeliest first; none if none are shown."""
+    def _shown(self, heard: Heard) -> tuple[str, ...]:
+        """The first token's candidates, the likeliest first; none if the answer has none."""
 
     def _logprobs_and_bias(self, **fields: Any) -> Iterator[Finding]:
-        """Both are asked for together, too: a rule reads what one makes of the other."""
-        free = self.ask(**fields)
-        shown = self.shown(free)
+        """Both together, too: a decision rule reads the log-probabilities under a bias."""
+        free = self._ask(**fields)
+        shown = self._shown(free)
         detail = free.error or (f"{len(shown)} candidates" if shown else "taken, but none given")
         logprobs = Finding("logprobs", self.name, len(shown) > 1, detail)
         yield logprobs
         asked = fields if logprobs.found else {}
-        biased = [self.ask(logit_bias={token: 100}, **asked) for token in _FORCED]
+        biased = [self._ask(logit_bias={token: 100}, **asked) for token in _FORCED]
         error = next((heard.error for heard in biased if heard.error), "")
-        if error or len({self.text(heard) for heard in (self.first, *biased)}) == 1:
+        if error or len({self._text(heard) for heard in (self.first, *biased)}) == 1:
             detail = error or "taken, but without effect"
         else:
-            # What is forced is the likeliest of its answer, unless they tell of the model's wish.
-            firsts = {self.shown(heard)[:1] for heard in (free, *biased)}
+            # A forced token is the likeliest, unless the log-probabilities do not show the bias.
+            firsts = {self._shown(heard)[:1] for heard in (free, *biased)}
             detail = UNSHOWN if logprobs.found and len(firsts) == 1 else ""
         yield Finding("logit_bias", self.name, not detail, detail)
 
@@ -132,14 +130,12 @@ class Completions(_Kind):
 
     def __init__(self, client: Client, model: str) -> None:
         super().__init__(client, model)
-        self.first = self.ask()
+        self.first = self._ask()
 
-    def ask(self, **fields: Any) -> Heard:
-        """Ask for a continuation."""
+    def _ask(self, **fields: Any) -> Heard:
         return self._post("/completions", {"prompt": _WORDS[0], "max_tokens": _FEW, **fields})
 
-    def text(self, heard: Heard) -> Any:
-        """The text of an answer's first choice."""
+    def _text(self, heard: Heard) -> Any:
         return heard.choice.get("text")
 
     def findings(self) -> Iterator[Finding]:
@@ -147,20 +143,19 @@ class Completions(_Kind):
         if self.first.error:
             return
         yield Finding("max_tokens", self.name, self.first.short)
-        listed = self.ask(prompt=list(_WORDS))
+        listed = self._ask(prompt=list(_WORDS))
         count = len(listed.body.get("choices") or ())
         detail = listed.error or f"{count} choices for {len(_WORDS)} prompts"
         yield Finding("lists", self.name, not listed.error and count == len(_WORDS), detail)
         yield from self._logprobs_and_bias(logprobs=_CANDIDATES)
 
-    def shown(self, heard: Heard) -> tuple[str, ...]:
-        """The first token's candidates, the likeliest first; none if none are shown."""
-        top = at(heard.choice, "logprobs", "top_logprobs", 0)
+    def _shown(self, heard: Heard) -> tuple[str, ...]:
+        top = within(heard.choice, "logprobs", "top_logprobs", 0)
         return _by_likelihood(top.items()) if isinstance(top, dict) else ()
 
 
 class Chat(_Kind):
-    """Conversations of one question, limited by the first of two fields that is kept, or taken."""
+    """Conversations of one question, limited by the field that the provider keeps, or accepts."""
 
     name = "chat"
 
@@ -171,13 +166,11 @@ class Chat(_Kind):
         self._field = ranked[0]
         self.first = self._limits[self._field]
 
-    def ask(self, **fields: Any) -> Heard:
-        """Ask the question."""
+    def _ask(self, **fields: Any) -> Heard:
         return self._with_limit(self._field, **fields)
 
-    def text(self, heard: Heard) -> Any:
-        """The text of an answer's first choice."""
-        return at(heard.choice, "message", "content")
+    def _text(self, heard: Heard) -> Any:
+        return within(heard.choice, "message", "content")
 
     def findings(self) -> Iterator[Finding]:
         """What such requests can do."""
@@ -187,12 +180,11 @@ class Chat(_Kind):
             yield Finding(name, self.name, heard.short, heard.error)
         yield from self._logprobs_and_bias(logprobs=True, top_logprobs=_CANDIDATES)
 
-    def shown(self, heard: Heard) -> tuple[str, ...]:
-        """The first token's candidates, the likeliest first; none if none are shown."""
-        top = at(heard.choice, "logprobs", "content", 0, "top_logprobs")
+    def _shown(self, heard: Heard) -> tuple[str, ...]:
+        top = within(heard.choice, "logprobs", "content", 0, "top_logprobs")
         if not isinstance(top, list):
             return ()
-        return _by_likelihood((at(one, "token"), at(one, "logprob")) for one in top)
+        return _by_likelihood((within(one, "token"), within(one, "logprob")) for one in top)
 
     def _with_limit(self, name: str, **fields: Any) -> Heard:
         messages = [{"role": "user", "content": "Count from one to twenty, in words."}]
@@ -202,16 +194,6 @@ class Chat(_Kind):
 def _by_likelihood(candidates: Iterable[tuple[Any, Any]]) -> tuple[str, ...]:
     seen = [(token, logprob) for token, logprob in candidates if isinstance(logprob, int | float)]
     return tuple(token for token, _ in sorted(seen, key=lambda one: -one[1]))
-
-
-def at(value: Any, *path: str | int) -> Any:
-    """What stands at a path of keys and positions in a JSON value; None if nothing does."""
-    for step in path:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
 
 
 def send(client: Client, path: str, body: dict[str, Any] | None = None) -> Heard:
@@ -232,8 +214,8 @@ def send(client: Client, path: str, body: dict[str, Any] | None = None) -> Heard
         return made.content
 
     try:
-        return Heard(client.call_json(what, request), headers)
+        return Heard(client.ask_object(what, request), headers)
     except RequestError as error:
         if isinstance(error.__cause__, _USELESS):
             raise
-        return Heard(error=str(error).removeprefix(f"{what}: "))
+        return Heard(error=str(TunebenchError(error.problem, hint=error.hint)))

@@ -1,4 +1,4 @@
-"""Ask a running provider what it can do, with a few small requests that change nothing there.
+"""A probe of a running provider: a few small requests that change nothing there.
 
 Nothing is uploaded, and no job is started: the fine-tuning API is found by listing its jobs.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from tunebench.api.probe_requests import Chat, Completions, Finding, at, send
+from tunebench.api.probe_requests import Chat, Completions, Finding, send
 from tunebench.errors import RequestError, UsageError, printable
 from tunebench.presets import Capability, Endpoint, MaxTokensField
-from tunebench.wire import optional_name, other_model
+from tunebench.wire import optional_name, other_model, within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found at a provider.
+    """The result of a probe.
 
     Attributes:
-        base_url: its API root.
+        base_url: the provider's API root.
         model: the model that was asked.
-        models: all models it lists, or None if it lists none.
-        all: what was asked for, in order.
+        models: all models that the provider lists, or None if it lists none.
+        all: the findings, in order.
     """
 
     base_url: str
@@ -36,21 +36,21 @@ class Findings:
     all: tuple[Finding, ...]
 
     def found(self, name: str, endpoint: Endpoint | None = None) -> bool:
-        """Whether the provider can do something, with an endpoint where that makes a difference."""
+        """Whether the provider can do something, at an endpoint where that makes a difference."""
         return any(f.found for f in self.all if f.name == name and f.endpoint in (None, endpoint))
 
     @property
     def endpoint(self) -> Endpoint:
-        """The kind of request to ask it with: completions, if it has them."""
+        """The kind of request to use: completions, if the provider has them."""
         return "completions" if self.found("completions") else "chat"
 
     @property
     def max_tokens_field(self) -> MaxTokensField:
-        """The field by which it limits a chat answer."""
+        """The field that limits a chat answer."""
         return "max_tokens" if self.found("max_tokens", "chat") else "max_completion_tokens"
 
     def supports(self, endpoint: Endpoint) -> list[Capability]:
-        """What ``supports`` of its table may list for a kind of request."""
+        """The possible values of ``supports`` in its table, for a kind of request."""
         return [name for name in get_args(Capability) if self.found(name, endpoint)]
 
 
@@ -68,7 +68,8 @@ def probe(client: Client, model: str | None) -> Findings:
     models = _models(client)
     if model is None and not models:
         raise UsageError(
-            f"{client.base_url} lists no models, so there is none to ask; name one with --model."
+            f"{client.base_url} lists no models, so there is none to ask",
+            hint="name one with --model",
         )
     asked = model or (models or ("",))[0]
     completions, chat = Completions(client, asked), Chat(client, asked)
@@ -115,12 +116,11 @@ def _models(client: Client) -> tuple[str, ...] | None:
     heard = send(client, "/models")
     entries = heard.body.get("data")
     if isinstance(entries, list):
-        return tuple(filter(None, (optional_name(at(entry, "id")) for entry in entries)))
+        return tuple(filter(None, (optional_name(within(entry, "id")) for entry in entries)))
     below = f"{client.base_url.rstrip('/')}/v1"
     if isinstance(send(client, f"{below}/models").body.get("data"), list):
-        raise UsageError(
-            f"base_url {client.base_url} is not the API root, which is {below}; add the /v1."
-        )
+        problem = f"base_url {client.base_url} is not the API root, which is {below}"
+        raise UsageError(problem, hint="add the /v1")
     return None
 
 

@@ -1,7 +1,7 @@
-"""How much of an upload has left, seen from below the cassette.
+"""Upload progress, counted below the cassette.
 
-While a cassette records, it reads a request's whole body before it is sent, so that counting what
-is read of the file would tell nothing. The body that is then sent is counted here.
+While a cassette records, it reads a request's whole body before it is sent, so reads of the file
+show no progress. The bytes that are then sent are counted here.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _sent: ContextVar[Callable[[int], None] | None] = ContextVar("sent", default=Non
 
 
 @contextmanager
-def told(sent: Callable[[int], None]) -> Iterator[None]:
-    """Tell of the uploads made inside: called with the number of further bytes sent."""
+def metered(sent: Callable[[int], None]) -> Iterator[None]:
+    """Count the uploads made inside: `sent` is called with the number of further bytes sent."""
     token = _sent.set(sent)
     try:
         yield
@@ -31,13 +31,13 @@ def told(sent: Callable[[int], None]) -> Iterator[None]:
 
 
 def meter_upload(request: httpx2.Request) -> None:
-    """An httpx2 event hook: have the body of a multipart request counted if anyone listens."""
+    """An httpx2 event hook: count the body of a multipart request inside `metered`."""
     if _sent.get() and request.headers.get("content-type", "").startswith("multipart/"):
         request.__class__ = _MeteredRequest
 
 
 class _Pieces(httpx2.SyncByteStream):
-    """Bytes that are handed out, and told of, in pieces."""
+    """Bytes that are sent, and counted, in pieces."""
 
     def __init__(self, content: bytes, sent: Callable[[int], None]) -> None:
         self._content = content

@@ -1,14 +1,15 @@
-"""Recorded traffic: what goes into a cassette and how it is found again."""
+"""Recorded traffic: cassettes that answer requests, and record what they lack."""
 
 from tunebench.cassettes.comparison import differences
 from tunebench.cassettes.fingerprint import STORED_PARAMETERS, prompt_text, text_sha256
 from tunebench.cassettes.first_format import Converted, converted, first_format_header
 from tunebench.cassettes.inspection import Inspected, inspect
 from tunebench.cassettes.job_recorder import JobCassette, Sent
-from tunebench.cassettes.lines import Row, header_problem, without_rows
+from tunebench.cassettes.line_file import lock
+from tunebench.cassettes.lines import Row, read_header, without_rows
 from tunebench.cassettes.network import blocked_network
 from tunebench.cassettes.recorder import RecordedCassette, item_index, use_cassette
-from tunebench.cassettes.store import CassetteFile, lock
+from tunebench.cassettes.store import CassetteFile
 
 __all__ = [
     "STORED_PARAMETERS",
@@ -23,11 +24,11 @@ __all__ = [
     "converted",
     "differences",
     "first_format_header",
-    "header_problem",
     "inspect",
     "item_index",
     "lock",
     "prompt_text",
+    "read_header",
     "text_sha256",
     "use_cassette",
     "without_rows",

@@ -1,11 +1,13 @@
-"""What two recordings of one thing answer differently.
+"""The differences between two recordings.
 
-Answers to texts are compared by item; all others by the key of their row. Times do not count.
+Answers to texts are compared by item, all others by the key of their row; times are not compared.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from tunebench.wire import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,10 +19,10 @@ def differences(old: Iterable[InspectedRow], new: Iterable[InspectedRow]) -> dic
     """Compare the rows of two cassettes.
 
     Returns:
-        ``only_old`` and ``only_new``: what one has alone, item ids or requests. ``changed``: of
-        each answer that differs ``of`` (item id or request), ``what`` (``text``, ``logprobs``,
+        ``only_old`` and ``only_new``: item ids or requests that only one has. ``changed``: of each
+        answer that differs ``of`` (item id or request), ``what`` (``text``, ``logprobs``,
         ``model``, ``server``, ``parameters``, ``prompt_sha256`` or ``answer``), ``old`` and
-        ``new``. The last kind, of answers to other requests than those of texts, tells no values.
+        ``new``, which are null for the last kind, answers to other requests than those of texts.
     """
     first, second = _answers(old), _answers(new)
     return {
@@ -37,7 +39,7 @@ def differences(old: Iterable[InspectedRow], new: Iterable[InspectedRow]) -> dic
 
 
 def _answers(rows: Iterable[InspectedRow]) -> dict[str, dict[str, Any]]:
-    """What is compared, by item id or request; each round of an item on its own."""
+    """The compared values, by item id or request; each round of an item on its own."""
     found: dict[str, dict[str, Any]] = {}
     for one in rows:
         row, request = one.row, one.request
@@ -51,10 +53,13 @@ def _answers(rows: Iterable[InspectedRow]) -> dict[str, dict[str, Any]]:
             found[name] = {**common, "answer": row.answer}
             continue
         name, number = row.item, 1
-        while name in found:  # labels that begin alike are asked for in rounds
+        while name in found:  # labels that begin alike take several rounds
             number += 1
             name = f"{row.item} (round {number})"
-        answer = {"text": _text(row.answer), "logprobs": _logprobs(row.answer)}
+        answer = {
+            "text": _text(row.answer),
+            "logprobs": within(row.answer, "logprobs", "top_logprobs", 0),
+        }
         found[name] = {**answer, **common, "prompt_sha256": row.prompt}
     return found
 
@@ -64,18 +69,5 @@ def _shown(what: str, value: Any) -> Any:
 
 
 def _text(choice: Any) -> Any:
-    text = _within(choice, "text")
-    return _within(choice, "message", "content") if text is None else text
-
-
-def _logprobs(choice: Any) -> Any:
-    """The first token's candidates by their text."""
-    tops = _within(choice, "logprobs", "top_logprobs")
-    return tops[0] if isinstance(tops, list) and tops else None
-
-
-def _within(value: Any, *names: str) -> Any:
-    """A value within objects; None where there is none."""
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
+    text = within(choice, "text")
+    return within(choice, "message", "content") if text is None else text

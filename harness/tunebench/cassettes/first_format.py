@@ -1,4 +1,4 @@
-"""Cassettes of format 1, in which a row was a whole request: read, to be turned into format 2.
+"""Cassettes of format 1, in which a row was a whole request: converted into format 2.
 
 A row began with its key and ended with the body of the answer::
 
@@ -17,12 +17,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from tunebench.cassettes.fingerprint import digest_of, text_sha256
-from tunebench.cassettes.lines import (
-    RequestLine,
-    Row,
-    request_of,
-    row_of,
-)
+from tunebench.cassettes.lines import RequestLine, Row, request_of, row_of, rows_for
+from tunebench.cassettes.stored import ANSWERED, CREATION, STATE, TOKENIZE, stored_of_job
 from tunebench.errors import CassetteError, hidden, without_secrets
 from tunebench.wire import (
     MARK,
@@ -32,13 +28,9 @@ from tunebench.wire import (
     Usage,
     parsed,
     read_answers,
-    read_checkpoints,
-    read_created_job,
-    read_events,
-    read_file,
-    read_job,
     read_tokens,
     stored_choice,
+    within,
 )
 
 if TYPE_CHECKING:
@@ -50,10 +42,7 @@ _FIELDS: dict[str, Any] = {
     "prompt_sha256": list, "status": int, "latency_ms": (int, float), "recorded_at": str,
     "server": str, "body": object,
 }  # fmt: skip
-_ANSWERED = ("POST completions", "POST chat/completions")
-_CREATION = "POST fine_tuning/jobs"
 _SEARCH = re.compile(r"GET fine_tuning/jobs(\?.*)?")
-_STATE = re.compile(r"GET fine_tuning/jobs/[^/?]+")
 
 
 @dataclass(frozen=True)
@@ -62,10 +51,9 @@ class Converted:
 
     Attributes:
         number: the line it stood in.
-        line: what its rows have in common.
+        line: the fields that its rows have in common.
         rows: one for each prompt.
-        answers: what was read of the request's own answer, by prompt; empty where it was no
-            model's.
+        answers: the answers that were read, by prompt; empty where they were not a model's.
     """
 
     number: int
@@ -85,7 +73,9 @@ def first_format_header(path: Path) -> dict[str, Any] | None:
             header = json.loads(file.readline())
     except OSError as error:
         raise CassetteError(
-            f"{path}: the cassette cannot be read ({error.strerror}); put a file there that can."
+            f"the cassette cannot be read ({error.strerror})",
+            where=path,
+            hint="put a file there that can",
         ) from error
     except (ValueError, RecursionError):
         return None
@@ -94,7 +84,7 @@ def first_format_header(path: Path) -> dict[str, Any] | None:
 
 
 def converted(path: Path, fields: Mapping[str, Any]) -> Iterator[Converted]:
-    """The rows of a cassette of format 1, request by request; what counts for nothing is left out.
+    """The rows of a cassette of format 1, request by request, without those that have no use now.
 
     Args:
         path: the file.
@@ -107,14 +97,14 @@ def converted(path: Path, fields: Mapping[str, Any]) -> Iterator[Converted]:
     mark = ""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            if number == 1 or not line.endswith(b"\n"):  # a torn last line counts for nothing
+            if number == 1 or not line.endswith(b"\n"):  # a torn last line is dropped
                 continue
             try:
                 old = _row(line)
             except ValueError:
                 raise _no_row(path, number) from None
             if _SEARCH.fullmatch(old["endpoint"]):
-                # Not stored any more: it says whose the job is that follows.
+                # Not stored any more: it identifies the job that follows.
                 mark = _mark_of(old["endpoint"]) or mark
                 continue
             try:
@@ -122,7 +112,9 @@ def converted(path: Path, fields: Mapping[str, Any]) -> Iterator[Converted]:
                 _check(one)
             except Unusable as problem:
                 raise CassetteError(
-                    f"{path}, line {number}: {problem}; take the line out and record it again."
+                    str(problem),
+                    where=f"{path}, line {number}",
+                    hint="take the line out and record it again",
                 ) from None
             except ValueError:
                 raise _no_row(path, number) from None
@@ -131,8 +123,9 @@ def converted(path: Path, fields: Mapping[str, Any]) -> Iterator[Converted]:
 
 def _no_row(path: Path, number: int) -> CassetteError:
     return CassetteError(
-        f"{path}, line {number}: this is not a row of a cassette; restore the file from version "
-        "control, or delete it and record again."
+        "this is not a row of a cassette",
+        where=f"{path}, line {number}",
+        hint="restore the file from version control, or delete it and record again",
     )
 
 
@@ -149,10 +142,10 @@ def _row(line: bytes) -> dict[str, Any]:
 
 
 def _check(one: Converted) -> None:
-    """Read what was made of a line as the file is read that it is written to.
+    """Read the converted rows as the new file will be read.
 
     Raises:
-        ValueError: it could not be read, or not be written.
+        ValueError: they could not be written, or not be read.
     """
     request_of(_written({"request": one.line.id, **one.line.fields}))
     for row in one.rows:
@@ -171,23 +164,25 @@ def _converted(
     usage, server, answered_by = Usage(), "", ""
     read: dict[str, Answer] = {}
     model = {"model": old["model"]} if old["model"] else {}
-    if endpoint in _ANSWERED:
+    if endpoint in ANSWERED:
         fields = {**more, **model, **parameters}
-        asked = Asked.of(endpoint, fields, len(prompts), _told(body, "model"))
+        name = within(body, "model")
+        known_as = name if isinstance(name, str) else None
+        asked = Asked.of(endpoint, fields, len(prompts), known_as)
         whole = read_answers(body, asked)
         usage, server, answered_by = whole.usage, whole.server, whole.model
         answers: list[Any] = [stored_choice(one, chat=asked.chat) for one in whole.answers]
         read = dict(zip(prompts, whole.answers, strict=True))
-    elif endpoint == "POST tokenize":
+    elif endpoint == TOKENIZE:
         fields = {**model, **parameters}
         answers = [{"tokens": read_tokens(body)}]
     else:
         fields = {**model, **parameters}
-        answers = [_of_job(endpoint, body, mark)]
-        if _STATE.fullmatch(endpoint):
+        answers = [stored_of_job(endpoint, body, mark)]
+        if STATE.fullmatch(endpoint):
             turn = turns[endpoint] = turns.get(endpoint, -1) + 1
             prompts = [text_sha256(str(turn))]
-        elif endpoint == _CREATION:
+        elif endpoint == CREATION:
             parameters.setdefault("metadata", {MARK: mark})
     line = RequestLine(
         digest_of(endpoint, fields),
@@ -198,41 +193,16 @@ def _converted(
         hidden(answered_by),
     )
     items = old["items"] if len(old["items"]) == len(prompts) else [None] * len(prompts)
-    rows = [
-        Row(
-            prompt=prompt,
-            request=line.id,
-            item=item,
-            recorded_at=old["recorded_at"],
-            latency_ms=old["latency_ms"],
-            prompts=len(prompts),
-            usage=(usage.prompt_tokens, usage.completion_tokens),
-            answer=without_secrets(answer),
-        )
-        for prompt, item, answer in zip(prompts, items, answers, strict=True)
-    ]
+    rows = rows_for(
+        line,
+        prompts,
+        [without_secrets(answer) for answer in answers],
+        items,
+        recorded_at=old["recorded_at"],
+        latency_ms=old["latency_ms"],
+        usage=(usage.prompt_tokens, usage.completion_tokens),
+    )
     return Converted(number, line, rows, read)
-
-
-def _of_job(endpoint: str, body: Any, mark: str) -> Any:
-    """What is stored of an answer about a job or a file."""
-    if endpoint == "POST files":
-        return read_file(body).stored()
-    if endpoint == _CREATION:
-        return read_created_job(body).stored()
-    if _STATE.fullmatch(endpoint):
-        job = read_job(body)
-        return {**job.stored(), "metadata": {MARK: mark, **job.metadata}}
-    if endpoint.partition("?")[0].endswith("/events"):
-        return read_events(body).stored()
-    if endpoint.partition("?")[0].endswith("/checkpoints"):
-        return read_checkpoints(body).stored()
-    return body
-
-
-def _told(body: Any, name: str) -> str | None:
-    value = body.get(name) if isinstance(body, dict) else None
-    return value if isinstance(value, str) else None
 
 
 def _mark_of(endpoint: str) -> str:

@@ -1,6 +1,6 @@
-"""A cassette's file as it stands, whatever is wrong with it.
+"""Inspection of a cassette's file, whatever is wrong with it.
 
-A replay refuses a damaged file at its first fault. This reads on and names them all.
+A replay refuses a damaged file at its first problem. This reads on and names them all.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tunebench.cassettes.lines import (
     RequestLine,
     Row,
     checked_fields,
-    header_problem,
+    read_header,
     request_of,
     row_of,
 )
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+_RESTORE = "restore the file from version control"
+
 
 @dataclass(frozen=True)
 class InspectedRow:
-    """A well-formed row and what it has in common with others."""
+    """A well-formed row, and the fields it has in common with others."""
 
     row: Row
     request: RequestLine
@@ -36,7 +38,7 @@ class InspectedRow:
 
 @dataclass(frozen=True)
 class Inspected:
-    """What a cassette's file holds.
+    """The content of a cassette's file.
 
     Attributes:
         path: the file.
@@ -44,7 +46,7 @@ class Inspected:
         header: the first line; empty where it is not a header.
         rows: the well-formed rows by line number.
         torn: whether the last line has no end.
-        problems: what is wrong with the lines, a sentence each, with its line.
+        problems: a sentence for each bad line.
     """
 
     path: Path
@@ -56,7 +58,7 @@ class Inspected:
 
     @property
     def damaged(self) -> bool:
-        """Whether anything but a torn last line is wrong; a replay may stumble over it."""
+        """Whether anything is wrong that a replay may refuse, so more than a torn last line."""
         return len(self.problems) > self.torn
 
     def numbers(self, keys: Iterable[str]) -> list[int]:
@@ -65,26 +67,23 @@ class Inspected:
         return [number for number, one in self.rows.items() if one.row.key in wanted]
 
     def leaks(self, texts: Iterable[str], keys: Iterable[str]) -> list[str]:
-        """What it must not hold, a sentence each; a text or key itself is never told.
+        """Lines that hold what a cassette must not hold, a sentence each, without the text or key.
 
         Args:
             texts: of the data set; those under 40 characters may stand in any answer.
             keys: API keys that are known.
         """
         texts, keys = long_texts(texts), list(keys)
+        record = "delete the cassette and record again"
         found = []
         for number, one in self.rows.items():
-            content = [one.row.answer, one.row.item, one.request.fields]
+            content, place = [one.row.answer, one.row.item, one.request.fields], (self.path, number)
             if repeats(content, texts):
-                found.append(
-                    f"{self.path}, line {number}: the row holds a text of the data set; turn that "
-                    "off at the provider, delete the cassette and record again."
-                )
+                problem = "the row holds a text of the data set"
+                found.append(_said(problem, f"turn that off at the provider, {record}", *place))
             if holds_secret(json.dumps(content, ensure_ascii=False), keys):
-                found.append(
-                    f"{self.path}, line {number}: the row holds what looks like an API key; take "
-                    "it back at its provider, delete the cassette and record again."
-                )
+                problem = "the row holds what looks like an API key"
+                found.append(_said(problem, f"take it back at its provider, {record}", *place))
         return found
 
 
@@ -101,22 +100,21 @@ def inspect(path: Path) -> Inspected:
     first_lines: dict[tuple[str, bytes], int] = {}
     try:
         if not path.is_file():
-            raise CassetteError(f"{path}: the cassette is not a regular file; move it away.")
+            raise CassetteError(
+                "the cassette is not a regular file", where=path, hint="move it away"
+            )
         with path.open("rb") as file:
             lines = list(file)
     except OSError as error:
-        raise CassetteError(
-            f"{path}: the cassette cannot be read ({error.strerror}); put a file there that can."
-        ) from error
+        problem = f"the cassette cannot be read ({error.strerror})"
+        raise CassetteError(problem, where=path, hint="put a file there that can") from error
     for number, line in enumerate(lines, 1):
         try:
             if not line.endswith(b"\n"):
                 torn = True
-                raise ValueError("it has no end; record again, or prune it")
+                raise CassetteError("it has no end", hint="record again, or prune it")
             if number == 1:
-                if (problem := header_problem(line)) is not None:
-                    raise ValueError(problem)
-                header = json.loads(line)
+                header = read_header(line)
                 continue
             fields = checked_fields(line)
             if isinstance(fields, dict) and "digest" in fields:
@@ -130,13 +128,18 @@ def inspect(path: Path) -> Inspected:
             rows[number] = InspectedRow(row, requests[row.request])
             earlier = first_lines.setdefault(key, number)
             if earlier != number and lines[earlier - 1].rstrip() != line.rstrip():
-                raise ValueError(f"it has the key of line {earlier}; delete one of the two")
+                raise CassetteError(
+                    f"it has the key of line {earlier}", hint="delete one of the two"
+                )
+        except CassetteError as error:
+            problems.append(_said(error.problem, error.hint, path, number))
         except ValueError as error:
-            problems.append(f"{path}, line {number}: {error}{_fix(str(error))}.")
+            problems.append(_said(str(error), _RESTORE, path, number))
     if not lines:
-        problems.append(f"{path}: the file is empty; delete it.")
+        problems.append(_said("the file is empty", "delete it", path))
     return Inspected(path, sum(map(len, lines)), header, rows, torn, problems)
 
 
-def _fix(problem: str) -> str:
-    return "" if ";" in problem else "; restore the file from version control"
+def _said(problem: str, hint: str | None, path: Path, number: int | None = None) -> str:
+    place = str(path) if number is None else f"{path}, line {number}"
+    return str(CassetteError(problem, where=place, hint=hint))

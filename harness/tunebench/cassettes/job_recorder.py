@@ -1,36 +1,30 @@
 """The cassette of a fine-tuning job.
 
-A job is polled until it has ended, so the same request is answered differently as time goes by.
-Stored are its changes of state, in their order, and what is read of it once it has ended. A replay
-is told the same states one after the other, without waiting between them. Searches for a job are
-not stored: which job is this one, its creation says, or its states do.
+A job is polled until it has ended, so the same request has other answers as time goes by. Stored
+are its changes of state, in their order, and what is read of it once it has ended. A replay gets
+the same states one after the other, without waiting between them. Searches for a job are not
+stored: its creation identifies it, or its states do.
 
-Beside answers it holds notes: that the creation of a job was sent, before it is, and that it was
+Beside answers it holds notes: that the creation of a job is about to be sent, and that it was
 refused. So a recording that was killed in between does not start a second job.
 
-What a provider may lack (events, checkpoints, a result file) is stored as null where it said so,
-so that a complete recording asks nobody again.
+Events, checkpoints and result files that a provider does not have are stored as null, so that a
+complete recording sends nothing again.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tunebench.cassettes.fingerprint import digest_of, text_sha256
-from tunebench.cassettes.lines import RequestLine, Row
+from tunebench.cassettes.lines import RequestLine, rows_for
 from tunebench.cassettes.recorder import RecordedCassette
+from tunebench.cassettes.stored import CREATION, STATE, UPLOAD, stored_of_job
 from tunebench.errors import CassetteError, CassetteMissError
-from tunebench.wire import (
-    MARK,
-    read_checkpoints,
-    read_created_job,
-    read_events,
-    read_file,
-    read_job,
-)
+from tunebench.wire import MARK, read_created_job, read_file, read_job, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,26 +32,19 @@ if TYPE_CHECKING:
     from vcr.request import Request
 
     from tunebench.cassettes.fingerprint import Fingerprint
-    from tunebench.cassettes.store import StoredAnswer
+    from tunebench.cassettes.reading import StoredAnswer
     from tunebench.wire import Job
 
-_CREATION, _UPLOAD = "POST fine_tuning/jobs", "POST files"
 _SENT, _REFUSED = "SENT fine_tuning/jobs", "REFUSED fine_tuning/jobs"
-_STATE = re.compile(r"GET fine_tuning/jobs/[^/?]+")
 _FILE = re.compile(r"GET files/([^/?]+)")
 _READ = re.compile(r"GET (fine_tuning/jobs/[^/?]+/(events|checkpoints)\b.*|files/[^/?]+/content)")
-# That there is no such thing, today or ever.
+# There is no such thing, now or ever.
 _NO_SUCH_THING = (404, 405, 410, 501)
 
 
 @dataclass(frozen=True)
 class Sent:
-    """The creation of a job that was sent, and of which no answer came.
-
-    Attributes:
-        idempotency_key: that it was sent with.
-        sent_at: when, UTC.
-    """
+    """The creation of a job that was sent and not answered."""
 
     idempotency_key: str
     sent_at: datetime
@@ -75,7 +62,7 @@ class JobCassette(RecordedCassette):
         self._state: Job | None = None
         self._mark = ""
 
-    # What fine-tuning asks of its cassette.
+    # The journal of `tunebench.api.fine_tune`.
 
     def job(self, mark: str) -> str | None:
         """The id of the job of this ``tunebench_job``, if it was created or followed."""
@@ -89,13 +76,13 @@ class JobCassette(RecordedCassette):
         return found
 
     def unanswered(self, mark: str) -> Sent | None:
-        """The creation of this ``tunebench_job`` that was sent and not answered, if any was."""
+        """The creation of this ``tunebench_job`` that was sent and not answered, if any."""
         sent: Sent | None = None
         for stored in self._of(mark):
             endpoint, row = stored.request.endpoint, stored.row
             if endpoint == _SENT:
                 sent = Sent(row.answer["idempotency_key"], datetime.fromisoformat(row.recorded_at))
-            elif endpoint in (_REFUSED, _CREATION):
+            elif endpoint in (_REFUSED, CREATION):
                 sent = None
         return sent
 
@@ -109,33 +96,31 @@ class JobCassette(RecordedCassette):
 
     def no_job(self) -> CassetteError:
         """Why a replay finds no job of its mark."""
-        name, path = str(self.file.header["recording"]), self.file.path
+        name, path, hint = self.file.header["recording"], self.file.path, self.hint
         if not self.file.exists:
-            return CassetteMissError(
-                f"there is no cassette in {path.parent}, and replay sends nothing to a provider",
-                where=name,
-                hint=self.hint,
+            problem = (
+                f"there is no cassette in {path.parent}, and replay sends nothing to a provider"
             )
-        if not any(_is_of_job(row.request.endpoint) for row in self.file.rows()):
-            return CassetteMissError(f"{path} holds no job yet", where=name, hint=self.hint)
-        return CassetteMissError(
-            f"{path} holds another job than the one this is: the training rows, the model or its "
-            "fine-tuning options have changed",
-            where=name,
-            hint=f"undo that change, or {self.hint}",
-        )
+        elif not any(_is_of_job(row.request.endpoint) for row in self.file.rows()):
+            problem = f"{path} holds no job yet"
+        else:
+            problem = (
+                f"{path} holds another job than the one this is: the training rows, the model or "
+                "its fine-tuning options have changed"
+            )
+            hint = f"undo that change, or {hint}"
+        return CassetteMissError(problem, where=str(name), hint=hint)
 
     def _of(self, mark: str) -> Iterator[StoredAnswer]:
         """The rows that state this mark."""
         for stored in self.file.rows():
-            asked = (stored.request.parameters or {}).get("metadata")
-            answer = stored.row.answer
-            told = answer.get("metadata") if isinstance(answer, dict) else None
-            if any(isinstance(one, dict) and one.get(MARK) == mark for one in (asked, told)):
-                yield stored
+            for holder in (stored.request.parameters, stored.row.answer):
+                if within(holder, "metadata", MARK) == mark:
+                    yield stored
+                    break
 
     def _count_as_played(self, mark: str) -> None:
-        """A replay rests on the rows that led to its job, and asks for none of them."""
+        """A replay rests on the rows that led to its job, without a request for them."""
         of_job = list(self._of(mark))
         files = {
             (stored.request.parameters or {}).get(name)
@@ -143,10 +128,10 @@ class JobCassette(RecordedCassette):
             for name in ("training_file", "validation_file")
         }
         for stored in self.file.rows():
-            if stored.request.endpoint == _UPLOAD and stored.row.answer.get("id") in files:
+            if stored.request.endpoint == UPLOAD and stored.row.answer.get("id") in files:
                 self._play(stored)
         for stored in of_job:
-            if not _STATE.fullmatch(stored.request.endpoint):
+            if not STATE.fullmatch(stored.request.endpoint):
                 self._play(stored)
 
     def _note(self, endpoint: str, mark: str, content: dict[str, Any]) -> None:
@@ -156,26 +141,16 @@ class JobCassette(RecordedCassette):
         self._append(line, str(earlier), content)
 
     def _append(self, line: RequestLine, prompt: str, content: Any) -> None:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        row = Row(
-            prompt=text_sha256(prompt),
-            request=line.id,
-            item=None,
-            recorded_at=now,
-            latency_ms=0.0,
-            prompts=1,
-            usage=(None, None),
-            answer=content,
-        )
-        self.file.append(line, [row], sync=True)
+        rows = rows_for(line, [text_sha256(prompt)], [content], [None])
+        self.file.append(line, rows, sync=True)
 
-    # What it decides otherwise than a cassette of a cell.
+    # Overridden of the cassette of a cell.
 
     def _asked(self, asked: Fingerprint) -> Fingerprint:
-        if _STATE.fullmatch(asked.endpoint):
+        if STATE.fullmatch(asked.endpoint):
             return replace(asked, prompts=(str(self._turn),))
         # A file that the provider could not process is uploaded again.
-        if asked.endpoint == _UPLOAD and (failed := self._failed_uploads(asked.digest)):
+        if asked.endpoint == UPLOAD and (failed := self._failed_uploads(asked.digest)):
             return replace(asked, prompts=(str(failed),))
         return asked
 
@@ -185,11 +160,11 @@ class JobCassette(RecordedCassette):
         return sum(row.request.digest == digest and row.row.answer["id"] in failed for row in rows)
 
     def _miss(self, asked: Fingerprint) -> CassetteError:
-        if self._state is not None and self._turn and _STATE.fullmatch(asked.endpoint):
-            name, path = str(self.file.header["recording"]), self.file.path
+        if self._state is not None and self._turn and STATE.fullmatch(asked.endpoint):
+            name, path = self.file.header["recording"], self.file.path
             return CassetteMissError(
                 f"the recording in {path} was stopped while the job was {self._state.status}",
-                where=name,
+                where=str(name),
                 hint=f"{self.hint}, which goes on with it",
             )
         return super()._miss(asked)
@@ -197,19 +172,19 @@ class JobCassette(RecordedCassette):
     def play_response(self, request: Request) -> dict[str, Any]:
         """The recorded answer; a job's states in turn, its end again and again."""
         asked, positions = request.tunebench_rows
-        if _STATE.fullmatch(asked.endpoint):
+        if STATE.fullmatch(asked.endpoint):
             self._pass(read_job(self.file.answer(positions[0]).row.answer))
         return super().play_response(request)
 
     def append(self, request: Request, response: dict[str, Any]) -> None:
-        """As a cassette of a cell, and also that there is nothing, of what may be lacking."""
+        """As a cassette of a cell; also that there is no such list or file."""
         asked: Fingerprint = request.tunebench_sent.asked
         if response["status"]["code"] in _NO_SUCH_THING and self._is_kept(asked.endpoint):
             self._append(asked.line(), asked.prompts[0], None)
         super().append(request, response)
 
     def _is_kept(self, endpoint: str) -> bool:
-        """Whether a request reads what came of a job that has ended.
+        """Whether a request reads the result of a job that has ended.
 
         Until then its events are read to be shown, and there will be more.
         """
@@ -218,30 +193,24 @@ class JobCassette(RecordedCassette):
 
     def _stored(self, asked: Fingerprint, body: Any) -> Any:
         endpoint = asked.endpoint
-        if endpoint == _UPLOAD:
-            return read_file(body).stored()
-        if endpoint == _CREATION:
-            return read_created_job(body).stored()
-        if _STATE.fullmatch(endpoint):
+        if STATE.fullmatch(endpoint):
             job, before = read_job(body), self._state
             if before is not None and job.status == before.status:
                 return None
             self._pass(job)
-            # Not every provider keeps the metadata by which the job is found here.
-            return {**job.stored(), "metadata": {MARK: self._mark, **job.metadata}}
-        if _FILE.fullmatch(endpoint):
+        elif _FILE.fullmatch(endpoint):
             file = read_file(body)
             return file.stored() if file.state == "failed" else None
-        if not self._is_kept(endpoint):
+        elif endpoint not in (UPLOAD, CREATION) and not self._is_kept(endpoint):
             return None
-        return (read_events(body) if "/events" in endpoint else read_checkpoints(body)).stored()
+        return stored_of_job(endpoint, body, self._mark)
 
     def _pass(self, job: Job) -> None:
-        """A job was seen in a state; the next answer about it is its next state."""
+        """Go on from a state of the job to the next one."""
         self._state = job
         self._turn += not job.end
 
 
 def _is_of_job(endpoint: str) -> bool:
     """Whether an answer is about one job: that it was created, or how it stands."""
-    return endpoint == _CREATION or _STATE.fullmatch(endpoint) is not None
+    return endpoint == CREATION or STATE.fullmatch(endpoint) is not None

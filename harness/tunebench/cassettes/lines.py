@@ -1,4 +1,4 @@
-"""The lines of a cassette's file: what they hold, and that they are as they were written."""
+"""The lines of a cassette's file: their fields, and the checksums that prove them unchanged."""
 
 from __future__ import annotations
 
@@ -6,37 +6,40 @@ import hashlib
 import json
 import zlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tunebench.errors import holds_control
+from tunebench.errors import CassetteError, holds_control
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 VERSION = 2
 ROW_START, _REQUEST_START = b'{"prompt":"', b'{"request":"'
-# Where a row's line holds the digits of its prompt and of its request.
+# The places of the digits of a row's prompt and request in its line.
 PROMPT = slice(11, 75)
 REQUEST_OF_ROW = slice(88, 104)
 _REQUEST_ID = slice(12, 28)
 BEFORE_ANSWER, BEFORE_CRC = b',"answer":', b',"crc32":"'
 _HEX_LENGTH = 64
-# No provider counts as many tokens, and no answer takes as many milliseconds.
+_REQUEST_FIELDS = [
+    *("request", "digest", "endpoint", "model", "parameters", "server", "answered_by")
+]
+# No provider counts so many tokens, and no answer takes so many milliseconds.
 _MAX_NUMBER = 1 << 53
 
 
 @dataclass(frozen=True)
 class RequestLine:
-    """What the rows of one kind of request have in common.
+    """The fields that the rows of one kind of request have in common.
 
     Attributes:
-        digest: SHA-256 (hex) over endpoint and body, but for the prompts.
+        digest: SHA-256 (hex) over endpoint and body, without the prompts.
         endpoint: method and path below the API root.
         model: the model asked.
         parameters: the parameters of the request that quote no text.
-        server: what the server says of itself (``system_fingerprint``), or an empty string.
-        answered_by: the model that the provider says has answered, or an empty string.
+        server: the server's name for its state (``system_fingerprint``), or an empty string.
+        answered_by: the model that answered by the provider's account, or an empty string.
     """
 
     digest: str
@@ -49,18 +52,11 @@ class RequestLine:
     @property
     def fields(self) -> dict[str, Any]:
         """As they are stored."""
-        return {
-            "digest": self.digest,
-            "endpoint": self.endpoint,
-            "model": self.model,
-            "parameters": dict(self.parameters or {}),
-            "server": self.server,
-            "answered_by": self.answered_by,
-        }
+        return vars(self) | {"parameters": dict(self.parameters or {})}
 
     @property
     def id(self) -> str:
-        """By which rows name it: 16 hex digits, which follow from its fields."""
+        """Its name in rows: 16 hex digits, which follow from its fields."""
         canonical = json.dumps(self.fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
@@ -75,8 +71,8 @@ class Row(NamedTuple):
         recorded_at: when the answer came, UTC, ISO 8601.
         latency_ms: time from the request to the whole answer, milliseconds.
         prompts: how many prompts the request held.
-        usage: prompt and completion tokens of the whole request, None where they were not told.
-        answer: what was read of the answer, see `tunebench.wire`.
+        usage: prompt and completion tokens of the whole request, None where they are not known.
+        answer: the part of the answer that was read, see `tunebench.wire`.
     """
 
     prompt: str
@@ -90,35 +86,59 @@ class Row(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What no other row of a file has: the digits with which its line begins."""
+        """Unique in the file: the digits at the beginning of its line."""
         return f"{self.prompt}{self.request}"
 
 
 def is_note(endpoint: str) -> bool:
-    """Whether a row holds what a recording noted for itself, and no answer."""
+    """Whether a row holds a note of the recording itself, and no answer."""
     return not endpoint.startswith(("GET ", "POST "))
 
 
-def header_problem(line: bytes) -> str | None:
-    """What is wrong with a first line as the header of a cassette of this version, if anything."""
+def read_header(line: bytes) -> dict[str, Any]:
+    """The header of a cassette from its first line.
+
+    Raises:
+        CassetteError: it is not the header of a cassette of this version. The error has no place.
+    """
+    move_away = "move it away and record again"
     try:
         header = json.loads(line)
         version = header["cassette"]
         if not {"experiment", "recording"} <= header.keys():
             raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
-        return "this is not a tunebench cassette; move it away and record again"
+        raise CassetteError("this is not a tunebench cassette", hint=move_away) from None
     if version == 1:
-        return (
-            "the cassette has format version 1; turn it into the current one with "
-            "`tunebench cassettes upgrade`"
+        raise CassetteError(
+            "the cassette has format version 1",
+            hint="turn it into the current one with `tunebench cassettes upgrade`",
         )
     if version != VERSION:
-        return (
+        raise CassetteError(
             f"the cassette has format version {version!r} and this tunebench reads version "
-            f"{VERSION}; install the version that wrote it, or move it away and record again"
+            f"{VERSION}",
+            hint=f"install the version that wrote it, or {move_away}",
         )
-    return None
+    return header  # type: ignore[no-any-return]
+
+
+def rows_for(
+    line: RequestLine,
+    prompts: Sequence[str],
+    answers: Iterable[Any],
+    items: Iterable[str | None],
+    *,
+    recorded_at: str | None = None,
+    latency_ms: float = 0.0,
+    usage: tuple[int | None, int | None] = (None, None),
+) -> list[Row]:
+    """The rows of one request, one for each prompt; recorded now unless another time is given."""
+    id_, now = line.id, recorded_at or datetime.now(UTC).isoformat(timespec="seconds")
+    return [
+        Row(prompt, id_, item, now, latency_ms, len(prompts), usage, answer)
+        for prompt, answer, item in zip(prompts, answers, items, strict=True)
+    ]
 
 
 def row_of(fields: Any) -> Row:
@@ -153,11 +173,10 @@ def request_of(fields: Any) -> tuple[str, RequestLine]:
     Raises:
         ValueError: a field is missing or of another kind.
     """
-    kinds = _REQUEST_KINDS
-    if type(fields) is not dict or list(fields) != list(kinds):
+    if type(fields) is not dict or list(fields) != _REQUEST_FIELDS:
         raise ValueError("its fields are not those of a description of requests")
-    for name, kind in kinds.items():
-        if type(fields[name]) is not kind:
+    for name, value in fields.items():
+        if type(value) is not (dict if name == "parameters" else str):
             raise ValueError(f"the field {name} is not of its kind")
     if len(fields["digest"]) != _HEX_LENGTH:
         raise ValueError("the field digest is not of its kind")
@@ -172,20 +191,12 @@ def request_of(fields: Any) -> tuple[str, RequestLine]:
     return id_, request
 
 
-_REQUEST_KINDS: dict[str, Any] = {
-    **dict.fromkeys(("request", "digest", "endpoint", "model"), str),
-    "parameters": dict,
-    "server": str,
-    "answered_by": str,
-}
-
-
 def without_rows(lines: Iterable[bytes], keys: Iterable[str]) -> list[bytes]:
-    """The lines of a cassette but for some rows, a torn line and what described nothing but these.
+    """The lines of a cassette without some rows, their descriptions and a torn line.
 
     Args:
         lines: of its file.
-        keys: of the rows to leave out, as `Row.key` has them.
+        keys: of the rows to leave out, each a `Row.key`.
     """
     gone = {(key[:64].encode(), key[64:].encode()) for key in keys}
     whole = [line for line in lines if line.endswith(b"\n")]
@@ -206,11 +217,10 @@ def checked_fields(line: bytes) -> Any:
     Raises:
         ValueError: the checksum is another's, or the line is not a JSON object.
     """
-    content, _, digits = line.rpartition(BEFORE_CRC)
-    if digits.rstrip(b"\r\n") != b'%08x"}' % zlib.crc32(content):
+    if not is_sound(line):
         raise ValueError("its checksum is not that of its content")
     try:
-        return json.loads(content + b"}")
+        return json.loads(line[: line.rindex(BEFORE_CRC)] + b"}")
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

@@ -1,4 +1,4 @@
-"""Why a cassette cannot answer a request, in a sentence that says how to fix it."""
+"""The error of a request that a cassette cannot answer: why, and how to fix it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tunebench.cassettes.fingerprint import Fingerprint
-    from tunebench.cassettes.store import CassetteFile, StoredAnswer
+    from tunebench.cassettes.reading import StoredAnswer
+    from tunebench.cassettes.store import CassetteFile
 
 _MAX_ITEMS_NAMED = 3
 
 
 class MissExplainer:
-    """Says which prompts a cassette does not answer, and how the nearest recorded ones differ."""
+    """Explains which prompts a cassette does not answer, and how the nearest rows differ."""
 
     def __init__(self, file: CassetteFile, items: Mapping[str, str], hint: str) -> None:
         self._file = file
@@ -31,30 +32,22 @@ class MissExplainer:
         ]
         named = [self._items[sha256] for sha256 in missing if sha256 in self._items]
         what = f"{recording}, {f'item {_join(named)}' if named else f'request {asked.endpoint!r}'}"
+        path, hint = self._file.path, self._hint
         if not self._file.exists:
-            return CassetteMissError(
-                f"there is no cassette in {self._file.path.parent}, and replay sends nothing to a "
-                "provider",
-                where=what,
-                hint=self._hint,
+            problem = (
+                f"there is no cassette in {path.parent}, and replay sends nothing to a provider"
             )
-        nearest = self._nearest(asked, set(missing), set(named))
-        if nearest is None:
-            return CassetteMissError(
-                f"{self._file.path} has no recorded request to {asked.endpoint!r}",
-                where=what,
-                hint=self._hint,
-            )
-        return CassetteMissError(
-            f"{self._file.path} has no answer to this",
-            where=what,
-            hint=self._difference(asked, nearest, set(missing), set(named)),
-        )
+        elif (nearest := self._nearest(asked, set(missing), set(named))) is None:
+            problem = f"{path} has no recorded request to {asked.endpoint!r}"
+        else:
+            problem = f"{path} has no answer to this"
+            hint = self._difference(asked, nearest, set(missing), set(named))
+        return CassetteMissError(problem, where=what, hint=hint)
 
     def _nearest(
         self, asked: Fingerprint, missing: set[str], named: set[str]
     ) -> StoredAnswer | None:
-        """The recorded row that is likest to what was missed."""
+        """The recorded row that is most like the missing ones."""
 
         def likeness(stored: StoredAnswer) -> tuple[bool, bool, bool, int]:
             recorded = stored.request
@@ -74,7 +67,7 @@ class MissExplainer:
     def _difference(
         self, asked: Fingerprint, nearest: StoredAnswer, missing: set[str], named: set[str]
     ) -> str:
-        """How the nearest row differs, and what to do."""
+        """The hint: how the nearest row differs, and what to do."""
         recorded, item = nearest.request, nearest.row.item
         differences = _parameter_differences(asked, nearest)
         if not differences and recorded.digest != asked.digest:

@@ -1,4 +1,4 @@
-"""No connection while a recorded experiment replays."""
+"""A block of all network connections, for a replay."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from tunebench.errors import NetworkBlockedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 _LOOK_UPS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr")
+# Methods of a socket whose last argument is an address, and the arguments before it at least.
+_METHODS = {"connect": 0, "connect_ex": 0, "sendto": 1, "sendmsg": 3}
 
 
 @contextmanager
@@ -22,43 +24,39 @@ def blocked_network(who: str) -> Iterator[None]:
     Unix sockets stay open: test runners talk to their workers over them.
 
     Args:
-        who: what is replaying, for the message.
+        who: the replay, for the message.
     """
-    real = socket.socket.connect, socket.socket.connect_ex, socket.socket.sendto
-    look_ups = {name: getattr(socket, name) for name in _LOOK_UPS}
 
     def refuse(address: object) -> NoReturn:
         raise NetworkBlockedError(
-            f"{who}: a connection to {address!r} was refused, since replay never uses the "
-            "network; record with --record=missing, or take that connection out."
+            f"a connection to {address!r} was refused, since replay never uses the network",
+            where=who,
+            hint="record with --record=missing, or take that connection out",
         )
 
-    def connect(self: socket.socket, address: Any, /) -> None:
-        if self.family in _INTERNET:
-            refuse(address)
-        real[0](self, address)
-
-    def connect_ex(self: socket.socket, address: Any, /) -> int:
-        if self.family in _INTERNET:
-            refuse(address)
-        return real[1](self, address)
-
-    def sendto(self: socket.socket, data: Any, *to: Any) -> int:
-        if self.family in _INTERNET:
-            refuse(to[-1])
-        return real[2](self, data, *to)
-
-    def look_up(host: Any, *_: Any, **__: Any) -> NoReturn:
+    def look_up(host: object, *_: Any, **__: Any) -> NoReturn:
         refuse(host)
 
-    socket.socket.connect = connect  # type: ignore[assignment,method-assign]
-    socket.socket.connect_ex = connect_ex  # type: ignore[assignment,method-assign]
-    socket.socket.sendto = sendto  # type: ignore[assignment,method-assign]
+    def guarded(real: Callable[..., Any], before: int) -> Callable[..., Any]:
+        def method(self: socket.socket, *args: Any) -> Any:
+            if self.family in _INTERNET and len(args) > before and args[-1] is not None:
+                refuse(args[-1])
+            return real(self, *args)
+
+        return method
+
+    methods = {
+        name: getattr(socket.socket, name) for name in _METHODS if hasattr(socket.socket, name)
+    }
+    look_ups = {name: getattr(socket, name) for name in _LOOK_UPS}
+    for name, real in methods.items():
+        setattr(socket.socket, name, guarded(real, _METHODS[name]))
     for name in look_ups:
         setattr(socket, name, look_up)
     try:
         yield
     finally:
-        socket.socket.connect, socket.socket.connect_ex, socket.socket.sendto = real  # type: ignore[method-assign]
-        for name, function in look_ups.items():
-            setattr(socket, name, function)
+        for name, real in methods.items():
+            setattr(socket.socket, name, real)
+        for name, real in look_ups.items():
+            setattr(socket, name, real)

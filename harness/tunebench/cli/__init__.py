@@ -1,4 +1,4 @@
-"""The `tunebench` command."""
+"""The `tunebench` command: a module for each subcommand."""
 
 from tunebench.cli.main import main
 

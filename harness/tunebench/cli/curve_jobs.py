@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,7 @@ class JobCurve:
         name: for people: the cassette's name, or the job's id.
         job: what is told of it: `id`, `model`, `status`, `fine_tuned_model`, `trained_tokens`,
             `minutes` from its creation to its end, `hyperparameters`; None is what is not known.
-        curve: as `tunebench.statistics.learning_curves.read_curve` gives it.
+        curve: as `tunebench.statistics.read_curve` gives it.
     """
 
     name: str
@@ -82,7 +81,7 @@ def _states(path: Path, answers: list[tuple[str, Any]]) -> list[Job]:
     try:
         return [read_job(body) for endpoint, body in answers if _JOB.fullmatch(endpoint)]
     except Unusable as why:
-        raise UsageError(f"{path}: {why.end}") from why
+        raise UsageError(why.problem, where=path, hint=why.hint) from why
 
 
 def from_provider(name: str, base_url: str, api_key: str) -> JobCurve:
@@ -140,19 +139,21 @@ def _told(job: Job) -> dict[str, Any]:
 
 def _answers(path: Path) -> list[tuple[str, Any]]:
     """Endpoint and body of the answers in a cassette, in the order of the file."""
-    from tunebench.cassettes import CassetteFile, header_problem
+    from tunebench.cassettes import CassetteFile, read_header
 
     hint = "name the cassette of a job, or a job's id, which begins with ftjob-"
     try:
         with path.open("rb") as lines:
             first = lines.readline()
     except OSError as error:
+        problem = f"the cassette cannot be read ({error.strerror})"
+        raise UsageError(problem, where=path, hint=hint) from error
+    try:
+        header = read_header(first)
+    except CassetteError as error:
         raise UsageError(
-            f"{path}: the cassette cannot be read ({error.strerror}); {hint}."
+            error.problem, where=f"{path}, line 1", hint=f"{error.hint}, or {hint}"
         ) from error
-    if (problem := header_problem(first)) is not None:
-        raise UsageError(f"{path}, line 1: {problem}, or {hint}.")
-    header = json.loads(first)
     cassette = CassetteFile(path, experiment=header["experiment"], recording=header["recording"])
     try:
         return [(stored.request.endpoint, stored.row.answer) for stored in cassette.rows()]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import UsageError
+from tunebench.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import argparse
@@ -133,11 +133,15 @@ def _known(base_url: str) -> str:
 
 def _declared(path: Path, only: str | None) -> list[_Target]:
     """The providers that an experiment's models are asked at."""
-    from tunebench.experiment import Experiment, unknown
+    from tunebench.experiment import Experiment
 
     experiment = Experiment.read(path / "experiment.toml" if path.is_dir() else path)
     if only is not None and only not in experiment.providers:
-        raise UsageError(f"{experiment.path}: {unknown('provider', only, experiment.providers)}")
+        raise UsageError(
+            f"there is no provider {only!r}",
+            where=experiment.path,
+            hint=did_you_mean(only, experiment.providers),
+        )
     return [
         _Target(
             name,

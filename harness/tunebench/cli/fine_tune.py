@@ -14,7 +14,13 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import CassetteMissError, JobError, TunebenchError, UsageError
+from tunebench.errors import (
+    CassetteMissError,
+    JobError,
+    TunebenchError,
+    UsageError,
+    did_you_mean,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -84,11 +90,13 @@ def _jobs(
     experiment: Experiment, models: list[str] | None, sizes: list[int] | None
 ) -> dict[str, Cell]:
     """A cell of each job that is wanted, by the job's name."""
-    from tunebench.experiment import unknown
-
     for model in models or ():
         if model not in experiment.models:
-            raise UsageError(f"{experiment.path}: {unknown('model', model, experiment.models)}")
+            raise UsageError(
+                f"there is no model {model!r}",
+                where=experiment.path,
+                hint=did_you_mean(model, experiment.models),
+            )
     for size in sizes or ():
         if size not in experiment.matrix.train_sizes:
             raise UsageError(

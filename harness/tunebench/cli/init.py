@@ -58,8 +58,8 @@ def add_init(
     add(
         "--provider",
         default="local",
-        help="local (the default), the URL of an OpenAI-compatible endpoint, or a known one: "
-        f"{', '.join(PRESETS)}",
+        help="the URL of an OpenAI-compatible endpoint, or a known one: "
+        f"{', '.join(PRESETS)} (local)",
     )
     add("--test-size", type=_whole, metavar="N", help="texts to ask (100, or fewer if few rows)")
     add("--train-sizes", type=_whole, nargs="*", metavar="N", help="rows to fine-tune on")

@@ -37,7 +37,7 @@ def add_prepare_data(
     add("--dry-run", action="store_true", help="say what would be done and write nothing")
     add("--json", action="store_true", help="print one JSON object; takes --yes or --dry-run")
     add("--encoding", default="utf-8", help="of FILE (utf-8)")
-    add("--delimiter", help="between the columns of a table (a comma in .csv, a tab in .tsv)")
+    add("--delimiter", help="between the columns of a table (found in its first line)")
     add(
         "--task",
         choices=("classification", "generation", "open-ended"),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import get_args
 
-from tunebench.datasets import nearest
-from tunebench.errors import UsageError
+from tunebench.errors import UsageError, nearest
 from tunebench.presets import PRESETS, Capability
 
 _LOCAL_MODEL = "smollm2-135m"
@@ -24,6 +23,7 @@ class ProviderChoice:
         trains: whether it is known to fine-tune.
         logprobs: whether it is known to give log-probabilities.
         whole_labels: whether it is known to tell labels apart that begin with the same token.
+        model: the model to take where none is named.
         notes: what a user should know of it before recording, sentences.
     """
 
@@ -34,6 +34,7 @@ class ProviderChoice:
     trains: bool = False
     logprobs: bool = False
     whole_labels: bool = False
+    model: str | None = None
     notes: tuple[str, ...] = ()
 
     def check(self, train_sizes: list[int] | None) -> None:
@@ -43,10 +44,12 @@ class ProviderChoice:
             UsageError: there are some.
         """
         if train_sizes and not self.trains:
-            trained = ", ".join(n for n, known in PRESETS.items() if known.fine_tuning == "openai")
+            trained = " or ".join(
+                name for name, known in PRESETS.items() if known.fine_tuning == "openai"
+            )
             raise UsageError(
                 f"--train-sizes needs OpenAI's fine-tuning API, which the provider {self.name!r} "
-                f"is not known to have; leave it out, or give --provider local or {trained}."
+                f"is not known to have; leave it out, or give --provider {trained}."
             )
 
 
@@ -56,9 +59,6 @@ def chosen_provider(given: str) -> ProviderChoice:
     Raises:
         UsageError: it names none.
     """
-    if given == "local":
-        table: dict[str, str | list[str]] = {"base_url": "http://127.0.0.1:8017/v1"}
-        return ProviderChoice("local", table, trains=True, logprobs=True, whole_labels=True)
     if given.startswith(("http://", "https://")):
         known = ", ".join(f'"{name}"' for name in get_args(Capability))
         return ProviderChoice(
@@ -69,10 +69,10 @@ def chosen_provider(given: str) -> ProviderChoice:
         )
     if given in PRESETS:
         return _preset(given)
-    near = nearest(given, ["local", *PRESETS])
+    near = nearest(given, list(PRESETS))
     hint = f"did you mean {near!r}?" if near else "give one of them."
     raise UsageError(
-        f"--provider {given!r} is neither 'local' nor a URL as https://HOST/v1 nor a preset "
+        f"--provider {given!r} is neither a URL as https://HOST/v1 nor a preset "
         f"({', '.join(PRESETS)}); {hint}"
     )
 
@@ -83,6 +83,10 @@ def _preset(name: str) -> ProviderChoice:
     key = f", with the key in {preset.api_key_env}" if preset.api_key_env else ""
     comments = {"preset": f"asked by {preset.endpoint}{key}; what is set here as well wins"}
     notes = [f"Known of {name}: {preset.note}."]
+    if preset.started and preset.base_url is not None:
+        table["base_url"] = preset.base_url
+        comments["base_url"] = "a recording starts it here"
+        notes = []
     if preset.base_url is None and preset.own_url is not None:
         table["base_url"] = preset.own_url
         comments["base_url"] = "put your own address here"
@@ -95,6 +99,8 @@ def _preset(name: str) -> ProviderChoice:
         comments,
         trains=preset.fine_tuning == "openai",
         logprobs="logprobs" in preset.supports,
+        whole_labels=preset.started,
+        model=_LOCAL_MODEL if preset.started else None,
         notes=tuple(notes),
     )
 
@@ -105,8 +111,10 @@ def chosen_model(provider: ProviderChoice, given: str | None) -> str:
     Raises:
         UsageError: none is given, and the provider is not the local one.
     """
-    if not given and provider.name != "local":
+    model = given or provider.model
+    if model is None:
         raise UsageError(
-            f"The provider {provider.name!r} serves more models than one; name one with --model."
+            f"the provider {provider.name!r} serves more models than one",
+            hint="name one with --model",
         )
-    return given or _LOCAL_MODEL
+    return model

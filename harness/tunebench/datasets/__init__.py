@@ -1,7 +1,7 @@
-"""Labelled texts in: `load` finds a data set by its name and gives it as two frames.
+"""Labelled texts: `load` finds a data set by its name and gives it as two frames.
 
-Importing this package costs nothing: pandas, and TensorFlow Datasets (TFDS) above all, are
-imported by the first `load` that needs them.
+Importing this package is cheap: the first `load` that needs them imports pandas and, above all,
+TensorFlow Datasets (TFDS).
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ import importlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from tunebench.datasets.dataset import Dataset, nearest
+from tunebench.datasets.dataset import Dataset
 from tunebench.datasets.duplicates import NearDuplicate, near_duplicates
-from tunebench.datasets.labelled_texts import TableSummary, inspect_table
+from tunebench.datasets.labelled_texts import ENDINGS, TableSummary, inspect_table
 from tunebench.datasets.options import DataReport, Options
-from tunebench.datasets.table_files import ENDINGS
 from tunebench.errors import DatasetError
 
 __all__ = [
@@ -26,7 +25,6 @@ __all__ = [
     "inspect_table",
     "load",
     "near_duplicates",
-    "nearest",
 ]
 
 if TYPE_CHECKING:
@@ -48,7 +46,7 @@ def load(
     *,
     data_dir: str | os.PathLike[str] | None = None,
 ) -> Dataset:
-    """Load a data set, preparing it first if this machine has not yet done so.
+    """Load a data set, which is prepared first where this machine has not yet done so.
 
     Args:
         name: ``imdb_reviews`` (2000 training and 1000 held-out reviews, offline),
@@ -56,17 +54,17 @@ def load(
             25,000 and 25,000 of the original, downloaded once), another ``tfds:NAME[/CONFIG]``,
             ``hf:NAME[/CONFIG]`` of Hugging Face, or the path of a ``.csv``, ``.tsv``, ``.jsonl``
             or ``.parquet`` file.
-        options: columns, labels and split; as the experiment file has them where left out.
-        data_dir: where prepared data lies; TFDS's own choice if None, that is the environment
+        options: columns, labels and split; the defaults of an experiment file if None.
+        data_dir: the folder of prepared data; TFDS's own choice if None, that is the environment
             variable ``TFDS_DATA_DIR`` or else ``~/tensorflow_datasets``.
 
     Returns:
         The data set, in the same order each time and on each machine. Where ``options.labels``
-        are the data set's own names but for their order and case, label ids follow the former.
+        differ from the data set's own names by order and case only, label ids follow the former.
 
     Raises:
         DatasetError: the name is unknown, or the data cannot be found, downloaded, read or
-            prepared, or is not fit for a benchmark.
+            prepared, or no benchmark can be made of it.
     """
     options = options or Options()
     kind, _, rest = name.partition(":")
@@ -85,27 +83,24 @@ def load(
         _refuse_given(name, options, "test_dataset", "order")
         return _by_name(hugging_face.load(rest, options, data_dir), options.labels)
     if name.lower().endswith(ENDINGS):
-        from tunebench.datasets import tables
+        from tunebench.datasets import own_tables
 
-        return tables.load(name, options)
+        return own_tables.load(name, options)
     known = ", ".join(repr(known) for known in _MODULES)
-    raise DatasetError(
-        f"There is no data set {name!r}; write {known}, 'tfds:NAME', 'hf:NAME' or the path of a "
-        f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]} file."
-    )
+    endings = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
+    hint = f"write {known}, 'tfds:NAME', 'hf:NAME' or the path of a {endings} file"
+    raise DatasetError(f"There is no data set {name!r}", hint=hint)
 
 
 def _refuse_given(name: str, options: Options, *keys: str) -> None:
     for key in keys:
         if getattr(options, key) is not None:
-            raise DatasetError(
-                f"The data set {name!r} has its own {key.replace('_', ' ')}; take {key} out of "
-                "[task]."
-            )
+            problem = f"The data set {name!r} has its own {key.replace('_', ' ')}"
+            raise DatasetError(problem, hint=f"take {key} out of [task]")
 
 
 def _by_name(data: Dataset, labels: tuple[str, ...] | None) -> Dataset:
-    """Number the labels as the task does, where it calls them by the data set's names."""
+    """Number the labels as the task does, where it uses the data set's names."""
     own = [name.casefold() for name in data.label_names or ()]
     wanted = [name.casefold() for name in labels or ()]
     if sorted(own) != sorted(wanted) or own == wanted or len(set(own)) < len(own):

@@ -1,13 +1,12 @@
-"""What every source of labelled texts gives: two frames of one shape, one kind of error."""
+"""What every source of labelled texts gives: two frames of one shape."""
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import pandas as pd
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Columns(TypedDict):
-    """The reviews of one split, a list a column, all of one length, in the stated order."""
+    """The texts of one split: three lists of one length."""
 
     item: list[str]
     text: list[str]
@@ -32,8 +31,8 @@ class Dataset:
         train: one row a text, RangeIndex, with the columns ``item`` (str, unique), ``text``
             (str, untouched) and ``label`` (int64, a position in ``label_names``).
         test: the same columns; shares no item with ``train``.
-        report: what the reading found; None for a set that is always the same.
-        places: where each item of a user's own table stands, as ``tickets.csv, line 12``.
+        report: what was found on reading; None for a set that is always the same.
+        places: where each item of a user's own table is, as ``tickets.csv, line 12``.
     """
 
     name: str
@@ -45,14 +44,7 @@ class Dataset:
 
 
 def to_frame(columns: Columns) -> pd.DataFrame:
-    """Make the frame that `Dataset` describes.
-
-    Args:
-        columns: n items, n texts and n label ids.
-
-    Returns:
-        A frame of n rows in the same order.
-    """
+    """The frame that `Dataset` describes, with the rows in the same order."""
     import pandas as pd
 
     # With named types pandas need not guess, which would take longer than reading the file.
@@ -63,10 +55,3 @@ def to_frame(columns: Columns) -> pd.DataFrame:
             "label": pd.Series(columns["label"], dtype="int64"),
         }
     )
-
-
-def nearest(name: str, known: Sequence[str]) -> str | None:
-    """The known name that a misspelt one is likely to mean; case counts little. None if none is."""
-    folded = {other.casefold().strip(): other for other in known}
-    near = difflib.get_close_matches(name.casefold().strip(), folded, 1)
-    return folded[near[0]] if near else None

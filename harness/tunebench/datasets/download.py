@@ -1,14 +1,13 @@
-"""One file from the net: looked for first, checked whole, never left half-made.
+"""Download one file with a known checksum: fail within seconds, leave nothing half-made.
 
-TFDS's own downloader tries an unreachable host for minutes, waits for ever on a silent one and
-leaves its pieces behind. This one fails within seconds and says what to do.
+The downloader of TFDS tries an unreachable host for minutes, waits forever for a silent one and
+leaves its pieces behind.
 """
 
 from __future__ import annotations
 
 import hashlib
 import http.client
-import os
 import queue
 import socket
 import threading
@@ -17,9 +16,10 @@ import urllib.parse
 import urllib.request
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from tunebench.errors import DatasetError
+from tunebench.files import whole_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ _BLOCK = 1 << 20  # bytes
 
 @dataclass(frozen=True)
 class Archive:
-    """A file that is known before it is fetched.
+    """A file that is known before it is downloaded.
 
     Attributes:
         url: an http or https address.
@@ -44,38 +44,31 @@ class Archive:
 
     @property
     def name(self) -> str:
-        """The file's own name, as the address ends."""
+        """The file name, as the address ends."""
         return urllib.parse.urlsplit(self.url).path.rpartition("/")[2]
 
 
 def fetch(archive: Archive, folder: Path, *, look: float = 3.0, silence: float = 30.0) -> Path:
-    """Give the archive's place in a folder, downloading it if it is not there yet.
+    """The path of an archive in a folder; it is downloaded if there is no good copy yet.
 
     Args:
-        archive: what to fetch.
-        folder: where it belongs; made if need be. A good copy already there is used.
+        archive: what to download.
+        folder: where it belongs; made if need be.
         look: seconds after which an unreachable host is given up.
-        silence: seconds after which a download that brings nothing more is given up.
-
-    Returns:
-        The path of a file whose size and SHA-256 are the archive's.
+        silence: seconds without data after which a download is given up.
 
     Raises:
-        DatasetError: it cannot be reached, breaks off, or is another file.
-        OSError: the folder cannot be written in.
+        DatasetError: the host cannot be reached, the download breaks off, or it is another file.
+        OSError: the folder cannot be made.
+        TunebenchError: the file cannot be written.
     """
     target = folder / archive.name
-    if _is_there(archive, target):
-        return target
-    by_hand = f"or download it elsewhere and put it at {target}"
-    check_reachable(archive.url, look, by_hand)
-    folder.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        _download(archive, part, silence, by_hand)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    if not _is_there(archive, target):
+        by_hand = f"or download it elsewhere and put it at {target}"
+        check_reachable(archive.url, look, by_hand)
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole_files([target], overwrite=True, hint=f"make room, {by_hand}") as (file,):
+            _download(archive, file, silence, by_hand)
     return target
 
 
@@ -90,12 +83,12 @@ def _is_there(archive: Archive, path: Path) -> bool:
 
 
 def check_reachable(url: str, seconds: float, by_hand: str) -> None:
-    """Try whether the host of an address, or its proxy, can be reached.
+    """Check that the host of an address, or its proxy, can be reached.
 
     Args:
         url: an http or https address.
         seconds: after which it is given up.
-        by_hand: the other way to have the file, for the message: ``or …``.
+        by_hand: the other way to get the file, for the message: ``or …``.
 
     Raises:
         DatasetError: it cannot.
@@ -118,10 +111,8 @@ def check_reachable(url: str, seconds: float, by_hand: str) -> None:
     except queue.Empty:
         why = f"no answer in {seconds:g} s"
     if why:
-        raise DatasetError(
-            f"Cannot reach {host}:{port} to download {url} ({why}); check the network and the "
-            f"proxy settings, {by_hand}."
-        )
+        problem = f"Cannot reach {host}:{port} to download {url} ({why})"
+        raise DatasetError(problem, hint=f"check the network and the proxy settings, {by_hand}")
 
 
 def _first_hop(url: str) -> tuple[str, int]:
@@ -133,32 +124,31 @@ def _first_hop(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _download(archive: Archive, part: Path, silence: float, by_hand: str) -> None:
-    digest, size, begin = hashlib.sha256(), 0, b""
-    with part.open("wb") as file:
-        for block in _blocks(archive.url, silence, by_hand):
-            begin = begin or block[:64]
-            digest.update(block)
-            size += len(block)
-            file.write(block)
-            if size > archive.size:  # another file, however long it may be
-                break
-    if begin.lstrip()[:1] == b"<":
+def _download(archive: Archive, file: BinaryIO, silence: float, by_hand: str) -> None:
+    digest, size, start = hashlib.sha256(), 0, b""
+    for block in _blocks(archive.url, silence, by_hand):
+        start = start or block[:64]
+        digest.update(block)
+        size += len(block)
+        file.write(block)
+        if size > archive.size:  # another file, however long it may be
+            break
+    if start.lstrip()[:1] == b"<":
+        problem = f"{archive.url} gave a web page in place of the archive"
+        hint = f"log in to your network or check the proxy settings, {by_hand}"
+        raise DatasetError(problem, hint=hint)
+    found = digest.hexdigest()
+    if size != archive.size or found != archive.sha256:
         raise DatasetError(
-            f"{archive.url} gave a web page in place of the archive; log in to your network or "
-            f"check the proxy settings, {by_hand}."
-        )
-    if size != archive.size or digest.hexdigest() != archive.sha256:
-        raise DatasetError(
-            f"{archive.url} is not the archive expected ({size} bytes with SHA-256 "
-            f"{digest.hexdigest()} were read, {archive.size} with {archive.sha256} expected) and "
-            f"was not kept; try again later, {by_hand}."
+            f"{archive.url} is not the archive expected ({size} bytes with SHA-256 {found} were "
+            f"read, {archive.size} with {archive.sha256} expected) and was not kept",
+            hint=f"try again later, {by_hand}",
         )
 
 
 def _blocks(url: str, silence: float, by_hand: str) -> Iterator[bytes]:
     read = 0
-    # Not urlopen, which asks the environment for proxies once a process.
+    # Not urlopen, which reads the proxies of the environment only once in a process.
     opener = urllib.request.build_opener()
     try:
         with opener.open(url, timeout=silence) as response:
@@ -169,13 +159,10 @@ def _blocks(url: str, silence: float, by_hand: str) -> Iterator[bytes]:
             missing = response.length or 0
             why = f"{missing} more were announced"
     except urllib.error.HTTPError as error:
-        raise DatasetError(
-            f"{url} answers {error.code} {error.reason} in place of the archive; try again later, "
-            f"{by_hand}."
-        ) from error
+        problem = f"{url} answers {error.code} {error.reason} in place of the archive"
+        raise DatasetError(problem, hint=f"try again later, {by_hand}") from error
     except (OSError, http.client.HTTPException) as error:
         missing, why = 1, str(error)
     if missing:
-        raise DatasetError(
-            f"The download of {url} broke off after {read} bytes ({why}); run again, {by_hand}."
-        )
+        problem = f"The download of {url} broke off after {read} bytes ({why})"
+        raise DatasetError(problem, hint=f"run again, {by_hand}")

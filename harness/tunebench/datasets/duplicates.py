@@ -1,7 +1,7 @@
-"""Test rows that stand in train in nearly the same words, which makes a score too good.
+"""Near-duplicates: test rows that are in train in nearly the same words, which flatters a score.
 
-Candidates come from MinHash; each is then compared exactly. It takes seconds, so it is no part of
-a replay.
+Candidates come from MinHash; each is then compared exactly. It takes seconds, so a replay does not
+look for them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 SHINGLE = 5  # characters
 _PERMUTATIONS = 256
-# 32 bands of 8: a pair with similarity 0.8 is looked at with a probability of 0.997, 0.7 of 0.85,
-# 0.5 of 0.12. Fewer rows a band would make candidates of all texts that share a template.
+# 32 bands of 8: a pair with similarity 0.8 becomes a candidate with a probability of 0.997, 0.7
+# with 0.85, 0.5 with 0.12. Fewer rows a band would make candidates of all texts that share a
+# template.
 _BANDS = 32
 _CANDIDATES = 100
 
@@ -30,9 +31,9 @@ class NearDuplicate:
     Attributes:
         test_item: the test row's item id.
         train_item: the training row's item id.
-        similarity: Jaccard's, shared shingles to all shingles of both, exact.
-        test_place: where the test row stands, as ``tickets.csv, line 12``; empty if not known.
-        train_place: where the training row stands.
+        similarity: exact Jaccard similarity: shared shingles to all shingles of both.
+        test_place: where the test row is, as ``tickets.csv, line 12``; empty if not known.
+        train_place: where the training row is.
     """
 
     test_item: str
@@ -50,9 +51,9 @@ class NearDuplicate:
 def near_duplicates(dataset: Dataset, threshold: float = 0.8) -> list[NearDuplicate]:
     """Find pairs across the split that are nearly the same text.
 
-    A text's shingles are all runs of 5 characters in it, in lower case with each white space one
-    space; a shorter text is its own shingle. Of a test row with more than 100 candidates, the 100
-    most alike by MinHash are compared.
+    The shingles of a text are all runs of 5 characters in it, in lower case with each white space
+    as one space; a shorter text is its own shingle. Of a test row with more than 100 candidates,
+    the 100 most similar by MinHash are compared.
 
     Args:
         dataset: n test and m training rows.
@@ -60,22 +61,24 @@ def near_duplicates(dataset: Dataset, threshold: float = 0.8) -> list[NearDuplic
             one in seven.
 
     Returns:
-        The pairs, the most alike first.
+        The pairs, the most similar first.
 
     Raises:
         DatasetError: the package ``rensa`` is not installed, or the threshold is out of range.
     """
     if not 0.7 <= threshold <= 1:
-        raise DatasetError(f"The threshold {threshold:g} is out of range; give one from 0.7 to 1.")
+        problem = f"The threshold {threshold:g} is out of range"
+        raise DatasetError(problem, hint="give one from 0.7 to 1")
     try:
         from rensa import RMinHash, RMinHashLSH
     except ImportError:
         raise DatasetError(
-            "Looking for near-duplicates takes rensa; run: pip install 'tunebench[near-duplicates]'"
+            "Looking for near-duplicates takes rensa",
+            hint="run: pip install 'tunebench[near-duplicates]'",
         ) from None
     index = RMinHashLSH(threshold, _PERMUTATIONS, _BANDS)
-    learnt = dataset.train["text"].tolist()
-    sketches = [_sketch(RMinHash, _shingles(text)) for text in learnt]
+    train = dataset.train["text"].tolist()
+    sketches = [_sketch(RMinHash, _shingles(text)) for text in train]
     for row, sketch in enumerate(sketches):
         index.insert(row, sketch)
     items = dataset.train["item"].tolist()
@@ -88,7 +91,7 @@ def near_duplicates(dataset: Dataset, threshold: float = 0.8) -> list[NearDuplic
             rows = sorted(rows, key=lambda row: (-wanted.jaccard(sketches[row]), row))[:_CANDIDATES]
         for row in rows:
             # Made again for each candidate: those of all texts would take gigabytes.
-            other = _shingles(learnt[row])
+            other = _shingles(train[row])
             similarity = len(shingles & other) / len(shingles | other)
             if similarity >= threshold:
                 places = dataset.places.get(item, ""), dataset.places.get(items[row], "")

@@ -1,16 +1,17 @@
 """The flat copy: a prepared data set in one file that is read and checked in milliseconds.
 
-Reading the prepared records takes TFDS, which alone is 0.3 s to import, as long as a whole replay
-may take. So what was read once is kept beside the records. The first line carries the SHA-256 of
-all that follows it: one JSON object, ``{split: {"item": […], "text": […], "label": […]}}``.
+Reading the prepared records takes TFDS, whose import alone takes as long as a whole replay may. So
+what was read once is kept beside the records. The first line has the SHA-256 of what follows, one
+JSON object: ``{split: {"item": […], "text": […], "label": […]}}``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from typing import TYPE_CHECKING, cast
+
+from tunebench.files import whole_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,33 +22,19 @@ _FORMAT = b"tunebench-flat-1 "
 
 
 def write(path: Path, splits: dict[str, Columns]) -> None:
-    """Write the copy whole or not at all.
-
-    Args:
-        path: where; its folder exists, and no one else writes there now.
-        splits: the columns of each split.
+    """Write the columns of each split, whole or not at all; the folder exists.
 
     Raises:
-        OSError: the folder cannot be written in.
+        TunebenchError: the file cannot be written.
     """
     body = json.dumps(splits, ensure_ascii=False, separators=(",", ":")).encode()
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(_first_line(body) + body)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    hint = "make room, or set TFDS_DATA_DIR to a folder that has it"
+    with whole_files([path], overwrite=True, hint=hint) as (file,):
+        file.write(_first_line(body) + body)
 
 
 def read(path: Path) -> dict[str, Columns] | None:
-    """Read a copy back.
-
-    Args:
-        path: where `write` put it.
-
-    Returns:
-        The columns of each split; None if there is no copy or it is not as it was written.
-    """
+    """The columns of each split; None if there is no copy or it is not as it was written."""
     try:
         data = path.read_bytes()
     except OSError:

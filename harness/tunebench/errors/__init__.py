@@ -1,4 +1,4 @@
-"""Errors in one sentence, and text from elsewhere made safe to print."""
+"""Errors of one sentence each, and text from elsewhere made safe to print."""
 
 from tunebench.errors.base import (
     CassetteError,
@@ -15,6 +15,7 @@ from tunebench.errors.base import (
     TunebenchError,
     UsageError,
 )
+from tunebench.errors.suggestions import did_you_mean, nearest
 from tunebench.errors.text import hidden, holds_control, keep_secret, printable, without_secrets
 from tunebench.errors.unexpected import describe_error
 
@@ -33,9 +34,11 @@ __all__ = [
     "TunebenchError",
     "UsageError",
     "describe_error",
+    "did_you_mean",
     "hidden",
     "holds_control",
     "keep_secret",
+    "nearest",
     "printable",
     "without_secrets",
 ]

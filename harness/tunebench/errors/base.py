@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 class TunebenchError(Exception):
-    """What went wrong, where, and what to do, in one sentence.
+    """The base class of all errors that a user can cause or fix.
 
-    Every error that a user can cause or fix is one of these. The plugin turns it into a collection
-    error, or into a failed case while tests run; the command line prints it and exits with 2.
-    Whatever words of others the sentence quotes, as a text it is one line that is safe to print,
-    and holds no API key.
+    ``str()`` gives one sentence, ``where: problem; hint.``. It is one line, safe to print, and
+    holds no API key, whatever text from elsewhere it quotes. The plugin turns the error into a
+    collection error, or into a failed test while tests run; the command line prints it and exits
+    with 2.
 
     Attributes:
         problem: what is wrong, a clause without a full stop.
-        where: the file, with line or table, the cell or the item; None where there is none.
-        hint: what to do, a clause; None where the problem says it all.
+        where: the file (with line or table), the cell or the item; None if there is none.
+        hint: how to fix it, a clause; None if the problem makes that plain.
     """
 
     def __init__(

@@ -1,33 +1,33 @@
-"""Foreign text made safe to print: control characters, workflow commands and secrets."""
+"""Text from elsewhere made safe to print: no control characters, CI commands or API keys."""
 
 from __future__ import annotations
 
 import re
 
-# Control characters of both kinds, marks that turn the direction of writing, separators that some
-# programs take for a line break, and lone surrogates, which no file in UTF-8 can hold.
+# Control characters (C0 and C1), marks that change the writing direction, separators that some
+# programs take for a line break, and lone surrogates, which UTF-8 cannot encode.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _BREAKS = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
 # At the start of a line (GitHub), and anywhere in one (GitHub's older form, Azure, TeamCity).
 _COMMAND = re.compile(r"^(\s*):(?=:)")
 _OLD_COMMAND = re.compile(r"#(?=#(?:vso|teamcity)?\[)", re.IGNORECASE)
 
-# A shorter key is a placeholder, such as "none" or "x", that may stand in any text.
+# A shorter key is a placeholder, such as "none" or "x", that may occur in any text.
 _SHORTEST_SECRET = 8
 _secrets: set[str] = set()
 
 
 def keep_secret(value: str) -> None:
-    """Have a key hidden wherever text is printed or stored from now on.
+    """Register an API key, which is hidden from now on wherever text is printed or stored.
 
-    Placeholders of fewer than eight characters are not hidden: they stand in ordinary words.
+    Placeholders of fewer than eight characters are not hidden: they occur in ordinary words.
     """
     if len(value) >= _SHORTEST_SECRET:
         _secrets.add(value)
 
 
 def hidden(text: str) -> str:
-    """A text with three asterisks in place of each known key."""
+    """The text with ``***`` in place of each registered API key."""
     # A key may begin with another one.
     for secret in sorted(_secrets, key=len, reverse=True):
         if secret in text:
@@ -36,7 +36,7 @@ def hidden(text: str) -> str:
 
 
 def without_secrets(value: object) -> object:
-    """A JSON value whose strings, names included, hold no known key."""
+    """The JSON value with each registered API key hidden, in names and values."""
     if not _secrets:
         return value
     if isinstance(value, str):
@@ -49,7 +49,7 @@ def without_secrets(value: object) -> object:
 
 
 def printable(text: str) -> str:
-    r"""A text in one line that does nothing to a terminal or a CI log, and holds no known key.
+    r"""The text as one line that is safe in a terminal and in a CI log, without API keys.
 
     Line breaks become a space, other control characters are written as ``\x1b``, and a workflow
     command such as ``::error`` or ``##[error]`` is broken by a space.
@@ -64,7 +64,7 @@ def printable(text: str) -> str:
 
 
 def holds_control(text: str) -> bool:
-    """Whether a text does something to a terminal, or cannot be written in UTF-8."""
+    """Whether the text has control characters, or characters that UTF-8 cannot encode."""
     return _UNSAFE.search(text) is not None
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tunebench.api import LOCAL, Client, LocalProvider, Pacer
+from tunebench.api import Client, LocalProvider, Pacer
 from tunebench.errors import RecordingError, keep_secret
+from tunebench.presets import is_started
 
 if TYPE_CHECKING:
     from tunebench.experiment import Experiment, Provider
@@ -54,24 +56,37 @@ class Connections:
 
 
 class StartedProvider:
-    """The local provider, if a recording has to start it."""
+    """The local providers that a recording had to start, by their addresses."""
 
     def __init__(self) -> None:
-        self._local = LocalProvider()
+        self._started: dict[str, LocalProvider] = {}
+        self._changing = threading.Lock()
 
     def start(self, experiment: Experiment, name: str) -> None:
-        """Start a provider with the models of an experiment, if it is the local one.
+        """Start a provider with its models of an experiment, if it is a local one.
 
         Raises:
             RecordingError: it did not start.
         """
-        if name == LOCAL:
-            models = [m.provider_id for m in experiment.models.values() if m.provider == LOCAL]
-            self._local.ensure(experiment.providers[name].base_url, models)
+        providers = experiment.providers
+        url = providers[name].base_url
+        if not is_started(name, providers[name].preset):
+            return
+        with self._changing:
+            started = self._started.get(url) or self._started.setdefault(url, LocalProvider())
+        # Two tables may ask the same server in two ways.
+        models = [
+            model.provider_id
+            for model in experiment.models.values()
+            if providers[model.provider].base_url == url
+        ]
+        started.ensure(url, list(dict.fromkeys(models)))
 
     def stop(self) -> None:
-        """Stop it, if this process started it."""
-        self._local.stop()
+        """Stop those that were started here."""
+        for started in self._started.values():
+            started.stop()
+        self._started.clear()
 
 
 def known_names(experiment: Experiment, provider: str) -> dict[str, str]:

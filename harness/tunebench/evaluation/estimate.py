@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from tunebench.api import LOCAL
 from tunebench.cassettes import prompt_text
 from tunebench.evaluation.inputs import is_chat, prompts_of
 from tunebench.evaluation.prices import cost_of_training, cost_per_1000
@@ -19,6 +18,7 @@ from tunebench.evaluation.rules import RULES
 from tunebench.evaluation.training_inputs import files_of
 from tunebench.formatting import BYTES_PER_TOKEN, TOKENS_PER_SECOND, Rates, duration
 from tunebench.formatting import Estimate as TrainingEstimate
+from tunebench.presets import is_started
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,7 +160,8 @@ def _answers_row(cells: list[Cell]) -> dict[str, Any]:
 def _job_row(cell: Cell) -> dict[str, Any]:
     train, _ = files_of(cell.experiment, cell.train_size, is_chat(cell))
     estimate = Estimate.of_job(cell, train)
-    is_local = cell.experiment.models[cell.model].provider == LOCAL
+    name = cell.experiment.models[cell.model].provider
+    is_local = is_started(name, cell.experiment.providers[name].preset)
     time = f", {duration(estimate.seconds)}" if is_local else ""
     return _row(
         estimate,

@@ -171,7 +171,7 @@ class Runner:
                 answers.append([answer for reply in replies for answer in reply.answers])
             decisions = rule.decide(answers)
             unplayed = self.unplayed[cell.cassette] = cassette.unplayed
-            told = cassette.told()
+            totals = cassette.totals()
         return Result(
             cell=cell,
             judgements=judge(
@@ -180,16 +180,16 @@ class Runner:
                 [decision.label for decision in decisions],
                 [decision.reading for decision in decisions],
             ),
-            prompt_tokens=told.prompt_tokens,
-            completion_tokens=told.completion_tokens,
-            latency_ms_median=told.latency_ms_median,
-            recorded_at=told.recorded_at,
+            prompt_tokens=totals.prompt_tokens,
+            completion_tokens=totals.completion_tokens,
+            latency_ms_median=totals.latency_ms_median,
+            recorded_at=totals.recorded_at,
             unplayed=len(unplayed),
             fine_tuned=made,
-            seconds=told.seconds,
-            server=", ".join(told.servers),
+            seconds=totals.seconds,
+            server=", ".join(totals.servers),
             label_logprobs=tuple(decision.logprobs for decision in decisions),
-            answered_as=", ".join(name for name in told.models if name != model),
+            answered_as=", ".join(name for name in totals.models if name != model),
             overrides=overrides_of(rule, cell.experiment.models[cell.model].parameters),
         )
 

@@ -2,10 +2,10 @@
 
 from tunebench.experiment.experiment import Cell, Experiment
 from tunebench.experiment.limits import Limit
-from tunebench.experiment.loading import unknown
-from tunebench.experiment.schema import DecisionRule, Model, Prices, Provider
+from tunebench.experiment.schema import LIMITS, DecisionRule, Model, Prices, Provider
 
 __all__ = [
+    "LIMITS",
     "Cell",
     "DecisionRule",
     "Experiment",
@@ -13,5 +13,4 @@ __all__ = [
     "Model",
     "Prices",
     "Provider",
-    "unknown",
 ]

@@ -1,28 +1,24 @@
-"""What the tables of an experiment file must agree on, each with its own error.
-
-The tables on their own are checked by `tunebench.experiment.schema`. Nothing is loaded or asked.
-"""
+"""Checks across the tables of an experiment file; `schema` checks each table on its own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tunebench.errors import ExperimentError
+from tunebench.errors import ExperimentError, did_you_mean
 from tunebench.experiment.combinations import combinations_of, matches, skipped_by
 from tunebench.experiment.limits import limits_of
-from tunebench.experiment.loading import unknown
-from tunebench.experiment.schema import LIMITS
+from tunebench.experiment.schema import LIMITS, Selection
 from tunebench.formatting import check_labels, check_readable
 from tunebench.presets import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from tunebench.experiment.combinations import Combination
     from tunebench.experiment.limits import Limit
-    from tunebench.experiment.schema import ExperimentFile, Prices, Skip, Threshold
+    from tunebench.experiment.schema import ExperimentFile, Prices
 
 
 def check_file(path: Path, file: ExperimentFile) -> None:
@@ -41,6 +37,12 @@ def check_file(path: Path, file: ExperimentFile) -> None:
     _check_limits(path, file, cells)
 
 
+def _unknown(kind: str, name: str, known: Iterable[str], where: str) -> ExperimentError:
+    return ExperimentError(
+        f"there is no {kind} {name!r}", where=where, hint=did_you_mean(name, known)
+    )
+
+
 def _check_labels(path: Path, file: ExperimentFile) -> None:
     task = file.task
     try:
@@ -48,75 +50,81 @@ def _check_labels(path: Path, file: ExperimentFile) -> None:
         for name in {model.provider for model in file.model} & file.provider.keys():
             check_readable(task.labels, task.reading_at(file.provider[name].endpoint))
     except ExperimentError as error:
-        raise ExperimentError(f"{path}: [task] {error}") from None
+        where = f"{path}: [task]"
+        raise ExperimentError(error.problem, where=where, hint=error.hint) from None
 
 
 def _check_models(path: Path, file: ExperimentFile) -> None:
+    labels = len(file.task.labels)
     for position, model in enumerate(file.model, 1):
-        at = f"{path}: [[model]] {position}: "
+        where = f"{path}: [[model]] {position}"
         if model.name in [other.name for other in file.model[: position - 1]]:
-            raise ExperimentError(f"{at}the name {model.name!r} is used twice; rename one.")
-        if model.provider not in file.provider:
-            raise ExperimentError(f"{at}{unknown('provider', model.provider, file.provider)}")
-        ids = model.label_token_ids
-        if ids is not None and len(ids) != len(file.task.labels):
             raise ExperimentError(
-                f"{at}label_token_ids has {len(ids)} ids for {len(file.task.labels)} labels; "
-                "give one id a label."
+                f"the name {model.name!r} is used twice", where=where, hint="rename one"
+            )
+        if model.provider not in file.provider:
+            raise _unknown("provider", model.provider, file.provider, where)
+        ids = model.label_token_ids
+        if ids is not None and len(ids) != labels:
+            raise ExperimentError(
+                f"label_token_ids has {len(ids)} ids for {labels} labels",
+                where=where,
+                hint="give one id for each label",
             )
 
 
 def _checked_cells(path: Path, file: ExperimentFile) -> list[Combination]:
-    """The combinations that are cells; every entry that selects some must match one."""
+    """The combinations that are cells; every entry that selects cells must match one."""
     matrix = file.matrix
-    for name, values in (
-        ("shots", matrix.shots),
-        ("train_sizes", matrix.train_sizes),
-        ("decision_rules", matrix.decision_rules),
-    ):
+    for key in ("shots", "train_sizes", "decision_rules"):
+        values = getattr(matrix, key)
         if len(set(values)) < len(values):
-            raise ExperimentError(f"{path}: [matrix] {name} lists a value twice; list each once.")
+            raise ExperimentError(
+                "a value is listed twice", where=f"{path}: [matrix] {key}", hint="list each once"
+            )
     models = [model.name for model in file.model]
     combinations = combinations_of(models, matrix)
     for position, skip in enumerate(matrix.skip, 1):
-        _check_entry(f"{path}: [matrix] skip {position}: ", skip, models, combinations)
+        _check_entry(f"{path}: [matrix] skip {position}", skip, models, combinations)
     cells = [which for which in combinations if skipped_by(matrix, which) is None]
     if not cells:
-        raise ExperimentError(f"{path}: [matrix] skips every cell; leave one.")
+        raise ExperimentError("every cell is skipped", where=f"{path}: [matrix]", hint="leave one")
     for position, threshold in enumerate(file.threshold, 1):
-        _check_entry(f"{path}: [[threshold]] {position}: ", threshold, models, cells)
+        _check_entry(f"{path}: [[threshold]] {position}", threshold, models, cells)
     return cells
 
 
 def _check_entry(
-    at: str, entry: Skip | Threshold, models: Sequence[str], cells: Sequence[Combination]
+    where: str, entry: Selection, models: Sequence[str], cells: Sequence[Combination]
 ) -> None:
     if entry.model is not None and entry.model not in models:
-        raise ExperimentError(f"{at}{unknown('model', entry.model, models)}")
+        raise _unknown("model", entry.model, models, where)
     if not any(matches(entry, which) for which in cells):
-        given = entry.model_dump(
-            include={"model", "shots", "train_size", "decision_rule"}, exclude_none=True
-        )
+        given = entry.model_dump(include=set(Selection.model_fields), exclude_none=True)
         named = ", ".join(f"{name} = {value!r}" for name, value in given.items())
         raise ExperimentError(
-            f"{at}no cell of the matrix has {named}; fix it, or add that cell to [matrix]."
+            f"no cell of the matrix has {named}",
+            where=where,
+            hint="fix it, or add that cell to [matrix]",
         )
 
 
 def _check_providers(path: Path, file: ExperimentFile, cells: Sequence[Combination]) -> None:
     for name, provider in file.provider.items():
-        # A preset names the field for its chats, and may be asked for completions all the same.
+        where = f"{path}: [provider.{name}]"
+        # A preset sets the field for its chats, and may be used for completions as well.
         chat = provider.endpoint == "chat" or provider.preset
         if provider.max_tokens_field != "max_tokens" and not chat:
             raise ExperimentError(
-                f"{path}: [provider.{name}] max_tokens_field is for the endpoint chat; "
-                "take it out, or set that endpoint."
+                "max_tokens_field is only for the endpoint chat",
+                where=where,
+                hint='remove it, or set endpoint = "chat"',
             )
         try:
             _ = urlsplit(provider.base_url).port
         except ValueError as error:
             raise ExperimentError(
-                f"{path}: [provider.{name}] base_url {provider.base_url!r}: {error}; fix it."
+                f"base_url {provider.base_url!r} is not a URL ({error})", where=where
             ) from None
     providers = {model.name: model.provider for model in file.model}
     for cell in cells:
@@ -124,62 +132,73 @@ def _check_providers(path: Path, file: ExperimentFile, cells: Sequence[Combinati
         if cell.train_size and "fine_tuning" not in provider.supports:
             note = f" ({PRESETS[provider.preset].note})" if provider.preset else ""
             raise ExperimentError(
-                f"{path}: [matrix] train_sizes needs OpenAI's fine-tuning API, which "
-                f"[provider.{providers[cell.model]}] does not list in `supports`{note}; take "
-                f"{cell.model!r} from a provider that has it, or leave its training sizes out by "
-                "`skip`."
+                "this needs OpenAI's fine-tuning API, which `supports` of "
+                f"[provider.{providers[cell.model]}] does not list{note}",
+                where=f"{path}: [matrix] train_sizes",
+                hint=f"choose a provider of {cell.model!r} that has it, or leave these cells out "
+                "with `skip`",
             )
 
 
 def _check_prices(path: Path, file: ExperimentFile) -> None:
-    for model in file.model:
+    for position, model in enumerate(file.model, 1):
         prices = model.prices
         if prices is not None and prices.per_hour is not None:
-            by_token = (prices.training, prices.input, prices.output)
-            if any(price is not None for price in by_token):
+            per_token = (prices.training, prices.input, prices.output)
+            if any(price is not None for price in per_token):
                 raise ExperimentError(
-                    f"{path}: the prices of the model {model.name!r} are by the token and "
-                    "per_hour at once; keep the one way in which it is paid."
+                    f"the prices of {model.name!r} are both per token and per_hour",
+                    where=f"{path}: [[model]] {position}: prices",
+                    hint="keep one of them",
                 )
 
 
 def _check_limits(path: Path, file: ExperimentFile, cells: Sequence[Combination]) -> None:
     ids = [str(which) for which in cells]
     for position, threshold in enumerate(file.threshold, 1):
-        at = f"{path}: [[threshold]] {position}: "
+        where = f"{path}: [[threshold]] {position}"
         if all(getattr(threshold, gate) is None for gate in LIMITS):
             *first, last = LIMITS
-            raise ExperimentError(f"{at}it sets no limit; add {', '.join(first)} or {last}.")
+            raise ExperimentError(
+                "there is no limit", where=where, hint=f"add {', '.join(first)} or {last}"
+            )
         if threshold.min_uplift is not None and threshold.over is None:
             raise ExperimentError(
-                f'{at}min_uplift is over another cell; name it, as over = "{ids[0]}".'
+                "min_uplift needs the cell to compare with",
+                where=where,
+                hint=f'name it, as over = "{ids[0]}"',
             )
         if threshold.over is not None and threshold.min_uplift is None:
-            raise ExperimentError(f"{at}over goes with min_uplift; add that, or leave over out.")
+            raise ExperimentError(
+                "`over` is only for min_uplift", where=where, hint="add that, or remove `over`"
+            )
         if threshold.over is not None and threshold.over not in ids:
-            raise ExperimentError(f"{at}{unknown('cell', threshold.over, ids)}")
+            raise _unknown("cell", threshold.over, ids, where)
     prices = {model.name: model.prices for model in file.model}
     for cell in cells:
         for limit in limits_of(file.threshold, cell):
-            _check_limit(f"{path}: [[threshold]] {limit.position}: ", cell, limit, prices)
+            _check_limit(f"{path}: [[threshold]] {limit.position}", cell, limit, prices)
 
 
 def _check_limit(
-    at: str, cell: Combination, limit: Limit, prices: dict[str, Prices | None]
+    where: str, cell: Combination, limit: Limit, prices: dict[str, Prices | None]
 ) -> None:
     if limit.over == str(cell):
         raise ExperimentError(
-            f"{at}{cell} would be compared with itself; say more closely which cells are meant."
+            f"{cell} would be compared with itself",
+            where=where,
+            hint="select the cells more narrowly, for example with model or train_size",
         )
     if limit.gate == "max_cost" and not _priced(prices[cell.model]):
         raise ExperimentError(
-            f"{at}max_cost of {cell} needs prices; give the model {cell.model!r} prices with input "
-            "and output, or with per_hour."
+            f"max_cost of {cell} needs prices",
+            where=where,
+            hint=f"give the model {cell.model!r} prices with input and output, or with per_hour",
         )
 
 
 def _priced(prices: Prices | None) -> bool:
-    """Whether answers have a cost."""
+    """Whether the prices give answers a cost."""
     if prices is None:
         return False
     return prices.per_hour is not None or None not in (prices.input, prices.output)

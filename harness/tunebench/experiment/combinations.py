@@ -1,24 +1,21 @@
-"""Which combinations the matrix has, and which entries of the file are about one."""
+"""The combinations of the matrix, and which entries of the file match them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tunebench.experiment.schema import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tunebench.experiment.schema import DecisionRule, Matrix, Skip, Threshold
+    from tunebench.experiment.schema import DecisionRule, Matrix
 
 
-class Combination(NamedTuple):
-    """One model × shots × training size, read by one decision rule.
-
-    Attributes:
-        model: the model's name in the experiment.
-        shots: worked examples in the prompt.
-        train_size: how many rows the model was fine-tuned on; 0 is the model as it came.
-        decision_rule: how an answer is read.
-    """
+@dataclass(frozen=True)
+class Combination:
+    """One model × shots × training size × decision rule; see `Cell` for the attributes."""
 
     model: str
     shots: int
@@ -37,28 +34,23 @@ class Combination(NamedTuple):
 
 def combinations_of(models: Iterable[str], matrix: Matrix) -> list[Combination]:
     """All combinations, skipped ones too, by model, shots, training size and decision rule."""
-    made = [(shots, 0) for shots in matrix.shots] + [(0, size) for size in matrix.train_sizes]
+    sizes = [(shots, 0) for shots in matrix.shots] + [(0, size) for size in matrix.train_sizes]
     return [
         Combination(model, shots, size, rule)
         for model in models
-        for shots, size in made
+        for shots, size in sizes
         for rule in matrix.decision_rules
     ]
 
 
 def skipped_by(matrix: Matrix, which: Combination) -> str | None:
-    """Why the matrix leaves a combination out; None where it is a cell."""
+    """Why the matrix leaves a combination out; None if it is a cell."""
     return next((skip.reason for skip in matrix.skip if matches(skip, which)), None)
 
 
-def matches(entry: Skip | Threshold, which: Combination) -> bool:
-    """Whether an entry of the file is about a combination."""
-    # A number of shots is about prompts; a fine-tuned model has none.
+def matches(entry: Selection, which: Combination) -> bool:
+    """Whether an entry of the file selects a combination."""
+    # `shots` selects prompts; a fine-tuned model has 0, but is not a zero-shot cell.
     if entry.shots is not None and entry.train_size is None and which.train_size:
         return False
-    return (
-        entry.model in (None, which.model)
-        and entry.shots in (None, which.shots)
-        and entry.train_size in (None, which.train_size)
-        and entry.decision_rule in (None, which.decision_rule)
-    )
+    return all(getattr(entry, key) in (None, getattr(which, key)) for key in Selection.model_fields)

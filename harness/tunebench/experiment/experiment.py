@@ -1,7 +1,6 @@
 """An experiment: a task, its models, its matrix and its thresholds, read from one TOML file.
 
-Everything here is a plain frozen value. Reading checks the whole file and says what is wrong in
-one sentence; nothing is loaded, asked or recorded.
+Reading checks the whole file. It loads no data and sends no request.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def _sha256(path: str) -> str | None:
-    """Of a file's content; None where it is no file, but the name of a data set."""
+    """The checksum of a file; None if `path` is not a file but the name of a data set."""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -45,40 +44,29 @@ def _sha256(path: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One model × shots × training size, read by one decision rule: one test case.
+class Cell(Combination):
+    """One model × shots × training size × decision rule of an experiment: one test case.
+
+    ``str()`` gives its test id: ``smollm2-135m-1shot``, ``smollm2-135m-ft300-label_logprobs``.
 
     Attributes:
-        experiment: the experiment it belongs to.
-        model: the model's name in the experiment.
-        shots: worked examples in the prompt.
-        train_size: how many rows the model was fine-tuned on; 0 is the model as it came.
+        model: the name of the model in the experiment.
+        shots: the number of worked examples in the prompt.
+        train_size: the number of training rows; 0 if the model is not fine-tuned.
         decision_rule: how an answer is read.
-        limits: what it must reach, one of a kind.
+        experiment: the experiment that it belongs to.
+        limits: what it must reach, at most one limit of each kind.
     """
 
     experiment: Experiment
-    model: str
-    shots: int
-    train_size: int
-    decision_rule: DecisionRule
     limits: tuple[Limit, ...] = ()
-
-    @property
-    def combination(self) -> Combination:
-        """Where it is in the matrix."""
-        return Combination(self.model, self.shots, self.train_size, self.decision_rule)
-
-    def __str__(self) -> str:
-        """The cell as its test id; see `Combination`."""
-        return str(self.combination)
 
     def __repr__(self) -> str:
         return f"Cell({self.experiment.name}/{self})"
 
     @property
     def rivals(self) -> tuple[Cell, ...]:
-        """The same model's prompted cells, by each decision rule; without this cell itself."""
+        """The other prompted cells of the same model, under each decision rule."""
         return tuple(
             cell
             for cell in self.experiment.prompted_cells
@@ -86,7 +74,7 @@ class Cell:
         )
 
     def prompted(self, shots: int, decision_rule: DecisionRule = "text") -> Cell:
-        """The same model's cell as it came, with so many worked examples.
+        """The same model's cell without fine-tuning, with that many worked examples.
 
         Raises:
             ExperimentError: the matrix has no such cell.
@@ -95,33 +83,35 @@ class Cell:
             if (cell.model, cell.shots, cell.decision_rule) == (self.model, shots, decision_rule):
                 return cell
         raise ExperimentError(
-            f"{self.experiment.path}: {self} has no prompted cell with {shots} shots and decision "
-            f"rule {decision_rule!r} to compare with; add it to [matrix] or name another."
+            f"there is no prompted cell of {self.model!r} with {shots} shots and decision rule "
+            f"{decision_rule!r} to compare {self} with",
+            where=self.experiment.path,
+            hint="add it to [matrix] or name another",
         )
 
     @property
     def threshold(self) -> Limit | None:
-        """The limit of its accuracy; None where the experiment sets none for it."""
+        """Its `min_accuracy` as a limit; None if the experiment sets none for it."""
         return next((limit for limit in self.limits if limit.gate == "min_accuracy"), None)
 
     @property
     def min_accuracy(self) -> float:
-        """The accuracy it must reach; 0 where the experiment sets no threshold for it."""
+        """The accuracy it must reach; 0 if the experiment sets none for it."""
         return self.threshold.value if self.threshold else 0.0
 
     @property
     def cassette(self) -> Path:
-        """The file of its cassette."""
+        """The path of its cassette."""
         return self.experiment.cassettes / f"{self}.jsonl"
 
     @property
     def job(self) -> str:
-        """The name of the fine-tuning job whose model it asks, as ``smollm2-135m-ft300``."""
+        """The name of the fine-tuning job that makes its model, as ``smollm2-135m-ft300``."""
         return f"{self.model}-ft{self.train_size}"
 
     @property
     def job_cassette(self) -> Path:
-        """The file of that job's cassette."""
+        """The path of that job's cassette."""
         return self.experiment.cassettes / "jobs" / f"{self.job}.jsonl"
 
     @property
@@ -133,17 +123,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment file that was read and found sound.
+    """An experiment file that was read and checked.
 
     Attributes:
         path: the TOML file.
-        task: the labelled texts and how they are asked.
+        task: the labelled texts, label names and instruction.
         providers: providers by name.
         models: models by name.
-        matrix: which combinations are cells.
-        fine_tuning: how models are fine-tuned.
+        matrix: the combinations that are cells.
+        fine_tuning: the hyperparameters of fine-tuning.
         thresholds: in the order of the file.
-        read_at: when it was read, on the clock of this process.
+        read_at: when it was read, nanoseconds of this process's monotonic clock.
     """
 
     path: Path
@@ -165,7 +155,7 @@ class Experiment:
         """Read an experiment file.
 
         Raises:
-            ExperimentError: the file is missing, is no TOML, has an unknown or missing key or a
+            ExperimentError: the file is missing, is not TOML, has an unknown or missing key or a
                 value out of range, or names a model, provider or cell that it does not define.
         """
         path = Path(path)
@@ -187,7 +177,7 @@ class Experiment:
 
     @property
     def name(self) -> str:
-        """The task's name, which is the experiment's."""
+        """The name of the experiment, which is its task's."""
         return self.task.name
 
     @cached_property
@@ -197,9 +187,9 @@ class Experiment:
 
     @cached_property
     def data_state(self) -> tuple[str | None, ...]:
-        """Which content the files of its data had when they were first asked for.
+        """The checksums of its data files when this property was first used.
 
-        Another experiment that is read from the same file later may find another one.
+        An experiment that is read again from the same path may find changed data.
         """
         folder = self.path.absolute().parent
         names = (self.task.dataset, self.task.test_dataset)
@@ -208,20 +198,20 @@ class Experiment:
 
     @property
     def baseline(self) -> Path:
-        """The file of its committed baseline, beside its own."""
+        """The path of its committed baseline, beside the experiment file."""
         return self.path.parent / "baseline.json"
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """All cells that are not skipped, in the order of models, shots, sizes, decision rules."""
         return tuple(
-            Cell(self, *which, limits_of(self.thresholds, which))
+            Cell(**vars(which), experiment=self, limits=limits_of(self.thresholds, which))
             for which in self.combinations
             if self.skipped(which) is None
         )
 
     def reading(self, provider: str) -> tuple[ReadingRule, ...]:
-        """The reading rules for the answers of a provider."""
+        """The reading rules for a provider's answers."""
         return self.task.reading_at(self.providers[provider].endpoint)
 
     @property
@@ -239,14 +229,14 @@ class Experiment:
 
     @property
     def prompted_cells(self) -> tuple[Cell, ...]:
-        """The cells of the models as they came."""
+        """The cells of models that are not fine-tuned."""
         return tuple(cell for cell in self.cells if not cell.train_size)
 
     def skipped(self, which: Combination) -> str | None:
-        """Why a combination of the matrix is left out; None where it is a cell."""
+        """Why a combination of the matrix is left out; None if it is a cell."""
         return skipped_by(self.matrix, which)
 
     @property
     def combinations(self) -> list[Combination]:
-        """Of all cells, and of all that are skipped."""
+        """All combinations of the matrix, skipped ones too."""
         return combinations_of(self.models, self.matrix)

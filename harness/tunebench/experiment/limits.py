@@ -1,4 +1,4 @@
-"""Which limits of an experiment's ``[[threshold]]`` tables hold for a cell."""
+"""The limits of a cell, from the ``[[threshold]]`` tables that match it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Limit:
-    """One thing that a cell must reach.
+    """One limit of a cell.
 
     Attributes:
         gate: its key in ``[[threshold]]``, as ``min_accuracy``.
-        value: the limit.
+        value: the value of that key.
         mode: ``point`` or ``confident``; it applies to accuracy and uplift only.
         over: the id of the cell that an uplift is over.
-        position: of its table in the file, from 1 on.
+        position: the position of its table in the file, from 1.
     """
 
     gate: str
@@ -35,10 +35,10 @@ class Limit:
 
 
 def limits_of(thresholds: Iterable[Threshold], which: Combination) -> tuple[Limit, ...]:
-    """The limits of a cell: of each kind the last one that matches, with its own mode.
+    """The limits of a cell: for each key, the last table that matches and sets it.
 
-    So general tables come first and exceptions after them, and a table that sets the uplift leaves
-    the accuracy as an earlier one set it.
+    So a file can put general tables first and exceptions after them; a table that sets
+    `min_uplift` leaves an earlier `min_accuracy` in place.
     """
     found: dict[str, Limit] = {}
     for position, threshold in enumerate(thresholds, 1):

@@ -1,82 +1,99 @@
-"""An experiment's TOML file, read, and what is wrong with it in a sentence."""
+"""Reading an experiment's TOML file; pydantic's errors become errors with place and hint."""
 
 from __future__ import annotations
 
-import difflib
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from tunebench.errors import ExperimentError
-from tunebench.experiment.schema import (
-    ExperimentFile,
-    FineTuning,
-    Matrix,
-    Model,
-    Prices,
-    Provider,
-    Skip,
-    Task,
-    Threshold,
-)
+from tunebench.errors import ExperimentError, did_you_mean
+from tunebench.experiment.schema import CURRENCY, NAME, URL, ExperimentFile
 from tunebench.presets import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
+
+# By the type of pydantic's error, with the fields of its context.
+_PROBLEMS = {
+    "bool_type": "must be true or false",
+    "dict_type": "must be a table",
+    "finite_number": "must be a finite number",
+    "float_type": "must be a number",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "int_type": "must be a whole number",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "list_type": "must be a list",
+    "literal_error": "must be {expected}",
+    "model_type": "must be a table",
+    "string_too_short": "must not be empty",
+    "string_type": "must be text in quotes",
+    "too_long": "must have {max_length} entries or fewer",
+    "too_short": "must have {min_length} entry or more",
+}
+# By the pattern that a text does not match.
+_FORMS = {
+    CURRENCY: "must be three capital letters such as EUR",
+    NAME: "must consist of letters, digits, '.', '_' and '-', the first a letter or digit",
+    URL: "must be a URL such as http://127.0.0.1:8017/v1",
+}
 
 
 def read_file(path: Path) -> ExperimentFile:
     """Read the file and check each table on its own.
 
     Raises:
-        ExperimentError: the file is missing, is no TOML, or has an unknown or missing key or a
-            value out of range.
+        ExperimentError: the file is missing, is not TOML, has an unknown or missing key or a value
+            out of range.
     """
     try:
         return ExperimentFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ExperimentError(
-            f"{path}: there is no such experiment file; write one, or fix the path."
+            "there is no such experiment file", where=path, hint="write one, or fix the path"
         ) from None
     except OSError as error:
         raise ExperimentError(
-            f"{path}: the experiment file cannot be read ({error.strerror}); name a file that can."
+            f"the experiment file cannot be read ({error.strerror})", where=path
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ExperimentError(f"{path}: this is not TOML ({error}); fix it.") from None
+        raise ExperimentError(f"this is not TOML ({error})", where=path) from None
     except ValidationError as error:
-        raise ExperimentError(f"{path}: {_sentence(error)}") from None
+        raise _error(path, error) from None
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """There is no such name; the nearest known one, or all of them."""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}."
-    return f"there is no {kind} {name!r}; {hint}"
-
-
-def _sentence(error: ValidationError) -> str:
-    """The most telling of pydantic's errors as a sentence that names table and key."""
+def _error(path: Path, error: ValidationError) -> ExperimentError:
+    """The most telling of pydantic's errors."""
     errors = error.errors(include_url=False)
-    # A misspelt key that is needed is unknown and missing at once: the former says how to fix it.
+    # A misspelt required key is both unknown and missing: the former says how to fix it.
     first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-    place = _place(first["loc"])
+    *outer, key = first["loc"]
+    table = f"{path}: {_place(outer)}" if outer else str(path)
+    name = f"key {key!r}" if outer else f"table [{key}]"
     if first["type"] == "extra_forbidden":
-        return _unknown_key(first["loc"], place)
+        known = _model_at(outer).model_fields
+        return ExperimentError(f"unknown {name}", where=table, hint=did_you_mean(str(key), known))
     if first["type"] == "missing":
-        return f"{place} is missing; add it{_form(first)}."
+        return ExperimentError(
+            f"the {name} is missing", where=table, hint=f"add it{_example(first)}"
+        )
     given = first["input"]
-    shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
-    message = first["msg"][:1].lower() + first["msg"][1:]
-    return f"{place}: {message}{shown}; fix it."
+    shown = f", not {given!r}" if isinstance(given, str | int | float | bool) else ""
+    return ExperimentError(f"{_problem(first)}{shown}", where=f"{path}: {_place(first['loc'])}")
 
 
-def _form(missing: ErrorDetails) -> str:
+def _problem(error: ErrorDetails) -> str:
+    context = error.get("ctx", {})
+    form = _PROBLEMS.get(error["type"]) or _FORMS.get(context.get("pattern", ""))
+    return form.format(**context) if form else error["msg"]
+
+
+def _example(missing: ErrorDetails) -> str:
     """What a missing key may look like, where that is known."""
     if missing["loc"][-1] != "base_url":
         return ""
@@ -86,31 +103,31 @@ def _form(missing: ErrorDetails) -> str:
     return f", or a preset ({', '.join(PRESETS)})"
 
 
-def _place(loc: tuple[int | str, ...]) -> str:
-    """``[matrix] shots``, ``[[model]] 2: name``, from pydantic's location."""
+def _place(loc: Sequence[int | str]) -> str:
+    """``[matrix] shots 2``, ``[[model]] 2: prices.input``, from pydantic's location."""
     table, *rest = loc
+    head = f"[{table}]"
     if rest and isinstance(rest[0], int):
-        head = f"[[{table}]] {rest[0] + 1}:"
+        head = f"[[{table}]] {rest[0] + 1}" + (":" if rest[1:] else "")
         rest = rest[1:]
-    elif table == "provider" and rest:
+    elif rest and table == "provider":
         head = f"[provider.{rest[0]}]"
         rest = rest[1:]
-    else:
-        head = f"[{table}]"
-    tail = ".".join(str(part + 1) if isinstance(part, int) else part for part in rest)
-    return f"{head} {tail}".strip()
+    tail = "".join(f" {part + 1}" if isinstance(part, int) else f".{part}" for part in rest)
+    return f"{head} {tail.removeprefix('.')}".strip()
 
 
-def _unknown_key(loc: tuple[int | str, ...], place: str) -> str:
-    fields: dict[str, Any] = {
-        "task": Task, "provider": Provider, "model": Model, "matrix": Matrix,
-        "fine_tuning": FineTuning, "threshold": Threshold,
-    }  # fmt: skip
-    table = fields.get(str(loc[0])) if len(loc) > 1 else ExperimentFile
-    for outer, inner, within in (("matrix", "skip", Skip), ("model", "prices", Prices)):
-        if loc[0] == outer and inner in loc[1:-1]:
-            table = within
-    known = list(table.model_fields) if table else []
-    near = difflib.get_close_matches(str(loc[-1]), known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."
-    return f"{place} is not known here; {hint}"
+def _model_at(loc: Sequence[int | str]) -> type[BaseModel]:
+    """The table that a location is in."""
+    table: type[BaseModel] = ExperimentFile
+    for part in loc:
+        if isinstance(part, str) and part in table.model_fields:
+            table = next(iter(_models(table.model_fields[part].annotation)), table)
+    return table
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The models within a type such as ``list[Model]`` or ``Prices | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]

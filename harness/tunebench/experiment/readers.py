@@ -1,6 +1,6 @@
 """Modules that read an experiment while they were imported.
 
-They are found imported by a second pytest run in the same process, with the file as it was.
+A second pytest run in the same process must import them again, because the file may have changed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ readers: set[str] = set()
 
 
 def note_readers() -> None:
-    """Note the modules that are being imported, as far as pytest, which imports them."""
+    """Note the modules that are being imported, from the caller up to pytest's own frames."""
     frame = sys._getframe(1)
     while frame.f_back is not None:
         frame = frame.f_back

@@ -19,26 +19,30 @@ from tunebench.presets import PRESETS, Capability, Endpoint, MaxTokensField, Pre
 DecisionRule = Literal["text", "label_logprobs"]
 Mode = Literal["point", "confident"]
 
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+URL = r"^https?://[^/?#]+(/[^?#]*)?$"
+CURRENCY = r"^[A-Z]{3}$"
+
+_Name = Annotated[str, Field(pattern=NAME)]
 _Share = Annotated[float, Field(ge=0, le=1, strict=False)]
 _Pace = Annotated[float, Field(gt=0, strict=False, allow_inf_nan=False)]
 _Price = Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)]
 
 
-# Other fields of a request would change what is asked, or what an answer looks like.
+# These would change the prompt, or the form of the answer.
 _NO_PARAMETERS = {"model", "prompt", "messages", "n", "best_of", "stream", "echo"}
-# The decision rule sets them, and its reading of an answer rests on them.
+# The decision rule sets these, and reads the answer accordingly.
 _OF_RULES = {"logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "stop"}
-# What the rule sets, too, and a model or provider may need otherwise: the greatest and least value.
+# The rule sets these too, but some models and providers need another value: from least to most.
 _OVERRIDABLE = {"temperature": (0, 100), "top_logprobs": (2, 20)}
 
 
 def _check_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     if wrong := sorted((_NO_PARAMETERS | _OF_RULES) & parameters.keys()):
-        limit = "; limit the tokens of an answer by max_tokens in [task]"
+        limit = "; to limit the tokens of an answer, set max_tokens in [task]"
         raise PydanticCustomError(
             "parameters",
-            "{wrong} cannot be set, as answers are then read wrongly{more}",
+            "cannot set {wrong}, because answers would then be read wrongly{more}",
             {
                 "wrong": ", ".join(wrong),
                 "more": limit if any("max" in name for name in wrong) else "",
@@ -64,31 +68,31 @@ class _Table(BaseModel):
 
 
 class Task(_Table):
-    """Labelled texts, label names, instruction, and how many texts are asked.
+    """The task: labelled texts, label names, instruction, and the number of test rows.
 
     Attributes:
         name: used in paths and reports.
-        dataset: the data set's name, see `tunebench.datasets.load`; a path is relative to the
+        dataset: the name of the data set, see `tunebench.datasets.load`; a path is relative to the
             experiment file.
-        labels: label names; a label's position is its id in the data. The cells of a table hold
+        labels: label names; a label's position is its id in the data. A CSV or other table holds
             these names.
-        instruction: the first line of a prompt for a model as it came.
-        test_size: how many test rows are asked, from the first on.
+        instruction: the first line of the prompt for a model that is not fine-tuned.
+        test_size: how many test rows are used, from the first on.
         text_column: the column or feature of the texts; ``text`` if left out.
         label_column: the column or feature of the labels; ``label`` if left out.
         test_dataset: a file of test rows; if left out, the data set's own, or a share held out.
-        test_share: the share of the texts that is held out where no test rows are given.
-        overlap: with given test rows, whether training rows with the same text are refused or
-            moved, that is left to the test rows.
-        seed: of the draw of worked examples, and of the texts held out.
-        order: of a table's rows, of which the first ones are asked or trained on: ``file``, if left
-            out, so that rows added at its end change nothing; or ``hash``, by a hash of the texts,
-            for a file that is sorted: rows added to it may come among the first ones, but none
-            changes from the test rows to the training rows or back.
-        max_tokens: of an answer under the decision rule ``text``; follows from the labels if
-            left out.
-        reading: by which rules an answer under the decision rule ``text`` is read, in their
-            order; ``exact`` if left out, and all of them in a chat.
+        test_share: the share of the texts that is held out if no test rows are given.
+        overlap: what happens to training rows whose text is also a given test row: ``refuse`` is
+            an error, ``move`` removes them from the training rows.
+        seed: seed for drawing the worked examples and the texts held out.
+        order: the order of a table's rows, of which the first ones are tested or trained on.
+            ``file``, the default, keeps the order of the file, so that rows added at its end change
+            nothing. ``hash`` orders by a hash of the texts, for a file that is sorted: added rows
+            may come among the first ones, but no row changes between test and training.
+        max_tokens: the token limit of an answer under the decision rule ``text``; follows from the
+            labels if left out.
+        reading: the rules that read an answer under the decision rule ``text``, in their order;
+            ``exact`` if left out, and all of them in a chat.
     """
 
     name: _Name
@@ -107,7 +111,7 @@ class Task(_Table):
     reading: Annotated[list[ReadingRule], Field(min_length=1)] | None = None
 
     def reading_at(self, endpoint: Endpoint) -> tuple[ReadingRule, ...]:
-        """The reading rules for an endpoint; in a chat all of them, unless the file names some."""
+        """The reading rules for an endpoint: those of the file, or the endpoint's default."""
         if self.reading is not None:
             return tuple(self.reading)
         return get_args(ReadingRule) if endpoint == "chat" else ("exact",)
@@ -117,28 +121,27 @@ class Provider(_Table):
     """An OpenAI-compatible endpoint.
 
     Attributes:
-        preset: a known provider; what it says of itself fills the keys that are left out.
-        base_url: its API root, such as ``http://127.0.0.1:8017/v1``.
-        endpoint: the kind of request it is asked with: ``completions``, or ``chat`` for messages.
-        max_tokens_field: what a chat's token limit is called; newer models want
+        preset: a known provider, which gives the keys that are left out their values.
+        base_url: the API root, such as ``http://127.0.0.1:8017/v1``.
+        endpoint: the kind of request: ``completions``, or ``chat`` for messages.
+        max_tokens_field: the name of a chat's token limit; newer models need
             ``max_completion_tokens``.
-        api_key_env: the environment variable that holds its key.
-        supports: ``lists`` (of prompts in one request), ``logprobs``, ``logit_bias``,
-            ``tokenize`` (an endpoint ``/tokenize``), ``fine_tuning`` (OpenAI's API for it). All,
-            if neither this key nor a preset says otherwise.
-        concurrency: how many requests may be under way at once at the most. A recording begins
-            with two, adds more while answers come, and halves them when the provider refuses one
-            for its pace (status 429 or 503).
-        retries: how often a failed request is sent again while recording. One refused for its
-            pace is sent again when the provider says so, uncounted; with 0 nothing is.
+        api_key_env: the environment variable that holds the API key.
+        supports: ``lists`` (several prompts in one request), ``logprobs``, ``logit_bias``,
+            ``tokenize`` (an endpoint ``/tokenize``), ``fine_tuning`` (OpenAI's fine-tuning API).
+            All, if left out and no preset sets it.
+        concurrency: the most requests in flight at once. A recording starts with two, adds more
+            while answers come, and halves them when the provider answers 429 or 503.
+        retries: how often a failed request is sent again while recording. One that was rate
+            limited is sent again when the provider allows it and does not count; with 0 no request
+            is sent again.
         timeout: seconds to wait for one answer.
-        requests_per_minute: a limit to keep while recording, whatever the provider tells of its
-            own.
-        tokens_per_minute: a limit of prompt and completion tokens, likewise.
+        requests_per_minute: a rate limit for recording, besides any that the provider reports.
+        tokens_per_minute: the same for prompt and completion tokens.
     """
 
     preset: PresetName | None = None
-    base_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+(/[^?#]*)?$")]
+    base_url: Annotated[str, Field(pattern=URL)]
     endpoint: Endpoint = "completions"
     max_tokens_field: MaxTokensField = "max_tokens"
     api_key_env: str | None = None
@@ -157,21 +160,22 @@ class Provider(_Table):
 
 
 class Prices(_Table):
-    """What a model costs: by the token, or by the hour of a machine.
+    """What a model costs: per token, or per hour of a machine.
 
     Attributes:
-        training: of a million tokens that a fine-tuning job trains on, all epochs counted.
-        input: of a million prompt tokens.
-        output: of a million completion tokens.
-        per_hour: of the machine that answers and trains; instead of the three above.
-        currency: of all of them, three capital letters as ``EUR``.
+        training: price of a million trained tokens, all epochs counted.
+        input: price of a million prompt tokens.
+        output: price of a million completion tokens.
+        per_hour: price of an hour of the machine that answers and trains; instead of the three
+            above.
+        currency: currency of all of them, three capital letters as ``EUR``.
     """
 
     training: _Price | None = None
     input: _Price | None = None
     output: _Price | None = None
     per_hour: _Price | None = None
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    currency: Annotated[str, Field(pattern=CURRENCY)] = "USD"
 
 
 class Model(_Table):
@@ -179,16 +183,16 @@ class Model(_Table):
 
     Attributes:
         name: used in ids and reports.
-        provider: the provider it is asked at.
-        id: its name at the provider, if another.
-        answers_as: the name that the provider's answers give it, if yet another; an answer of any
-            other model is refused.
-        label_token_ids: the first token's id of each label (behind a space, but not in a chat),
-            for the decision rule ``label_logprobs`` where the provider has no ``/tokenize``.
-        parameters: further fields of each request, such as ``reasoning_effort``. What the decision
-            rule sets cannot be set here, but for ``temperature``, which some models take one of
-            only, and ``top_logprobs``, of which some providers show no more than 5: a value that
-            differs from the rule's is shown with the results.
+        provider: the provider that serves it.
+        id: its name at the provider, if that is another.
+        answers_as: its name in the provider's answers, if that is yet another; an answer of any
+            other model is an error.
+        label_token_ids: the id of each label's first token (after a space, but not in a chat), for
+            the decision rule ``label_logprobs`` if the provider has no ``/tokenize``.
+        parameters: further fields of each request, such as ``reasoning_effort``. Fields that the
+            decision rule sets are refused, except ``temperature``, because some models accept one
+            value only, and ``top_logprobs``, because some providers return 5 at most: a value other
+            than the rule's is shown with the results.
         prices: what it costs.
     """
 
@@ -209,17 +213,17 @@ class Model(_Table):
 
 
 class FineTuning(_Table):
-    """How models are fine-tuned; what is left out is the provider's choice.
+    """Hyperparameters of fine-tuning; the provider chooses those that are left out.
 
     Attributes:
         n_epochs: passes over the training rows.
-        batch_size: examples a step.
-        learning_rate_multiplier: of the provider's own learning rate.
-        seed: of the training.
+        batch_size: examples per step.
+        learning_rate_multiplier: factor for the provider's default learning rate.
+        seed: seed of the training.
         extra_body: further fields of the job's request, such as ``lora_rank`` at the local
             provider.
-        allow_test_rows: train also on rows whose text stands among the test rows, which makes
-            the score worth nothing.
+        allow_test_rows: train also on rows whose text is a test row, which makes the score
+            meaningless.
     """
 
     n_epochs: Annotated[int, Field(ge=1, le=100)] = 4
@@ -232,32 +236,38 @@ class FineTuning(_Table):
     allow_test_rows: bool = False
 
 
-class Skip(_Table):
-    """Cells of the matrix that are left out, and why.
-
-    What is left out of the first four matches every cell.
-
-    Attributes:
-        model: of the cells.
-        shots: of the cells.
-        train_size: of the cells.
-        decision_rule: of the cells.
-        reason: why they are left out; shown with the results.
-    """
+class Selection(_Table):
+    """Some cells of the matrix: a key that is left out matches every cell."""
 
     model: str | None = None
     shots: int | None = None
     train_size: int | None = None
     decision_rule: DecisionRule | None = None
+
+
+class Skip(Selection):
+    """Cells of the matrix that are left out, and why.
+
+    Of the first four keys, one that is left out matches every cell.
+
+    Attributes:
+        model: the model of the cells.
+        shots: their number of worked examples.
+        train_size: their training size.
+        decision_rule: their decision rule.
+        reason: why they are left out; shown with the results.
+    """
+
     reason: Annotated[str, Field(min_length=1)]
 
 
 class Matrix(_Table):
-    """Which combinations are cells, each read by each decision rule.
+    """The combinations that are cells, each with each decision rule.
 
     Attributes:
-        shots: worked examples in the prompt of a model as it came.
-        train_sizes: training rows of the fine-tuned models, which are asked without examples.
+        shots: numbers of worked examples in the prompt of a model that is not fine-tuned.
+        train_sizes: numbers of training rows of the fine-tuned models, whose prompts have no
+            worked examples.
         decision_rules: how answers are read.
         skip: cells that are left out.
     """
@@ -270,30 +280,26 @@ class Matrix(_Table):
     skip: list[Skip] = Field(default_factory=list)
 
 
-class Threshold(_Table):
+class Threshold(Selection):
     """What cells must reach: one limit or more.
 
-    What is left out of the first four matches every cell, but for `shots`: a number of them
-    without a `train_size` means models as they came.
+    Of the first four keys, one that is left out matches every cell; but `shots` without
+    `train_size` matches only models that are not fine-tuned.
 
     Attributes:
-        model: of the cells.
-        shots: of the cells.
-        train_size: of the cells.
-        decision_rule: of the cells.
-        min_accuracy: the accuracy to reach.
-        min_uplift: the uplift to reach over the cell `over`.
+        model: the model of the cells.
+        shots: their number of worked examples.
+        train_size: their training size.
+        decision_rule: their decision rule.
+        min_accuracy: the least accuracy.
+        min_uplift: the least uplift over the cell `over`.
         over: the id of that cell, as ``smollm2-135m-1shot``.
-        max_cost: of 1,000 answers, in the currency of the model's prices.
-        max_regression: how far the accuracy may fall below the committed baseline's.
-        mode: ``point`` compares accuracy and uplift as they are, ``confident`` their 95 %
-            intervals. The other two limits have one way each.
+        max_cost: the highest cost of 1,000 answers, in the currency of the model's prices.
+        max_regression: how far the accuracy may fall below that of the committed baseline.
+        mode: ``point`` compares accuracy and uplift with the limit, ``confident`` their 95 %
+            intervals. It does not apply to the other two limits.
     """
 
-    model: str | None = None
-    shots: int | None = None
-    train_size: int | None = None
-    decision_rule: DecisionRule | None = None
     min_accuracy: _Share | None = None
     min_uplift: Annotated[float, Field(ge=-1, le=1, strict=False)] | None = None
     over: str | None = None

@@ -1,4 +1,4 @@
-"""Prompts and training files."""
+"""Prompts, and how the text of an answer is read."""
 
 from tunebench.formatting.estimates import (
     BYTES_PER_TOKEN,

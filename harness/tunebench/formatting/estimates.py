@@ -1,4 +1,4 @@
-"""What training on a file will take: tokens, time and money, by stated assumptions."""
+"""Estimate of a training: tokens, time and money, from stated rates."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ TOKENS_PER_SECOND = 380.0
 
 @dataclass(frozen=True)
 class Rates:
-    """What an estimate rests on.
+    """Rates that an estimate is based on.
 
     Attributes:
-        bytes_per_token: UTF-8 bytes; four are usual in English.
+        bytes_per_token: UTF-8 bytes; about four in English.
         epochs: passes over the training rows.
         tokens_per_second: of training.
-        price_per_million: of training tokens, in any currency; 0 on a machine of one's own.
+        price_per_million: of training tokens, in any currency; 0 on your own machine.
     """
 
     bytes_per_token: float = BYTES_PER_TOKEN
@@ -29,7 +29,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What training will take.
+    """Tokens, time and money of a training.
 
     Attributes:
         tokens: of one pass over the training rows.
@@ -52,7 +52,7 @@ class Estimate:
 
 
 def duration(seconds: float) -> str:
-    """A time in the largest unit of which it is one or more."""
+    """A time in the largest unit that fits into it."""
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= length:
             return f"{seconds / length:.1f} {unit}"

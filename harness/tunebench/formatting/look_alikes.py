@@ -1,7 +1,7 @@
 """Labels that look the same although their characters differ.
 
-Such labels are one to whoever wrote them and two to a program: a composed and a decomposed accent,
-a zero-width space, a byte order mark, a no-break space, a full-width letter.
+Such labels are one to their author and two to a program: a composed and a decomposed accent, a
+zero-width space, a byte order mark, a no-break space, a full-width letter.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 DIFFER_BY = "spaces, invisible characters or how a letter is encoded"
 
-# Unicode's Default_Ignorable_Code_Point, and the control characters that are no white space.
+# Unicode's Default_Ignorable_Code_Point, and the control characters that are not white space.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-# NFKC would make "10²" the number 102; and it takes quadratic time for accents without an end.
+# NFKC would turn "10²" into the number 102; and it takes quadratic time for endless accents.
 _PIECE = re.compile(r"[^\s²³¹⁰⁴-⁹₀-₉]{1,128}")
 # Typewriter and typeset forms; a braille blank is a space. NFKC leaves these apart.
 _SAME = str.maketrans("‐‑−’ʼ\u2800", "---'' ")
 
 
 def look(text: str) -> str:
-    """A text as a reader sees it; texts that look the same give the same.
+    """The visible form of a text, equal for texts that look the same.
 
     Invisible characters are dropped, each run of white space is one space, and letters, digits,
     hyphens and apostrophes have one form each (Unicode's normal form KC, but "10²" is not "102").
@@ -51,7 +51,7 @@ def twins(labels: Sequence[str], form: Callable[[str], str] = look) -> tuple[str
 
 
 def shown(label: str, beside: str) -> str:
-    r"""A label in quotes; where it looks like another one, what differs is escaped (``\u200b``)."""
+    r"""A label in quotes; if it looks like `beside`, what differs is escaped (``\u200b``)."""
     if look(label) != look(beside):
         return repr(label)
     return "".join(

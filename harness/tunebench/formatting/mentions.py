@@ -1,13 +1,13 @@
-"""Labels that stand in a text as whole words or numbers.
+"""Labels that a text mentions as whole words or numbers.
 
-What is whole follows Unicode's word boundaries (UAX #29), but that a hyphen, ``&``, ``@`` and ``+``
-join what they stand between, too: ``non-positive``, ``positive's``, ``cat.py`` and ``cat@home.org``
-mention neither ``positive`` nor ``cat``. An address with ``://`` is one word, and so are ``n/a``
-and the marks ``A-`` and ``A+``.
+Words end at Unicode's word boundaries (UAX #29), except that a hyphen, ``&``, ``@`` and ``+`` join
+the words around them: ``non-positive``, ``positive's``, ``cat.py`` and ``cat@home.org`` mention
+neither ``positive`` nor ``cat``. An address with ``://`` is one word, and so are ``n/a`` and the
+marks ``A-`` and ``A+``.
 
-A number is taken with its sign, decimals, groups of digits, exponent, fraction, range, time and per
-cent sign. So ``-1``, ``.1``, ``3.1``, ``1,000``, ``1 000``, ``1e-5``, ``1/5``, ``1-2``, ``1:30``,
-``1%`` and ``1+`` do not mention ``1``. ``1.``, ``1)``, ``#1``, ``$1`` and ``+1`` do.
+A number includes its sign, decimals, groups of digits, exponent, fraction, range, time and per cent
+sign. So ``-1``, ``.1``, ``3.1``, ``1,000``, ``1 000``, ``1e-5``, ``1/5``, ``1-2``, ``1:30``, ``1%``
+and ``1+`` do not mention ``1``. ``1.``, ``1)``, ``#1``, ``$1`` and ``+1`` do.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tunebench.formatting.look_alikes import look
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# A word or number in a text's shape. No part may take more than linear time: texts are foreign.
+# A word or number in a text's shape. Every part must take linear time: texts are foreign.
 _WHOLE = re.compile(
     r"""
       [a-z0-9]++://\S*+                                # an address
@@ -51,14 +51,14 @@ _SHAPES = {"٪": "%", "‰": "%", "٫": ".", "·": ".", "٬": ",", "⁄": "/", "
 
 
 def folded(text: str) -> str:
-    """A text without differences of looks, case, minus signs and scripts' own digits."""
+    """A text without differences of looks, case, minus signs and digits of scripts."""
     plain = look(look(text).casefold())
     plain = _FOREIGN_DIGIT.sub(lambda digit: str(unicodedata.digit(digit[0])), plain)
     return _DASH_AS_MINUS.sub("-", plain)
 
 
 def mentioned(text: str, labels: Sequence[str]) -> list[int]:
-    """The ids of the labels that stand whole in a text, none within longer ones.
+    """The ids of the labels that a text mentions, without those inside longer ones.
 
     Args:
         text: folded.
@@ -86,11 +86,11 @@ def mentioned(text: str, labels: Sequence[str]) -> list[int]:
 
 @lru_cache(maxsize=4096)
 def _shape(character: str) -> str:
-    """What a character is to a word: a letter, a mark that may join, or ``|`` for a boundary."""
+    """The role of a character in a word: a letter, a mark that may join, or ``|``, a boundary."""
     kind = unicodedata.category(character)
-    # Marks belong to the letter before them, as the vowel signs of Hindi, but not a keycap's frame.
+    # Marks belong to the letter before them, as the vowel signs of Hindi do; a keycap's frame not.
     if character.isalnum() or kind in {"Mn", "Mc"}:
-        # Chinese and Japanese set no spaces between words; their numerals make up numbers.
+        # Chinese and Japanese have no spaces between words; their numerals form numbers.
         wide = unicodedata.east_asian_width(character) == "W"
         return "|" if wide and unicodedata.numeric(character, None) is None else "a"
     return "$" if kind == "Sc" else _SHAPES.get(character, "|")

@@ -1,7 +1,7 @@
 """Prompts, and how a completion becomes a label.
 
 The format is that of the experiment which this project rebuilds: an instruction, worked
-examples and the text, set apart by lines of five number signs, each text followed by an arrow::
+examples and the text, separated by lines of five number signs, each text followed by an arrow::
 
     Classify following sentence as Positive or Negative
     #####
@@ -9,16 +9,16 @@ examples and the text, set apart by lines of five number signs, each text follow
     #####
     the text ->
 
-A fine-tuned model is asked with the bare prompt, ``the text ->``.
+The prompt of a fine-tuned model is the bare prompt, ``the text ->``.
 
-A chat is given the same parts as messages: the instruction as the system's, each worked example as
-a turn of the user (the text as it is) and one of the assistant (the label), then the text. There
-the fine-tuned model, too, is given the instruction, as its training file is.
+A chat gets the same parts as messages: the instruction as the system's, each worked example as a
+turn of the user (the text as it is) and one of the assistant (the label), then the text. There a
+fine-tuned model gets the instruction, too, as in its training file.
 
-The format is unambiguous but for one thing: a *text* may itself hold a line ``#####``. Such a
-line is escaped with a backslash (and one that is already escaped with one more), so that two
-different lists of examples and texts never give the same prompt. Labels and the instruction are
-written by the experiment's author; where they would be ambiguous they are refused.
+The format is unambiguous except that a *text* may itself hold a line ``#####``. Such a line is
+escaped with a backslash (and one that is already escaped with one more), so that two different
+lists of examples and texts never give the same prompt. Labels and instructions that would be
+ambiguous are refused: the experiment's author can change them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-# What a chat is asked: its messages, each with a role and a content.
+# The prompt of a chat: its messages, each with a role and a content.
 Messages = list[dict[str, str]]
 
 ARROW = " ->"
@@ -57,7 +57,7 @@ class Example:
 def escape(text: str) -> str:
     r"""Put a backslash before each line that could be read as the separator.
 
-    Lines are what ``\n`` sets apart. ``#####`` becomes ``\#####``, ``\#####`` becomes
+    Lines end with ``\n`` only. ``#####`` becomes ``\#####``, ``\#####`` becomes
     ``\\#####``; every other text is unchanged.
     """
     if SEPARATOR not in text:
@@ -66,7 +66,7 @@ def escape(text: str) -> str:
 
 
 def few_shot_prompt(instruction: str, examples: Iterable[Example], text: str) -> str:
-    """The prompt for a model as it came: zero-, one- or few-shot by the number of examples."""
+    """The prompt of a model that is not fine-tuned: zero-, one- or few-shot by its examples."""
     blocks = [instruction]
     blocks += [f"{escape(example.text)}{ARROW} {example.label}" for example in examples]
     blocks.append(bare_prompt(escape(text)))
@@ -74,12 +74,12 @@ def few_shot_prompt(instruction: str, examples: Iterable[Example], text: str) ->
 
 
 def bare_prompt(text: str) -> str:
-    """The prompt for a fine-tuned model: the text and the arrow, as in its training file."""
+    """The prompt of a fine-tuned model: the text and the arrow, as in its training file."""
     return text + ARROW
 
 
 def chat_prompt(instruction: str, examples: Iterable[Example], text: str) -> Messages:
-    """The messages that a chat is asked: zero-, one- or few-shot by the number of examples."""
+    """The messages of a chat: zero-, one- or few-shot by the number of examples."""
     turns = [("system", instruction)]
     for example in examples:
         turns += [("user", example.text), ("assistant", example.label)]
@@ -91,44 +91,43 @@ def check_labels(labels: Sequence[str], instruction: str) -> None:
     """Refuse labels and instructions with which prompts or completions would be ambiguous.
 
     Raises:
-        ExperimentError: fewer than two labels, a repeated one, one that shows nothing, starts or
+        ExperimentError: fewer than two labels, a repeated one, one that is invisible, starts or
             ends with white space, or holds a line break, a tab or ``->``; two that look alike or
-            differ by spaces alone; an instruction that holds or ends with the separator line.
+            differ by spaces alone; an instruction with a separator line.
     """
     if len(labels) < 2:
-        raise ExperimentError(f"a task needs two labels or more, not {len(labels)}: list them all.")
+        problem = f"a task needs two labels or more, not {len(labels)}"
+        raise ExperimentError(problem, hint="list them all")
     for position, label in enumerate(labels):
         if label in labels[:position]:
-            raise ExperimentError(f"the label {label!r} is listed twice: list each once.")
+            raise ExperimentError(f"the label {label!r} is listed twice", hint="list each once")
         marks = set("\n\r\t") & set(label) or "->" in label
         if not look(label) or label != label.strip() or marks:
             raise ExperimentError(
-                f"the label {label!r} cannot be used: a label is not empty, has no white space "
-                "around it, no line break, no tab and no '->' in it."
+                f"the label {label!r} cannot be used",
+                hint="a label is not empty, has no white space around it, no line break, no tab "
+                "and no '->' in it",
             )
     if alike := twins(labels, lambda label: look(label).replace(" ", "")):
         one, other = alike
-        raise ExperimentError(
-            f"the labels {shown(one, other)} and {shown(other, one)} differ only by {DIFFER_BY}: "
-            "rename one of them."
-        )
+        both = f"{shown(one, other)} and {shown(other, one)}"
+        problem = f"the labels {both} differ only by {DIFFER_BY}"
+        raise ExperimentError(problem, hint="rename one of them")
     if _SEPARATOR_LINE.search(instruction):
-        raise ExperimentError(
-            f"the instruction holds a line {SEPARATOR!r}, which sets the parts of a prompt apart: "
-            "take it out."
-        )
+        problem = f"the instruction holds a line {SEPARATOR!r}, which separates parts of a prompt"
+        raise ExperimentError(problem, hint="take it out")
 
 
 @dataclass(frozen=True)
 class AnswerFormat:
-    """How an answer is asked for, and when it states a label exactly.
+    """Parameters of a request, and when its answer states a label exactly.
 
     Attributes:
         labels: the label names; a label's position is its id.
-        ending: what all labels end with; asked for as ``stop`` and put back when reading. Empty
-            when they have no common ending; the end of the line stops the answer then.
-        lead: what stands between the prompt and the label: a space, or nothing in a chat, where
-            the label begins the assistant's turn.
+        ending: what all labels end with; sent as ``stop`` and put back when reading. Empty when
+            they have no common ending; the end of the line stops the answer then.
+        lead: the text between the prompt and the label: a space, or nothing in a chat, where the
+            label begins the assistant's turn.
     """
 
     labels: tuple[str, ...]
@@ -142,7 +141,7 @@ class AnswerFormat:
 
     @classmethod
     def of_chat(cls, labels: Sequence[str]) -> AnswerFormat:
-        """The format of a chat: the label and nothing else, stopped at nothing."""
+        """The format of a chat: the label and nothing else, without a common ending."""
         return cls(tuple(labels), "", "")
 
     @property
@@ -155,8 +154,8 @@ class AnswerFormat:
 
         Args:
             label_tokens: the number of tokens of each completion, where the provider counts
-                them. Without it the labels' length in bytes is taken, which no label's tokens can
-                exceed; ``stop`` ends the answer before that.
+                them; otherwise the labels' length in bytes, which their tokens cannot exceed.
+                ``stop`` ends the answer before that.
         """
         if label_tokens is None:
             label_tokens = (len(self.completion(label).encode()) for label in self.labels)
@@ -170,7 +169,7 @@ class AnswerFormat:
         """The label id that a completion states, or None if it states no label.
 
         The common ending, at which the answer was stopped, is put back unless it is there; spaces
-        are dropped; what is left must equal a label exactly.
+        are dropped; the rest must equal a label exactly.
         """
         answer = completion.replace(" ", "").strip("\r\n\t")
         bare = [label.replace(" ", "") for label in self.labels]
@@ -229,17 +228,17 @@ def draw_examples(
 ) -> tuple[Example, ...]:
     """Draw worked examples from the training rows.
 
-    The rule: rows are put in the order of ``sha256(f"{seed}:{item}")``; of these, rows whose text
-    stands among the test texts or came before are passed over; then, `shots` times, the first row
-    left whose class is among the least drawn is taken. So classes differ by at most one, the draw
-    for k examples begins with that for k - 1, and rows added later move few others.
+    Rows are sorted by ``sha256(f"{seed}:{item}")``, without those whose text is among the test
+    texts or came before. Then, `shots` times, the first row left whose class is among the least
+    drawn is taken. So classes differ by at most one, the draw for k examples begins with that for
+    k - 1, and rows added later move few others.
 
     Args:
         train: training rows with the columns ``item``, ``text``, ``label`` (label ids).
         labels: label names by id.
         shots: how many examples, 0 or more.
         seed: any integer; another seed gives another draw.
-        test_texts: the texts that will be asked; no example is one of them.
+        test_texts: the texts of the test rows; no example is one of them.
 
     Raises:
         ExperimentError: the training rows do not hold enough examples of a class.
@@ -260,10 +259,9 @@ def draw_examples(
                 break
         else:
             missing = ", ".join(repr(labels[i]) for i, n in enumerate(counts) if n == least)
-            raise ExperimentError(
-                f"{shots} worked examples cannot be drawn evenly: the training rows hold only "
-                f"{least} usable of {missing}; lower `shots` or add training rows."
-            )
+            problem = f"{shots} worked examples cannot be drawn evenly: the training rows hold "
+            problem += f"only {least} usable of {missing}"
+            raise ExperimentError(problem, hint="lower `shots` or add training rows")
         seen.add(text)
         counts[label] += 1
         drawn.append(Example(item, text, labels[label]))

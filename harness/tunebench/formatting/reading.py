@@ -1,9 +1,9 @@
-"""How an answer in words is read: by which rule it states a label, or why it states none.
+"""Reading of an answer in words: by which rule it states a label, or why it states none.
 
 ``exact``
     It is the label, as the article reads it (`AnswerFormat.read`).
 ``casefolded``
-    It is the label but for case, white space, quotation or emphasis marks around it and
+    It is the label except for case, white space, quotation or emphasis marks around it and
     punctuation at its end.
 ``json``
     It holds a JSON object with the key ``label``, whose value is the label, exactly or casefolded:
@@ -12,16 +12,16 @@
 ``mentioned``
     It mentions exactly one of the labels as a whole word or number
     (`tunebench.formatting.mentions`).
-    Where one label lies within another that is mentioned, as "positive" in "very positive", only
-    the longer one is. What a sentence denies ("not positive") is mentioned all the same.
+    Where one label is part of another that is mentioned, as "positive" in "very positive", only
+    the longer one counts. A label that a sentence denies ("not positive") is mentioned, too.
 
-A model's thoughts are not read (`tunebench.formatting.thoughts`), only what stands behind them.
+Only the text after a model's thoughts is read (`tunebench.formatting.thoughts`).
 
-An answer that begins by declining ("I'm sorry, but I can't …") is not searched for a label, nor one
-whose JSON object states what is none, where the rule ``json`` is in use. One that none of the rules
-reads is counted as a ``refusal``, ``empty``, ``several`` (labels are mentioned, or stated by
-objects), ``cut off`` (a thought was not finished, or it was to be searched and ended at the token
-limit) or ``chatter``.
+An answer that begins by declining ("I'm sorry, but I can't …") is not searched for a label; nor,
+with the rule ``json``, is one whose JSON object states something that is not a label. An answer
+that no rule can read is counted as a ``refusal``, ``empty``, ``several`` (labels are mentioned, or
+stated by objects), ``cut off`` (a thought was not finished, or the answer had to be searched and
+ended at the token limit) or ``chatter``.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ ReadingRule = Literal["exact", "casefolded", "json", "mentioned"]
 _AROUND = " \t\r\n\"'`*_“”„‘’‚«»‹›「」『』()[]"
 _AT_THE_END = _AROUND + ".,;:!?…。！？，、；："
 
-# These match at the beginning only; what may be long in them stands once.
+# These match at the beginning only; each has at most one part that may be long.
 _DECLINES = re.compile(
     r"(?:(?:i'm|i am|we're|we are)? ?(?:so|very|truly)? ?sorry|(?:my )?apologies|i apologi[sz]e"
     r"|unfortunately|as an? [^,.]{1,40})?[\s,.;:!–—-]*(?:but |however,? )?"
@@ -70,7 +70,7 @@ class Reader:
 
     Attributes:
         answers: the labels.
-        rules: in the order in which they are tried.
+        rules: the rules, in the order in which they are tried.
     """
 
     answers: AnswerFormat
@@ -83,7 +83,7 @@ class Reader:
 
         Args:
             text: the answer.
-            refused: whether the provider itself calls it a refusal.
+            refused: whether the provider marks it as a refusal.
             cut_off: whether it ended at the token limit.
         """
         if refused:
@@ -124,7 +124,7 @@ class Reader:
         return self._bare_labels.index(bare) if bare in self._bare_labels else None
 
     def _stated(self, text: str) -> set[int | None]:
-        """The labels that JSON objects state, with None for what is no label."""
+        """The ids of the labels that JSON objects state, with None for other values."""
         labels = self.answers.labels
         return {
             labels.index(value) if value in labels else self._casefolded(folded(value))
@@ -137,7 +137,7 @@ class Reader:
             return "refusal"
         if len(stated - {None} if stated else mentioned(plain, self._folded_labels)) > 1:
             return "several"
-        # An answer that must be the label and nothing else is none, wherever it was stopped.
+        # An answer that must be the label and nothing else is chatter, wherever it was stopped.
         if cut_off and {"json", "mentioned"} & set(self.rules):
             return "cut off"
         return "chatter" if plain else "empty"
@@ -147,15 +147,13 @@ def check_readable(labels: Sequence[str], rules: Sequence[ReadingRule]) -> None:
     """Refuse labels that the reading rules cannot find or tell apart.
 
     Raises:
-        ExperimentError: one holds the mark of a thought, two are the same to a rule, or nothing is
-            left of one.
+        ExperimentError: one holds the mark of a thought, a rule sees two as the same, or it sees
+            nothing of one.
     """
     for label in labels:
         if behind_thoughts(label) != label:
-            raise ExperimentError(
-                f"the label {label!r} holds a mark with which a model's thoughts begin or end, and "
-                "those are not read: rename it."
-            )
+            problem = f"the label {label!r} holds a mark with which a model's thoughts begin or end"
+            raise ExperimentError(f"{problem}, and those are not read", hint="rename it")
     for rule in rules:
         if rule == "exact":
             continue
@@ -164,18 +162,19 @@ def check_readable(labels: Sequence[str], rules: Sequence[ReadingRule]) -> None:
             if not form(label):
                 raise ExperimentError(
                     f"nothing is left of the label {label!r} without marks and punctuation, so "
-                    f"the reading rule {rule!r} cannot find it: rename it, or take that rule out "
-                    "of `reading`."
+                    f"the reading rule {rule!r} cannot find it",
+                    hint="rename it, or take that rule out of `reading`",
                 )
         if alike := twins(labels, form):
             raise ExperimentError(
                 f"the labels {alike[0]!r} and {alike[1]!r} are the same to the reading rule "
-                f"{rule!r}: rename one, or take that rule out of `reading`."
+                f"{rule!r}",
+                hint="rename one, or take that rule out of `reading`",
             )
 
 
 def _bare(plain: str) -> str:
-    """A folded text without what stands around a label."""
+    """A folded text without the marks around a label."""
     return plain.lstrip(_AROUND).rstrip(_AT_THE_END)
 
 
@@ -184,9 +183,9 @@ def _bare_label(label: str) -> str:
 
 
 def _values(text: str) -> list[str]:
-    """The values of the key ``label`` in the JSON objects of a text, in no object within another.
+    """The values of the key ``label`` in the outermost JSON objects of a text.
 
-    What is neither a string, a number nor a boolean is "".
+    A value that is neither a string, a number nor a boolean is "".
     """
     values: list[str] = []
     for start, end in _braces(text):
@@ -199,11 +198,11 @@ def _values(text: str) -> list[str]:
 
 
 def _braces(text: str) -> list[tuple[int, int]]:
-    """Where braces open and close again, but for those within others."""
+    """Where the outermost braces open and close again."""
     found: list[tuple[int, int]] = []
     begun: list[int] = []
     end = 0
-    # Outside braces a quotation mark begins no string of JSON.
+    # Outside braces a quotation mark does not begin a JSON string.
     while mark := (_STRING_OR_BRACE if begun else _BRACE).search(text, end):
         end = mark.end()
         if mark[0] == "{":

@@ -1,6 +1,6 @@
-"""The thoughts that some models write before their answer, told from the answer.
+"""The answer of a model without the thoughts that some models write before it.
 
-A server without a reasoning parser hands them on in the answer, between marks such as ``<think>``
+A server without a reasoning parser leaves them in the answer, between marks such as ``<think>``
 and ``</think>``.
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-# How a thought begins and how it ends. No pattern may take more than linear time: answers are
-# foreign text.
+# How a thought begins and how it ends. Every pattern must take linear time: answers are foreign
+# text.
 _MARKS = (
     *(
         (f"<{name}>", f"</{name}>")
@@ -32,7 +32,7 @@ _MARKS = (
         r"<\|channel\|>(?!final)",
         r"<\|channel\|>final(?: ?<\|constrain\|>\w{1,20})?(?:<\|message\|>)?",
     ),
-    # The same where a server leaves out the special tokens around the channels' names.
+    # The same from a server that leaves out the special tokens around the names of channels.
     (r"\A(?-i:analysis(?=[A-Z]))", "(?-i:assistantfinal)"),
 )
 _MARK = re.compile(
@@ -44,10 +44,10 @@ _MARK = re.compile(
 
 
 def behind_thoughts(text: str) -> str | None:
-    """What stands behind the last mark that ends a thought; None while a thought is unfinished.
+    """The text after the last mark that ends a thought; None while a thought is unfinished.
 
-    A mark ends the thought that began with its like, and those within. With no such thought, it
-    ends all that came before: the template of the chat may have begun it.
+    A mark ends the thought that the same kind of mark began, and those within it. If there is no
+    such thought, it ends all that came before: the chat template may have begun it.
     """
     begun: list[str] = []
     start = 0

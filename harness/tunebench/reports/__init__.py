@@ -1,4 +1,4 @@
-"""Results for people and programs."""
+"""Results for people and programs: terminal, files, web page, trackers."""
 
 from tunebench.reports.checked_json import (
     Count,

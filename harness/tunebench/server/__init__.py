@@ -1,10 +1,9 @@
 """The local OpenAI-compatible provider: ``python -m tunebench.server``.
 
-It stands apart from the rest, which speaks HTTP to it as to any other provider. Requests come in
-through ``app``, are checked by ``requests``, looked up in ``models``, computed by ``inference``
-and shaped by ``responses``. Fine-tuning has modules of its own: ``file_routes`` and ``job_routes``
-take what is asked, ``storage`` keeps it, ``job_queue`` starts a ``worker`` process a job. What a
-job makes is a LoRA adapter beside a base, which is one more name in ``models``.
+The rest of the package talks HTTP to it, as to any other provider. Three rooms, each of which may
+import those after it: ``http`` (routes, requests, answers), ``tuning`` (training files, jobs, the
+``worker`` process of a job) and ``inference`` (models and what they answer). A job makes a LoRA
+adapter, which is served beside its base model under a name of its own.
 
 Needs the ``local`` extra: ``pip install 'tunebench[local]'``.
 """

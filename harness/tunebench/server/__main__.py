@@ -1,7 +1,12 @@
 """``python -m tunebench.server``: the command, as `tunebench serve`."""
 
+import argparse
 import sys
 
-from tunebench.server.command import main
+from tunebench.server.command import add_arguments, serve
 
-sys.exit(main())
+parser = argparse.ArgumentParser(
+    prog="python -m tunebench.server", description="The local OpenAI-compatible provider."
+)
+add_arguments(parser)
+sys.exit(serve(parser.parse_args()))

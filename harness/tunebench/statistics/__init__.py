@@ -1,4 +1,4 @@
-"""From answers to evidence."""
+"""Accuracies, intervals, paired tests, learning curves and costs."""
 
 from tunebench.statistics.calibration import (
     brier_score,
@@ -20,14 +20,10 @@ from tunebench.statistics.costs import (
 )
 from tunebench.statistics.data_needs import Forecast, NoForecast, forecast_doubling
 from tunebench.statistics.intervals import clopper_pearson, majority_rate, wilson_interval
-from tunebench.statistics.learning_curves import (
-    accuracy_by_size,
-    curve_of_metrics,
-    epochs,
-    read_curve,
-)
+from tunebench.statistics.learning_curves import accuracy_by_size, epochs
 from tunebench.statistics.paired import holm, mcnemar_exact, mcnemar_mid_p, paired_bootstrap
 from tunebench.statistics.planning import texts_needed, texts_to_settle
+from tunebench.statistics.result_files import curve_of_metrics, read_curve
 
 __all__ = [
     "Forecast",

@@ -10,9 +10,9 @@ from tunebench.training_data.preparation import (
     split,
     write_files,
 )
-from tunebench.training_data.proposals import Proposal, Settings
 from tunebench.training_data.report import summarise, summary_lines
 from tunebench.training_data.sources import read_rows
+from tunebench.training_data.steps import Proposal, Settings
 from tunebench.training_data.training_files import chat_record, record, refuse_overlap
 
 __all__ = [

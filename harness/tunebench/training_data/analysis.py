@@ -1,103 +1,91 @@
-"""What can be said of rows by looking at them: shared ends, case, repeats, task, classes."""
+"""What the rows of a training file have in common: ends, case, task, classes."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
-from dataclasses import dataclass
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from tunebench.formatting import AnswerFormat
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from tunebench.training_data.rows import Rows
 
 Task = Literal["classification", "generation", "open-ended"]
 
-# A class has more rows than this on average, or the completions are no classes.
+# Completions are classes if each has more rows than this on average.
 ROWS_PER_CLASS = 3
 
 SEPARATORS = (" ->", "\n\n###\n\n", "\n\n===\n\n", "\n\n---\n\n", "\n\n===>\n\n", "\n\n--->\n\n")
 LAST_SEPARATOR = "\n\n### =>\n\n"
 ALL_SEPARATORS = (*SEPARATORS, LAST_SEPARATOR)
-NOTHING = frozenset(s.strip().encode() for s in (*ALL_SEPARATORS, ""))
+BLANK_PROMPTS = frozenset(s.strip() for s in (*ALL_SEPARATORS, ""))
 COMPLETION_ENDINGS = ("\n", ".", " END", "***", "+++", "&&&", "$$$", "@@@", "%%%")
 
 _SEPARATES = re.compile(r"[>#=:|→⇒\]*_~-]\s*\Z|\n")
-_BATCH = 1 << 20  # bytes counted at a time
+_BATCH = 1000  # texts
+_AFFIRMATIVE = ("positive", "pos", "yes", "y", "true", "1", "+1", "+")
+_NEGATION = re.compile(r"(?:not|non|no)(?:[\s_-]+|(?=[a-z]))|un|in|ir|il|im|dis")
 
 
 def infer_task(rows: Rows) -> Task:
     """What the rows teach: open-ended without prompts, classification if completions recur."""
-    if rows.chat is None and all(prompt.strip() in NOTHING for prompt in rows.prompts):
+    if rows.chat is None and all(prompt.strip() in BLANK_PROMPTS for prompt in rows.prompts):
         return "open-ended"
     different = len(set(rows.completions))
     return "classification" if different * ROWS_PER_CLASS < len(rows) else "generation"
 
 
-def common_beginning(texts: Sequence[bytes]) -> str:
-    """The longest beginning of all texts, in whole characters."""
-    shared = texts[0]
-    for text in texts:
-        while not text.startswith(shared):
-            shared = shared[: _alike(shared, text)]
-    return shared.decode(errors="ignore")
+def common_beginning(texts: Iterable[str]) -> str:
+    """The longest beginning of all texts."""
+    return commonprefix(list(texts))  # noqa: RUF071 - character by character, as it must be
 
 
-def common_ending(texts: Sequence[bytes]) -> str:
-    """The longest ending of all texts, in whole characters."""
+def common_ending(texts: Sequence[str]) -> str:
+    """The longest ending of all texts."""
     shared = texts[0]
     for text in texts:
         if not text.endswith(shared):
-            shared = shared[len(shared) - _alike(shared[::-1], text[::-1]) :]
-    return shared.decode(errors="ignore")
+            shared = common_beginning([shared[::-1], text[::-1]])[::-1]
+    return shared
 
 
-def _alike(one: bytes, other: bytes) -> int:
-    """How many bytes both begin with."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+def is_separator(ending: str, texts: Sequence[str]) -> bool:
+    """Whether the common ending of the prompts shows a model that the prompt is over.
 
-
-def is_separator(ending: str, texts: Sequence[bytes]) -> bool:
-    """Whether the prompts' common ending tells a model that the prompt is over.
-
-    It does if it ends in a mark that sets things apart (as ``->``, ``###`` or ``:``) or holds a
-    line break. A full stop, a quotation mark, a letter or a digit ends a sentence, not a prompt.
-    White space alone does it only if it holds a line break and stands nowhere else.
+    It does if it ends with a mark that separates (as ``->``, ``###`` or ``:``) or holds a line
+    break. A full stop, a quotation mark, a letter or a digit ends a sentence, not a prompt. White
+    space alone does it only if it holds a line break and is nowhere else in a prompt.
     """
     if not _SEPARATES.search(ending):
         return False
     return bool(ending.strip()) or not stands_before_the_end(ending, texts)
 
 
-def separator_of(texts: Sequence[bytes]) -> str:
-    """What to end a prompt with when asking: the known separator of all prompts, or all they share.
+def separator_of(texts: Sequence[str]) -> str:
+    """What a new prompt must end with: the known separator of all prompts, or all they share.
 
-    What the texts themselves happen to end with, before a known separator, is no part of it.
+    What the texts themselves happen to end with, before a known separator, is not part of it.
     """
     ending = common_ending(texts)
     return next((known for known in ALL_SEPARATORS if ending.endswith(known)), ending)
 
 
-def stands_before_the_end(ending: str, texts: Sequence[bytes]) -> bool:
-    """Whether the ending of all texts also stands earlier in one of them."""
-    end = ending.encode()
-    return any(text.find(end) != len(text) - len(end) for text in texts)
+def stands_before_the_end(ending: str, texts: Sequence[str]) -> bool:
+    """Whether the ending of all texts is also earlier in one of them."""
+    return any(text.find(ending) != len(text) - len(ending) for text in texts)
 
 
-def mostly_upper(texts: Sequence[bytes]) -> bool:
+def mostly_upper(texts: Sequence[str]) -> bool:
     """Whether more than a third of the cased letters are capitals that have a small form."""
-    counts = np.zeros(0x110000, dtype=np.int64)
-    for batch in _batches(texts):
-        if batch.isascii():
-            found = np.bincount(np.frombuffer(batch, np.uint8))
-        else:
-            found = np.bincount(np.frombuffer(batch.decode().encode("utf-32-le"), np.uint32))
+    import numpy as np
+
+    counts = np.zeros(sys.maxunicode + 1, dtype=np.int64)
+    for start in range(0, len(texts), _BATCH):
+        joined = "".join(texts[start : start + _BATCH])
+        found = np.bincount(np.frombuffer(joined.encode("utf-32-le"), np.uint32))
         counts[: len(found)] += found
     upper = lower = 0
     for code in np.flatnonzero(counts).tolist():
@@ -108,73 +96,12 @@ def mostly_upper(texts: Sequence[bytes]) -> bool:
     return upper * 2 > lower
 
 
-def _batches(texts: Sequence[bytes]) -> Iterator[bytes]:
-    batch: list[bytes] = []
-    size = 0
-    for text in texts:
-        batch.append(text)
-        size += len(text)
-        if size >= _BATCH:
-            yield b"".join(batch)
-            batch, size = [], 0
-    yield b"".join(batch)
-
-
-def firsts(rows: Rows) -> bytearray:
-    """A flag a row: whether no earlier row has its prompt and its completion.
-
-    Rows are compared only where their hashes agree, so that no table of all rows is needed.
-    """
-    pairs = zip(rows.prompts, rows.completions, strict=True)
-    hashes = np.fromiter((hash(pair) for pair in pairs), dtype=np.int64, count=len(rows))
-    order = np.argsort(hashes, kind="stable")
-    ordered = hashes[order]
-    same = np.flatnonzero(ordered[1:] == ordered[:-1])
-    flags = bytearray(b"\1") * len(rows)
-    seen: dict[tuple[bytes, bytes], int] = {}
-    for place in same.tolist():
-        for position in (int(order[place]), int(order[place + 1])):
-            pair = rows.prompts[position], rows.completions[position]
-            flags[position] = seen.setdefault(pair, position) == position
-    return flags
-
-
-def repeated_prompts(rows: Rows) -> int:
-    """How many rows have the prompt of another row; by hash, so that no table is needed."""
-    hashes = np.fromiter(map(hash, rows.prompts), dtype=np.int64, count=len(rows))
-    return len(rows) - len(np.unique(hashes))
-
-
-@dataclass(frozen=True)
-class Classes:
-    """The classes of a classification file.
-
-    Attributes:
-        counts: rows of each label (the completion without the space before it), most first.
-        stop: where an answer is to stop: what all labels end with, or the end of the line.
-        positive: with two classes, the one that precision and recall are said of.
-        reason: why that one.
-    """
-
-    counts: dict[str, int]
-    stop: str
-    positive: str | None
-    reason: str
-
-
-def classes_of(rows: Rows) -> Classes:
-    """Count the classes and suggest a stop and a positive class."""
-    counted = Counter(rows.completions)
-    counts: dict[str, int] = {}
-    for completion, n in counted.most_common():
-        label = completion.decode().removeprefix(" ")
-        counts[label] = counts.get(label, 0) + n
-    positive, reason = positive_class(counts) if len(counts) == 2 else (None, "")
-    return Classes(counts, AnswerFormat.of(list(counts)).stop[0], positive, reason)
-
-
-_AFFIRMATIVE = ("positive", "pos", "yes", "y", "true", "1", "+1", "+")
-_NEGATION = re.compile(r"(?:not|non|no)(?:[\s_-]+|(?=[a-z]))|un|in|ir|il|im|dis")
+def classes_of(rows: Rows) -> dict[str, int]:
+    """Rows of each label (the completion without the space before it), most first."""
+    counts: Counter[str] = Counter()
+    for completion, n in Counter(rows.completions).most_common():
+        counts[completion.removeprefix(" ")] += n
+    return dict(counts)
 
 
 def positive_class(counts: dict[str, int]) -> tuple[str, str]:
@@ -182,7 +109,7 @@ def positive_class(counts: dict[str, int]) -> tuple[str, str]:
 
     The one whose name affirms (``positive``, ``yes``, ``true``, ``1``, …); else the one that the
     other's name negates (``spam`` of ``not spam``); else the rarer; else the later by alphabet.
-    The more frequent class says nothing about which one is looked for.
+    Which class is more frequent does not show which one the task looks for.
     """
     names = sorted(counts)
     plain = [name.strip().lower() for name in names]

@@ -1,7 +1,7 @@
 """Prepare a user's file: take the steps, check what is left, split it, write it.
 
-The steps are taken in turn until none proposes anything, so what is prepared stays as it is when
-it is prepared again.
+The steps are repeated until none proposes anything, so that preparing a prepared file changes
+nothing.
 """
 
 from __future__ import annotations
@@ -12,21 +12,18 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tunebench.errors import DatasetError
 from tunebench.files import whole_files
 from tunebench.formatting import DIFFER_BY, shown, twins
 from tunebench.training_data import steps
-from tunebench.training_data.proposals import empty_rows
 from tunebench.training_data.training_files import record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tunebench.training_data.proposals import Proposal, Settings
     from tunebench.training_data.rows import Rows
+    from tunebench.training_data.steps import Proposal, Settings
 
 MAX_VALIDATION_ROWS = 1000
 TRAINING_SHARE = 0.8
@@ -43,8 +40,8 @@ class Split:
         valid: positions of the validation rows, ascending.
     """
 
-    train: Sequence[int]
-    valid: Sequence[int]
+    train: list[int]
+    valid: list[int]
 
 
 def prepare(
@@ -56,9 +53,8 @@ def prepare(
         path: the file they come from, for messages.
         rows: the rows.
         settings: what is decided beforehand.
-        accept: asked about each proposal that is not necessary; one that is declined is not made
-            again. It is called also with the necessary ones, to tell of them; the answer is then
-            of no matter.
+        accept: called with each proposal; one that it declines is not made again. For a necessary
+            one its answer does not count.
 
     Returns:
         The proposals that were carried out, in order.
@@ -67,13 +63,12 @@ def prepare(
         DatasetError: what is left teaches nothing: no rows, one class, one prompt; or two
             classes look alike.
     """
-    taken = steps.COMPLETION_STEPS if rows.chat is None else steps.CHAT_STEPS
-    done: list[Proposal] = []
     declined: set[str] = set()
+    done: list[Proposal] = []
     changed = True
     while changed:
         changed = False
-        for step in taken:
+        for step in steps.COMPLETION_STEPS if rows.chat is None else steps.CHAT_STEPS:
             if step.__name__ in declined:
                 continue
             proposal = step(rows, settings)
@@ -84,7 +79,7 @@ def prepare(
                 proposal.apply()
                 done.append(proposal)
                 changed = True
-            if step is empty_rows or not rows:
+            if step is steps.empty_rows or not rows:
                 check(path, rows, settings)
     check(path, rows, settings)
     if settings.task_of(rows) == "classification":
@@ -99,33 +94,36 @@ def check(path: Path, rows: Rows, settings: Settings) -> None:
         DatasetError: no rows, the same completion in all, or the same prompt in all.
     """
     if not rows:
+        problem = "no rows are left with a prompt and a completion of a fit length"
+        raise DatasetError(problem, where=path, hint="add some")
+    if len(set(rows.completions)) == 1:
         raise DatasetError(
-            f"{path}: no rows are left with a prompt and a completion of a fit length: add some."
+            f"all {len(rows)} rows have the completion {rows.completions[0][:40]!r}, so there is "
+            "only one class",
+            where=path,
+            hint="add rows of another",
         )
-    if all(completion == rows.completions[0] for completion in rows.completions):
-        said = rows.completions[0].decode()[:40]
-        raise DatasetError(
-            f"{path}: all {len(rows)} rows have the completion {said!r}, one class only: add rows "
-            "of another."
-        )
-    if all(prompt == rows.prompts[0] for prompt in rows.prompts) and (
-        settings.task_of(rows) != "open-ended"
+    if (
+        all(prompt == rows.prompts[0] for prompt in rows.prompts)
+        and settings.task_of(rows) != "open-ended"
     ):
         raise DatasetError(
-            f"{path}: all {len(rows)} rows have the same prompt: vary it, or leave the prompts "
-            "empty if nothing is to be asked."
+            f"all {len(rows)} rows have the same prompt",
+            where=path,
+            hint="vary it, or leave the prompts empty if none is needed",
         )
 
 
 def _refuse_look_alikes(path: Path, rows: Rows) -> None:
-    if alike := twins([completion.decode() for completion in dict.fromkeys(rows.completions)]):
+    if alike := twins(list(dict.fromkeys(rows.completions))):
         both = " and ".join(
-            f"{shown(*pair)} (line {rows.lines[rows.completions.index(pair[0].encode())]})"
+            f"{shown(*pair)} ({rows.unit} {rows.places[rows.completions.index(pair[0])]})"
             for pair in (alike, alike[::-1])
         )
         raise DatasetError(
-            f"{path}: the completions {both} differ only by {DIFFER_BY}: write them alike, or give "
-            "--task generation if they are no classes."
+            f"the completions {both} differ only by {DIFFER_BY}",
+            where=path,
+            hint="write them alike, or give --task generation if they are not classes",
         )
 
 
@@ -135,10 +133,11 @@ def check_halves(path: Path, halves: Split) -> None:
     Raises:
         DatasetError: nothing is left to train or to validate on.
     """
-    if not len(halves.train) or not len(halves.valid):
+    if not halves.train or not halves.valid:
         raise DatasetError(
-            f"{path}: a split would leave no rows to train or to validate on: add rows or give "
-            "--no-split."
+            "a split would leave no rows to train or to validate on",
+            where=path,
+            hint="add rows or give --no-split",
         )
 
 
@@ -152,11 +151,12 @@ def split(n: int) -> Split:
 
     The same rows in the same order as ``pandas.DataFrame.sample(n_train, random_state=42)``.
     """
+    import numpy as np
+
     n_train = max(n - MAX_VALIDATION_ROWS, int(n * TRAINING_SHARE))
     train = np.random.RandomState(SEED).choice(n, size=n_train, replace=False)
-    left = np.ones(n, dtype=bool)
-    left[train] = False
-    return Split(train.tolist(), np.flatnonzero(left).tolist())
+    left = np.setdiff1d(np.arange(n), train, assume_unique=True)
+    return Split(train.tolist(), left.tolist())
 
 
 def overlap(rows: Rows, halves: Split) -> tuple[Split, int]:
@@ -165,33 +165,28 @@ def overlap(rows: Rows, halves: Split) -> tuple[Split, int]:
     Returns:
         The split without them, and how many they were.
     """
-    validated = {rows.prompts[i] for i in halves.valid}
-    trained = {rows.prompts[i] for i in halves.train if rows.prompts[i] in validated}
-    if not trained:
-        return halves, 0
+    trained = {rows.prompts[i] for i in halves.train}
     valid = [i for i in halves.valid if rows.prompts[i] not in trained]
     return Split(halves.train, valid), len(halves.valid) - len(valid)
 
 
 def free_names(path: Path, *, halves: bool) -> list[Path]:
-    """The first names beside a file that are not taken, numbered alike from the second on."""
+    """The first names beside a file that are free, numbered alike from the second on."""
+    parts = ("_train", "_valid") if halves else ("",)
     for number in count():
         index = f" ({number})" if number else ""
-        names = [
-            path.with_name(f"{path.stem}_prepared{part}{index}.jsonl")
-            for part in (("_train", "_valid") if halves else ("",))
-        ]
+        names = [path.with_name(f"{path.stem}_prepared{part}{index}.jsonl") for part in parts]
         if not any(os.path.lexists(name) for name in names):
-            return names
-    raise AssertionError  # count() does not end
+            break
+    return names
 
 
 def write_files(path: Path, rows: Rows, halves: Split | None) -> list[Path]:
-    """Write the prepared rows beside the file, all files whole or none, over no other file.
+    """Write the prepared rows beside the file, all files whole or none; no file is overwritten.
 
     Args:
         path: the user's file, which gives the names.
-        rows: n rows.
+        rows: the rows.
         halves: which rows go in which file; None for one file of all.
 
     Returns:
@@ -201,18 +196,12 @@ def write_files(path: Path, rows: Rows, halves: Split | None) -> list[Path]:
         DatasetError: they cannot be written.
     """
     names = free_names(path, halves=halves is not None)
-    parts = [range(len(rows))] if halves is None else [halves.train, halves.valid]
+    parts = [halves.train, halves.valid] if halves else [range(len(rows))]
     with whole_files(names, overwrite=False) as files:
         for file, positions in zip(files, parts, strict=True):
-            file.writelines(_records(rows, positions))
+            if rows.chat is None:
+                lines = (record(rows.prompts[i], rows.completions[i]) for i in positions)
+            else:
+                lines = (rows.chat[i].encode() for i in positions)
+            file.writelines(lines)
     return names
-
-
-def _records(rows: Rows, positions: Iterable[int]) -> Iterator[bytes]:
-    if rows.chat is not None:
-        for i in positions:
-            yield rows.chat[i]
-    else:
-        prompts, completions = rows.prompts, rows.completions
-        for i in positions:
-            yield record(prompts[i].decode(), completions[i].decode())

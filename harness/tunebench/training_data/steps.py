@@ -1,25 +1,131 @@
 """The steps of a preparation: each looks at the rows and may propose one change.
 
-A step is a function of the rows and the settings; it gives a `Proposal` or None. It looks at the
-rows as the steps before it have left them, so that a change never rests on rows that are gone.
+A step sees the rows as the steps before it have left them, so that a change never rests on rows
+that are gone.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tunebench.training_data import analysis
-from tunebench.training_data.proposals import Proposal, Settings, duplicates, empty_rows, long_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tunebench.training_data.analysis import Task
     from tunebench.training_data.rows import Rows
 
+LONGEST = 10_000  # characters of a prompt and its completion
 LONGEST_KEPT_PREFIX = 12  # characters; a longer beginning of all prompts is an instruction
 SHORTEST_CUT_PREFIX = 5  # characters; the same of completions
+_REMEMBERED = 4096  # texts
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user has decided beforehand.
+
+    Attributes:
+        task: what the rows teach; None to infer it from them.
+        separator: what each prompt must end with; None to choose one that no prompt holds.
+    """
+
+    task: Task | None = None
+    separator: str | None = None
+
+    def task_of(self, rows: Rows) -> Task:
+        """The task, given or inferred."""
+        return self.task or analysis.infer_task(rows)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A change that a step proposes.
+
+    Attributes:
+        step: the step's name, for scripts.
+        found: what was found, in one sentence.
+        action: what will be done about it, without a full stop.
+        apply: makes the change.
+        necessary: it is done without asking.
+    """
+
+    step: str
+    found: str
+    action: str
+    apply: Callable[[], None]
+    necessary: bool = False
+
+
+def _drop(
+    step: str, what: str, rows: Rows, kept: Sequence[bool], *, necessary: bool = False
+) -> Proposal | None:
+    dropped = [place for place, stays in zip(rows.places, kept, strict=True) if not stays]
+    if not dropped:
+        return None
+    one = len(dropped) == 1
+    places = ", ".join(map(str, dropped[:5])) + (", …" if len(dropped) > 5 else "")
+    return Proposal(
+        step,
+        f"{len(dropped)} {'row' if one else 'rows'} {what} ({rows.unit} {places}).",
+        "drop it" if one else f"drop the {len(dropped)} rows",
+        lambda: rows.keep(kept),
+        necessary,
+    )
+
+
+def _edit(
+    step: str, found: str, action: str, texts: list[str], change: Callable[[str], str]
+) -> Proposal:
+    def apply() -> None:
+        changed = lru_cache(_REMEMBERED)(change)  # results of frequent texts are one object
+        for position, text in enumerate(texts):
+            texts[position] = changed(text)
+
+    return Proposal(step, found, action, apply)
+
+
+def empty_rows(rows: Rows, settings: Settings) -> Proposal | None:
+    """Drop rows with nothing to learn: no completion, or no prompt where others have one."""
+    needs_prompt = rows.chat is None and settings.task_of(rows) != "open-ended"
+    kept = [
+        bool(completion.strip()) and not (needs_prompt and prompt.strip() in analysis.BLANK_PROMPTS)
+        for prompt, completion in zip(rows.prompts, rows.completions, strict=True)
+    ]
+    return _drop("empty", "without a prompt or a completion", rows, kept, necessary=True)
+
+
+def duplicates(rows: Rows, _: Settings) -> Proposal | None:
+    """Drop all but the first of equal rows."""
+    first: dict[tuple[str, str], int] = {}
+    pairs = enumerate(zip(rows.prompts, rows.completions, strict=True))
+    kept = [first.setdefault(pair, position) == position for position, pair in pairs]
+    return _drop("duplicates", "repeated", rows, kept)
+
+
+def long_rows(rows: Rows, settings: Settings) -> Proposal | None:
+    """Drop rows that are longer than a model reads."""
+    if settings.task_of(rows) == "open-ended":
+        return None
+    separators = (settings.separator or analysis.SEPARATORS[0], *analysis.ALL_SEPARATORS)
+    kept = [
+        len(prompt) + len(completion) <= LONGEST
+        or _own_length(prompt, separators) + _own_length(completion, analysis.COMPLETION_ENDINGS)
+        <= LONGEST
+        for prompt, completion in zip(rows.prompts, rows.completions, strict=True)
+    ]
+    return _drop("long", f"of more than {LONGEST} characters", rows, kept)
+
+
+def _own_length(text: str, endings: Sequence[str]) -> int:
+    """Characters without the ending and the space that a preparation adds."""
+    ending = next((ending for ending in endings if text.endswith(ending)), "")
+    return len(text) - len(ending) - text.startswith(" ")
 
 
 def upper_prompts(rows: Rows, _: Settings) -> Proposal | None:
@@ -32,49 +138,47 @@ def upper_completions(rows: Rows, _: Settings) -> Proposal | None:
     return _lower("completion", rows.completions)
 
 
-def _lower(column: str, texts: list[bytes]) -> Proposal | None:
+def _lower(column: str, texts: list[str]) -> Proposal | None:
     if not analysis.mostly_upper(texts):
         return None
-    return Proposal(
+    return _edit(
         f"upper_{column}s",
         f"More than a third of the {column}s' letters are capitals, which models read less well.",
         f"put all {column}s in lower case",
-        lambda: edit(texts, lambda text: text.decode().lower().encode()),
+        texts,
+        str.lower,
     )
 
 
 def separator(rows: Rows, settings: Settings) -> Proposal | None:
     """End each prompt with a separator."""
-    texts = rows.prompts
+    texts, given = rows.prompts, settings.separator
     if settings.task_of(rows) == "open-ended":
         return None
-    chosen = settings.separator
-    if chosen is not None:
-        end = chosen.encode()
-        if all(text.endswith(end) for text in texts):
+    if given is not None:
+        if all(text.endswith(given) for text in texts):
             return None
-        found = f"Not all prompts end with {json.dumps(chosen)}."
+        found = f"Not all prompts end with {json.dumps(given)}."
     else:
         if analysis.is_separator(analysis.common_ending(texts), texts):
             return None
-        chosen = _unused_separator(texts)
         found = "The prompts have no common separator at their end, where the completion begins."
-    end = chosen.encode()
-    given = settings.separator is not None  # some prompts may end with it already
-    return Proposal(
+    end = _unused_separator(texts) if given is None else given
+    return _edit(
         "separator",
         found,
-        f"add {json.dumps(chosen)} to the prompts",
-        lambda: edit(texts, lambda text: text if given and text.endswith(end) else text + end),
+        f"add {json.dumps(end)} to the prompts",
+        rows.prompts,
+        lambda text: text if given is not None and text.endswith(end) else text + end,
     )
 
 
-def _unused_separator(texts: Sequence[bytes]) -> str:
+def _unused_separator(texts: Sequence[str]) -> str:
     for candidate in analysis.SEPARATORS:
         # An arrow in the line is for texts of one line.
-        if candidate == analysis.SEPARATORS[0] and any(b"\n" in text for text in texts):
+        if candidate == analysis.SEPARATORS[0] and any("\n" in text for text in texts):
             continue
-        if not any(candidate.encode() in text for text in texts):
+        if not any(candidate in text for text in texts):
             return candidate
     return analysis.LAST_SEPARATOR
 
@@ -82,36 +186,36 @@ def _unused_separator(texts: Sequence[bytes]) -> str:
 def prompt_prefix(rows: Rows, _: Settings) -> Proposal | None:
     """Cut an instruction that all prompts begin with."""
     shared = analysis.common_beginning(rows.prompts)
-    # A word that all texts happen to begin with is theirs.
+    # A word that all texts happen to begin with belongs to them.
     shared = shared.rstrip("".join(c for c in set(shared) if c.isalnum()))
-    cut = len(shared.encode())
     if len(shared) <= LONGEST_KEPT_PREFIX or any(
-        text[cut:].strip() in analysis.NOTHING for text in rows.prompts
+        text[len(shared) :].strip() in analysis.BLANK_PROMPTS for text in rows.prompts
     ):
         return None
-    return Proposal(
+    return _edit(
         "prompt_prefix",
         f"All prompts begin with {json.dumps(shared, ensure_ascii=False)}, which a fine-tuned "
-        "model need not be told.",
+        "model does not need.",
         "cut it from the prompts",
-        lambda: edit(rows.prompts, lambda text: text[cut:]),
+        rows.prompts,
+        lambda text: text[len(shared) :],
     )
 
 
 def completion_prefix(rows: Rows, _: Settings) -> Proposal | None:
     """Cut what all completions begin with, but for a space."""
     shared = analysis.common_beginning(rows.completions)
-    cut = len(shared.encode())
     if len(shared) < SHORTEST_CUT_PREFIX or not all(
-        text[cut:].strip() for text in set(rows.completions)
+        text[len(shared) :].strip() for text in set(rows.completions)
     ):
         return None
-    space = b" " if shared.startswith(" ") else b""
-    return Proposal(
+    space = " " if shared.startswith(" ") else ""
+    return _edit(
         "completion_prefix",
         f"All completions begin with {json.dumps(shared, ensure_ascii=False)}, which says nothing.",
         "cut it from the completions",
-        lambda: edit(rows.completions, lambda text: space + text[cut:]),
+        rows.completions,
+        lambda text: space + text[len(shared) :],
     )
 
 
@@ -124,42 +228,31 @@ def completion_ending(rows: Rows, settings: Settings) -> Proposal | None:
     if ending and not analysis.stands_before_the_end(ending, texts):
         return None
     numbered = (f" [END{i or ''}]" for i in itertools.count())
-    chosen = next(
+    end = next(
         candidate
         for candidate in itertools.chain(analysis.COMPLETION_ENDINGS, numbered)
-        if not any(candidate.encode() in text for text in texts)
+        if not any(candidate in text for text in texts)
     )
-    end = chosen.encode()
-    return Proposal(
+    return _edit(
         "completion_ending",
         "The completions have no ending of their own, at which to stop.",
-        f"add {json.dumps(chosen)} to the completions",
-        lambda: edit(texts, lambda text: text + end),
+        f"add {json.dumps(end)} to the completions",
+        rows.completions,
+        lambda text: text + end,
     )
 
 
 def leading_space(rows: Rows, _: Settings) -> Proposal | None:
     """Begin each completion with a space, as a word does within a line."""
-    if all(text.startswith(b" ") for text in rows.completions):
+    if all(text.startswith(" ") for text in rows.completions):
         return None
-    return Proposal(
+    return _edit(
         "leading_space",
         "Not all completions begin with a space, as words do to a tokenizer.",
         "put a space before them",
-        lambda: edit(rows.completions, lambda t: t if t.startswith(b" ") else b" " + t),
+        rows.completions,
+        lambda text: text if text.startswith(" ") else f" {text}",
     )
-
-
-def edit(texts: list[bytes], change: Callable[[bytes], bytes]) -> None:
-    """Change texts in place; the results of frequent ones are shared, as the texts were."""
-    shared: dict[bytes, bytes] = {}
-    for place, text in enumerate(texts):
-        changed = shared.get(text)
-        if changed is None:
-            changed = change(text)
-            if len(shared) < 4096:
-                shared[text] = changed
-        texts[place] = changed
 
 
 COMPLETION_STEPS = (

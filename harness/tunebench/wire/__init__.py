@@ -1,34 +1,27 @@
-"""What providers say: each answer is checked and read here before anything else sees it."""
+"""Answers of providers, checked and decoded before anything else sees them."""
 
-from tunebench.wire.answers import (
-    Answer,
-    Answers,
-    Asked,
-    Usage,
-    composed,
-    other_model,
-    read_answers,
-    read_tokens,
-    stored_choice,
-)
-from tunebench.wire.decoding import decoded
-from tunebench.wire.jobs import (
-    MARK,
+from tunebench.wire.answers import Answers, Asked, Usage, composed, read_answers, read_tokens
+from tunebench.wire.choices import Answer, stored_choice
+from tunebench.wire.decoding import decoded, read_result
+from tunebench.wire.job_lists import (
     Checkpoint,
     Event,
-    Job,
     Page,
-    UploadedFile,
     oldest_first,
     read_checkpoints,
-    read_created_job,
     read_events,
+    read_jobs,
+)
+from tunebench.wire.jobs import (
+    MARK,
+    Job,
+    UploadedFile,
+    read_created_job,
     read_file,
     read_job,
-    read_jobs,
-    read_result,
 )
-from tunebench.wire.values import Unusable, optional_name, parsed, reported, words
+from tunebench.wire.model_names import other_model
+from tunebench.wire.values import Unusable, optional_name, parsed, reported, within, words
 
 __all__ = [
     "MARK",
@@ -59,5 +52,6 @@ __all__ = [
     "read_tokens",
     "reported",
     "stored_choice",
+    "within",
     "words",
 ]

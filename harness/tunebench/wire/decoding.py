@@ -1,8 +1,10 @@
-"""Compressed answers. Identity is asked for; some providers and proxies compress all the same."""
+"""Encoded bodies: content codings, which some providers and proxies use unasked, and base64."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from tunebench.wire.values import Unusable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +16,7 @@ def decoded(content: bytes, headers: Mapping[str, Sequence[str]]) -> bytes:
     """An answer's body without its content coding.
 
     Args:
-        content: as it came.
+        content: the encoded body.
         headers: a list of values by name.
 
     Raises:
@@ -27,7 +29,7 @@ def decoded(content: bytes, headers: Mapping[str, Sequence[str]]) -> bytes:
         for value in values
         for coding in value.split(",")
     ]
-    # Whatever else stands there, such as "utf-8", the HTTP library ignores.
+    # Anything else there, such as "utf-8", is ignored by the HTTP library.
     codings = [coding for coding in codings if coding in _CODINGS]
     if not codings:
         return content
@@ -41,3 +43,30 @@ def decoded(content: bytes, headers: Mapping[str, Sequence[str]]) -> bytes:
         return response.content
     except httpx2.DecodingError as error:
         raise ValueError(f"{', '.join(codings)}: {error}") from error
+
+
+def read_result(content: bytes) -> bytes:
+    """Check and read a result file: CSV, which OpenAI serves in base64.
+
+    Raises:
+        Unusable: it is not text.
+    """
+    import base64  # late, with its own imports: few runs have a result file
+    import binascii
+
+    try:
+        plain = base64.b64decode(b"".join(content.split()), validate=True)
+        # A header of few letters may be base64 as well, but not of anything with a comma.
+        if "," in plain.decode():
+            return plain
+    except (binascii.Error, UnicodeDecodeError):
+        pass
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        raise Unusable("the file is not text, so it is not CSV") from None
+    if content.strip() == b"null":
+        raise Unusable("the provider has none")
+    if content.lstrip()[:1] in (b"<", b"{"):
+        raise Unusable("the file is a web page or JSON and not CSV")
+    return content

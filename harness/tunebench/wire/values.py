@@ -4,35 +4,50 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tunebench.errors import hidden, printable, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Mapping
 
 _MAX_SHOWN = 60
 _MAX_DEPTH_PARSED = 100
 _MAX_COUNT = 1 << 53
-MAX_NAME = 256
-# Where the words of an error stand, by the habits of several frameworks, and how deep at the most.
-_SAID_IN = ("message", "msg", "detail", "error", "error_description")
+_MAX_NAME = 256
+MAX_ENTRIES = 100
+_LATEST_SECOND = 1e11  # the year 5138; a greater number counts milliseconds
+# Where several frameworks put the words of an error, and how deep at most.
+_MESSAGE_FIELDS = ("message", "msg", "detail", "error", "error_description")
 _MAX_DEPTH = 8
 
 
 class Unusable(ValueError):  # noqa: N818 - an answer, not a failure of ours
-    """An answer that cannot be used, and why: the end of a sentence, without its full stop."""
+    """An answer that cannot be used; `problem` and `hint` are those of a `TunebenchError`."""
 
-    @property
-    def end(self) -> str:
-        """With its full stop, unless it is a question."""
-        return str(self) if str(self).endswith("?") else f"{self}."
+    def __init__(self, problem: str, *, hint: str | None = None) -> None:
+        super().__init__(problem if hint is None else f"{problem}; {hint}")
+        self.problem = problem
+        self.hint = hint
+
+
+def wrong(field: str, value: Any, wanted: str, hint: str | None = None) -> Unusable:
+    """The error of a field with a wrong value."""
+    return Unusable(f"{field} is {shown(value)} and must be {wanted}", hint=hint)
+
+
+def reported(error: Any) -> Unusable:
+    """The error that an answer with a good status reports."""
+    said = words(error).rstrip(".")
+    end = f": {said}" if said else f" ({shown(error)})"
+    return Unusable(f"the provider answered with an error{end}")
 
 
 def shown(value: Any) -> str:
     """A JSON value for a sentence: short, in one line."""
     try:
-        # Keys are hidden before a part is cut off, which could leave the half of one.
+        # Keys are hidden before the text is cut, which could leave the half of one.
         text = json.dumps(without_secrets(value), ensure_ascii=False)
     except (ValueError, TypeError, RecursionError):
         text = type(value).__name__
@@ -40,9 +55,19 @@ def shown(value: Any) -> str:
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
-def wrong(field: str, value: Any, wanted: str) -> Unusable:
-    """The value of a field is another than it must be."""
-    return Unusable(f"{field} is {shown(value)} and must be {wanted}")
+def words(value: Any, limit: int = 300) -> str:
+    """What a provider says to people, in one short line; an empty string where it is not text."""
+    for _ in range(_MAX_DEPTH):
+        if isinstance(value, list):
+            value = next((part for part in value if isinstance(part, str | dict)), "")
+        elif isinstance(value, dict):
+            value = next((value[key] for key in _MESSAGE_FIELDS if value.get(key)), "")
+            value = value if isinstance(value, str | list | dict) else shown(value)
+        else:
+            break
+    if not isinstance(value, str):
+        return ""
+    return printable(" ".join(hidden(value)[: 8 * limit].split()))[:limit]
 
 
 def parsed(content: bytes) -> Any:
@@ -55,7 +80,7 @@ def parsed(content: bytes) -> Any:
         value = json.loads(content)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    # Whoever walks through the value later on may have less room for it than the parser had.
+    # Code that walks through the value later may have less stack left than the parser had.
     if content.count(b"[") + content.count(b"{") > _MAX_DEPTH_PARSED:
         level = [value]
         for _ in range(_MAX_DEPTH_PARSED):
@@ -71,16 +96,27 @@ def _parts(value: Any) -> Collection[Any]:
     return value if isinstance(value, list) else ()
 
 
-def integer(value: Any, field: str) -> int:
-    """A whole number, which some providers write as a string or with a decimal point.
+def within(value: Any, *path: str | int) -> Any:
+    """What stands at a path of keys and positions in a JSON value; None if nothing does."""
+    for step in path:
+        kind: Any = dict if isinstance(step, str) else list
+        if not isinstance(value, kind):
+            return None
+        try:
+            value = value[step]
+        except LookupError:
+            return None
+    return value
 
-    Raises:
-        Unusable: it is none.
-    """
-    number = finite(value)
-    if number is None or not number.is_integer():
-        raise wrong(field, value, "a whole number")
-    return int(value) if isinstance(value, int) else int(number)
+
+def mapping(value: Any) -> dict[str, Any]:
+    """A JSON object; an empty one for any other value."""
+    return value if isinstance(value, dict) else {}
+
+
+def by_word(meanings: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Meanings by word, from the words of each meaning."""
+    return {word: meaning for meaning, words_ in meanings.items() for word in words_}
 
 
 def finite(value: Any) -> float | None:
@@ -99,7 +135,7 @@ def finite(value: Any) -> float | None:
 
 
 def numeric(value: Any) -> float | None:
-    """A finite number that is there for information; None where it is none. A whole one stays."""
+    """As `finite`, for information; a whole number stays one."""
     found = finite(value)
     if found is None:
         return None
@@ -109,47 +145,71 @@ def numeric(value: Any) -> float | None:
 
 
 def count(value: Any) -> int | None:
-    """A number of tokens or seconds that is there for information; None where it is none."""
+    """A number of tokens or seconds, for information; None where it is none."""
     found = finite(value)
     if found is None or not 0 <= found < _MAX_COUNT or not found.is_integer():
         return None
     return int(found)
 
 
+def numbers(values: Any) -> dict[str, float]:
+    """The numbers in a JSON object, by name."""
+    found = {printable(key): numeric(value) for key, value in entries_of(values)}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def entries_of(values: Any) -> list[tuple[str, Any]]:
+    """The first names and values of a JSON object; none of any other value."""
+    return list(mapping(values).items())[:MAX_ENTRIES]
+
+
+def moment(value: Any) -> int | None:
+    """A point in time in seconds since 1970, which some providers write as a date."""
+    found = numeric(value)
+    if found is None and isinstance(value, str) and len(value) <= _MAX_NAME:
+        try:
+            date = datetime.fromisoformat(value.strip())
+            found = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            return None
+    if found is None or not 1 <= found < 1000 * _LATEST_SECOND:
+        return None
+    return int(found if found < _LATEST_SECOND else found / 1000)
+
+
 def name(value: Any, field: str) -> str:
-    """A name or an id: a string that is not empty, shorter than any text, safe to print.
+    """A name: a string that is not empty, shorter than any text, made safe to print.
 
     Raises:
         Unusable: it is none.
     """
-    if not isinstance(value, str) or not value or len(value) > MAX_NAME:
+    if not (found := optional_name(value)):
         raise wrong(field, value, "a name")
-    return printable(value)
+    return found
 
 
 def optional_name(value: Any) -> str:
-    """A name that is there for information; an empty string where it is none."""
-    if isinstance(value, str) and len(value) <= MAX_NAME:
-        return printable(value)
-    return ""
+    """A name, for information; an empty string where it is none."""
+    return printable(value) if isinstance(value, str) and len(value) <= _MAX_NAME else ""
 
 
-def words(value: Any, limit: int = 300) -> str:
-    """What a provider says to people, in one short line; an empty string where it is not text."""
-    for _ in range(_MAX_DEPTH):
-        if isinstance(value, list):
-            value = next((part for part in value if isinstance(part, str | dict)), "")
-        elif isinstance(value, dict):
-            value = next((value[key] for key in _SAID_IN if value.get(key)), "")
-            value = value if isinstance(value, str | list | dict) else shown(value)
-        else:
-            break
-    if not isinstance(value, str):
-        return ""
-    return printable(" ".join(hidden(value)[: 8 * limit].split()))[:limit]
+def exact_name(value: Any) -> str:
+    """A name that is sent back unchanged; an empty string where it is none."""
+    return value if optional_name(value) == value else ""
 
 
-def reported(error: Any) -> str:
-    """The end of a sentence about an error that stands in an answer with a good status."""
-    said = words(error).rstrip(".")
-    return "the provider answered with an error" + (f": {said}" if said else f" ({shown(error)})")
+def id_(value: Any, field: str) -> str:
+    """An id, which becomes a part of a path.
+
+    Raises:
+        Unusable: it is none.
+    """
+    found = optional_id(value)
+    if not found or found in (".", ".."):
+        raise wrong(field, value, "an id")
+    return found
+
+
+def optional_id(value: Any) -> str:
+    """An id, which some providers write as a number; an empty string where it is none."""
+    return exact_name(str(value) if type(value) is int else value)

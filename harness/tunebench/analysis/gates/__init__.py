@@ -1,29 +1,32 @@
 """Gates: a result compared with the limits of its cell.
 
-A gate is a file of its own that ends in a `Gate`, an entry of `GATES`, and a key of
-``[[threshold]]`` in `tunebench.experiment.schema`. A point is compared as it is. An interval can
-also leave the question open: then the verdict is ``inconclusive``, and the sentence says how many
-texts would settle it.
+A gate is a key of ``[[threshold]]`` in `tunebench.experiment.schema`, and a module of that name
+here with a function ``judge``. Given a limit, a result and its sources, it returns the verdict;
+without sources, the verdict that follows from the result alone, or None if there is none yet. It
+raises a `TunebenchError` if what it needs is missing or cannot be used.
+
+A point is compared as it is. An interval can also leave the question open: then the verdict is
+``inconclusive``, and the sentence says how many texts would settle it.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from tunebench.analysis.gates.accuracy import MIN_ACCURACY
-from tunebench.analysis.gates.base import Gate, Judged, Sources, Verdict
-from tunebench.analysis.gates.cost import MAX_COST
-from tunebench.analysis.gates.regression import MAX_REGRESSION
-from tunebench.analysis.gates.uplift import MIN_UPLIFT
+from tunebench.analysis.gates.base import Judged, Sources, Verdict
+from tunebench.experiment import LIMITS, Limit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tunebench.evaluation import Result
 
-__all__ = ["GATES", "Gate", "Judged", "Sources", "Verdict", "judge_limits", "verdict_of"]
+__all__ = ["GATES", "Judged", "Sources", "Verdict", "judge_limits", "verdict_of"]
 
-GATES = {gate.name: gate for gate in (MIN_ACCURACY, MIN_UPLIFT, MAX_COST, MAX_REGRESSION)}
+GATES: dict[str, Callable[[Limit, Result, Sources | None], Judged | None]] = {
+    name: import_module(f"{__name__}.{name}").judge for name in LIMITS
+}
 
 
 def judge_limits(result: Result, sources: Sources | None = None) -> tuple[Judged, ...]:
@@ -37,7 +40,7 @@ def judge_limits(result: Result, sources: Sources | None = None) -> tuple[Judged
     Raises:
         TunebenchError: there is no usable baseline, or the cells are of different items.
     """
-    judged = (GATES[limit.gate].judge(limit, result, sources) for limit in result.cell.limits)
+    judged = (GATES[limit.gate](limit, result, sources) for limit in result.cell.limits)
     return tuple(one for one in judged if one is not None)
 
 

@@ -1,4 +1,4 @@
-"""What every gate is, and the verdict on one limit."""
+"""The verdict on one limit, and what gates share."""
 
 from __future__ import annotations
 
@@ -58,21 +58,6 @@ class Sources:
 
     compare: Callable[[Result, str], Uplift]
     recording: bool = False
-
-
-@dataclass(frozen=True)
-class Gate:
-    """One kind of limit.
-
-    Attributes:
-        name: its key in ``[[threshold]]``.
-        judge: judges a result against a limit; without sources it gives the verdict that follows
-            from the result alone. None if there is no verdict yet; it raises a `TunebenchError` if
-            what it needs is missing or cannot be used.
-    """
-
-    name: str
-    judge: Callable[[Limit, Result, Sources | None], Judged | None]
 
 
 def by_mode(limit: Limit, value: float, *, above: bool, below: bool) -> Verdict:

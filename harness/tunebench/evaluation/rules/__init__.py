@@ -1,12 +1,13 @@
 """Decision rules: what a cell's prompts are sent with, and how its answers are read.
 
-A rule is a file of its own that ends in a `RuleKind`, an entry of `RULES`, and a name of
-`DecisionRule` in `tunebench.experiment.schema`.
+A rule is a name of `DecisionRule` in `tunebench.experiment.schema`, and a module of that name
+here, which ends in `RULE`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, get_args
 
 from tunebench.errors import RequestError
 from tunebench.evaluation.rules.base import (
@@ -18,11 +19,11 @@ from tunebench.evaluation.rules.base import (
     overrides_of,
 )
 from tunebench.evaluation.rules.label_logprobs import (
-    LABEL_LOGPROBS,
     LabelLogprobsRule,
     WholeLabelsRule,
 )
-from tunebench.evaluation.rules.text import TEXT, TextRule
+from tunebench.evaluation.rules.text import TextRule
+from tunebench.experiment import DecisionRule
 
 if TYPE_CHECKING:
     from tunebench.api import Client
@@ -42,7 +43,9 @@ __all__ = [
     "rule_of",
 ]
 
-RULES = {kind.name: kind for kind in (TEXT, LABEL_LOGPROBS)}
+RULES: dict[str, RuleKind] = {
+    name: import_module(f"{__name__}.{name}").RULE for name in get_args(DecisionRule)
+}
 
 
 def rule_of(cell: Cell, client: Client) -> Rule:
@@ -57,8 +60,8 @@ def rule_of(cell: Cell, client: Client) -> Rule:
     supported = cell.experiment.providers[model.provider].supports
     if missing := [ability for ability in kind.needs if ability not in supported]:
         raise RequestError(
-            f"the decision rule {kind.name} needs {', '.join(missing)}, which the provider "
-            f"{model.provider!r} does not list in `supports`",
+            f"the decision rule {cell.decision_rule} needs {', '.join(missing)}, which the "
+            f"provider {model.provider!r} does not list in `supports`",
             hint="take that rule out of [matrix] decision_rules",
         )
     return kind.make(cell, lambda text: client.tokenize(model.provider_id, text))

@@ -73,7 +73,6 @@ class RuleKind:
     """A decision rule as experiments name it.
 
     Attributes:
-        name: its name in ``[matrix] decision_rules``.
         described: how answers are read, to follow a cell in a sentence; empty for the default.
         make: the rule for a cell, given what tokenizes a text for the cell's model.
         answer_tokens: the tokens of an answer at most, as far as known before anything is sent.
@@ -81,7 +80,6 @@ class RuleKind:
         has_probabilities: whether its decisions hold the labels' log-probabilities.
     """
 
-    name: str
     described: str
     make: Callable[[Cell, Callable[[str], list[int]]], Rule]
     answer_tokens: Callable[[Cell], int]

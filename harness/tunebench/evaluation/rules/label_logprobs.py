@@ -179,8 +179,7 @@ def _check_first_words(labels: Sequence[str], model: Model) -> None:
             )
 
 
-LABEL_LOGPROBS = RuleKind(
-    "label_logprobs",
+RULE = RuleKind(
     described="read by the likeliest label",
     make=_made,
     answer_tokens=lambda _: 1,

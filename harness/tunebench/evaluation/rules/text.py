@@ -71,4 +71,4 @@ def _answer_tokens(cell: Cell) -> int:
     return task.max_tokens or longest + (_CHATTER_TOKENS if is_chat(cell) else 0)
 
 
-TEXT = RuleKind("text", described="", make=_made, answer_tokens=_answer_tokens)
+RULE = RuleKind(described="", make=_made, answer_tokens=_answer_tokens)

@@ -1,8 +1,8 @@
 """Results as one web page that asks no other host for anything.
 
-Importing this package imports neither the template engine nor plotting code; making a page does.
+Importing this package does not import the template engine; making a page does.
 """
 
-from tunebench.reports.page.rendering import report, write_report
+from tunebench.reports.page.rendering import report, report_bytes, write_report
 
-__all__ = ["ResultsError", "report", "write_report"]
+__all__ = ["report", "report_bytes", "write_report"]

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from tunebench.reports.page.content import checked, experiment_view, page_view
+from tunebench.errors import ResultsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import jinja2
+    from tunebench.reports.page.section import Row, Rows, View
+
+_VERSION = 2
+_PARTS = (
+    "cells", "uplifts", "baselines", "jobs", "answers", "errors", "data_needs", "break_evens",
+)  # fmt: skip
+# The fields that the page cannot do without.
+_NEEDED = {
+    "cells": ("experiment", "cell", "model", "n", "accuracy", "ci_low", "ci_high"),
+    "uplifts": ("experiment", "cell", "over", "difference", "ci_low", "ci_high"),
+    "baselines": ("experiment", "model", "train_size", "n", "accuracy", "ci_low", "ci_high"),
+    "jobs": ("experiment", "name"),
+    "answers": ("experiment", "sentence"),
+}
 
 
 def report(document: Mapping[str, Any], *, texts: Mapping[str, str] | None = None) -> str:
@@ -21,34 +33,39 @@ def report(document: Mapping[str, Any], *, texts: Mapping[str, str] | None = Non
 
     Args:
         document: the content of ``results.json``, version 2.
-        texts: by item, what was classified; without it the page holds no text of a data set.
+        texts: the texts of the data set by item; without it the page has none.
 
     Raises:
         ResultsError: these are not results of version 2.
     """
-    document = checked(document)
-    drawings = _drawings()
-    page = page_view(document)
-    views = [
-        experiment_view(document, part, drawings, texts, number)
-        for number, part in enumerate(page["experiments"], 1)
+    # Late: importing this package must not import the template engine.
+    from tunebench.reports.page.sections import SECTIONS
+    from tunebench.reports.page.sections.errors import errors
+    from tunebench.reports.page.templates import packaged, template
+
+    parts = _checked(document)
+    views = _views(parts, texts)
+    shown = [
+        (view, [(section, blocks) for section in SECTIONS if (blocks := section.content(view))])
+        for view in views
     ]
-    css, script = _packaged("page.css") + (drawings.css if drawings else ""), _packaged("page.js")
-    template = _environment().from_string(_packaged("page.html"))
-    return template.render(
-        page | {"experiments": views},
-        charts=drawings is not None,
+    lost = [entry for entry in parts["errors"] if not entry.get("experiment")]
+    css, script = packaged("page.css"), packaged("page.js")
+    about = f" on {views[0].experiment['name']}" if len(views) == 1 else ""
+    return template("page.html").render(
+        title=f"Does fine-tuning beat prompting{about}?",
+        experiments=shown,
+        errors=errors(lost) if lost else None,
         css=css,
         css_hash=_hash(css),
         script=script,
         script_hash=_hash(script),
-        has_texts=texts is not None,
     )
 
 
 def report_bytes(document: Mapping[str, Any], *, texts: Mapping[str, str] | None = None) -> bytes:
     """The page as the bytes of its file; see `report`."""
-    # A lone surrogate, which JSON can hold, has no bytes of its own.
+    # JSON can have lone surrogates, which UTF-8 cannot encode.
     return report(document, texts=texts).encode("utf-8", errors="backslashreplace")
 
 
@@ -58,12 +75,12 @@ def write_report(
     *,
     texts: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the page of results, whole or not at all; a page that is there is replaced.
+    """Write the page of results atomically, replacing an older one.
 
     Args:
         document: the content of ``results.json``, version 2.
-        path: of the page; its folder exists.
-        texts: by item, what was classified; without it the page holds no text of a data set.
+        path: the file of the page; its folder exists.
+        texts: the texts of the data set by item; without it the page has none.
 
     Raises:
         ResultsError: these are not results of version 2.
@@ -76,31 +93,49 @@ def write_report(
         file.write(content)
 
 
-def _drawings() -> Any:
-    """What collects the charts; None where matplotlib is missing."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        return None
-    from tunebench.reports.page.svg import Drawings
+def _checked(document: Mapping[str, Any]) -> dict[str, list[Row]]:
+    """The parts of results, each a list of objects with the fields that the page needs."""
+    if not isinstance(document, dict) or document.get("version") != _VERSION:
+        raise _wrong(f"these are not results of version {_VERSION}")
+    parts = {name: document.get(name) or [] for name in ("experiments", *_PARTS)}
+    for name, entries in parts.items():
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise _wrong(f"{name!r} must be a list of objects")
+        for number, entry in enumerate(entries, 1):
+            for needed in _NEEDED.get(name, ()):
+                if entry.get(needed) is None:
+                    raise _wrong(f"entry {number} of {name!r} has no {needed!r}")
+    return parts
 
-    return Drawings()
+
+def _wrong(problem: str) -> ResultsError:
+    return ResultsError(problem, hint="write the results again with `pytest --results DIR`")
 
 
-def _packaged(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+def _views(parts: Mapping[str, Rows], texts: Mapping[str, str] | None) -> list[View]:
+    """The results of each experiment, also of those that only a cell or an error names."""
+    from tunebench.reports.page.section import View
+
+    known = {entry["name"]: entry for entry in parts["experiments"] if entry.get("name")}
+    for part in _PARTS:
+        for entry in parts[part]:
+            if name := entry.get("experiment"):
+                known.setdefault(name, {"name": name})
+    return [
+        View(
+            id=f"x{number}",
+            level=3 if len(known) > 1 else 2,
+            experiment=experiment,
+            parts={
+                part: [entry for entry in parts[part] if entry.get("experiment") == name]
+                for part in _PARTS
+            },
+            texts=texts,
+        )
+        for number, (name, experiment) in enumerate(known.items(), 1)
+    ]
 
 
 def _hash(text: str) -> str:
     """How a content security policy names an inline style sheet or script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _environment() -> jinja2.Environment:
-    import jinja2
-
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    return environment

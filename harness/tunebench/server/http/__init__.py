@@ -1,1 +1,1 @@
-"""HTTP: routes, requests, responses and errors of the local provider."""
+"""The HTTP API: routes, requests, answers."""

@@ -1,95 +1,63 @@
-"""The routes: from a checked request to prompts in line, from answers to a body.
+"""The ASGI application, and the routes of models and completions.
 
 Texts of prompts are never logged.
 """
 
 import asyncio
+import functools
 import importlib.metadata
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
 from tunebench.server.http import prompts, responses
-from tunebench.server.http.fine_tuning import FineTuning
-from tunebench.server.http.guards import ApiKeyGuard
+from tunebench.server.http.file_routes import file_routes
+from tunebench.server.http.guards import ApiKeyGuard, BodyLimit
+from tunebench.server.http.job_routes import job_routes
 from tunebench.server.http.requests import ChatRequest, CompletionRequest, TokenizeRequest
-from tunebench.server.http.uploads import RequestLimit
-from tunebench.server.http_errors import ApiError, add_error_handlers
+from tunebench.server.http_errors import ApiError, add_error_handlers, check_served
 from tunebench.server.inference.completion import Answer, Work
 from tunebench.server.inference.models import LanguageModel, ModelRegistry
 from tunebench.server.inference.queue import Worker
 from tunebench.server.inference.sampling import SamplingParameters
-
-
-@dataclass(frozen=True)
-class Provider:
-    """What the routes work with."""
-
-    registry: ModelRegistry
-    worker: Worker
-    started: int
-
-    async def model(self, name: str) -> LanguageModel:
-        """The model of a name, loaded by the worker if need be; 404 if there is none."""
-        self.check(name)
-        if (loaded := self.registry.loaded.get(name)) is not None:
-            return loaded
-        return await asyncio.wrap_future(self.worker.call(lambda: self.registry.get(name)))
-
-    def check(self, name: str) -> None:
-        """404 for a name that isn't served."""
-        if name not in self.registry.sources:
-            raise ApiError(
-                404,
-                f"The model {name!r} is not served here; there are: "
-                f"{', '.join(self.registry.sources)}.",
-                param="model",
-                code="model_not_found",
-            )
-
-    def fingerprint(self, model: LanguageModel) -> str:
-        """What an answer's bits follow from, the machine apart."""
-        mode = "deterministic" if self.worker.deterministic else "batched"
-        return (
-            f"tunebench-{_version()}_{model.sha256[:12]}_{model.dtype_name}"
-            f"_torch-{torch.__version__}_{mode}"
-        )
+from tunebench.server.tuning.job_queue import JobQueue
 
 
 def create_app(
     registry: ModelRegistry,
     worker: Worker,
+    queue: JobQueue,
     *,
     api_key: str | None,
     max_body: int,
-    fine_tuning: FineTuning | None = None,
+    max_file: int,
 ) -> FastAPI:
     """The ASGI application.
 
     Args:
         registry: the models that are served.
-        worker: where they are computed.
-        api_key: demanded of every request but ``/health``; None demands none.
-        max_body: bytes of a request's body, uploads apart.
-        fine_tuning: files and jobs; None serves without them.
+        worker: computes their answers.
+        queue: runs the fine-tuning jobs.
+        api_key: needed for every request except ``/health``; None needs no key.
+        max_body: bytes of a request's body, except for uploads.
+        max_file: bytes of an uploaded file.
     """
     app = FastAPI(title="tunebench", version=_version(), docs_url=None, redoc_url=None)
-    provider = Provider(registry, worker, int(time.time()))
     add_error_handlers(app)
-    _add_model_routes(app, provider)
-    _add_generation_routes(app, provider)
-    if fine_tuning is not None:
-        fine_tuning.add_routes(app)
-    app.add_middleware(RequestLimit, limit=max_body)
+    app.include_router(_model_routes(registry))
+    app.include_router(_generation_routes(registry, worker))
+    app.include_router(file_routes(queue.storage, max_file))
+    app.include_router(job_routes(queue))
+    app.add_middleware(BodyLimit, limit=max_body, max_file=max_file)
     app.add_middleware(ApiKeyGuard, key=api_key)
     return app
 
 
+@functools.cache
 def _version() -> str:
     try:
         return importlib.metadata.version("tunebench")
@@ -97,84 +65,83 @@ def _version() -> str:
         return "0"
 
 
-def _add_model_routes(app: FastAPI, provider: Provider) -> None:
-    registry = provider.registry
+def _model_routes(registry: ModelRegistry) -> APIRouter:
+    router = APIRouter()
+    started = int(time.time())
 
     def entry(name: str) -> dict[str, Any]:
-        return {
-            "id": name,
-            "object": "model",
-            "created": provider.started,
-            "owned_by": "tunebench",
-        }
+        return {"id": name, "object": "model", "created": started, "owned_by": "tunebench"}
 
-    @app.get("/health")
+    @router.get("/health")
     async def health() -> dict[str, Any]:
         return {"status": "ok", "models": list(registry.sources), "loaded": list(registry.loaded)}
 
-    @app.get("/v1/models")
+    @router.get("/v1/models")
     async def models() -> dict[str, Any]:
         return {"object": "list", "data": [entry(name) for name in registry.sources]}
 
-    @app.get("/v1/models/{name:path}")
+    @router.get("/v1/models/{name:path}")
     async def model(name: str) -> dict[str, Any]:
-        provider.check(name)
+        check_served(name, registry.sources)
         return entry(name)
 
-    @app.post("/tokenize")
-    @app.post("/v1/tokenize")
+    return router
+
+
+def _generation_routes(registry: ModelRegistry, worker: Worker) -> APIRouter:
+    router = APIRouter()
+
+    async def find_model(name: str) -> LanguageModel:
+        check_served(name, registry.sources)
+        if (loaded := registry.loaded.get(name)) is not None:
+            return loaded
+        return await asyncio.wrap_future(worker.call(lambda: registry.get(name)))
+
+    def body_of(kind: str, model: LanguageModel, *parts: Any) -> dict[str, Any]:
+        mode = "deterministic" if worker.deterministic else "batched"
+        # Everything that decides an answer's bits, except the machine.
+        fingerprint = (
+            f"tunebench-{_version()}_{model.sha256[:12]}_{model.dtype_name}"
+            f"_torch-{torch.__version__}_{mode}"
+        )
+        return responses.body(kind, model.name, fingerprint, *parts)
+
+    @router.post("/tokenize")
+    @router.post("/v1/tokenize")
     async def tokenize(body: TokenizeRequest) -> dict[str, Any]:
-        model = await provider.model(body.model)
-        if body.messages is not None:
-            ids = await run_in_threadpool(
-                prompts.chat_ids, model, body.messages, body.add_generation_prompt
-            )
-        else:
-            ids = await run_in_threadpool(
-                prompts.text_ids, model, body.prompt or "", special=body.add_special_tokens
-            )
+        model = await find_model(body.model)
+        ids = await run_in_threadpool(prompts.tokenized, model, body)
         return {"count": len(ids), "max_model_len": model.max_length, "tokens": ids}
 
-
-def _add_generation_routes(app: FastAPI, provider: Provider) -> None:
-    @app.post("/v1/completions")
+    @router.post("/v1/completions")
     async def completions(body: CompletionRequest, request: Request) -> dict[str, Any]:
-        model = await provider.model(body.model)
+        model = await find_model(body.model)
         parameters = prompts.completion_parameters(body)
         rows = await run_in_threadpool(prompts.prompt_ids, model, body.prompt)
-        answers = await _answer(provider, request, model, rows, parameters)
+        answers = await _answer(worker, request, model, rows, parameters)
         echoes = None
         if body.echo:
             pairs = zip(body.prompt, rows, strict=True)
             echoes = [prompts.echo(model, given, ids) for given, ids in pairs]
-        return responses.completion_body(
-            body.model,
-            provider.fingerprint(model),
-            model.token_bytes,
-            rows,
-            answers,
-            echoes,
-            body.logprobs is not None,
+        choices = responses.completion_choices(
+            model.token_bytes, answers, echoes, body.logprobs is not None
         )
+        return body_of("text_completion", model, rows, answers, choices)
 
-    @app.post("/v1/chat/completions")
+    @router.post("/v1/chat/completions")
     async def chat(body: ChatRequest, request: Request) -> dict[str, Any]:
-        model = await provider.model(body.model)
-        ids = await run_in_threadpool(prompts.chat_ids, model, body.messages, True)
+        model = await find_model(body.model)
+        ids = await run_in_threadpool(prompts.chat_ids, model, body.messages)
         parameters = prompts.chat_parameters(body, model.max_length - len(ids))
-        [answer] = await _answer(provider, request, model, [ids], parameters)
-        return responses.chat_body(
-            body.model,
-            provider.fingerprint(model),
-            model.token_bytes,
-            ids,
-            answer,
-            bool(body.logprobs),
-        )
+        answers = await _answer(worker, request, model, [ids], parameters)
+        choices = responses.chat_choices(model.token_bytes, answers[0], bool(body.logprobs))
+        return body_of("chat.completion", model, [ids], answers, choices)
+
+    return router
 
 
 async def _answer(
-    provider: Provider,
+    worker: Worker,
     request: Request,
     model: LanguageModel,
     rows: Sequence[Sequence[int]],
@@ -184,7 +151,7 @@ async def _answer(
         prompts.check_ids(model, [token_id], "logit_bias")
     for ids in rows:
         prompts.check_length(model, len(ids), parameters.max_tokens)
-    futures = provider.worker.submit([Work(model, tuple(ids), parameters) for ids in rows])
+    futures = worker.submit([Work(model, tuple(ids), parameters) for ids in rows])
     waiting = asyncio.gather(*map(asyncio.wrap_future, futures))
     try:
         while not waiting.done():
@@ -193,5 +160,5 @@ async def _answer(
                 raise ApiError(499, "The client has left.")
         return list(await waiting)
     finally:
-        # Whoever has left, by himself or by a shutdown, is not computed for.
+        # After a disconnect or a shutdown nothing more is computed for the client.
         waiting.cancel()

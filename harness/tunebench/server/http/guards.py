@@ -1,18 +1,20 @@
-"""What a request must pass before anything reads it: the API key and the size of its body."""
+"""Checks of a request before it is read: the API key and the size of its body."""
 
 import secrets
 
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tunebench.server.http_errors import error_response
+from tunebench.server.http_errors import ApiError
+
+FORM_BYTES = 1 << 16
+"""What a multipart form may hold beside its file."""
 
 
 class ApiKeyGuard:
-    """Refuses requests without the key, ``/health`` excepted. The comparison takes equally long.
+    """Refuses requests without the key, except for `/health`; compares in constant time.
 
     Attributes:
-        key: None lets everybody in.
+        key: None needs no key.
     """
 
     def __init__(self, app: ASGIApp, key: str | None) -> None:
@@ -20,7 +22,7 @@ class ApiKeyGuard:
         self.key = key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on or answer it with 401."""
+        """Pass the request on, or answer it with 401."""
         if scope["type"] != "http" or self.key is None or scope["path"] == "/health":
             await self.app(scope, receive, send)
             return
@@ -29,36 +31,41 @@ class ApiKeyGuard:
             await self.app(scope, receive, send)
             return
         message = (
-            "The API key is wrong; give the one that the server was started with."
+            "The API key is wrong; send the one that the server was started with."
             if given
-            else "This server wants an API key; send it as `Authorization: Bearer KEY`."
+            else "This server needs an API key; send it as `Authorization: Bearer KEY`."
         )
-        response = error_response(
-            401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"}
-        )
-        await response(scope, receive, send)
+        headers = {"WWW-Authenticate": "Bearer"}
+        error = ApiError(401, message, code="invalid_api_key", headers=headers)
+        await error.response()(scope, receive, send)
 
 
 class BodyLimit:
-    """Refuses bodies over a limit, by their announced length or while they come in.
+    """Refuses a body that is too large, by its announced length or while it arrives.
 
     Attributes:
-        limit: bytes.
+        limit: bytes of a body.
+        max_file: bytes of an uploaded file, for which there is a limit of its own.
     """
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, max_file: int) -> None:
         self.app = app
         self.limit = limit
+        self.max_file = max_file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it with 413."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        too_long = f"The body is over {self.limit:,} bytes; send fewer prompts at once."
+        if scope["path"].rstrip("/") == "/v1/files":
+            limit, error = self.max_file + FORM_BYTES, file_too_large(self.max_file)
+        else:
+            limit = self.limit
+            error = ApiError(413, f"The body is over {limit:,} bytes; send fewer prompts at once.")
         announced = dict(scope["headers"]).get(b"content-length", b"")
-        if announced.isdigit() and int(announced) > self.limit:
-            await error_response(413, too_long)(scope, receive, send)
+        if announced.isdigit() and int(announced) > limit:
+            await error.response()(scope, receive, send)
             return
         received = 0
 
@@ -66,8 +73,18 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self.limit:
-                raise HTTPException(413, too_long)
+            if received > limit:
+                raise error
             return message
 
         await self.app(scope, limited, send)
+
+
+def file_too_large(limit: int) -> ApiError:
+    """The refusal of an uploaded file."""
+    return ApiError(
+        413,
+        f"The file is over {limit:,} bytes; split it, or start the server with a larger "
+        "--max-file.",
+        param="file",
+    )

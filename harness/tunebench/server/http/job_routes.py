@@ -1,6 +1,5 @@
-"""The routes of ``/v1/fine_tuning/jobs``, and the removal of a fine-tuned model."""
+"""The routes of ``/v1/fine_tuning/jobs``, and ``DELETE /v1/models/…``."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,25 +9,19 @@ from fastapi import APIRouter, Request
 
 from tunebench.errors import DatasetError
 from tunebench.server.http.file_routes import find_file, paging
-from tunebench.server.http_errors import ApiError
+from tunebench.server.http_errors import ApiError, check_served
 from tunebench.server.tuning import examples, jobs
-from tunebench.server.tuning.fine_tuned import FineTunedModels
 from tunebench.server.tuning.job_queue import JobQueue
 from tunebench.server.tuning.job_requests import JobRequest
 from tunebench.server.tuning.storage import Storage, listing, loads, page
 
 
-def job_routes(storage: Storage, queue: JobQueue, models: FineTunedModels) -> APIRouter:
-    """The router.
+def job_routes(queue: JobQueue) -> APIRouter:
+    """The router."""
+    router = APIRouter(prefix="/v1")
+    storage, models = queue.storage, queue.models
 
-    Args:
-        storage: where jobs are kept.
-        queue: is woken by what happens here.
-        models: knows which bases there are.
-    """
-    router = APIRouter(prefix="/v1/fine_tuning/jobs")
-
-    @router.post("")
+    @router.post("/fine_tuning/jobs")
     def create(body: JobRequest) -> dict[str, Any]:
         base = models.base(body.model)
         plan = body.plan()
@@ -39,20 +32,20 @@ def job_routes(storage: Storage, queue: JobQueue, models: FineTunedModels) -> AP
                 rows["validation_file"] = found
             for param, row in rows.items():
                 if loads(row)["purpose"] != "fine-tune":
-                    raise ApiError(400, f"The file {row['id']} is no training file.", param=param)
-            # Inside the transaction: nobody can delete a file between this look and the job.
+                    message = f"The file {row['id']} is not a training file."
+                    raise ApiError(400, message, param=param)
+            # Inside the transaction: nobody can delete a file between this check and the job.
             _check_classes(storage, body)
-            mark = jobs.fingerprint(body, plan, [row["sha256"] for row in rows.values()])
             job = jobs.insert(
                 connection,
                 jobs.new_job(body, plan),
                 {"plan": asdict(plan), **base},
-                json.dumps(mark, sort_keys=True),
+                jobs.fingerprint(body, plan, [row["sha256"] for row in rows.values()]),
             )
         queue.wake()
         return job
 
-    @router.get("")
+    @router.get("/fine_tuning/jobs")
     def all_jobs(request: Request) -> dict[str, Any]:
         wanted = _metadata(request.query_params)
         one = "(SELECT value FROM json_each(object, '$.metadata') WHERE key = ?) = ?"
@@ -65,27 +58,23 @@ def job_routes(storage: Storage, queue: JobQueue, models: FineTunedModels) -> AP
                 values=tuple(part for pair in wanted.items() for part in pair),
             )
         models.refresh()
-        return listing([loads(row) for row in rows], more)
+        return listing(rows, more)
 
-    @router.get("/{name}")
+    @router.get("/fine_tuning/jobs/{name}")
     def retrieve(name: str) -> dict[str, Any]:
         with storage.transaction() as connection:
             job = loads(jobs.find(connection, name))
-        # Who is told that a job has succeeded may ask its model with the next request.
+        # A client that sees a succeeded job may use its model in the next request.
         models.refresh()
         return job
 
-    @router.post("/{name}/cancel")
+    @router.post("/fine_tuning/jobs/{name}/cancel")
     def cancel(name: str) -> dict[str, Any]:
         with storage.transaction() as connection:
-            active = ("validating_files", "queued", "running")
-            if not jobs.move(connection, name, active, "cancelled"):
+            if not jobs.move(connection, name, jobs.ACTIVE, "cancelled"):
                 status = jobs.find(connection, name)["status"]
-                raise ApiError(
-                    400,
-                    f"The job {name} has already {_ENDED[status]}; there is nothing to cancel.",
-                    code="job_finished",
-                )
+                message = f"The job {name} cannot be cancelled; its status is already {status}."
+                raise ApiError(400, message, code="job_finished")
             jobs.add_event(connection, name, "Fine-tuning job cancelled", level="warn")
             job = loads(jobs.find(connection, name))
         queue.wake()
@@ -95,38 +84,31 @@ def job_routes(storage: Storage, queue: JobQueue, models: FineTunedModels) -> AP
         with storage.transaction() as connection:
             jobs.find(connection, name)
             rows, more = page(connection, table, **paged, where="job = ?", values=(name,))
-        return listing([loads(row) for row in rows], more)
+        return listing(rows, more)
 
-    @router.get("/{name}/events")
+    @router.get("/fine_tuning/jobs/{name}/events")
     def events(name: str, request: Request) -> dict[str, Any]:
         return part(name, "events", paging(request, default=20, most=1000))
 
-    @router.get("/{name}/checkpoints")
+    @router.get("/fine_tuning/jobs/{name}/checkpoints")
     def checkpoints(name: str, request: Request) -> dict[str, Any]:
         models.refresh()
         return part(name, "checkpoints", paging(request, default=10, most=100))
 
-    return router
-
-
-def model_routes(storage: Storage, models: FineTunedModels) -> APIRouter:
-    """The router of ``DELETE /v1/models/…``."""
-    router = APIRouter(prefix="/v1/models")
-
-    @router.delete("/{name:path}")
+    @router.delete("/models/{name:path}")
     def delete(name: str) -> dict[str, Any]:
-        models.check(name)
+        check_served(name, models.served)
         with storage.transaction() as connection:
             row = connection.execute("SELECT * FROM models WHERE id = ?", (name,)).fetchone()
             if row is None:
                 raise ApiError(
                     403,
-                    f"The model {name} is one that the server was started with; only fine-tuned "
-                    "models can be deleted.",
+                    f"The server was started with the model {name}; only fine-tuned models can be "
+                    "deleted.",
                     param="model",
                 )
             connection.execute("DELETE FROM models WHERE id = ?", (name,))
-            # The job's key is free again: creating the job once more must train once more.
+            # The job's key is free again: creating the job again must train again.
             made = "json_extract(object, '$.fine_tuned_model') = ?"
             connection.execute(
                 f"UPDATE jobs SET key = NULL WHERE id = ? AND {made}", (row["job"], name)
@@ -141,9 +123,6 @@ def model_routes(storage: Storage, models: FineTunedModels) -> APIRouter:
     return router
 
 
-_ENDED = {"succeeded": "succeeded", "failed": "failed", "cancelled": "been cancelled"}
-
-
 def _metadata(query: Mapping[str, str]) -> dict[str, str]:
     """The filter ``metadata[k]=v``, which may be given several times."""
     return {
@@ -155,7 +134,8 @@ def _metadata(query: Mapping[str, str]) -> dict[str, str]:
 
 def _check_classes(storage: Storage, body: JobRequest) -> None:
     try:
-        found = {one.completion for one in examples.examples(storage.files / body.training_file)}
+        with (storage.files / body.training_file).open("rb") as file:
+            found = {one.completion for one in examples.examples(file)}
     except (OSError, DatasetError) as error:
         raise ApiError(
             400,
@@ -165,8 +145,8 @@ def _check_classes(storage: Storage, body: JobRequest) -> None:
     if len(found) < 2:
         raise ApiError(
             400,
-            f"The file {body.training_file} has the same completion in every line, from which "
-            "nothing can be learnt; give examples of two classes or more.",
+            f"Every line of the file {body.training_file} has the same completion, so that there "
+            "is nothing to learn; give examples of at least two classes.",
             param="training_file",
             code="one_class_only",
         )
@@ -174,7 +154,7 @@ def _check_classes(storage: Storage, body: JobRequest) -> None:
     if positive is not None and positive.strip() not in {text.strip() for text in found}:
         raise ApiError(
             400,
-            f"The parameter classification_positive_class is {positive[:40]!r}, which is no "
+            f"The parameter classification_positive_class is {positive[:40]!r}, which is not a "
             "completion in the training file; name one of them.",
             param="classification_positive_class",
         )

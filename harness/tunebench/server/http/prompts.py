@@ -1,10 +1,18 @@
-"""From a checked request to token ids and sampling parameters, and whether the model takes them."""
+"""Token ids and sampling parameters of a request, and whether the model takes them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-from tunebench.server.http.requests import ChatRequest, CompletionRequest, Message
+from tunebench.errors import DatasetError
+from tunebench.server.http.requests import (
+    ChatRequest,
+    CompletionRequest,
+    Message,
+    TokenizeRequest,
+)
 from tunebench.server.http.responses import Echo
 from tunebench.server.http_errors import ApiError
+from tunebench.server.inference import models
 from tunebench.server.inference.models import LanguageModel
 from tunebench.server.inference.sampling import SamplingParameters
 
@@ -12,45 +20,38 @@ _CHAT_TOKENS = 512  # of a chat answer without max_tokens: OpenAI's own bound is
 
 
 def completion_parameters(body: CompletionRequest) -> SamplingParameters:
-    """Sampling parameters of a completion, OpenAI's defaults filled in."""
-    return SamplingParameters(
+    """Sampling parameters of a completion, with OpenAI's defaults."""
+    return _parameters(
+        body,
         max_tokens=16 if body.max_tokens is None else body.max_tokens,
-        temperature=1.0 if body.temperature is None else body.temperature,
-        top_p=1.0 if body.top_p is None else body.top_p,
-        seed=body.seed,
-        stop=tuple(body.stop),
-        logit_bias=_bias(body.logit_bias),
         top_logprobs=body.logprobs,
-        n=body.n or 1,
         prompt_logprobs=bool(body.echo) and body.logprobs is not None,
     )
 
 
 def chat_parameters(body: ChatRequest, room: int) -> SamplingParameters:
-    """Sampling parameters of a chat answer.
-
-    Args:
-        body: the request.
-        room: tokens of the context that the messages leave.
-    """
-    return SamplingParameters(
+    """Sampling parameters of a chat answer; ``room`` tokens of the context are free."""
+    return _parameters(
+        body,
         max_tokens=body.max_completion_tokens or body.max_tokens or max(1, min(_CHAT_TOKENS, room)),
+        top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
+    )
+
+
+def _parameters(body: CompletionRequest | ChatRequest, **others: Any) -> SamplingParameters:
+    return SamplingParameters(
         temperature=1.0 if body.temperature is None else body.temperature,
         top_p=1.0 if body.top_p is None else body.top_p,
         seed=body.seed,
         stop=tuple(body.stop),
-        logit_bias=_bias(body.logit_bias),
-        top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
+        logit_bias=tuple((int(token_id), value) for token_id, value in body.logit_bias.items()),
         n=body.n or 1,
+        **others,
     )
 
 
-def _bias(given: Mapping[str, float]) -> tuple[tuple[int, float], ...]:
-    return tuple((int(token_id), value) for token_id, value in given.items())
-
-
 def prompt_ids(model: LanguageModel, prompts: list[str] | list[list[int]]) -> list[list[int]]:
-    """Token ids of every prompt; texts get the tokens that the tokenizer adds."""
+    """Token ids of every prompt; a text gets the tokens that the tokenizer adds."""
     found = [
         text_ids(model, prompt, special=True) if isinstance(prompt, str) else prompt
         for prompt in prompts
@@ -66,32 +67,24 @@ def text_ids(model: LanguageModel, text: str, *, special: bool) -> list[int]:
     return ids
 
 
-def chat_ids(model: LanguageModel, messages: Sequence[Message], prompted: bool) -> list[int]:
+def chat_ids(model: LanguageModel, messages: Sequence[Message], prompted: bool = True) -> list[int]:
     """Token ids of messages; ``prompted`` opens the assistant's turn. 400 without a template."""
-    if not model.tokenizer.chat_template:
-        raise ApiError(
-            400,
-            f"The model {model.name} has no chat template; ask /v1/completions instead.",
-            param="messages",
-        )
+    turns = [message.model_dump() for message in messages]
     try:
-        encoded: dict[str, list[int]] = model.tokenizer.apply_chat_template(
-            [message.model_dump() for message in messages],
-            add_generation_prompt=prompted,
-            return_dict=True,
-        )
-    except Exception as error:  # templates raise errors of their own kinds
-        raise ApiError(
-            400,
-            f"The chat template of {model.name} does not take these messages; "
-            "fix their roles or their order.",
-            param="messages",
-        ) from error
-    return encoded["input_ids"]
+        return models.chat_ids(model.tokenizer, turns, prompted)
+    except DatasetError as error:
+        raise ApiError(400, str(error), param="messages") from error
+
+
+def tokenized(model: LanguageModel, body: TokenizeRequest) -> list[int]:
+    """Token ids of the prompt or the messages of a request."""
+    if body.messages is not None:
+        return chat_ids(model, body.messages, body.add_generation_prompt)
+    return text_ids(model, body.prompt or "", special=body.add_special_tokens)
 
 
 def echo(model: LanguageModel, given: str | list[int], ids: Sequence[int]) -> Echo:
-    """How a prompt is repeated: as given, or as its ids read."""
+    """A prompt as it is repeated: as given, or the text of its ids."""
     if isinstance(given, str):
         hidden = len(ids) - len(text_ids(model, given, special=False))
         return Echo(given, hidden)
@@ -99,13 +92,13 @@ def echo(model: LanguageModel, given: str | list[int], ids: Sequence[int]) -> Ec
 
 
 def check_ids(model: LanguageModel, ids: Sequence[int], param: str) -> None:
-    """400 if the model lacks one of the ids."""
+    """400 if the model does not have one of the ids."""
     unknown = next((i for i in ids if not 0 <= i < model.vocabulary_size), None)
     if unknown is not None:
         raise ApiError(
             400,
-            f"The parameter {param} names the token id {unknown}, which {model.name} does not "
-            f"have; its ids are 0 to {model.vocabulary_size - 1}.",
+            f"The parameter {param} holds the token id {unknown}, but those of {model.name} are 0 "
+            f"to {model.vocabulary_size - 1}.",
             param=param,
         )
 
@@ -115,8 +108,8 @@ def check_length(model: LanguageModel, prompt: int, max_tokens: int) -> None:
     if prompt + max_tokens > model.max_length:
         raise ApiError(
             400,
-            f"The prompt's {prompt} tokens and the {max_tokens} asked for are more than "
-            f"{model.name}'s context of {model.max_length} tokens; shorten one of them.",
+            f"The prompt has {prompt} tokens; with max_tokens {max_tokens} that is more than the "
+            f"{model.max_length} tokens of {model.name}'s context; shorten one of them.",
             param="prompt",
             code="context_length_exceeded",
         )

@@ -1,4 +1,4 @@
-"""Answers in the shapes of OpenAI's completions and chat completions."""
+"""Bodies of answers, as OpenAI's completions and chat completions."""
 
 import time
 import uuid
@@ -17,23 +17,20 @@ class Echo:
 
     Attributes:
         text: the prompt's.
-        hidden: leading tokens that the tokenizer added and that are no part of the text.
+        hidden: leading tokens that the tokenizer added; they are not part of the text.
     """
 
     text: str
     hidden: int
 
 
-def completion_body(
-    model: str,
-    fingerprint: str,
+def completion_choices(
     token_bytes: TokenBytes,
-    prompts: Sequence[Sequence[int]],
     answers: Sequence[Answer],
     echoes: Sequence[Echo] | None,
     with_logprobs: bool,
-) -> dict[str, Any]:
-    """The body of ``/v1/completions``: the choices of a prompt together, prompts in order."""
+) -> list[dict[str, Any]]:
+    """The choices of ``/v1/completions``: prompts in order, the choices of a prompt together."""
     choices: list[dict[str, Any]] = []
     for place, answer in enumerate(answers):
         echo = echoes[place] if echoes else None
@@ -48,21 +45,14 @@ def completion_body(
                     else None,
                 }
             )
-    return _envelope("cmpl", "text_completion", model, fingerprint, prompts, answers) | {
-        "choices": choices
-    }
+    return choices
 
 
-def chat_body(
-    model: str,
-    fingerprint: str,
-    token_bytes: TokenBytes,
-    prompt: Sequence[int],
-    answer: Answer,
-    with_logprobs: bool,
-) -> dict[str, Any]:
-    """The body of ``/v1/chat/completions``."""
-    choices = [
+def chat_choices(
+    token_bytes: TokenBytes, answer: Answer, with_logprobs: bool
+) -> list[dict[str, Any]]:
+    """The choices of ``/v1/chat/completions``."""
+    return [
         {
             "index": index,
             "message": {"role": "assistant", "content": completion.text, "refusal": None},
@@ -76,23 +66,21 @@ def chat_body(
         }
         for index, completion in enumerate(answer.completions)
     ]
-    return _envelope("chatcmpl", "chat.completion", model, fingerprint, [prompt], [answer]) | {
-        "choices": choices
-    }
 
 
-def _envelope(
-    prefix: str,
+def body(
     kind: str,
     model: str,
     fingerprint: str,
     prompts: Sequence[Sequence[int]],
     answers: Sequence[Answer],
+    choices: list[dict[str, Any]],
 ) -> dict[str, Any]:
+    """The body of an answer; ``kind`` is ``text_completion`` or ``chat.completion``."""
     prompt_tokens = sum(map(len, prompts))
     completion_tokens = sum(c.token_count for answer in answers for c in answer.completions)
     return {
-        "id": f"{prefix}-{uuid.uuid4().hex}",
+        "id": f"{'cmpl' if kind == 'text_completion' else 'chatcmpl'}-{uuid.uuid4().hex}",
         "object": kind,
         "created": int(time.time()),
         "model": model,
@@ -102,16 +90,17 @@ def _envelope(
             "completion_tokens": completion_tokens,
             "total_tokens": prompt_tokens + completion_tokens,
         },
+        "choices": choices,
     }
 
 
 def _legacy_logprobs(
     token_bytes: TokenBytes, completion: Completion, answer: Answer, echo: Echo | None
 ) -> dict[str, Any]:
-    """Four lists of one length: the prompt's tokens, if echoed, then the completion's.
+    """Four lists of the same length: the prompt's tokens, if echoed, then the completion's.
 
     As with OpenAI, the first echoed token has null for both log-probabilities, and a token that
-    isn't among the likeliest is added to them.
+    is not among the likeliest is added to them.
     """
     echoed = answer.prompt if echo else ()
     offsets = _prompt_offsets(token_bytes, echoed, echo.hidden) if echo else []
@@ -131,7 +120,7 @@ def _legacy_top(token_bytes: TokenBytes, token: TokenLogprob) -> dict[str, float
         return None
     top: dict[str, float] = {}
     for token_id, logprob in [*token.top, (token.token_id, token.logprob)]:
-        # Of two tokens with one spelling the likelier stays.
+        # Of two tokens with the same text the likelier stays.
         top.setdefault(token_bytes.label(token_id), logprob)
     return top
 

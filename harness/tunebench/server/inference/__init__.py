@@ -1,1 +1,1 @@
-"""Models in memory and what they answer."""
+"""Models in memory and their answers."""

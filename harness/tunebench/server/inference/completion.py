@@ -1,4 +1,4 @@
-"""The computing of prompts: their shared head, their tails in one pass, then token by token."""
+"""Computes prompts: their shared head, their tails in one pass, then token by token."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from tunebench.server.inference.sampling import (
 )
 from tunebench.server.inference.token_bytes import RunningText
 
-_HEAD_ROWS = 64  # positions whose logits are held at once: 64 MB at 262,144 words
+_HEAD_ROWS = 64  # positions whose logits are in memory at once: 64 MB for 262,144 tokens
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Completion:
 
 @dataclass(frozen=True)
 class Answer:
-    """A prompt's completions, and its own tokens' log-probabilities if they were asked for."""
+    """A prompt's completions, and its own tokens' log-probabilities if requested."""
 
     completions: tuple[Completion, ...]
     prompt: tuple[TokenLogprob, ...] = ()
@@ -52,7 +52,7 @@ class Answer:
 
 @dataclass(eq=False)
 class Work:
-    """A prompt that waits: its model, tokens, parameters, and where its answer goes."""
+    """A queued prompt: its model, tokens, parameters, and the future of its answer."""
 
     model: LanguageModel
     ids: tuple[int, ...]
@@ -60,18 +60,14 @@ class Work:
     future: Future[Answer] = field(default_factory=Future)
 
     def __post_init__(self) -> None:
-        """Cut the prompt into a head that others may share and a tail."""
+        """Cut the prompt into a head, which others may share, and a tail."""
         self.cuts = cut(self.ids, self.model.token_bytes.ends_line)
         self.head = self.ids[: self.cuts[-1]] if self.cuts else ()
         self.tail = self.ids[len(self.head) :]
 
 
-@dataclass(frozen=True)
-class _Start:
-    """Where generation starts: the logits after the prompt, and its keys and values."""
-
-    logits: torch.Tensor
-    past: KeyValues
+_Start = tuple[torch.Tensor, KeyValues]
+"""The logits after a prompt, and its keys and values."""
 
 
 @torch.inference_mode()
@@ -80,7 +76,7 @@ def compute(batch: Sequence[Work], go_on: Callable[[], bool]) -> None:
 
     Args:
         batch: prompts that share ``model`` and ``head``.
-        go_on: asked before every token; False abandons what isn't finished.
+        go_on: called before every token; False stops what is not finished.
     """
     wanted = [work for work in batch if work.parameters.max_tokens]
     starts = dict(zip(wanted, _prefill(wanted), strict=True)) if wanted else {}
@@ -92,17 +88,12 @@ def compute(batch: Sequence[Work], go_on: Callable[[], bool]) -> None:
         if start is None:
             completions = [Completion("", "length", (), (), 0)] * work.parameters.n
         else:
-            alive = _alive(work, go_on)
             completions = [
-                _generate(work, start, choice, alive) for choice in range(work.parameters.n)
+                _generate(work, start, choice, go_on) for choice in range(work.parameters.n)
             ]
-        # Whoever asked may leave at any moment; that must not be the others' error.
+        # A client may disconnect at any moment, which cancels the future.
         with contextlib.suppress(InvalidStateError):
             work.future.set_result(Answer(tuple(completions), prompt))
-
-
-def _alive(work: Work, go_on: Callable[[], bool]) -> Callable[[], bool]:
-    return lambda: go_on() and not work.future.cancelled()
 
 
 def _prefill(batch: Sequence[Work]) -> list[_Start]:
@@ -115,7 +106,7 @@ def _prefill(batch: Sequence[Work]) -> list[_Start]:
     hidden, key_values = model.forward(ids, past)
     logits = model.logits(hidden[torch.arange(len(batch)), lengths - 1])
     return [
-        _Start(
+        (
             logits[row],
             [
                 (keys[row : row + 1, :, : len(work.ids)], values[row : row + 1, :, : len(work.ids)])
@@ -145,16 +136,15 @@ def _head(work: Work) -> KeyValues | None:
     return past
 
 
-def _generate(work: Work, start: _Start, choice: int, alive: Callable[[], bool]) -> Completion:
-    """Continue one prompt, alone: rows that are decoded together would change each other's bits."""
+def _generate(work: Work, start: _Start, choice: int, go_on: Callable[[], bool]) -> Completion:
+    """Continue one prompt alone: rows that are decoded together change each other's bits."""
     model, parameters = work.model, work.parameters
     running = RunningText(model.token_bytes, parameters.stop)
     source = generator(parameters, choice)
     tokens: list[TokenLogprob] = []
     offsets: list[int] = []
     count = 0
-    logits, past = start.logits, start.past
-    ended = False
+    logits, past = start
     while True:
         logits = biased(logits, parameters.logit_bias)
         token_id = choose(logits, parameters, source)
@@ -165,7 +155,9 @@ def _generate(work: Work, start: _Start, choice: int, alive: Callable[[], bool])
         ended = token_id in model.end_ids
         if not ended:
             running.add(token_id)
-        if ended or running.stopped or count == parameters.max_tokens or not alive():
+        if ended or running.stopped or count == parameters.max_tokens:
+            break
+        if work.future.cancelled() or not go_on():
             break
         hidden, past = model.forward(torch.tensor([[token_id]]), past)
         logits = model.logits(hidden[:, -1])[0]

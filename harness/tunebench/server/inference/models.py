@@ -1,8 +1,9 @@
-"""The models that are served: a name, its weights, and what is loaded of it on first use.
+"""The models that are served, by name; loaded when first used.
 
-A fine-tuned model is one more name here: a base's ``LanguageModel`` with a LoRA adapter.
+A fine-tuned model is a base's ``LanguageModel`` with a LoRA adapter, under a name of its own.
 """
 
+import contextlib
 import threading
 import warnings
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 
 import torch
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import ConfigurationError, DatasetError
 from tunebench.server.inference import weights
 from tunebench.server.inference.prefix import KeyValues, PrefixCache
 from tunebench.server.inference.token_bytes import TokenBytes
@@ -24,24 +25,70 @@ _CACHED_LAYERS = {"full_attention", "sliding_attention"}
 
 
 def choose_dtype(name: str) -> torch.dtype:
-    """The number format of an option: ``auto`` is bfloat16 where the CPU computes in it."""
+    """The number format of an option: ``auto`` is bfloat16 where the CPU supports it."""
     if name == "auto":
-        name = "bfloat16" if _has_bfloat16() else "float32"
+        flags: set[str] = set()
+        with contextlib.suppress(OSError):
+            flags.update(Path("/proc/cpuinfo").read_text().split())
+        # Without these instructions bfloat16 is emulated and slower than float32.
+        name = "bfloat16" if flags & {"avx512_bf16", "amx_bf16", "bf16"} else "float32"
     return {"bfloat16": torch.bfloat16, "float32": torch.float32}[name]
 
 
-def _has_bfloat16() -> bool:
+def context_length(config: Any) -> int:
+    """The most tokens that a network takes."""
+    return int(getattr(config, "max_position_embeddings", None) or 2048)
+
+
+def chat_ids(tokenizer: Any, messages: list[dict[str, str]], prompted: bool = True) -> list[int]:
+    """Token ids of messages in the model's chat template; ``prompted`` opens the next turn.
+
+    Raises:
+        DatasetError: the model has no template, or its template refuses the messages.
+    """
+    if not tokenizer.chat_template:
+        raise DatasetError(
+            "the model has no chat template",
+            hint="use prompts and completions instead of messages",
+        )
     try:
-        flags = set(Path("/proc/cpuinfo").read_text().split())
-    except OSError:
-        return False
-    # Without these instructions bfloat16 is emulated and slower than float32.
-    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
+        encoded: dict[str, list[int]] = tokenizer.apply_chat_template(
+            messages, add_generation_prompt=prompted, return_dict=True
+        )
+    except Exception as error:  # templates raise errors of many classes
+        raise DatasetError(
+            "the model's chat template refuses these messages", hint="fix their roles or order"
+        ) from error
+    return encoded["input_ids"]
+
+
+class Head:
+    """The last layer of a network, from hidden states to logits, in float32.
+
+    In bfloat16 logits near 20 are 0.125 apart and two labels often tie; float32 takes 1.5 times as
+    long, which is a few per cent of a prompt's time. The head is applied here and not inside the
+    network: given a 3-d slice, PyTorch copies the head's weights for every row of the batch, which
+    takes longer than all layers.
+    """
+
+    def __init__(self, network: Any) -> None:
+        head = network.get_output_embeddings()
+        self._weight = head.weight.detach().to(torch.float32)
+        self._bias = None if head.bias is None else head.bias.detach().to(torch.float32)
+        self._softcap = getattr(network.config, "final_logit_softcapping", None)
+
+    def __call__(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits, shape (rows, vocabulary), of hidden states, shape (rows, width)."""
+        rows = hidden.contiguous().to(torch.float32)
+        logits = torch.nn.functional.linear(rows, self._weight, self._bias)
+        if self._softcap:
+            logits = torch.tanh(logits / self._softcap) * self._softcap
+        return logits
 
 
 @dataclass
 class LanguageModel:
-    """A loaded model, its tokenizer, and the prefixes it has computed."""
+    """A loaded model, its tokenizer, and its cache of computed prefixes."""
 
     name: str
     sha256: str
@@ -50,24 +97,20 @@ class LanguageModel:
     prefixes: PrefixCache = field(default_factory=PrefixCache)
 
     def __post_init__(self) -> None:
-        """Derive what every request needs and check that logits are the head's alone."""
+        """Derive what every request needs, and check that the head alone makes the logits."""
         config = self.network.config
         self.token_bytes = TokenBytes(self.tokenizer, self.name)
-        self.max_length = int(getattr(config, "max_position_embeddings", None) or 2048)
+        self.max_length = context_length(config)
         self.vocabulary_size = int(config.vocab_size)
         self.dtype_name = str(self.network.dtype).removeprefix("torch.")
         self.end_ids = _end_ids(self.network, self.tokenizer)
-        self._softcap = getattr(config, "final_logit_softcapping", None)
-        head = self.network.get_output_embeddings()
-        # In bfloat16 logits near 20 are 0.125 apart and two labels often tie; the head is
-        # therefore kept and applied in float32 (1.5 times its time, a few per cent of a prompt's).
-        self._head = head.weight.detach().to(torch.float32)
-        self._head_bias = None if head.bias is None else head.bias.detach().to(torch.float32)
+        self._head = Head(self.network)
         kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
         if kinds - _CACHED_LAYERS or not self._head_is_all():
-            raise TunebenchError(
-                f"The model {self.name} ({config.model_type}) has layers or an output that this "
-                "server does not compute; serve a decoder with plain or sliding attention."
+            raise ConfigurationError(
+                f"the model {self.name} ({config.model_type}) has layers or an output that this "
+                "server does not support",
+                hint="serve a decoder with full or sliding-window attention",
             )
 
     @torch.inference_mode()
@@ -78,16 +121,16 @@ class LanguageModel:
 
         Args:
             ids: shape (rows, tokens).
-            past: what came before, one row, shared by all rows; None at the beginning.
+            past: one row of earlier keys and values, shared by all rows; None at the beginning.
 
         Returns:
-            Last hidden states, shape (rows, tokens, width), and keys and values of the past and
-            the tokens together, rows as in ``ids``.
+            Last hidden states, shape (rows, tokens, width), and the keys and values of past and
+            new tokens, for each row.
         """
         from transformers import DynamicCache
 
-        # Made without the config, all layers keep all positions, sliding ones too: their window
-        # is then the mask's alone, and a prefix can be cut out of the cache at any place.
+        # Without the config all layers keep all positions, sliding ones too: only the mask applies
+        # their window, and a prefix can be cut out of the cache at any place.
         cache = DynamicCache()
         for layer, (keys, values) in enumerate(past or []):
             rows = (ids.shape[0], -1, -1, -1)
@@ -97,19 +140,11 @@ class LanguageModel:
 
     @torch.inference_mode()
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Logits in float32, shape (rows, vocabulary), of hidden states of shape (rows, width).
-
-        The head is applied here and not inside the network: given a 3-d slice, PyTorch copies
-        the head's weights for every row of the batch, which takes longer than all layers.
-        """
-        rows = hidden.contiguous().to(torch.float32)
-        logits = torch.nn.functional.linear(rows, self._head, self._head_bias)
-        if self._softcap:
-            logits = torch.tanh(logits / self._softcap) * self._softcap
-        return logits
+        """Logits in float32, shape (rows, vocabulary), of hidden states of shape (rows, width)."""
+        return self._head(hidden)
 
     def _head_is_all(self) -> bool:
-        # Some networks scale their logits after the head: better refused than silently wrong.
+        # Some networks scale their logits after the head, which would be silently wrong here.
         ids = torch.arange(min(8, self.vocabulary_size)).unsqueeze(0)
         with torch.inference_mode():
             expected = self.network(input_ids=ids, use_cache=False).logits[0].to(torch.float32)
@@ -119,7 +154,7 @@ class LanguageModel:
 
 @dataclass
 class ModelRegistry:
-    """Names that are served, in the order given, loaded when first asked for.
+    """The models that are served, in the order given, loaded when first used.
 
     Attributes:
         sources: name to built-in name, folder, ``.gguf`` file or Hugging Face id.
@@ -135,11 +170,11 @@ class ModelRegistry:
     )
 
     def get(self, name: str) -> LanguageModel:
-        """The model of a name, loaded if it isn't yet (seconds; the first time up to a minute).
+        """A model, loaded if it is not yet (seconds; the first time up to a minute).
 
         Raises:
             KeyError: no such name.
-            TunebenchError: its weights are missing, wrong or not to be served.
+            ConfigurationError: its weights are missing, damaged or not supported.
         """
         made = self._makers.get(name)
         base = self.get(made[0]) if made else None
@@ -154,12 +189,12 @@ class ModelRegistry:
     def register(
         self, name: str, base: str, make: Callable[[LanguageModel], LanguageModel]
     ) -> None:
-        """Serve one more name, whose model is made of a base's when first asked for."""
+        """Serve one more name, whose model is made from a base's when first used."""
         self._makers[name] = (base, make)
         self.sources = {**self.sources, name: base}
 
     def unregister(self, name: str) -> None:
-        """Serve a name no longer, and forget its model."""
+        """Stop serving a name, and drop its model."""
         self.sources = {kept: source for kept, source in self.sources.items() if kept != name}
         with self._lock:
             self._makers.pop(name, None)
@@ -187,9 +222,9 @@ def _load(name: str, source: str, dtype: torch.dtype) -> LanguageModel:
         network = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        raise TunebenchError(
-            f"The model {name} cannot be loaded from {folder} ({error}); "
-            "check that the folder is whole, or remove it from the cache."
+        raise ConfigurationError(
+            f"the model {name} cannot be loaded from {folder} ({error})",
+            hint="check that the folder is complete, or remove it from the cache",
         ) from error
     return LanguageModel(name, found.sha256, network.eval(), tokenizer)
 
@@ -202,7 +237,10 @@ def _convert(gguf: Path, folder: Path, dtype: torch.dtype) -> None:
     network = transformers.AutoModelForCausalLM.from_pretrained(
         **where, quantization_config=plain, dtype=dtype
     )
-    weights.keep_converted(folder, network, transformers.AutoTokenizer.from_pretrained(**where))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(**where)
+    with weights.whole_folder(folder) as unfinished:
+        network.save_pretrained(unfinished)
+        tokenizer.save_pretrained(unfinished)
 
 
 def _end_ids(network: Any, tokenizer: Any) -> frozenset[int]:

@@ -1,8 +1,7 @@
 """Prompts in pieces, and the keys and values of the pieces that prompts share.
 
-A prompt is cut by its own tokens alone, never by what else waits or is cached. So a piece is
-always computed in the same shape, whether for the first time or again, and a cached one is
-bit-identical to a fresh one.
+Only its own tokens decide where a prompt is cut, never other prompts or the cache. So a piece is
+always computed in the same shape, and a cached one is bit-identical to a new one.
 """
 
 from collections import OrderedDict
@@ -18,15 +17,15 @@ SHORTEST_PIECE = 64
 """Tokens. Shorter pieces are hardly worth a forward pass of their own."""
 
 LONGEST_PIECE = 1024
-"""Tokens. It bounds the memory of one forward pass, whatever the length of the prompt."""
+"""Tokens. Limits the memory of one forward pass, whatever the length of the prompt."""
 
 
 def cut(ids: Sequence[int], ends_line: Callable[[int], bool]) -> list[int]:
-    """Where a prompt is cut: after a line end, or where a piece would grow too long.
+    """Where a prompt is cut: after a line end, or where a piece would become too long.
 
-    Prompts that share a head (instruction, worked examples) share it up to a line end nearly
-    always, since that is where the template puts the text that differs. Cutting there was 1.6
-    times as fast as fixed blocks of 128 tokens, which cut the differing part as well.
+    Prompts that share a head (instruction, worked examples) nearly always share it up to a line
+    end, where the template puts the text that differs. Cutting there was 1.6 times as fast as
+    fixed blocks of 128 tokens, which cut the differing part as well.
 
     Args:
         ids: the prompt's tokens, at least one.
@@ -51,15 +50,12 @@ def pieces(ids: Sequence[int], cuts: Sequence[int]) -> list[tuple[int, int]]:
 
 
 class PrefixCache:
-    """The most recently used prefixes' keys and values, bounded by their bytes."""
+    """Keys and values of the most recently used prefixes, up to a number of bytes."""
 
     def __init__(self, limit: int = 512 << 20) -> None:
         self._limit = limit
         self._bytes = 0
         self._entries: OrderedDict[tuple[int, ...], KeyValues] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._entries)
 
     def get(self, prefix: tuple[int, ...]) -> KeyValues | None:
         """Keys and values after the prefix, or None if they are not kept."""
@@ -69,18 +65,13 @@ class PrefixCache:
         return found
 
     def put(self, prefix: tuple[int, ...], key_values: KeyValues) -> None:
-        """Keep a prefix and forget the longest unused ones beyond the limit."""
+        """Keep a prefix and drop the least recently used ones beyond the limit."""
         if prefix in self._entries:
             return
         self._entries[prefix] = key_values
         self._bytes += _size(key_values)
         while self._bytes > self._limit and len(self._entries) > 1:
             self._bytes -= _size(self._entries.popitem(last=False)[1])
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._entries.clear()
-        self._bytes = 0
 
 
 def _size(key_values: KeyValues) -> int:

@@ -1,4 +1,4 @@
-"""The one worker thread through which all computing goes, and what it computes together."""
+"""The worker thread that computes all prompts, and which of them it computes together."""
 
 import contextlib
 import queue
@@ -9,20 +9,21 @@ from typing import Any
 
 from tunebench.server.inference.completion import Answer, Work, compute
 
-_ROWS_TIMES_LENGTH = 16  # × batch_tokens: bounds the keys and values of a batch with a long head
+# × batch_tokens: limits the keys and values of a batch with a long head.
+_WHOLE_LENGTH_FACTOR = 16
 
 
 class Worker:
     """A thread that takes waiting prompts in batches.
 
-    Prompts of different requests wait in one line. The oldest is always in the next batch, so
-    that none waits for ever; of those with the same model and head the ones nearest in length
-    join it, as far as ``batch_tokens`` goes.
+    Prompts of different requests wait in one queue. The oldest is always in the next batch, so
+    that none waits forever; of those with the same model and head the ones nearest in length join
+    it, up to ``batch_tokens``.
 
-    Whatever is batched, a prompt's further tokens are decoded alone.
+    Batched or not, the tokens after a prompt are decoded for each prompt alone.
 
     Attributes:
-        batch_tokens: padded tokens in one batch, heads not counted.
+        batch_tokens: padded tokens in one batch, without heads.
         deterministic: every batch holds one prompt. See ``--deterministic``.
     """
 
@@ -37,7 +38,7 @@ class Worker:
         self._thread.start()
 
     def submit(self, works: Sequence[Work]) -> list[Future[Answer]]:
-        """Put prompts in line; their futures can be cancelled."""
+        """Queue prompts; their futures can be cancelled."""
         for work in works:
             self._inbox.put(work)
         return [work.future for work in works]
@@ -49,13 +50,10 @@ class Worker:
         return future
 
     def close(self, timeout: float) -> bool:
-        """Abandon what waits and end the thread.
-
-        Args:
-            timeout: seconds to wait for it.
+        """Drop what waits and end the thread.
 
         Returns:
-            Whether it has ended; a forward pass or a model being loaded can't be interrupted.
+            Whether it has ended; a forward pass or the loading of a model cannot be interrupted.
         """
         self._closing.set()
         self._inbox.put(None)
@@ -69,13 +67,13 @@ class Worker:
                 try:
                     compute(batch, lambda: not self._closing.is_set())
                 except Exception as error:
-                    # One prompt's error must end neither the thread nor another's answer.
+                    # An error must end neither the thread nor the answers that are set already.
                     for work in batch:
                         with contextlib.suppress(InvalidStateError):
                             work.future.set_exception(error)
 
     def _collect(self) -> None:
-        """Move all that has come in into the line; wait if there is nothing to do."""
+        """Queue everything in the inbox; wait if there is nothing to do."""
         while not (self._inbox.empty() and self._waiting):
             item = self._inbox.get()
             if isinstance(item, Work):
@@ -96,11 +94,11 @@ class Worker:
 
 
 def choose_batch(waiting: Sequence[Work], batch_tokens: int) -> list[Work]:
-    """The oldest prompt and those that fit to it, nearest in length first.
+    """The oldest prompt and those that can be batched with it, nearest in length first.
 
     Args:
         waiting: at least one, oldest first.
-        batch_tokens: bound of rows × the longest tail; one prompt is taken even beyond it.
+        batch_tokens: limit of rows × the longest tail; one prompt is taken even beyond it.
     """
     oldest = waiting[0]
     fitting = [w for w in waiting[1:] if w.model is oldest.model and w.head == oldest.head]
@@ -110,7 +108,7 @@ def choose_batch(waiting: Sequence[Work], batch_tokens: int) -> list[Work]:
         longest = max(longest, len(work.tail))
         rows = len(batch) + 1
         whole = rows * (longest + len(oldest.head))
-        if rows * longest > batch_tokens or whole > batch_tokens * _ROWS_TIMES_LENGTH:
+        if rows * longest > batch_tokens or whole > batch_tokens * _WHOLE_LENGTH_FACTOR:
             break
         batch.append(work)
     return batch

@@ -1,7 +1,7 @@
-"""From logits to a token and its log-probabilities.
+"""Sampling of a token from logits, and its log-probabilities.
 
 Log-probabilities are natural logarithms in float32, after ``logit_bias`` and before temperature
-and ``top_p``: what is reported is what the model says under the bias, not how it was drawn.
+and ``top_p``: they describe the model with the bias, not how the token was drawn.
 """
 
 import hashlib
@@ -12,16 +12,16 @@ import torch
 
 @dataclass(frozen=True)
 class SamplingParameters:
-    """How a completion is drawn, as the request has it.
+    """How a completion is sampled.
 
     Attributes:
-        max_tokens: at most so many tokens; 0 only computes the prompt.
+        max_tokens: the most tokens; 0 only computes the prompt.
         temperature: 0 takes the likeliest token.
-        top_p: the smallest set of likeliest tokens with this probability is drawn from.
-        seed: the same seed and prompt give the same answer; None draws again each time.
+        top_p: tokens are drawn from the smallest set of likeliest ones with this probability.
+        seed: the same seed and prompt give the same answer; None is random.
         stop: texts before which a completion ends.
         logit_bias: token id and what is added to its logit.
-        top_logprobs: how many alternatives a token is reported with; None reports none at all.
+        top_logprobs: how many alternatives are reported for a token; None reports no tokens.
         n: completions of the prompt.
         prompt_logprobs: whether the prompt's own tokens are reported too.
     """
@@ -39,9 +39,9 @@ class SamplingParameters:
 
 @dataclass(frozen=True)
 class TokenLogprob:
-    """A token, its log-probability, and the likeliest ones in its place.
+    """A token, its log-probability, and the likeliest tokens in its place.
 
-    ``logprob`` is None for a prompt's first token, before which there is nothing.
+    ``logprob`` is None for a prompt's first token.
     """
 
     token_id: int
@@ -67,9 +67,9 @@ def report(logits: torch.Tensor, token_id: int, count: int) -> TokenLogprob:
 
 
 def generator(parameters: SamplingParameters, choice: int) -> torch.Generator | None:
-    """The source of chance of one completion, None if there is none.
+    """The random generator of one completion; None at temperature 0.
 
-    It follows from the seed and the completion's number among ``n`` alone, so that a prompt's
+    Only the seed and the completion's number among ``n`` decide its state, so that a prompt's
     answer does not depend on its place in the request.
     """
     if parameters.temperature == 0:
@@ -89,7 +89,7 @@ def choose(
     """The next token, from (biased) logits of shape (vocabulary,)."""
     if source is None:
         return int(logits.argmax())
-    # Shifted first, so that a tiny temperature leaves 0 for the likeliest and not infinity.
+    # The maximum becomes 0, so that a tiny temperature makes no infinity.
     probabilities = torch.softmax((logits.double() - logits.max()) / parameters.temperature, dim=-1)
     if parameters.top_p < 1:
         ordered, places = probabilities.sort(descending=True, stable=True)

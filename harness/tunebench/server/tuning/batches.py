@@ -1,4 +1,4 @@
-"""Examples as token ids, and examples of like length together."""
+"""Examples as token ids, in batches of similar length."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
-from tunebench.errors import TunebenchError
+from tunebench.server.inference.models import chat_ids
 from tunebench.server.tuning.examples import Example, Turns
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A prompt's ids and the ids that should follow."""
+    """Token ids of a prompt and of its completion."""
 
     prompt: tuple[int, ...]
     completion: tuple[int, ...]
@@ -26,12 +26,12 @@ class Batch:
     """Rows of a training step, padded on the right.
 
     Attributes:
-        ids: shape (rows, tokens). The last token of a row is only a target, so it isn't here.
+        ids: shape (rows, tokens), without the last token of a row, which is only a target.
         rows: row of each target, in order.
         places: place of the token before each target.
         targets: the completions' tokens.
         members: the rows' numbers among all.
-        size: tokens of prompts and completions, padding apart.
+        size: tokens of prompts and completions, without padding.
     """
 
     ids: torch.Tensor
@@ -43,26 +43,26 @@ class Batch:
 
 
 class Encoder:
-    """Texts to ids in the way they are asked for.
+    """Encodes texts exactly as the server encodes them in requests.
 
-    A prompt as by the completions endpoint, messages as by the one for chat: by the model's
+    A prompt as for ``/v1/completions``; messages as for ``/v1/chat/completions``: with the model's
     template, which ends with the opening of the assistant's turn.
     """
 
     def __init__(self, tokenizer: Any, max_tokens: int) -> None:
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
-        # What the tokenizer puts before every prompt. A model that was trained with it is lost
-        # without it, so it stays when a prompt is shortened.
+        # What the tokenizer puts before every prompt. A model that was trained with it fails
+        # without it, so a shortened prompt keeps it.
         bare = len(tokenizer("a", add_special_tokens=False)["input_ids"])
         whole = tokenizer("a")["input_ids"]
         self._first = tuple(whole[: len(whole) - bare])
 
     def encode(self, example: Example) -> Encoded:
-        """A prompt's last tokens, the completion's, and the end of the text.
+        """The last tokens of a prompt, those of the completion, and the end token.
 
         Raises:
-            TunebenchError: the model takes no messages, or not these.
+            DatasetError: the model takes no messages, or not these.
         """
         if isinstance(example.prompt, str):
             ids: list[int] = self._tokenizer(example.prompt)["input_ids"]
@@ -76,49 +76,34 @@ class Encoder:
         return Encoded(tuple(ids), self.completion(example.completion) + ending)
 
     def _shortened(self, turns: Turns) -> list[int]:
-        """The ids of messages; too many are taken from the start of the last message's text.
+        """The ids of messages; if too many, the last message's text loses its beginning.
 
-        The template and the system's message stay, without which the model is lost.
+        The template and the system's message stay complete.
         """
         ids = self._templated(turns)
         role, text = turns[-1]
         while (excess := len(ids) - self._max_tokens) > 0 and text:
             inner = self._tokenizer(text, add_special_tokens=False)
             ends = self._tokenizer.decode(inner["input_ids"][excess:])
-            # A character may be cut within: at least one goes, so that this comes to an end.
+            # Cut at a token, a text may grow: at least one character goes, so that this ends.
             text = ends if len(ends) < len(text) else text[1:]
             ids = self._templated((*turns[:-1], (role, text)))
         return ids
 
     def _templated(self, turns: Turns) -> list[int]:
-        if not self._tokenizer.chat_template:
-            raise TunebenchError(
-                "The model has no chat template and cannot be trained on messages; give a prompt "
-                "and a completion a line."
-            )
         messages = [{"role": role, "content": text} for role, text in turns]
-        try:
-            encoded = self._tokenizer.apply_chat_template(
-                messages, add_generation_prompt=True, return_dict=True
-            )
-        except Exception as error:  # templates raise errors of their own kinds
-            raise TunebenchError(
-                "The model's chat template does not take these messages; fix their roles or "
-                "their order."
-            ) from error
-        ids: list[int] = encoded["input_ids"]
-        return ids
+        return chat_ids(self._tokenizer, messages)
 
     def completion(self, text: str) -> tuple[int, ...]:
-        """The ids of a completion, without the end of the text."""
+        """The ids of a completion, without the end token."""
         return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def make(rows: Sequence[Encoded], size: int, seed: int) -> list[Batch]:
-    """Batches of rows of like length.
+    """Batches of rows of similar length.
 
-    Which rows go together follows from the seed and stays so in all epochs; only the order of the
-    batches changes. So a batch's frozen outputs can be kept, bit for bit.
+    The seed decides which rows go together, the same in all epochs; only the order of the batches
+    changes. So the outputs of a batch's frozen layers can be kept, bit for bit.
     """
     source = torch.Generator().manual_seed(seed)
     chance = torch.randperm(len(rows), generator=source).tolist()

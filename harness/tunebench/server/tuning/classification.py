@@ -1,4 +1,4 @@
-"""Measures of a classifier from its scores, in numpy; scikit-learn's definitions."""
+"""Metrics of a classifier from its scores, in numpy, defined as in scikit-learn."""
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,11 @@ def measures(
     Args:
         scores: log-probabilities, shape (rows, classes).
         truth: the classes, shape (rows,).
-        positive: a class, or None for accuracy alone.
+        positive: a class, or None for the accuracy only.
 
     Returns:
-        Names as in OpenAI's result files, ``classification/accuracy`` and so on. None is what
-        cannot be said: an area where the rows are all of one kind.
+        By name as in OpenAI's result files, such as ``classification/accuracy``. An area is None
+        if the rows are all positive or all negative.
     """
     predicted = scores.argmax(axis=1)
     found: dict[str, float | None] = {"classification/accuracy": float((predicted == truth).mean())}
@@ -41,7 +41,7 @@ def measures(
 
 
 def auroc(scores: Floats, positive: Flags) -> float | None:
-    """How probably a positive row scores above a negative one; equal scores count half."""
+    """The probability that a positive row scores above a negative one; ties count half."""
     n_positive = int(positive.sum())
     n_negative = len(positive) - n_positive
     if not n_positive or not n_negative:

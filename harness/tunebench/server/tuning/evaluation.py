@@ -1,7 +1,6 @@
-"""What a network in training is worth: losses, accuracies, and how it classifies."""
+"""Metrics of a network in training: losses, accuracies, and those of a classifier."""
 
 from collections.abc import Callable, Sequence
-from itertools import starmap
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ Logits = Callable[[Batch], torch.Tensor]
 
 
 class Scores:
-    """Sums over batches."""
+    """Loss and accuracies over batches."""
 
     def __init__(self) -> None:
         self._loss = 0.0
@@ -23,13 +22,7 @@ class Scores:
         self._sequences = self._right_sequences = 0
 
     def add(self, batch: Batch, logits: torch.Tensor, loss: float) -> None:
-        """Count a batch.
-
-        Args:
-            batch: its targets.
-            logits: at those, shape (targets, vocabulary).
-            loss: summed over the targets.
-        """
+        """Add a batch: its logits, shape (targets, vocabulary), and the sum of its losses."""
         right = logits.argmax(dim=-1) == batch.targets
         count = len(batch.members)
         wrong = torch.zeros(count, dtype=torch.long).index_add_(0, batch.rows, (~right).long())
@@ -39,7 +32,7 @@ class Scores:
         self._sequences += count
         self._right_sequences += int((wrong == 0).sum())
 
-    def told(self, kind: str) -> dict[str, float | None]:
+    def means(self, kind: str) -> dict[str, float | None]:
         """The means; ``kind`` is ``training`` or ``validation``."""
         return {
             f"{kind}_loss": self._loss / self._tokens,
@@ -53,7 +46,7 @@ class Evaluation:
 
     Attributes:
         batches: all that the network is run on.
-        labels: the distinct completions; empty if the task is no classification.
+        labels: the distinct completions; empty if the task is not a classification.
     """
 
     def __init__(
@@ -72,7 +65,7 @@ class Evaluation:
         self._count = len(rows)
         self._own = make(rows, plan.batch_size, plan.seed)
         self._label_ids = [encoder.completion(label) for label in self.labels]
-        # Labels of one token are all read off the same place; longer ones must be tried.
+        # Labels of one token are all read from one place; for longer ones the network is run.
         self._short = all(len(ids) == 1 for ids in self._label_ids)
         tried: list[Encoded] = []
         if not self._short:
@@ -82,7 +75,7 @@ class Evaluation:
 
     @torch.no_grad()
     def measure(self, logits_of: Logits) -> dict[str, float | None]:
-        """All measures, in the columns of OpenAI's result files."""
+        """All metrics, in the columns of OpenAI's result files."""
         sums = Scores()
         scores = np.zeros((self._count, max(1, len(self.labels))))
         for batch in self._own:
@@ -93,7 +86,7 @@ class Evaluation:
                 self._read(batch, logits, scores)
         for batch in self._tried:
             self._try(batch, logits_of(batch), scores)
-        found = sums.told("validation")
+        found = sums.means("validation")
         return found | (measures(scores, self._truth, self._positive) if self.labels else {})
 
     def _read(self, batch: Batch, logits: torch.Tensor, scores: np.ndarray) -> None:
@@ -106,12 +99,8 @@ class Evaluation:
         found = logits.log_softmax(dim=-1).gather(1, batch.targets[:, None])[:, 0].double()
         sums = torch.zeros(len(batch.members), dtype=torch.double)
         sums.index_add_(0, batch.rows, found)
-        for place, total in zip(
-            starmap(divmod, ((member, len(self.labels)) for member in batch.members)),
-            sums.tolist(),
-            strict=True,
-        ):
-            scores[place] = total
+        # Labels come in the same order for each row, as in `scores`.
+        scores.flat[list(batch.members)] = sums.numpy()
 
 
 def _labels(training: Sequence[Example], validation: Sequence[Example]) -> dict[str, int]:

@@ -1,29 +1,29 @@
 """Training files: JSONL, checked line by line.
 
-A line holds a prompt and a completion, or messages of which the last one, the assistant's, is what
-the model is to answer to those before. A file holds lines of one kind.
+A line holds a prompt and a completion, or messages, of which the last is the assistant's answer to
+the others. All lines of a file have the same form.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tunebench.errors import DatasetError
 
-COLUMNS = ("prompt", "completion")
+_COLUMNS = ("prompt", "completion")
 _ROLES = ("system", "developer", "user", "assistant")
 Turns = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Example:
-    """A prompt and what should follow it, both as they are in the file.
+    """A prompt and its completion, both exactly as in the file.
 
     Attributes:
         prompt: a text; in a file of messages, role and content of all but the last.
-        completion: what should follow; the content of the last message.
+        completion: what the model learns to answer; the content of the last message.
     """
 
     prompt: str | Turns
@@ -34,104 +34,110 @@ def read(path: Path) -> list[Example]:
     """The examples of a file.
 
     Raises:
-        DatasetError: it holds none, or a line is wrong.
+        DatasetError: as in ``examples``.
     """
-    found = list(examples(path))
-    if not found:
-        raise DatasetError(
-            "The file is empty; give one JSON object a line, with a prompt and a completion or "
-            "with messages."
-        )
-    return found
-
-
-def examples(path: Path) -> Iterator[Example]:
-    """The examples of a file, one at a time; lines of white space alone are passed over."""
-    first: Example | None = None
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                found = _example(number, line)
-                first = first or found
-                if isinstance(found.prompt, str) is not isinstance(first.prompt, str):
-                    raise DatasetError(
-                        f"Line {number} is not of the kind of the first one; give all lines "
-                        "messages, or all of them a prompt and a completion."
-                    )
-                yield found
+        return list(examples(file))
 
 
-def _example(number: int, line: bytes) -> Example:
-    # Neither the line nor json's words about it are repeated: they are the user's texts.
+def examples(lines: Iterable[bytes]) -> Iterator[Example]:
+    """The examples of a file's lines, one at a time; blank lines are skipped.
+
+    Raises:
+        DatasetError: a line is wrong, or there is none.
+    """
+    first: Example | None = None
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            found = _example(line)
+            first = first or found
+            if isinstance(found.prompt, str) is not isinstance(first.prompt, str):
+                raise DatasetError(
+                    "the form differs from the first line's",
+                    hint="give messages in all lines, or a prompt and a completion in all",
+                )
+        except DatasetError as error:
+            place = f"line {number}, {error.where}" if error.where else f"line {number}"
+            raise DatasetError(error.problem, where=place, hint=error.hint) from error
+        yield found
+    if first is None:
+        raise DatasetError(
+            "the file is empty",
+            hint="give one JSON object per line, with a prompt and a completion or with messages",
+        )
+
+
+def _example(line: bytes) -> Example:
+    # Neither the line nor json's message is quoted: they hold the user's texts.
     try:
         record = json.loads(line.decode())
     except UnicodeDecodeError as error:
-        raise DatasetError(f"Line {number} is not UTF-8; save the file as UTF-8.") from error
+        raise DatasetError("the text is not UTF-8", hint="save the file as UTF-8") from error
     except (ValueError, RecursionError) as error:
         raise DatasetError(
-            f"Line {number} is not valid JSON; give one JSON object a line."
+            "this is not valid JSON", hint="give one JSON object per line"
         ) from error
     if not isinstance(record, dict):
-        raise DatasetError(f"Line {number} is not a JSON object; give one object a line.")
+        raise DatasetError("this is not a JSON object", hint="give one JSON object per line")
     if "messages" in record:
-        _refuse_others(number, record, ("messages",))
-        return _conversation(number, record["messages"])
-    for column in COLUMNS:
+        _refuse_others(record, ("messages",))
+        return _conversation(record["messages"])
+    for column in _COLUMNS:
         if column not in record:
             raise DatasetError(
-                f"Line {number} has no {column}; each line needs a prompt and a completion, or "
-                "messages."
+                f"the {column} is missing", hint="give a prompt and a completion, or messages"
             )
-        _check(number, column, record[column])
-    _refuse_others(number, record, COLUMNS)
+        _check(column, record[column])
+    _refuse_others(record, _COLUMNS)
     return Example(record["prompt"], record["completion"])
 
 
-def _conversation(number: int, messages: Any) -> Example:
+def _conversation(messages: Any) -> Example:
     if not isinstance(messages, list) or len(messages) < 2:
         raise DatasetError(
-            f"Line {number} has messages that are no list of two or more; give the user's and the "
-            "assistant's."
+            "messages must be a list of at least two", hint="give the user's and the assistant's"
         )
     turns: list[tuple[str, str]] = []
-    for place, message in enumerate(messages, start=1):
-        what = f"message {place}"
+    for number, message in enumerate(messages, start=1):
+        where = f"message {number}"
         if not isinstance(message, dict) or message.get("role") not in _ROLES:
-            raise DatasetError(
-                f"Line {number} has a {what} without a known role; use {', '.join(_ROLES)}."
-            )
-        _check(number, f"{what} content", message.get("content"))
-        _refuse_others(number, message, ("role", "content", "weight"), f" in {what}")
+            raise DatasetError(f"the role must be one of {', '.join(_ROLES)}", where=where)
+        _check("content", message.get("content"), where)
+        _refuse_others(message, ("role", "content", "weight"), where)
         turns.append((message["role"], message["content"]))
-        earlier = place < len(messages)
+        earlier = number < len(messages)
         if earlier and message["role"] == "assistant" and message.get("weight") != 0:
             raise DatasetError(
-                f"Line {number} has a {what} of the assistant's before the last; this server "
-                'trains on the last alone: give it "weight": 0, or a line of its own.'
+                "this server trains on the assistant's last message only",
+                where=where,
+                hint='give an earlier one "weight": 0, or a line of its own',
             )
     if turns[-1][0] != "assistant":
-        raise DatasetError(f"Line {number} does not end with a message of the assistant's.")
+        raise DatasetError("the last message must be the assistant's")
     return Example(tuple(turns[:-1]), turns[-1][1])
 
 
 def _refuse_others(
-    number: int, record: dict[str, Any], known: tuple[str, ...], where: str = ""
+    record: dict[str, Any], known: tuple[str, ...], where: str | None = None
 ) -> None:
     if unknown := sorted(set(record) - set(known)):
         raise DatasetError(
-            f"Line {number} has {unknown[0][:40]!r}{where}, which this server does not train on; "
-            f"give {' and '.join(known)} alone."
+            f"{unknown[0][:40]!r} is not supported",
+            where=where,
+            hint=f"give {' and '.join(known)} only",
         )
 
 
-def _check(number: int, column: str, text: Any) -> None:
+def _check(column: str, text: Any, where: str | None = None) -> None:
     if not isinstance(text, str):
-        raise DatasetError(f"Line {number} has a {column} that is not text; quote it.")
+        raise DatasetError(f"the {column} must be a text", where=where, hint="quote it")
     if not text:
-        raise DatasetError(f"Line {number} has an empty {column}; fill it or drop the line.")
+        raise DatasetError(f"the {column} is empty", where=where, hint="fill it or remove the line")
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise DatasetError(
-            f"Line {number} has half of a surrogate pair in its {column}; fix the text."
+            f"the {column} holds half of a surrogate pair", where=where, hint="fix the text"
         ) from error

@@ -1,4 +1,4 @@
-"""A network in two: the frozen lower layers, run once a batch, and the layers that learn."""
+"""A network in two halves: frozen lower layers, run once for a batch, and trained upper layers."""
 
 import copy
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from tunebench.server.tuning.lora import shared_copy
 
 
 class Halves:
-    """The layers of a network, cut before the first that learns.
+    """The layers of a network, cut before the first that is trained.
 
-    The lower half's outputs are kept from a batch's first pass on, where they fit into memory.
-    Both ways give the same bits: a batch always holds the same rows, in the same shape.
+    The lower half's outputs are kept from a batch's first pass on, if they fit into memory.
+    Kept or not, the bits are the same: a batch always holds the same rows, in the same shape.
 
     Attributes:
         kept: whether outputs of the first kind of batches are kept.
@@ -27,10 +27,11 @@ class Halves:
         """Cut a network.
 
         Args:
-            network: stays as it is.
-            first: the first layer that learns.
-            kinds: batches; a kind whose outputs do not all fit is computed again each time.
-            limit: bytes. Half of the memory that is free is a limit as well.
+            network: is not changed.
+            first: the first layer that is trained.
+            kinds: kinds of batches; if the outputs of a kind do not all fit, they are computed
+                again each time.
+            limit: bytes. Half of the free memory is a limit as well.
         """
         self._whole = network.base_model
         self._outputs: dict[int, torch.Tensor | None] = {}
@@ -50,17 +51,13 @@ class Halves:
         self.kept = id(kinds[0][0]) in self._outputs
 
     def train(self, dropout: bool) -> None:
-        """Turn the adapter's dropout on or off; the base's own modules stay as when asked."""
+        """Turn the adapter's dropout on or off; the base's own modules stay in evaluation mode."""
         for half in [self._whole, *([self._upper] if self._outputs else [])]:
             for name, module in half.named_modules():
                 module.train(dropout and ".lora_dropout" in name)
 
     def hidden(self, batch: Batch) -> torch.Tensor:
-        """Last hidden states at the batch's targets, shape (targets, width), contiguous.
-
-        The head takes them as they are: given a 3-d slice, PyTorch copies the head's weights for
-        every row of the batch.
-        """
+        """Last hidden states at the batch's targets, shape (targets, width), contiguous."""
         if id(batch) in self._outputs:
             below = self._outputs[id(batch)]
             if below is None:
@@ -79,14 +76,14 @@ class Halves:
 
     @torch.no_grad()
     def _agree(self, ids: torch.Tensor) -> bool:
-        # A network that does more between its layers than hand them on must stay in one piece.
+        # Some networks do more between their layers than pass the output on: they stay whole.
         whole = self._whole(input_ids=ids, use_cache=False).last_hidden_state
         halves = self._upper(inputs_embeds=self._below(ids), use_cache=False).last_hidden_state
         return torch.equal(whole, halves)
 
 
 def _part(whole: Any, start: int, end: int) -> Any:
-    """Some of a network's layers, around the same weights."""
+    """Some of a network's layers, with shared weights."""
     part = shared_copy(whole)
     part.layers = part.layers[start:end]
     part.config = copy.deepcopy(whole.config)

@@ -1,11 +1,10 @@
-"""The queue: starts a worker process a job, and answers for what becomes of it.
+"""The queue of jobs: starts a worker process for each job, and records how it ends.
 
 Several servers may share a data folder. The one that holds the folder's lock runs the queue; when
-it ends, by whatever means, another takes over. A worker ends with the server that started it, so
+it exits, for any reason, another takes over. A worker exits with the server that started it, so
 a job that is running when the lock is taken has lost its worker and goes back into the queue.
 """
 
-import contextlib
 import fcntl
 import logging
 import os
@@ -16,13 +15,11 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 from tunebench.server.http_errors import ApiError
 from tunebench.server.tuning import jobs
 from tunebench.server.tuning.fine_tuned import FineTunedModels
-from tunebench.server.tuning.storage import UNFINISHED, Storage
 
 _log = logging.getLogger("tunebench.server")
 
@@ -31,13 +28,11 @@ _STALE_SECONDS = 3600
 
 
 class JobQueue:
-    """A thread that keeps ``slots`` workers busy."""
+    """A thread that keeps up to ``slots`` workers running."""
 
-    def __init__(
-        self, storage: Storage, models: FineTunedModels, *, slots: int, kept_bytes: int
-    ) -> None:
-        self._storage = storage
-        self._models = models
+    def __init__(self, models: FineTunedModels, *, slots: int, kept_bytes: int) -> None:
+        self.models = models
+        self.storage = models.storage
         self._slots = slots
         self._kept_bytes = kept_bytes
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
@@ -48,11 +43,11 @@ class JobQueue:
         self._thread.start()
 
     def wake(self) -> None:
-        """Look at the jobs at once."""
+        """Check the jobs now."""
         self._woken.set()
 
     def close(self) -> None:
-        """End the workers. Their jobs go on with the next server on the folder."""
+        """End the workers. Their jobs continue with the next server on the folder."""
         self._closing = True
         self.wake()
         self._thread.join(10)
@@ -63,7 +58,7 @@ class JobQueue:
                 try:
                     self._look()
                 except (ApiError, OSError, sqlite3.Error) as error:
-                    # A full disk passes; the jobs are still in the database.
+                    # A full disk may get room again; the jobs are still in the database.
                     _log.warning("The queue of jobs waits: %s", error)
                 self._woken.wait(_TICK_SECONDS)
                 self._woken.clear()
@@ -74,18 +69,13 @@ class JobQueue:
                 os.close(self._lock)
 
     def _look(self) -> None:
-        if not self._storage.exists or not self._leads():
+        if not self.storage.exists or not self._leads():
             return
-        self._models.refresh()
+        self.models.refresh()
         for name, worker in list(self._workers.items()):
-            with self._storage.transaction() as connection:
-                status = jobs.find(connection, name)["status"]
-            if worker.poll() is None and status != "running":
-                # Cancelled. (One that has succeeded is about to end by itself.)
-                if status == "cancelled":
-                    _end(worker)
-                continue
-            if worker.poll() is not None:
+            with self.storage.transaction() as connection:
+                cancelled = jobs.find(connection, name)["status"] == "cancelled"
+            if cancelled or worker.poll() is not None:
                 _end(worker)
                 del self._workers[name]
                 self._settle(name, worker.returncode)
@@ -95,7 +85,7 @@ class JobQueue:
     def _leads(self) -> bool:
         if self._lock is not None:
             return True
-        lock = os.open(self._storage.folder / "queue.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        lock = os.open(self.storage.folder / "queue.lock", os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -110,38 +100,39 @@ class JobQueue:
         return True
 
     def _recover(self) -> None:
-        with self._storage.transaction() as connection:
+        with self.storage.transaction() as connection:
             for row in connection.execute("SELECT id FROM jobs WHERE status = 'running'"):
                 _queue_again(connection, row["id"], "The server was restarted")
             known = {row["id"] for row in connection.execute("SELECT id FROM files")}
-        for path in self._storage.files.iterdir():
-            # Another server may be receiving right now, or be between file and row.
+        for path in self.storage.files.iterdir():
+            # A fresh content may belong to another server that is about to insert its row.
             stale = time.time() - path.stat().st_mtime > _STALE_SECONDS
-            if stale and (path.name.startswith(UNFINISHED) or path.name not in known):
+            if stale and path.name not in known:
                 path.unlink(missing_ok=True)
 
     def _settle(self, name: str, status: int) -> None:
-        """What becomes of a job whose worker has ended: nothing, if it said so itself."""
-        _sweep(self._storage.job_folder(name))
-        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        """Queue a job again or fail it if its worker exited without a result."""
+        for path in self.storage.job_folder(name).glob(".unfinished-*"):
+            shutil.rmtree(path, ignore_errors=True)
+        how = f"signal {-status}" if status < 0 else f"status {status}"
         if -status == signal.SIGKILL:
-            how += ", as when memory is short"
-        with self._storage.transaction() as connection:
+            how += " (perhaps out of memory)"
+        with self.storage.transaction() as connection:
             row = jobs.find(connection, name)
             if row["status"] != "running":
                 return
-            # As long as every worker gets an epoch further, trying again makes sense.
+            # Trying again makes sense as long as every worker finishes at least one epoch.
             if jobs.epochs_done(connection, name) > row["epochs_at_start"]:
-                _queue_again(connection, name, f"The worker ended by {how}")
+                _queue_again(connection, name, f"The worker exited with {how}")
                 return
         message = (
-            f"The worker ended by {how} before it had finished an epoch; see log in the job's "
+            f"The worker exited with {how} before the end of an epoch; see the log in the job's "
             "folder, and create the job again, perhaps with a smaller batch_size."
         )
-        jobs.fail(self._storage, name, message, "worker_ended")
+        jobs.fail(self.storage, name, message, "worker_ended")
 
     def _start_next(self) -> bool:
-        with self._storage.transaction() as connection:
+        with self.storage.transaction() as connection:
             row = connection.execute(
                 "SELECT id FROM jobs WHERE status = 'queued' ORDER BY seq LIMIT 1"
             ).fetchone()
@@ -156,16 +147,16 @@ class JobQueue:
             self._workers[name] = self._worker(name)
         except OSError as error:
             message = f"The worker could not be started ({error.strerror}); create the job again."
-            jobs.fail(self._storage, name, message, "worker_not_started")
+            jobs.fail(self.storage, name, message, "worker_not_started")
         return True
 
     def _worker(self, name: str) -> subprocess.Popen[bytes]:
-        folder = self._storage.job_folder(name)
+        folder = self.storage.job_folder(name)
         folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "tunebench.server.tuning.worker", "--job", name]
-        command += ["--data-dir", str(self._storage.folder), "--keep-bytes", str(self._kept_bytes)]
+        command += ["--data-dir", str(self.storage.folder), "--keep-bytes", str(self._kept_bytes)]
         with (folder / "log").open("ab") as log:
-            # The worker watches its input: when this process ends, in any way, the pipe does.
+            # The worker watches its input: when this process exits, for any reason, it closes.
             return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
 
 
@@ -173,17 +164,9 @@ def _queue_again(connection: sqlite3.Connection, name: str, why: str) -> None:
     done = jobs.epochs_done(connection, name)
     where = f"from the checkpoint of epoch {done}" if done else "from the beginning"
     jobs.move(connection, name, ("running",), "queued")
-    jobs.add_event(connection, name, f"{why}; the job goes on {where}.", level="warn")
+    jobs.add_event(connection, name, f"{why}; the job continues {where}.", level="warn")
 
 
 def _end(worker: subprocess.Popen[Any]) -> None:
     worker.kill()
-    worker.wait()
-    if worker.stdin is not None:
-        with contextlib.suppress(OSError):
-            worker.stdin.close()
-
-
-def _sweep(folder: Path) -> None:
-    for path in folder.glob(".unfinished-*"):
-        shutil.rmtree(path, ignore_errors=True)
+    worker.communicate()  # closes its input as well

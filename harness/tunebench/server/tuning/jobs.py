@@ -1,7 +1,7 @@
-"""Fine-tuning jobs in the database: made, moved from status to status, never lost.
+"""Fine-tuning jobs in the database.
 
-Every change of status asks in the same transaction for the status that it starts from, so that of
-a cancellation and an end that come together one wins and the other is told.
+A change of status checks the present one in the same transaction: when a job is cancelled and ends
+at the same moment, one of the two wins and the other is refused.
 """
 
 import json
@@ -10,21 +10,20 @@ from dataclasses import asdict
 from typing import Any
 
 from tunebench.server.http_errors import ApiError
-from tunebench.server.tuning.job_requests import JobRequest, Plan, shown
-from tunebench.server.tuning.storage import Storage, loads, new_id, now
+from tunebench.server.tuning.job_requests import Hyperparameters, JobRequest, Plan
+from tunebench.server.tuning.storage import Storage, insert_row, loads, new_id, now
 
-ACTIVE = "('validating_files', 'queued', 'running')"
+ACTIVE = ("validating_files", "queued", "running")
 KEY = "tunebench_job"
-"""The metadata key by which a job that is created again is found and not doubled."""
+"""The metadata key by which a job that is created again is recognised."""
 
 
 def new_job(request: JobRequest, plan: Plan) -> dict[str, Any]:
-    """The object of a job that waits."""
-    hyperparameters = {
-        "n_epochs": plan.n_epochs,
-        "batch_size": plan.batch_size,
-        "learning_rate_multiplier": plan.learning_rate_multiplier,
-    }
+    """The object of a queued job."""
+    chosen = asdict(plan)
+    del chosen["seed"]
+    chosen["classification_positive_class"] = chosen.pop("positive_class")
+    openai_names = {name: chosen[name] for name in Hyperparameters.model_fields}
     return {
         "id": new_id("ftjob"),
         "object": "fine_tuning.job",
@@ -44,63 +43,71 @@ def new_job(request: JobRequest, plan: Plan) -> dict[str, Any]:
         "metadata": request.metadata or {},
         "error": None,
         "user_provided_suffix": request.suffix,
-        "hyperparameters": shown(plan),
-        "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
+        "hyperparameters": chosen,
+        "method": {"type": "supervised", "supervised": {"hyperparameters": openai_names}},
     }
 
 
 def insert(
-    connection: sqlite3.Connection, job: dict[str, Any], work: dict[str, Any], fingerprint: str
+    connection: sqlite3.Connection,
+    job: dict[str, Any],
+    work: dict[str, Any],
+    fingerprint: dict[str, Any],
 ) -> dict[str, Any]:
-    """Enter a job, or find the one with the same key.
+    """Insert a job, unless an active or succeeded one has the same key.
 
     Args:
         connection: inside a transaction.
         job: its object.
-        work: what its worker is told beyond that.
-        fingerprint: of all that its result follows from.
+        work: what its worker needs beyond that.
+        fingerprint: everything that decides its result.
 
     Returns:
-        The job, or the one that is waiting, running or done under the same key.
-
-    Raises:
-        ApiError: 409, that one is another job.
+        The job, or the one with the same key; 409 if that one has another fingerprint.
     """
     key = job["metadata"].get(KEY)
     if key is not None:
         row = connection.execute(
             "SELECT * FROM jobs WHERE key = ? AND status NOT IN ('failed', 'cancelled')", (key,)
         ).fetchone()
-        if row is not None and row["fingerprint"] != fingerprint:
+        if row is not None and json.loads(row["fingerprint"]) != fingerprint:
             raise ApiError(
                 409,
-                f"The job {row['id']} has the same {KEY} {key[:60]!r} in its metadata and other "
+                f"The job {row['id']} has the same {KEY} {key[:60]!r} in its metadata, but other "
                 "parameters or files; give another key, or cancel that job first.",
                 param="metadata",
                 code="job_exists",
             )
         if row is not None:
             return loads(row)
-    connection.execute(
-        "INSERT INTO jobs (id, status, key, fingerprint, plan, object) VALUES (?, ?, ?, ?, ?, ?)",
-        (job["id"], job["status"], key, fingerprint, json.dumps(work), json.dumps(job)),
-    )
+    values = {"status": job["status"], "key": key, "fingerprint": fingerprint, "plan": work}
+    insert_row(connection, "jobs", id=job["id"], object=job, **values)
     add_event(connection, job["id"], f"Created fine-tuning job: {job['id']}")
     add_event(connection, job["id"], "Files validated, moving job to queued state")
     return job
 
 
 def find(connection: sqlite3.Connection, name: str) -> sqlite3.Row:
-    """The row of a job's id; 404 if there is none."""
+    """The row of a job; 404 if there is none."""
+    row: sqlite3.Row | None
     row = connection.execute("SELECT * FROM jobs WHERE id = ?", (name,)).fetchone()
     if row is None:
         raise ApiError(
             404,
-            f"There is no job {name!r}; GET /v1/fine_tuning/jobs lists those there are.",
+            f"There is no job {name!r}; GET /v1/fine_tuning/jobs lists the jobs.",
             code="job_not_found",
         )
-    found: sqlite3.Row = row
-    return found
+    return row
+
+
+def using_file(connection: sqlite3.Connection, name: str) -> str | None:
+    """The id of an active job that needs a file."""
+    row = connection.execute(
+        f"SELECT id FROM jobs WHERE status IN {ACTIVE} AND ? IN "
+        "(json_extract(object, '$.training_file'), json_extract(object, '$.validation_file'))",
+        (name,),
+    ).fetchone()
+    return str(row["id"]) if row else None
 
 
 def move(
@@ -110,17 +117,10 @@ def move(
     status: str,
     **changes: Any,
 ) -> bool:
-    """Give a job another status and other values.
-
-    Args:
-        connection: inside a transaction.
-        name: the job's id.
-        origins: the statuses that it may have now.
-        status: the new one.
-        changes: keys of its object.
+    """Change a job's status, and other values of its object, inside a transaction.
 
     Returns:
-        Whether it had one of those; if not, nothing is changed.
+        Whether its status was one of ``origins``; if not, nothing is changed.
     """
     row = find(connection, name)
     if row["status"] not in origins:
@@ -135,7 +135,7 @@ def move(
 
 
 def fail(storage: Storage, name: str, message: str, code: str = "training_failed") -> None:
-    """Fail a running job, with the sentence that says why."""
+    """Fail a running job, with the reason in a sentence."""
     error = {"code": code, "message": message, "param": None}
     with storage.transaction() as connection:
         if move(connection, name, ("running",), "failed", error=error):
@@ -150,7 +150,7 @@ def add_event(
     level: str = "info",
     data: dict[str, Any] | None = None,
 ) -> None:
-    """Append to a job's events; with data it is one of metrics."""
+    """Append to a job's events; an event with data is one of metrics."""
     event = {
         "id": new_id("ftevent"),
         "object": "fine_tuning.job.event",
@@ -160,45 +160,24 @@ def add_event(
         "type": "message" if data is None else "metrics",
         "data": data or {},
     }
-    connection.execute(
-        "INSERT INTO events (id, job, object) VALUES (?, ?, ?)",
-        (event["id"], job, json.dumps(event)),
-    )
+    insert_row(connection, "events", id=event["id"], job=job, object=event)
 
 
 def add_checkpoint(
-    connection: sqlite3.Connection,
-    job: str,
-    *,
-    epoch: int,
-    step: int,
-    model: str,
-    metrics: dict[str, Any],
+    connection: sqlite3.Connection, job: str, epoch: int, model: str, metrics: dict[str, Any]
 ) -> None:
-    """Enter an epoch's checkpoint."""
+    """Insert the checkpoint of an epoch."""
     checkpoint = {
         "id": new_id("ftckpt"),
         "object": "fine_tuning.job.checkpoint",
         "created_at": now(),
         "fine_tuning_job_id": job,
         "fine_tuned_model_checkpoint": model,
-        "step_number": step,
+        "step_number": metrics["step"],
         "metrics": metrics,
     }
-    connection.execute(
-        "INSERT INTO checkpoints (id, job, epoch, object) VALUES (?, ?, ?, ?)",
-        (checkpoint["id"], job, epoch, json.dumps(checkpoint)),
-    )
-
-
-def add_model(
-    connection: sqlite3.Connection, name: str, job: str, base: str, sha256: str, folder: str
-) -> None:
-    """Enter a model to be served: an adapter, in a folder named from the data folder on."""
-    connection.execute(
-        "INSERT OR REPLACE INTO models (id, job, base, base_sha256, folder) VALUES (?, ?, ?, ?, ?)",
-        (name, job, base, sha256, folder),
-    )
+    row = {"id": checkpoint["id"], "job": job, "epoch": epoch, "object": checkpoint}
+    insert_row(connection, "checkpoints", **row)
 
 
 def epochs_done(connection: sqlite3.Connection, job: str) -> int:
@@ -208,6 +187,6 @@ def epochs_done(connection: sqlite3.Connection, job: str) -> int:
 
 
 def fingerprint(request: JobRequest, plan: Plan, sha256s: list[str]) -> dict[str, Any]:
-    """What makes two jobs the same; a seed that is not given is no difference."""
+    """What makes two jobs the same; random seeds count as equal."""
     values = asdict(plan) | {"seed": request.seed}
     return values | {"model": request.model, "suffix": request.suffix, "files": sha256s}

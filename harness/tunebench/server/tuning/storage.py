@@ -1,24 +1,26 @@
-"""The data folder: uploaded files, the jobs' folders, and one SQLite database.
+"""The data folder: uploaded files, a folder for each job, and one SQLite database.
 
-The database is in WAL mode, so that a server, its worker processes and a second server on the same
-folder can read while one writes. Each value is kept as the JSON object that the API answers with;
-columns beside it are only those that are searched.
+The database is in WAL mode: a server, its worker processes and a second server on the same folder
+can read while one writes. A row holds the JSON object that the API answers with, and columns of its
+own only for what is searched.
 """
 
 import contextlib
+import hashlib
 import json
+import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tunebench.server.http_errors import ApiError
 
 RESULTS = "fine-tune-results"  # the purpose of files that jobs make
-UNFINISHED = ".upload-"  # how the name of a file begins while it is received
+_BLOCK = 1 << 20
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
@@ -41,18 +43,18 @@ CREATE INDEX IF NOT EXISTS events_of_job ON events (job, seq);
 
 @dataclass(frozen=True)
 class Storage:
-    """A data folder, made when something is first kept in it."""
+    """A data folder, created when something is first stored in it."""
 
     folder: Path
 
     @property
     def exists(self) -> bool:
-        """Whether anything was ever kept here."""
+        """Whether anything was ever stored here."""
         return (self.folder / "tunebench.sqlite3").is_file()
 
     @property
     def files(self) -> Path:
-        """The folder of the files' contents, named by their ids."""
+        """The folder of the files' contents; a content's name is the file's id."""
         return self.folder / "files"
 
     def job_folder(self, job: str) -> Path:
@@ -61,10 +63,10 @@ class Storage:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A connection that keeps all that is written in the block, or nothing.
+        """A connection; all that the block writes is stored, or nothing.
 
         Raises:
-            ApiError: 507, the disk is full or the folder can't be written.
+            ApiError: 507, the disk is full or the folder cannot be written.
         """
         try:
             self.files.mkdir(parents=True, exist_ok=True)
@@ -77,7 +79,7 @@ class Storage:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(_SCHEMA)
-            # Taken for writing at once: a reader that starts to write later can't always wait.
+            # A write lock at once: a reader that starts to write later cannot always wait for one.
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
@@ -86,20 +88,68 @@ class Storage:
         finally:
             connection.close()
 
+    @contextlib.contextmanager
+    def new_file(
+        self, source: BinaryIO, filename: str, purpose: str
+    ) -> Iterator[tuple[sqlite3.Connection, dict[str, Any]]]:
+        """Store a file, and in the same transaction whatever the block writes; all or nothing.
+
+        Yields:
+            The connection, and the file's object.
+        """
+        name = new_id("file")
+        self.files.mkdir(parents=True, exist_ok=True)
+        path = self.files / name
+        digest = hashlib.sha256()
+        # The content is written first: a row always has one. A content without a row is removed
+        # by the job queue.
+        try:
+            with path.open("xb") as file:
+                while block := source.read(_BLOCK):
+                    digest.update(block)
+                    file.write(block)
+                file.flush()
+                os.fsync(file.fileno())
+                size = file.tell()
+            made = {
+                "id": name,
+                "object": "file",
+                "bytes": size,
+                "created_at": now(),
+                "filename": filename,
+                "purpose": purpose,
+                "status": "processed",
+            }
+            with self.transaction() as connection:
+                insert_row(connection, "files", id=name, sha256=digest.hexdigest(), object=made)
+                yield connection, made
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
 
 def no_room(error: Exception) -> ApiError:
-    """The refusal when something can't be kept."""
+    """The refusal when something cannot be stored."""
     reason = getattr(error, "strerror", None) or str(error)
     return ApiError(
         507,
-        f"The server cannot keep this ({reason}); make room on its disk, or give it another "
-        "--data-dir.",
+        f"The server cannot store this ({reason}); make room in its --data-dir and in the folder "
+        "of temporary files.",
         code="no_room",
     )
 
 
+def insert_row(connection: sqlite3.Connection, table: str, **values: Any) -> None:
+    """Insert a row, objects as JSON; replaces one with the same id."""
+    columns, marks = ", ".join(values), ", ".join("?" * len(values))
+    connection.execute(
+        f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({marks})",
+        [json.dumps(value) if isinstance(value, dict) else value for value in values.values()],
+    )
+
+
 def new_id(kind: str) -> str:
-    """A fresh id, such as ``file-3f…``."""
+    """A random id, such as ``file-3f…``."""
     return f"{kind}-{secrets.token_hex(12)}"
 
 
@@ -116,23 +166,18 @@ def page(
     limit: int,
     where: str = "1",
     values: tuple[Any, ...] = (),
-    columns: str = "seq, id, object",
     newest_first: bool = True,
 ) -> tuple[list[sqlite3.Row], bool]:
     """One page of a table, and whether there is more.
 
     Args:
         connection: inside a transaction.
-        table: its name.
-        after: the last id of the page before; None for the first page.
+        table: one with the columns ``id`` and ``object``.
+        after: the last id of the previous page, or None; 400 if there is no such row.
         limit: rows of a page.
-        where: a condition, with a question mark for each of ``values``.
+        where: an SQL condition, with a question mark for each of ``values``.
         values: of the condition.
-        columns: what is wanted.
-        newest_first: or oldest first.
-
-    Raises:
-        ApiError: 400, nothing has the id ``after``.
+        newest_first: otherwise the oldest row comes first.
     """
     compare, direction = ("<", "DESC") if newest_first else (">", "ASC")
     if after is not None:
@@ -140,24 +185,24 @@ def page(
         if found is None:
             raise ApiError(
                 400,
-                f"The parameter after names {after!r}, which is not in this list; "
-                "give the last id of the page before.",
+                f"The parameter after is {after!r}, which is not in this list; "
+                "give the last id of the previous page.",
                 param="after",
             )
         where, values = f"({where}) AND seq {compare} ?", (*values, found["seq"])
-    query = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY seq {direction} LIMIT ?"
+    query = f"SELECT id, object FROM {table} WHERE {where} ORDER BY seq {direction} LIMIT ?"
     rows = connection.execute(query, (*values, limit + 1)).fetchall()
     return rows[:limit], len(rows) > limit
 
 
-def listing(objects: list[dict[str, Any]], has_more: bool) -> dict[str, Any]:
-    """A list in OpenAI's shape."""
+def listing(rows: Sequence[sqlite3.Row], has_more: bool) -> dict[str, Any]:
+    """The objects of rows, as a list in OpenAI's shape."""
     return {
         "object": "list",
-        "data": objects,
+        "data": [loads(row) for row in rows],
         "has_more": has_more,
-        "first_id": objects[0]["id"] if objects else None,
-        "last_id": objects[-1]["id"] if objects else None,
+        "first_id": rows[0]["id"] if rows else None,
+        "last_id": rows[-1]["id"] if rows else None,
     }
 
 
@@ -165,11 +210,3 @@ def loads(row: sqlite3.Row) -> dict[str, Any]:
     """The object of a row."""
     found: dict[str, Any] = json.loads(row["object"])
     return found
-
-
-def add_file(connection: sqlite3.Connection, made: dict[str, Any], sha256: str) -> None:
-    """Enter a file whose content is in place."""
-    connection.execute(
-        "INSERT INTO files (id, sha256, object) VALUES (?, ?, ?)",
-        (made["id"], sha256, json.dumps(made)),
-    )

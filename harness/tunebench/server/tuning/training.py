@@ -1,14 +1,17 @@
-"""Training: LoRA on the upper layers, with the loss on the completions alone."""
+"""Training: LoRA on the upper layers, with the loss on the completions only."""
 
+import io
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from tunebench.errors import TunebenchError
+from tunebench.errors import JobError
+from tunebench.server.inference.models import Head, context_length
+from tunebench.server.inference.weights import whole_folder
 from tunebench.server.tuning import lora
 from tunebench.server.tuning.batches import Batch, Encoder, make
 from tunebench.server.tuning.evaluation import Evaluation, Scores
@@ -16,16 +19,9 @@ from tunebench.server.tuning.examples import Example
 from tunebench.server.tuning.halves import Halves
 from tunebench.server.tuning.job_requests import Plan
 
-_LARGEST_NORM = 1.0
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What an epoch came to."""
-
-    number: int
-    steps: int
-    metrics: dict[str, float | None]
+_OPTIMIZER = "optimizer.pt"
+_ROWS = "rows.json"
+_MAX_GRADIENT_NORM = 1.0
 
 
 class Trainer:
@@ -33,9 +29,8 @@ class Trainer:
 
     Attributes:
         steps: of an epoch.
-        rows: metrics by step, in the columns of OpenAI's result files.
+        rows: metrics of each step, in the columns of OpenAI's result files.
         kept: whether the frozen layers' outputs are kept from the first epoch on.
-        trained_tokens: of prompts and completions, so far.
     """
 
     def __init__(
@@ -50,61 +45,51 @@ class Trainer:
     ) -> None:
         self._network = network
         self._plan = plan
-        count = len(network.base_model.layers)
-        layers = -(-count // 3) if plan.lora_layers is None else plan.lora_layers
-        first = lora.attach(
-            network,
-            rank=plan.lora_rank,
-            alpha=plan.lora_alpha,
-            dropout=plan.lora_dropout,
-            layers=layers,
-            seed=plan.seed,
-        )
+        first = lora.attach(network, plan)
         encoder = Encoder(tokenizer, plan.max_tokens)
         encoded = [encoder.encode(one) for one in training]
         self._batches = make(encoded, plan.batch_size, plan.seed)
-        self._evaluation = None
-        if validation:
-            self._evaluation = Evaluation(encoder, plan, training, validation)
-        # The training rows first: where both are too much, those are kept.
+        self._evaluation = Evaluation(encoder, plan, training, validation) if validation else None
+        # The training rows first: if memory is too small for both, those are kept.
         kinds = [self._batches, self._evaluation.batches if self._evaluation else []]
         _check_length(network, [batch for some in kinds for batch in some])
         self._halves = Halves(network, first, kinds, kept_bytes)
         self._head = Head(network)
-        weights = [weight for _, weight in lora.adapter_weights(network)]
-        self._weights = weights
-        self._optimizer = torch.optim.AdamW(weights, lr=plan.learning_rate, weight_decay=0.0)
+        self._weights = [weight for _, weight in lora.adapter_weights(network)]
+        self._optimizer = torch.optim.AdamW(self._weights, lr=plan.learning_rate, weight_decay=0.0)
         self.steps = len(self._batches)
         self.rows: list[dict[str, float | None]] = []
         self.kept = self._halves.kept
-        self.trained_tokens = 0
+        self._tokens = 0
         self._examples = 0
-
-    def resume(self, folder: Path) -> None:
-        """Go on from a checkpoint, exactly as if there had been no interruption."""
-        lora.restore(self._network, folder)
-        rows = json.loads((folder / lora.ROWS).read_text())
-        state = torch.load(folder / lora.OPTIMIZER, weights_only=True)
-        self._optimizer.load_state_dict(state)
-        self.rows = rows
-        self.trained_tokens = int(rows[-1]["elapsed_tokens"] or 0)
-        self._examples = int(rows[-1]["elapsed_examples"] or 0)
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint, whole or not at all."""
-        lora.write_whole(folder, self._network, self._optimizer, self.rows)
+        # What a worker left that was killed between this folder and its row in the database.
+        shutil.rmtree(folder, ignore_errors=True)
+        with whole_folder(folder) as unfinished:
+            lora.save(self._network, unfinished)
+            # As bytes: torch's own writer hides a full disk behind an error of another class.
+            state = io.BytesIO()
+            torch.save(self._optimizer.state_dict(), state)
+            (unfinished / _OPTIMIZER).write_bytes(state.getvalue())
+            (unfinished / _ROWS).write_text(json.dumps(self.rows))
+
+    def resume(self, folder: Path) -> None:
+        """Continue from a checkpoint, exactly as without an interruption."""
+        lora.restore(self._network, folder)
+        state = torch.load(folder / _OPTIMIZER, weights_only=True)
+        self._optimizer.load_state_dict(state)
+        self.rows = json.loads((folder / _ROWS).read_text())
+        self._tokens = int(self.rows[-1]["elapsed_tokens"] or 0)
+        self._examples = int(self.rows[-1]["elapsed_examples"] or 0)
 
     def epochs(
         self, done: int, on_step: Callable[[dict[str, float | None]], None]
-    ) -> Iterator[Epoch]:
-        """Train, an epoch at a time.
-
-        Args:
-            done: epochs that are over.
-            on_step: told the metrics of every step.
-        """
+    ) -> Iterator[int]:
+        """Train the epochs after ``done``, one at a time; ``on_step`` gets each step's metrics."""
         for number in range(done + 1, self._plan.n_epochs + 1):
-            # Chance follows from seed and epoch, so that a resumed job draws as an unbroken one.
+            # Seeded in every epoch, so that a resumed job draws the same as an uninterrupted one.
             torch.manual_seed(self._plan.seed * 1000 + number)
             order = torch.randperm(len(self._batches)).tolist()
             self._halves.train(dropout=True)
@@ -115,7 +100,7 @@ class Trainer:
                     self._halves.train(dropout=False)
                     row |= self._evaluation.measure(self.logits)
                 on_step(row)
-            yield Epoch(number, len(self.rows), dict(self.rows[-1]))
+            yield number
 
     def logits(self, batch: Batch) -> torch.Tensor:
         """Logits in float32 at a batch's targets, shape (targets, vocabulary)."""
@@ -126,46 +111,29 @@ class Trainer:
         loss = torch.nn.functional.cross_entropy(logits, batch.targets)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self._weights, _LARGEST_NORM)
+        norm = torch.nn.utils.clip_grad_norm_(self._weights, _MAX_GRADIENT_NORM)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
-            raise TunebenchError(
-                f"The training loss at step {len(self.rows) + 1} is no finite number; create the "
-                "job again with a smaller learning_rate_multiplier."
+            raise JobError(
+                f"the training loss at step {len(self.rows) + 1} is not finite",
+                hint="create the job again with a smaller learning_rate_multiplier",
             )
         self._optimizer.step()
         scores = Scores()
         scores.add(batch, logits.detach(), loss.item() * len(batch.targets))
-        self.trained_tokens += batch.size
+        self._tokens += batch.size
         self._examples += len(batch.members)
         return {
             "step": len(self.rows) + 1,
-            "elapsed_tokens": self.trained_tokens,
+            "elapsed_tokens": self._tokens,
             "elapsed_examples": self._examples,
-        } | scores.told("training")
-
-
-class Head:
-    """The map from hidden states to logits, in float32 as when the model is asked."""
-
-    def __init__(self, network: Any) -> None:
-        head = network.get_output_embeddings()
-        self._weight = head.weight.detach().float()
-        self._bias = None if head.bias is None else head.bias.detach().float()
-        self._softcap = getattr(network.config, "final_logit_softcapping", None)
-
-    def __call__(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Logits, shape (rows, vocabulary), of hidden states, shape (rows, width)."""
-        logits = torch.nn.functional.linear(hidden.float(), self._weight, self._bias)
-        if self._softcap:
-            logits = torch.tanh(logits / self._softcap) * self._softcap
-        return logits
+        } | scores.means("training")
 
 
 def _check_length(network: Any, batches: Sequence[Batch]) -> None:
     longest = max(batch.ids.shape[1] + 1 for batch in batches)
-    room = int(getattr(network.config, "max_position_embeddings", None) or 2048)
-    if longest > room:
-        raise TunebenchError(
-            f"The longest prompt and completion have {longest} tokens, and the model takes {room}; "
-            "create the job again with a smaller max_tokens, or shorten the completions."
+    most = context_length(network.config)
+    if longest > most:
+        raise JobError(
+            f"the longest prompt and completion have {longest} tokens; the model takes {most}",
+            hint="create the job again with a smaller max_tokens, or shorten the completions",
         )

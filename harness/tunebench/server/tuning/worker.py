@@ -1,17 +1,15 @@
 """The process of one job: ``python -m tunebench.server.tuning.worker --data-dir FOLDER --job ID``.
 
-It reads its job from the database and writes everything there, so that nothing depends on the
-server that started it but its life: when its input ends, that server is gone, and so is it.
+It reads its job from the database and writes everything there. It exits when its standard input
+closes, that is when the server that started it exits.
 """
 
 import argparse
 import csv
 import fcntl
-import hashlib
 import io
 import json
 import os
-import secrets
 import sys
 import threading
 import time
@@ -23,33 +21,23 @@ from tunebench.errors import TunebenchError
 from tunebench.server.http_errors import ApiError
 from tunebench.server.tuning import examples, jobs
 from tunebench.server.tuning.job_requests import Plan
-from tunebench.server.tuning.storage import RESULTS, Storage, add_file, loads, new_id, now
+from tunebench.server.tuning.storage import RESULTS, Storage, insert_row, loads, now
 
+_MEANS = ("loss", "sequence_accuracy", "token_accuracy")
+_MEASURES = ("accuracy", "precision", "recall", "auroc", "auprc", "f1.0")
 _COLUMNS = [
-    "step",
-    "elapsed_tokens",
-    "elapsed_examples",
-    "training_loss",
-    "training_sequence_accuracy",
-    "training_token_accuracy",
-    "validation_loss",
-    "validation_sequence_accuracy",
-    "validation_token_accuracy",
-    "classification/accuracy",
-    "classification/precision",
-    "classification/recall",
-    "classification/auroc",
-    "classification/auprc",
-    "classification/f1.0",
+    *("step", "elapsed_tokens", "elapsed_examples"),
+    *(f"{kind}_{name}" for kind in ("training", "validation") for name in _MEANS),
+    *(f"classification/{name}" for name in _MEASURES),
 ]
 
 
 class GoneError(Exception):
-    """The job is no longer running: cancelled, or taken by another worker."""
+    """The job is no longer running: cancelled, or another worker has it."""
 
 
-class Work:
-    """One job, from its row to its result."""
+class JobRun:
+    """One job, from its row in the database to its result."""
 
     def __init__(self, storage: Storage, name: str, kept_bytes: int) -> None:
         self._storage = storage
@@ -65,37 +53,39 @@ class Work:
 
     def run(self) -> None:
         """Train, and finish the job."""
-        # Late: a job that can't even be read fails without these.
+        # Slow imports: a job whose files cannot be read fails without them.
         from tunebench.server.inference.models import ModelRegistry, choose_dtype
         from tunebench.server.tuning.training import Trainer
 
-        training, validation = self._examples()
+        training, validation = (
+            examples.read(self._storage.files / name) if name else []
+            for name in (self._job["training_file"], self._job["validation_file"])
+        )
         base = self._job["model"]
         registry = ModelRegistry({base: self._work["source"]}, choose_dtype(self._work["dtype"]))
         model = registry.get(base)
         self._sha256, tokenizer, network = model.sha256, model.tokenizer, model.network
-        del registry, model  # and its copy of the head, of which the trainer has its own
+        del registry, model  # frees its copy of the head; the trainer has its own
         trainer = Trainer(
             network, tokenizer, self._plan, training, validation, kept_bytes=self._kept_bytes
         )
         if self._done:
             trainer.resume(self._epoch_folder(self._done))
-        self._say(_beginning(trainer, self._plan, training, validation))
         total = trainer.steps * self._plan.n_epochs
+        kept = "kept from the first epoch on" if trainer.kept else "computed again in every epoch"
+        message = (
+            f"Training on {len(training)} examples, validating on {len(validation)}: "
+            f"{self._plan.n_epochs} epochs of {trainer.steps} steps; the frozen layers' outputs "
+            f"are {kept}."
+        )
+        with self._storage.transaction() as connection:
+            jobs.add_event(connection, self._name, message)
         started = time.monotonic()
-        first = self._done
         for epoch in trainer.epochs(self._done, lambda row: self._step(row, total)):
-            trainer.save(self._epoch_folder(epoch.number))
-            each = (time.monotonic() - started) / (epoch.number - first)
-            left = each * (self._plan.n_epochs - epoch.number)
-            self._checkpoint(epoch.number, epoch.steps, epoch.metrics, int(left))
+            trainer.save(self._epoch_folder(epoch))
+            each = (time.monotonic() - started) / (epoch - self._done)
+            self._checkpoint(epoch, trainer.rows[-1], int(each * (self._plan.n_epochs - epoch)))
         self._finish(trainer.rows, trainer.steps)
-
-    def _examples(self) -> tuple[list[examples.Example], list[examples.Example]]:
-        files = self._storage.files
-        training = examples.read(files / self._job["training_file"])
-        named = self._job["validation_file"]
-        return training, examples.read(files / named) if named else []
 
     def _epoch_folder(self, number: int) -> Path:
         return self._folder / f"epoch-{number}"
@@ -104,118 +94,85 @@ class Work:
         suffix = self._job["user_provided_suffix"] or ""
         return f"ft:{self._job['model']}:tunebench:{suffix}:{self._name[-8:]}"
 
-    def _say(self, message: str) -> None:
-        with self._storage.transaction() as connection:
-            jobs.add_event(connection, self._name, message)
-
     def _step(self, row: dict[str, Any], total: int) -> None:
-        told = f"Step {row['step']}/{total}: training loss={row['training_loss']:.4f}"
+        message = f"Step {row['step']}/{total}: training loss={row['training_loss']:.4f}"
         if "validation_loss" in row:
-            told += f", validation loss={row['validation_loss']:.4f}"
+            message += f", validation loss={row['validation_loss']:.4f}"
         data = row | {
             "total_steps": total,
             "train_loss": row["training_loss"],
             "train_mean_token_accuracy": row["training_token_accuracy"],
         }
         with self._storage.transaction() as connection:
-            jobs.add_event(connection, self._name, told, data=data)
+            jobs.add_event(connection, self._name, message, data=data)
 
-    def _checkpoint(self, epoch: int, step: int, row: dict[str, Any], left: int) -> None:
-        name = f"{self._model_name()}:ckpt-step-{step}"
-        metrics = {
-            "step": step,
+    def _checkpoint(self, epoch: int, row: dict[str, Any], seconds_left: int) -> None:
+        name = f"{self._model_name()}:ckpt-step-{row['step']}"
+        loss, accuracy = row.get("validation_loss"), row.get("validation_token_accuracy")
+        metrics = row | {
             "train_loss": row["training_loss"],
             "train_mean_token_accuracy": row["training_token_accuracy"],
-            "valid_loss": row.get("validation_loss"),
-            "valid_mean_token_accuracy": row.get("validation_token_accuracy"),
-            "full_valid_loss": row.get("validation_loss"),
-            "full_valid_mean_token_accuracy": row.get("validation_token_accuracy"),
+            "valid_loss": loss,
+            "valid_mean_token_accuracy": accuracy,
+            "full_valid_loss": loss,
+            "full_valid_mean_token_accuracy": accuracy,
         }
-        metrics |= {name: row[name] for name in _COLUMNS if name in row}
+        finish = now() + seconds_left
         with self._storage.transaction() as connection:
             if not jobs.move(
-                connection, self._name, ("running",), "running", estimated_finish=now() + left
+                connection, self._name, ("running",), "running", estimated_finish=finish
             ):
                 raise GoneError
-            jobs.add_checkpoint(
-                connection, self._name, epoch=epoch, step=step, model=name, metrics=metrics
-            )
+            jobs.add_checkpoint(connection, self._name, epoch, name, metrics)
             self._add_model(connection, name, epoch)
             jobs.add_event(connection, self._name, f"Checkpoint of epoch {epoch} saved: {name}")
 
     def _add_model(self, connection: Any, name: str, epoch: int) -> None:
-        base = self._job["model"]
-        folder = str(self._epoch_folder(epoch).relative_to(self._storage.folder))
-        jobs.add_model(connection, name, self._name, base, self._sha256, folder)
+        folder = self._epoch_folder(epoch).relative_to(self._storage.folder)
+        insert_row(
+            connection,
+            "models",
+            id=name,
+            job=self._name,
+            base=self._job["model"],
+            base_sha256=self._sha256,
+            folder=str(folder),
+        )
 
     def _finish(self, rows: list[dict[str, Any]], steps: int) -> None:
         best, why = choose(rows, steps)
-        content = _csv(rows)
-        result = {
-            "id": new_id("file"),
-            "object": "file",
-            "bytes": len(content),
-            "created_at": now(),
-            "filename": "step_metrics.csv",
-            "purpose": RESULTS,
-            "status": "processed",
-        }
-        path = self._storage.files / str(result["id"])
-        unfinished = self._folder / f".unfinished-{secrets.token_hex(4)}"
-        unfinished.write_bytes(content)
-        unfinished.rename(path)
         name = self._model_name()
-        try:
-            with self._storage.transaction() as connection:
-                if not jobs.move(
-                    connection,
-                    self._name,
-                    ("running",),
-                    "succeeded",
-                    fine_tuned_model=name,
-                    result_files=[result["id"]],
-                    trained_tokens=rows[-1]["elapsed_tokens"],
-                ):
-                    raise GoneError
-                add_file(connection, result, hashlib.sha256(content).hexdigest())
-                self._add_model(connection, name, best)
-                jobs.add_event(connection, self._name, why)
-                jobs.add_event(connection, self._name, f"New fine-tuned model created: {name}")
-                done = "The job has successfully completed"
-                jobs.add_event(connection, self._name, done)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+        content = io.BytesIO(_csv(rows))
+        with self._storage.new_file(content, "step_metrics.csv", RESULTS) as (connection, file):
+            if not jobs.move(
+                connection,
+                self._name,
+                ("running",),
+                "succeeded",
+                fine_tuned_model=name,
+                result_files=[file["id"]],
+                trained_tokens=rows[-1]["elapsed_tokens"],
+            ):
+                raise GoneError
+            self._add_model(connection, name, best)
+            jobs.add_event(connection, self._name, why)
+            jobs.add_event(connection, self._name, f"New fine-tuned model created: {name}")
+            jobs.add_event(connection, self._name, "The job has successfully completed")
 
 
 def choose(rows: Sequence[dict[str, Any]], steps: int) -> tuple[int, str]:
-    """The epoch that is served, and the sentence that says why.
-
-    Args:
-        rows: metrics by step, all epochs.
-        steps: of an epoch.
-    """
-    losses = [row.get("validation_loss") for row in rows[steps - 1 :: steps]]
-    count = len(losses)
-    known = [loss for loss in losses if loss is not None]
-    if len(known) < count:
-        return count, (
-            f"Epoch {count} of {count} is served: it is the last, and without a validation file "
-            "there is nothing to choose by."
+    """The epoch that is served, and a sentence that says why; an epoch has ``steps`` rows."""
+    ends = rows[steps - 1 :: steps]
+    if any("validation_loss" not in row for row in ends):
+        return len(ends), (
+            f"Epoch {len(ends)} of {len(ends)} is served: the last one, as there is no validation "
+            "file to choose by."
         )
-    best = known.index(min(known)) + 1
-    all_of_them = ", ".join(f"{loss:.4f}" for loss in known)
+    losses = [row["validation_loss"] for row in ends]
+    best = losses.index(min(losses)) + 1
     return best, (
-        f"Epoch {best} of {count} is served: its validation loss of {known[best - 1]:.4f} is the "
-        f"lowest (by epoch: {all_of_them})."
-    )
-
-
-def _beginning(trainer: Any, plan: Plan, training: Sequence[Any], validation: Sequence[Any]) -> str:
-    kept = "kept from the first epoch on" if trainer.kept else "computed again in every epoch"
-    return (
-        f"Training on {len(training)} examples, validating on {len(validation)}: "
-        f"{plan.n_epochs} epochs of {trainer.steps} steps; the frozen layers' outputs are {kept}."
+        f"Epoch {best} of {len(ends)} is served: its validation loss of {min(losses):.4f} is the "
+        f"lowest (by epoch: {', '.join(f'{loss:.4f}' for loss in losses)})."
     )
 
 
@@ -233,7 +190,7 @@ def _watch_input() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a job to its end; whatever ends it is in the database."""
+    """Run a job; its result, or its error, is in the database then."""
     parser = argparse.ArgumentParser(prog="python -m tunebench.server.tuning.worker")
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--job", required=True)
@@ -241,11 +198,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     threading.Thread(target=_watch_input, daemon=True).start()
     storage = Storage(options.data_dir)
-    # The worker before, if its server was killed, may need a moment to notice.
+    # The previous worker, if its server was killed, may need a moment to exit.
     with (storage.job_folder(options.job) / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            Work(storage, options.job, options.keep_bytes).run()
+            JobRun(storage, options.job, options.keep_bytes).run()
         except GoneError:
             return 0
         except (TunebenchError, ApiError) as error:

@@ -1,0 +1,103 @@
+"""The part of an answer that a cassette stores, by the endpoint of its request."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tunebench.wire import (
+    MARK,
+    Asked,
+    Unusable,
+    Usage,
+    parsed,
+    read_answers,
+    read_checkpoints,
+    read_created_job,
+    read_events,
+    read_file,
+    read_job,
+    read_result,
+    read_tokens,
+    stored_choice,
+)
+
+if TYPE_CHECKING:
+    from tunebench.cassettes.fingerprint import Fingerprint
+
+ANSWERED = ("POST completions", "POST chat/completions")
+TOKENIZE = "POST tokenize"
+UPLOAD, CREATION = "POST files", "POST fine_tuning/jobs"
+STATE = re.compile(r"GET fine_tuning/jobs/[^/?]+")
+_FILE_CONTENT = re.compile(r"GET files/[^/]+/content")
+_LISTS = re.compile(r"GET fine_tuning/jobs/[^/?]+/(events|checkpoints)(\?.*)?")
+
+
+class Stored(NamedTuple):
+    """The stored part of an answer: a value for each prompt, and what they have in common."""
+
+    answers: list[Any]
+    usage: Usage = Usage()
+    server: str = ""
+    model: str = ""
+
+
+def stored_answers(body: Any, asked: Asked) -> Stored:
+    """The stored part of an answer to prompts.
+
+    Raises:
+        Unusable: it cannot be used.
+    """
+    read = read_answers(body, asked)
+    choices = [stored_choice(one, chat=asked.chat) for one in read.answers]
+    return Stored(choices, read.usage, read.server, read.model)
+
+
+def stored_content(endpoint: str, content: bytes) -> Any:
+    """The stored part of the content of an answer that is not a model's text.
+
+    Raises:
+        ValueError: it cannot be used.
+    """
+    if _FILE_CONTENT.fullmatch(endpoint):
+        read_result(content)
+        return content.decode()
+    body = parsed(content)
+    return {"tokens": read_tokens(body)} if endpoint == TOKENIZE else body
+
+
+def stored_of_job(endpoint: str, body: Any, mark: str) -> Any:
+    """The stored part of an answer about a file or a job.
+
+    Raises:
+        Unusable: it cannot be used.
+    """
+    if endpoint == UPLOAD:
+        return read_file(body).stored()
+    if endpoint == CREATION:
+        return read_created_job(body).stored()
+    if STATE.fullmatch(endpoint):
+        job = read_job(body)
+        # Not every provider keeps the metadata that identify the job here.
+        return {**job.stored(), "metadata": {MARK: mark, **job.metadata}}
+    if found := _LISTS.fullmatch(endpoint):
+        return (read_events if found[1] == "events" else read_checkpoints)(body).stored()
+    return body
+
+
+def check_stored(asked: Fingerprint, answer: Any) -> None:
+    """Check that a stored answer is what would be stored of it.
+
+    Raises:
+        ValueError: it is not.
+    """
+    again = answer
+    if asked.endpoint in ANSWERED:
+        wanted = Asked.of(asked.endpoint, asked.fields, 1)
+        (again,) = stored_answers({"choices": [answer]}, wanted).answers
+    elif asked.endpoint == TOKENIZE:
+        again = {"tokens": read_tokens(answer)}
+    elif isinstance(answer, str):
+        answer.encode()
+    if again != answer:
+        raise Unusable("its answer holds more than is read of one")

@@ -1,0 +1,126 @@
+"""A data set of the user's own: one table that is split here, or one to learn from and one to test.
+
+The split of one table depends on the texts alone and grows with the file, see
+`tunebench.datasets.splitting`. Where test rows are given, both tables keep their order, which is
+that of the file or, for a sorted one, that of the item ids.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tunebench.datasets.dataset import Columns, Dataset, to_frame
+from tunebench.datasets.labelled_texts import LabelledTexts, read_labelled
+from tunebench.datasets.options import DataReport, Options
+from tunebench.datasets.splitting import in_quotas, is_held_out, item_id
+from tunebench.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def load(name: str, options: Options) -> Dataset:
+    """Load a table.
+
+    Args:
+        name: its path, relative to ``options.folder``.
+        options: columns, labels and split.
+
+    Returns:
+        The data set. Its items are the first 16 hexadecimal digits of the SHA-256 of the
+        normalised texts; its label names are ``options.labels``, or those found, sorted.
+
+    Raises:
+        DatasetError: the table cannot be read, no benchmark can be made of its rows, or training
+            rows are among the given test rows and must not be moved.
+    """
+    source = _read(name, options)
+    if options.test_dataset is None:
+        held_out = [is_held_out(key, options.test_share, options.seed) for key in source.keys]
+        train, test = in_quotas(source.labels, held_out)
+        return _dataset(name, options, [source], source.take(train), source.take(test))
+    given = _read(options.test_dataset, options)
+    _refuse_contradictions(source, given)
+    tested = set(given.keys)
+    both = [i for i, key in enumerate(source.keys) if key in tested]
+    if both and options.overlap == "refuse":
+        rows = "1 row is" if len(both) == 1 else f"{len(both)} rows are"
+        both.sort(key=lambda i: source.places[i])
+        raise DatasetError(
+            f"{rows} also in {given.path} ({source.at(both)})",
+            where=source.path,
+            hint='take them out of one, or set overlap = "move" in [task], which leaves them to '
+            "the test rows",
+        )
+    train = [i for i, key in enumerate(source.keys) if key not in tested]
+    return _dataset(name, options, [source, given], source.take(train), given)
+
+
+def _read(name: str, options: Options) -> LabelledTexts:
+    # By its parts alone: the folder that a path with ".." begins in need not be there yet.
+    path = Path(os.path.normpath(options.folder / Path(name).expanduser()))
+    columns = options.text_column or "text", options.label_column or "label"
+    rows = read_labelled(path, *columns, options.labels)
+    if options.order == "hash":
+        return rows.take(sorted(range(len(rows.keys)), key=lambda i: item_id(rows.keys[i])))
+    return rows
+
+
+def _refuse_contradictions(source: LabelledTexts, given: LabelledTexts) -> None:
+    known = dict(zip(given.keys, zip(given.labels, given.places, strict=True), strict=True))
+    found = sorted(
+        (place, label, *known[key])
+        for key, label, place in zip(source.keys, source.labels, source.places, strict=True)
+        if key in known and known[key][0] != label
+    )
+    if found:
+        place, label, other, other_place = found[0]
+        count = "1 text has" if len(found) == 1 else f"{len(found)} texts have"
+        raise DatasetError(
+            f"{count} another label in {given.path}, the first in {source.unit} {place} "
+            f"({label!r}) and {given.unit} {other_place} there ({other!r})",
+            where=source.path,
+            hint="decide for one of them, or take the rows out",
+        )
+
+
+def _dataset(
+    name: str,
+    options: Options,
+    read: Sequence[LabelledTexts],
+    train: LabelledTexts,
+    test: LabelledTexts,
+) -> Dataset:
+    names = options.labels or tuple(sorted({label for one in read for label in one.labels}))
+    ids = {label: label_id for label_id, label in enumerate(names)}
+    columns: list[Columns] = []
+    places: dict[str, str] = {}
+    for rows in (train, test):
+        items = [item_id(key) for key in rows.keys]
+        label_ids = [ids[label] for label in rows.labels]
+        columns.append(Columns(item=items, text=rows.texts, label=label_ids))
+        at = f"{rows.path.name}, {rows.unit} "
+        places.update((item, f"{at}{n}") for item, n in zip(items, rows.places, strict=True))
+    kept = sum(len(one.keys) for one in read)
+    left_out = kept - len(train.keys) - len(test.keys)
+    is_given = options.test_dataset is not None
+    report = DataReport(
+        source=name,
+        rows=sum(one.read for one in read),
+        train=counted(columns[0]["label"], names),
+        test=counted(columns[1]["label"], names),
+        repeated=sum(one.read for one in read) - kept,
+        moved=left_out if is_given else 0,
+        waiting=0 if is_given else left_out,
+        share=None if is_given else options.test_share,
+    )
+    return Dataset(name, names, to_frame(columns[0]), to_frame(columns[1]), report, places)
+
+
+def counted(label_ids: Sequence[int], names: Sequence[str]) -> Mapping[str, int]:
+    """How many rows each label has, by name, in the order of the ids."""
+    counts = Counter(label_ids)
+    return {label: counts[label_id] for label_id, label in enumerate(names)}

@@ -1,0 +1,308 @@
+"""Text columns of a user's .csv, .tsv, .jsonl, .parquet or .xlsx file, with the place of each row.
+
+What cannot be read as it was meant is an error that names the place; nothing is guessed or dropped.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import importlib
+import json
+import re
+import sys
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from tunebench.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+_DELIMITERS = (",", ";", "\t", "|")
+_SEP_LINE = re.compile(r'"?sep=(.)"?\s*')  # of spreadsheet programs
+_LONGEST_HEADER = 100  # lines
+_decode = json.JSONDecoder().decode
+
+
+@dataclass
+class Table:
+    """Columns of a file, to be read with `read` or filled with `append` and `add_records`.
+
+    Attributes:
+        path: the file.
+        columns: the names of the columns to read.
+        hint: what to do about a missing column, from its name and the names that are there.
+        fold: whether case and the white space around a name are ignored.
+        numbers: columns that may hold whole numbers, which are read as they are written.
+        longest: the most characters that a cell may have.
+        texts: the texts of each column; "" for an empty cell, null and NaN.
+        places: where each row begins, counted from 1.
+        unit: what `places` counts: ``line``, ``row`` or ``record``.
+        renamed: the names in the file that are not those wanted, and what they stand for.
+        others: whether there are other columns.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    hint: Callable[[str, Sequence[str]], str]
+    fold: bool = False
+    numbers: tuple[str, ...] = ()
+    longest: int = sys.maxsize
+    texts: list[list[str]] = field(init=False)
+    places: list[int] = field(default_factory=list)
+    unit: str = "line"
+    renamed: dict[str, str] = field(default_factory=dict)
+    others: bool = False
+
+    def __post_init__(self) -> None:
+        self.texts = [[] for _ in self.columns]
+
+    def check_ending(self, *endings: str) -> str:
+        """The ending of the file's name, in small letters, which must be one of `endings`."""
+        ending = self.path.suffix.lower()
+        if ending not in endings:
+            problem = f"files that end with {ending or 'nothing'!r} are not read"
+            hint = f"give a {', '.join(endings[:-1])} or {endings[-1]} file"
+            raise DatasetError(problem, where=self.path, hint=hint)
+        return ending
+
+    def read(self, *, encoding: str | None = None, delimiter: str | None = None) -> None:
+        """Read the file, by its ending.
+
+        Args:
+            encoding: of a text file, as given with ``--encoding``; UTF-8, where there is no such
+                option, if None.
+            delimiter: between the columns of a ``.csv`` or ``.tsv`` file. If None, a first line
+                such as ``sep=;`` names it; else it is the one that finds all wanted columns.
+
+        Raises:
+            DatasetError: the file cannot be read, lacks a column, or a row is broken.
+        """
+        ending = self.check_ending(".csv", ".tsv", ".jsonl", ".parquet", ".xlsx")
+        if ending == ".parquet":
+            self._read_parquet()
+        elif ending == ".xlsx":
+            self._read_sheet()
+        elif ending == ".jsonl":
+            self.add_records((place, record) for place, record, _ in self.json_lines(encoding))
+        else:
+            self._read_separated(self.lines(encoding, ""), delimiter)
+
+    def at(self, place: int) -> str:
+        """A place as errors name it."""
+        return f"{self.path}, {self.unit} {place}"
+
+    def append(self, place: int, cells: Iterable[Any]) -> None:
+        """Add a row; DatasetError if a cell is not a text."""
+        for column, texts, cell in zip(self.columns, self.texts, cells, strict=True):
+            if type(cell) is str and cell.isascii() and len(cell) <= self.longest:
+                texts.append(cell)
+            else:
+                texts.append(self._text(cell, column, place))
+        self.places.append(place)
+
+    def add_records(self, records: Iterable[tuple[int, dict[str, Any]]]) -> None:
+        """Add JSON objects, each with its place; their keys are the columns."""
+        found: dict[tuple[str, ...], list[str]] = {}
+        for place, record in records:
+            keys = tuple(record)
+            if keys not in found:
+                found[keys] = self._found(keys, self.at(place))
+            self.append(place, [record[name] for name in found[keys]])
+
+    def lines(self, encoding: str | None, newline: str | None) -> Iterator[str]:
+        """The lines of a text file without its byte order mark; `newline` is as of `open`."""
+        name = encoding or "utf-8"
+        try:
+            # What is not UTF-8 becomes half a surrogate pair here, and is refused with its line.
+            errors = "surrogateescape" if codecs.lookup(name).name == "utf-8" else "strict"
+            with self.path.open(encoding=name, errors=errors, newline=newline) as file:
+                for number, line in enumerate(file, 1):
+                    if not _is_utf8(line):
+                        raise _not_utf8(self.at(number), line, encoding)
+                    yield line.removeprefix("\ufeff") if number == 1 else line
+        except OSError as error:
+            raise self._unreadable(error) from error
+        except (UnicodeError, LookupError) as error:
+            problem = f"the file is not in the encoding {name!r} ({error})"
+            hint = "give the right one with --encoding"
+            raise DatasetError(problem, where=self.path, hint=hint) from error
+
+    def json_lines(self, encoding: str | None) -> Iterator[tuple[int, dict[str, Any], str]]:
+        """The JSON objects of a text file, each with its line number and its line."""
+        for number, line in enumerate(self.lines(encoding, "\n"), 1):
+            if not line.isspace():
+                try:
+                    record = _decode(line)
+                except (ValueError, RecursionError) as error:
+                    raise not_json(error, self.at(number), "fix the line") from None
+                yield number, self.checked_object(record, number), line
+
+    def checked_object(self, record: Any, place: int) -> dict[str, Any]:
+        """A JSON value that must be an object."""
+        if isinstance(record, dict):
+            return record
+        hint = f"write one with the keys {' and '.join(map(repr, self.columns))}"
+        raise DatasetError("this is not a JSON object", where=self.at(place), hint=hint)
+
+    def _found(self, names: Sequence[str], where: str) -> list[str]:
+        """The names under which the columns are found."""
+        found = []
+        for column in self.columns:
+            same = self._same(column, names)
+            if not same:
+                shown = ", ".join(repr(name[:40]) for name in names[:20]) or "none"
+                problem = f"there is no column {column!r} among {shown}"
+                raise DatasetError(problem, where=where, hint=self.hint(column, names))
+            if len(same) > 1:
+                problem = f"{len(same)} columns are called {column!r}"
+                raise DatasetError(problem, where=where, hint="rename all but one")
+            if same[0] != column:
+                self.renamed[same[0]] = column
+            found += same
+        self.others |= len(names) > len(found)
+        return found
+
+    def _same(self, column: str, names: Sequence[str]) -> list[str]:
+        same = [name for name in names if name == column]
+        if self.fold and not same:
+            same = [name for name in names if name.strip().lower() == column]
+        return same
+
+    def _text(self, cell: Any, column: str, place: int) -> str:
+        if cell is None or cell != cell:
+            return ""
+        if type(cell) is int and column in self.numbers:
+            return str(cell)
+        if not isinstance(cell, str):
+            problem = f"holds {json.dumps(cell, default=str)[:40]}, not a text"
+            hint = "put it in quotes"
+        elif not _is_utf8(cell):
+            problem, hint = "holds half a surrogate pair, which is not a character", "fix it"
+        elif len(cell) > self.longest:
+            problem = f"has a cell of {len(cell):,} characters, and {self.longest:,} are the most"
+            hint = "shorten it, or close its quote"
+        else:
+            return cell
+        raise DatasetError(f"column {column!r} {problem}", where=self.at(place), hint=hint)
+
+    def _read_separated(self, content: Iterator[str], delimiter: str | None) -> None:
+        head = list(islice(content, _LONGEST_HEADER))
+        sep = _SEP_LINE.fullmatch(head[0]) if head else None
+        skipped = 1 if sep else 0
+        start = skipped + 1
+        # The limit of the csv module holds for the whole process and knows no place: ours does.
+        before = csv.field_size_limit(sys.maxsize)
+        try:
+            delimiter = delimiter or (sep[1] if sep else self._delimiter(head))
+            reader = csv.reader(chain(head[skipped:], content), delimiter=delimiter, strict=True)
+            header = next(reader, [])
+            if not any(header):
+                problem = "the file is empty or begins with an empty line"
+                hint = "give one whose first line names the columns"
+                raise DatasetError(problem, where=self.path, hint=hint)
+            positions = [header.index(name) for name in self._found(header, self.at(start))]
+            wanted = list(zip(positions, self.texts, strict=True))
+            start = reader.line_num + skipped + 1
+            for row in reader:
+                if len(row) == len(header):
+                    if max(map(len, row)) > self.longest:
+                        for name, cell in zip(header, row, strict=True):
+                            self._text(cell, name, start)
+                    for position, texts in wanted:
+                        texts.append(row[position])
+                    self.places.append(start)
+                elif row:
+                    values = "is 1 value" if len(row) == 1 else f"are {len(row)} values"
+                    problem = f"there {values} under {len(header)} column names"
+                    hint = "put quotes around a value that holds the delimiter or a quote"
+                    raise DatasetError(problem, where=self.at(start), hint=hint)
+                start = reader.line_num + skipped + 1
+        except csv.Error as error:
+            problem = f"the row that begins here is broken ({error})"
+            raise DatasetError(problem, where=self.at(start), hint="fix its quotes") from None
+        finally:
+            csv.field_size_limit(before)
+
+    def _delimiter(self, head: Sequence[str]) -> str:
+        """The delimiter that finds each column once; else the one that finds most names."""
+        usual = "\t" if self.path.suffix.lower() == ".tsv" else ","
+        headers = {
+            delimiter: next(csv.reader(head, delimiter=delimiter), [])
+            for delimiter in (usual, *_DELIMITERS)
+        }
+        for delimiter, names in headers.items():
+            if all(len(self._same(column, names)) == 1 for column in self.columns):
+                return delimiter
+        return max(headers, key=lambda delimiter: len(headers[delimiter]))
+
+    def _read_parquet(self) -> None:
+        pa, pq = self._needed("pyarrow"), self._needed("pyarrow.parquet")
+        self.unit = "row"
+        try:
+            file = pq.ParquetFile(self.path)
+            found = self._found(file.schema_arrow.names, str(self.path))
+            columns = file.read(found)
+        except pa.ArrowException as error:
+            why = " ".join(str(error).split())[:200]
+            problem = f"this is not a sound Parquet file ({why})"
+            raise DatasetError(problem, where=self.path, hint="write it again") from None
+        except OSError as error:
+            raise self._unreadable(error) from None
+        rows = zip(*(columns[name].to_pylist() for name in found), strict=True)
+        for place, cells in enumerate(rows, 1):
+            self.append(place, cells)
+
+    def _read_sheet(self) -> None:
+        """Read the first sheet of a workbook."""
+        openpyxl = self._needed("openpyxl")
+        self.unit = "row"
+        try:
+            book = openpyxl.load_workbook(self.path, read_only=True, data_only=True)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        except Exception as error:  # what readers of ZIP and XML raise
+            problem = f"this is not a workbook ({error})"
+            raise DatasetError(problem, where=self.path, hint="save the sheet as CSV") from error
+        rows = book.worksheets[0].iter_rows(values_only=True)
+        names = [str(cell or "") for cell in next(rows, ())]
+        positions = [names.index(name) for name in self._found(names, self.at(1))]
+        for place, cells in enumerate(rows, 2):
+            self.append(place, [cells[position] for position in positions])
+        book.close()
+
+    def _needed(self, module: str) -> Any:
+        try:
+            return importlib.import_module(module)
+        except ImportError:
+            ending = self.path.suffix.lower()
+            hint = f"run: pip install 'tunebench[{ending[1:]}]'"
+            problem = f"reading {ending} takes {module}"
+            raise DatasetError(problem, where=self.path, hint=hint) from None
+
+    def _unreadable(self, error: OSError) -> DatasetError:
+        problem = f"the file cannot be read ({error.strerror or error})"
+        return DatasetError(problem, where=self.path, hint="check its path")
+
+
+def not_json(error: Exception, where: str, hint: str) -> DatasetError:
+    """The error for text that is not JSON, made of what the decoder raised."""
+    why = getattr(error, "msg", "nested too deeply")
+    return DatasetError(f"this is not JSON ({why})", where=where, hint=hint)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _not_utf8(where: str, line: str, encoding: str | None) -> DatasetError:
+    saved_in = "UTF-16" if line[:2] in ("\udcff\udcfe", "\udcfe\udcff") else "WINDOWS-1252"
+    hint = f"convert the file, as with `iconv -f {saved_in} -t UTF-8` if that is what it was saved"
+    hint += " in, or " + ("give its --encoding" if encoding else "save it as UTF-8")
+    return DatasetError("this is not UTF-8", where=where, hint=hint)

@@ -1,0 +1,82 @@
+"""What the pages show of the recorded experiments is what a replay gives."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from .pages import DOCS, README, blocks, load, matches
+
+recorded = load("recorded")
+
+
+def check(made):
+    for path, content in made.items():
+        assert path.read_text(encoding="utf-8") == content, "write it again: docs/recorded.py"
+
+
+def test_the_figure_and_the_output_of_the_first_example_are_current(imdb_replay):
+    made = recorded.files("imdb", (imdb_replay / "printed.txt").read_text(), imdb_replay)
+    assert {path.suffix for path in made} == {".txt", ".svg"}
+    check(made)
+
+
+@pytest.mark.parametrize("name", [name for name in recorded.EXPERIMENTS if name != "imdb"])
+def test_the_output_of_the_other_examples_is_current(name, tmp_path):
+    check(recorded.files(name, recorded.replay(name, tmp_path), tmp_path))
+
+
+def test_every_experiment_is_recorded_and_shown():
+    page = (DOCS / "worked-examples.md").read_text(encoding="utf-8")
+    there = {path.parent.name for path in DOCS.parent.glob("benchmarks/*/experiment.toml")}
+    assert there == set(recorded.EXPERIMENTS)
+    assert there == set(re.findall(r"recorded/(\w+)\.txt", page))
+    assert there == set(re.findall(r"^`benchmarks/(\w+)`", page, re.MULTILINE))
+    shown = [block.text.strip() for block in blocks(DOCS / "worked-examples.md")]
+    for name in there:
+        assert f"pytest benchmarks/{name} {recorded.COMMAND[0]}" in shown
+
+
+@pytest.mark.parametrize("scheme", recorded.SCHEMES)
+def test_the_figure_shows_the_accuracies_of_the_results(scheme, imdb_results):
+    figure = ET.fromstring(recorded.figure(imdb_results, scheme))
+    texts = [
+        "".join(element.itertext()) for element in figure.iter() if element.tag.endswith("text")
+    ]
+    for name, accuracy in (("fine-tuned on 300 rows", 0.9), ("best of 6 prompts", 0.66)):
+        place = texts.index(name)
+        assert texts[place + 1] == f"{accuracy:.2f}"
+    marks = [element for element in figure.iter() if element.tag.endswith("circle")]
+    assert len(marks) == 3 + 4 + 3 + 3  # the legend, two models, the rivals
+
+
+def test_the_colours_are_those_of_the_page():
+    css = (DOCS.parent / "harness/tunebench/reports/page/page.css").read_text(encoding="utf-8")
+    for colours in recorded.SCHEMES.values():
+        for colour in colours.values():
+            assert colour in css
+
+
+def test_every_figure_of_the_answer_is_in_the_results(imdb_results):
+    page = (DOCS / "worked-examples.md").read_text(encoding="utf-8")
+    section = page.partition("**Here fine-tuning")[2].partition("\nThe p-values of")[0]
+    stated = set(re.findall(r"[+-]?\d+\.\d+(?:e-\d+)?", section))
+    known = set()
+    for row in [
+        *imdb_results["cells"],
+        *imdb_results["baselines"],
+        *imdb_results["uplifts"],
+    ]:
+        for value in row.values():
+            if isinstance(value, float):
+                known |= {f"{value:{form}}" for form in (".2f", ".3f", "+.2f", "+.3f", ".2g")}
+        if row.get("training_seconds"):
+            known.add(f"{row['training_seconds'] / 60:.1f}")
+    assert len(stated) > 15
+    assert stated <= known
+
+
+def test_the_readme_shows_the_end_of_a_replay():
+    (shown,) = (block.text for block in blocks(README) if block.language == "text")
+    assert "undecided" in shown or "ine-tune" in shown
+    assert matches(shown, (DOCS / "recorded/tickets.txt").read_text(encoding="utf-8"))

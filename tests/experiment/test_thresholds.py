@@ -1,0 +1,103 @@
+"""Mistakes in thresholds and prices are found when the experiment is read."""
+
+import pytest
+
+from tunebench import Experiment, TunebenchError
+
+EXPERIMENT = """
+[task]
+name = "made"
+dataset = "imdb_reviews"
+labels = ["Negative", "Positive"]
+instruction = "Classify following sentence as Positive or Negative"
+test_size = 10
+
+[provider.nowhere]
+base_url = "http://127.0.0.1:9/v1"
+
+[[model]]
+name = "one"
+provider = "nowhere"
+{prices}
+
+[matrix]
+shots = [0, 1]
+
+[[threshold]]
+shots = 0
+{limits}
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(limits, prices=""):
+        path = tmp_path / "experiment.toml"
+        path.write_text(EXPERIMENT.format(limits=limits, prices=prices))
+        return Experiment.read(path)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ("", "there is no limit; add min_accuracy, min_uplift, max_cost or max_regression."),
+        ('mode = "confident"', "there is no limit; add min_accuracy"),
+        (
+            "min_uplift = 0",
+            'min_uplift needs the cell to compare with; name it, as over = "one-0shot".',
+        ),
+        ('over = "one-1shot"\nmin_accuracy = 0', "`over` is only for min_uplift; add that, or"),
+        ('min_uplift = 0\nover = "one-2shot"', "there is no cell 'one-2shot'; did you mean 'one-"),
+        ('min_uplift = 0\nover = "one-0shot"', "one-0shot would be compared with itself; select"),
+        ('min_uplift = 2\nover = "one-1shot"', "min_uplift: must be at most 1, not 2."),
+        ("max_cost = 1", "max_cost of one-0shot needs prices; give the model 'one' prices with"),
+        ("max_cost = -1", "max_cost: must be at least 0, not -1."),
+        ("max_regression = 1.5", "max_regression: must be at most 1, not 1.5."),
+        ('min_accuracy = 0\nmode = "sure"', "mode: must be 'point' or 'confident', not 'sure'."),
+    ],
+)
+def test_a_limit_that_cannot_be_judged_is_a_sentence(read, limits, said):
+    with pytest.raises(TunebenchError) as raised:
+        read(limits)
+    assert f"experiment.toml: [[threshold]] 1: {said}" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("prices", "said"),
+    [
+        (
+            "prices = { input = 1, output = 2, per_hour = 3 }",
+            "prices: the prices of 'one' are both per token and per_hour",
+        ),
+        ("prices = { input = -1 }", "prices.input: must be at least 0, not -1."),
+        ("prices = { inputs = 1 }", "prices: unknown key 'inputs'; did you mean 'input'?"),
+        (
+            'prices = { input = 1, currency = "euro" }',
+            "prices.currency: must be three capital letters such as EUR",
+        ),
+        ("prices = { input = inf }", "prices.input: must be a finite number, not inf."),
+    ],
+)
+def test_prices_that_make_no_sense_are_a_sentence(read, prices, said):
+    with pytest.raises(TunebenchError, match="toml: ") as raised:
+        read("min_accuracy = 0", prices)
+    assert said in str(raised.value)
+
+
+def test_half_of_the_prices_make_no_cost(read):
+    with pytest.raises(TunebenchError, match="max_cost of one-0shot needs prices"):
+        read("max_cost = 1", "prices = { input = 1 }")
+
+
+def test_limits_stay_with_the_cells_that_they_name(read):
+    experiment = read('min_accuracy = 0.5\nmin_uplift = 0.1\nover = "one-1shot"')
+    first, second = experiment.cells
+    assert [(limit.gate, limit.value, limit.over) for limit in first.limits] == [
+        ("min_accuracy", 0.5, None),
+        ("min_uplift", 0.1, "one-1shot"),
+    ]
+    assert (first.min_accuracy, second.min_accuracy, second.limits) == (0.5, 0.0, ())
+    assert first.threshold.value == 0.5
+    assert second.threshold is None
