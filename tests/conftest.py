@@ -375,10 +375,11 @@ def imdb_replay(shared_folder: SharedFolder) -> Path:
     root = Path(__file__).parent.parent
 
     def replay(folder: Path) -> None:
-        options = ["-q", "-p", "no:cacheprovider", "--rivals", "--results", str(folder)]
+        options = ["-v", "-p", "no:cacheprovider", "--rivals", "--results", str(folder)]
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "benchmarks/imdb", *options],
             cwd=root,
+            env={**os.environ, "COLUMNS": "100"},
             capture_output=True,
             text=True,
         )
