@@ -209,8 +209,8 @@ def _summary(config: pytest.Config) -> Summary:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Stop what was started, make the end of the run, write the result files.
 
-    Whatever fails here must not keep pytest from showing the run: the end of the run shows it, and
-    the run fails.
+    A failure here must not keep pytest from showing the run: it is shown at the end, and the run
+    fails.
     """
     config = session.config
     if session_key in config.stash:
