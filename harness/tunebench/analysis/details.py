@@ -25,26 +25,21 @@ from tunebench.statistics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tunebench.analysis.gates import Judged
     from tunebench.api import FineTuned
     from tunebench.evaluation import Result
     from tunebench.experiment import Experiment
 
 
-def row_of(result: Result, gates: Iterable[Judged] | None = None) -> CellRow:
+def row_of(result: Result) -> CellRow:
     """A result as a row of ``results.json``, without its details.
 
-    Args:
-        result: the result.
-        gates: the verdicts on its limits; by default on those that it decides alone.
+    Its verdict is on the limits that it decides alone.
 
     Raises:
         WrongJson: a name or a number that a provider gave cannot be in results.
     """
     cell, made = result.cell, result.fine_tuned
-    judged = judge_limits(result) if gates is None else tuple(gates)
+    judged = judge_limits(result)
     low, high = result.interval
     fields = {
         "experiment": cell.experiment.name,

@@ -6,18 +6,22 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tunebench.analysis.gates import verdict_of
 from tunebench.errors import TunebenchError, describe_error
 from tunebench.reports import (
     About,
     CellRow,
+    Gate,
     Job,
     UpliftRow,
     checked,
+    finite,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from tunebench.analysis.gates import Judged
     from tunebench.analysis.uplift import Uplift
 
 _NAMED = 3  # cells of one sentence
@@ -91,6 +95,12 @@ class CellReport:
     flips: tuple[str, ...] = ()
     orphans: tuple[str, ...] = ()
     complaints: tuple[Remark, ...] = ()
+
+    def gated_by(self, judged: Sequence[Judged]) -> CellReport:
+        """A copy with the verdicts on all limits of the cell."""
+        gates = [checked(Gate, finite(one.row())) for one in judged]
+        update = {"gates": gates, "verdict": verdict_of(judged)}
+        return replace(self, row=self.row and self.row.model_copy(update=update), gated=True)
 
     def complaining(self, complaint: Remark) -> CellReport:
         """A copy with a further complaint."""

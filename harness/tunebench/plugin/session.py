@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tunebench.analysis import Judged
     from tunebench.evaluation import Budget, Progress, Result, State
     from tunebench.experiment import Cell
-    from tunebench.reports import CellRow, Job
+    from tunebench.reports import About
     from tunebench.settings import RecordMode
 
     Key = tuple[Cell, State]
@@ -53,7 +53,8 @@ class Session:
     _errors: dict[Key, Remark] = field(default_factory=dict)
     _orphans: dict[Experiment, tuple[str, ...]] = field(default_factory=dict)
     _gates: dict[Key, tuple[Judged, ...]] = field(default_factory=dict)
-    _details: dict[Key, tuple[CellRow, Job | None]] = field(default_factory=dict)
+    _abouts: dict[tuple[Experiment, State], About] = field(default_factory=dict)
+    _reports: dict[Key, CellReport] = field(default_factory=dict)  # without verdicts of gates
     _read_again: dict[Experiment, Experiment] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -154,21 +155,22 @@ class Session:
             key = _key(self._current(cell))
             if key not in self._results:
                 return replace(report, error=self._errors.get(key))
-            return self._with_result(report, key)
+            if key not in self._reports:
+                self._reports[key] = self._with_result(report, self._results[key])
+            report, judged = self._reports[key], self._gates.get(key)
+            return report if judged is None else report.gated_by(judged)
         except ExperimentError as error:
             return replace(report, error=Remark.of(cell, error, ""))
         except Exception as error:
             remark = Remark.of(cell, error, "its row of the results could not be made")
             return replace(report.complaining(remark), error=remark)
 
-    def _with_result(self, report: CellReport, key: Key) -> CellReport:
-        result, gates = self._results[key], self._gates.get(key)
-        row = row_of(result, gates)
+    def _with_result(self, report: CellReport, result: Result) -> CellReport:
+        row, made = row_of(result), result.fine_tuned
         report = replace(
             report,
             row=row,
-            gated=gates is not None,
-            about=about(result),
+            about=self._about(result),
             unplayed=result.unplayed,
             remarks=tuple(
                 Remark(str(result.cell), text, str(result.cell)) for text in result.remarks
@@ -184,21 +186,18 @@ class Session:
             report = report.complaining(Remark.of(result.cell, error, what))
         if self.details:
             try:
-                whole, job = self._detailed(row, key)
-                report = replace(report, row=whole, job=job, detailed=True)
+                job = job_of(result, made) if made else None
+                report = replace(report, row=detailed(row, result), job=job, detailed=True)
             except Exception as error:
                 what = "its details for the results could not be made"
                 report = report.complaining(Remark.of(result.cell, error, what))
         return report
 
-    def _detailed(self, row: CellRow, key: Key) -> tuple[CellRow, Job | None]:
-        if key not in self._details:
-            result = self._results[key]
-            made = result.fine_tuned
-            self._details[key] = detailed(row, result), job_of(result, made) if made else None
-        whole, job = self._details[key]
-        # All limits of a cell are judged by its gate only, which may come after other tests.
-        return whole.model_copy(update={"gates": row.gates, "verdict": row.verdict}), job
+    def _about(self, result: Result) -> About:
+        key = result.cell.experiment, result.cell.experiment.data_state
+        if key not in self._abouts:
+            self._abouts[key] = about(result)
+        return self._abouts[key]
 
     def _orphans_of(self, experiment: Experiment) -> tuple[str, ...]:
         if experiment not in self._orphans:  # what a session records belongs to a cell
