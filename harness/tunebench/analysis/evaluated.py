@@ -175,4 +175,5 @@ def _sentence(same: list[Remark]) -> str:
     named = ", ".join(remark.cell for remark in same[:_NAMED])
     more = f" and {len(same) - _NAMED} more" if len(same) > _NAMED else ""
     problem = f"{first.problem} ({len(same)} cells: {named}{more})"
-    return str(replace(first, problem=problem, where=None))
+    where = None if first.where == first.cell else first.where
+    return str(replace(first, problem=problem, where=where))
