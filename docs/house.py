@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+_WIDTH = 92
 _PICTURE = re.compile(r"(?<=<!-- house -->\n```text\n).*?(?=```\n)", re.DOTALL)
 
 
@@ -31,7 +32,7 @@ def picture() -> str:
         for place, room in enumerate(floor):
             label = str(number) if place == 0 else " "
             lines.append(f"{label}  {room:{width}}  {purpose(room)}")
-        lines.append("-" * 78)
+        lines.append("-" * _WIDTH)
     return "\n".join(lines[:-1]) + "\n"
 
 

@@ -12,10 +12,11 @@ import re
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape
+
+from tunebench.reports.page.charts import Estimate, interval_chart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,28 +25,13 @@ DOCS = Path(__file__).resolve().parent
 EXPERIMENTS = ("imdb", "tickets", "sentences")
 COMMAND = ("--rivals", "-v")
 
-# The colours of `reports/page/page.css`.
-SCHEMES = {
-    "light": {"page": "#fcfcfa", "ink": "#1d1f21", "muted": "#575c61", "grid": "#d9d9d3",
-              "fine-tuned": "#17558f", "prompt": "#a34a0b", "rival": "#17663f"},
-    "dark": {"page": "#16181a", "ink": "#e7e7e3", "muted": "#a9aeb2", "grid": "#34383c",
-             "fine-tuned": "#8fc1f2", "prompt": "#f2a968", "rival": "#7fd0a3"},
-}  # fmt: skip
-_MARKS = {"fine-tuned": "fine-tuned", "prompt": "prompt", "rival": "without a language model"}
+SCHEMES = ("light", "dark")
 
-_WIDTH, _ROW, _TOP, _LEFT, _RIGHT = 760, 25, 92, 250, 70
-_LOWEST, _HIGHEST = 0.4, 1.0
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One line of the figure: an accuracy with its 95 % interval."""
-
-    label: str
-    kind: str
-    accuracy: float
-    low: float
-    high: float
+_KINDS = ("fine-tuned", "prompted", "rival")
+_CSS = DOCS.parent / "harness/tunebench/reports/page/page.css"
+_OF_CHARTS = (".drawing text", ".drawing .muted", ".line", ".mark", ".dash-", ".series-")
+_NOT_DRAWN = "majority class"  # it is the dashed line
+_MARGIN = 16
 
 
 def replay(name: str, folder: Path) -> str:
@@ -73,104 +59,59 @@ def shown(printed: str) -> str:
 
 def figure(document: dict[str, Any], scheme: str) -> str:
     """Draw accuracy with its interval by model and training size, as an SVG image."""
-    colours = SCHEMES[scheme]
-    groups = _groups(document)
-    lines = sum(len(bars) + 1 for bars in groups.values())
-    height = _TOP + lines * _ROW + 56
-    majority = document["cells"][0]["majority_rate"]
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
-        f'width="{_WIDTH}" height="{height}" role="img" font-size="13" '
-        'font-family="system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif">',
-        f"<title>{escape(_title(document))}</title>",
-        f'<rect width="{_WIDTH}" height="{height}" rx="8" fill="{colours["page"]}"/>',
-        _text(24, 34, _title(document), colours["ink"], 'font-size="17" font-weight="650"'),
-        *_legend(colours, majority),
-        *_axis(colours, majority, _TOP + lines * _ROW),
-    ]
-    y = _TOP
-    for group, bars in groups.items():
-        parts.append(_text(24, y + 17, group, colours["ink"], 'font-weight="650"'))
-        y += _ROW
-        for bar in bars:
-            parts += _bar(bar, y + 13, colours)
-            y += _ROW
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    cells = document["cells"]
+    chart = interval_chart(
+        list(_estimates(document)),
+        _KINDS,
+        title="accuracy, 95 % interval",
+        form=".2f",
+        limits=(0.4, 1.0),
+        line=(cells[0]["majority_rate"], "majority label"),
+    )
+    title = f"Accuracy on {cells[0]['n']} film reviews"
+    svg = ET.fromstring(str(chart.svg("figure", title, "By model and training size.")))
+    width, height = (float(svg.attrib[name]) + 2 * _MARGIN for name in ("width", "height"))
+    svg.attrib |= {
+        "xmlns": "http://www.w3.org/2000/svg",
+        "class": "drawing",
+        "viewBox": f"{-_MARGIN} {-_MARGIN} {width:g} {height:g}",
+        "width": f"{width:g}",
+        "height": f"{height:g}",
+    }
+    style = ET.Element("style")
+    style.text = _style(scheme)
+    svg.insert(0, style)
+    return ET.tostring(svg, encoding="unicode") + "\n"
 
 
-def _groups(document: dict[str, Any]) -> dict[str, list[Bar]]:
+def _estimates(document: dict[str, Any]) -> Iterator[Estimate]:
     """The best prompt and each training size of every model, then the rivals."""
-    groups: dict[str, list[Bar]] = {}
     for model in dict.fromkeys(cell["model"] for cell in document["cells"]):
         cells = [cell for cell in document["cells"] if cell["model"] == model]
         prompts = [cell for cell in cells if not cell["train_size"]]
         best = max(prompts, key=lambda cell: cell["accuracy"])
-        tuned = [cell for cell in cells if cell["train_size"] and cell["decision_rule"] == "text"]
-        groups[model] = [
-            _measured(f"best of {len(prompts)} prompts", "prompt", best),
-            *(_measured(f"fine-tuned on {c['train_size']:,} rows", "fine-tuned", c) for c in tuned),
-        ]
+        yield _estimate(model, f"best of {len(prompts)} prompts", "prompted", best)
+        for cell in cells:
+            if cell["train_size"] and cell["decision_rule"] == "text":
+                label = f"fine-tuned on {cell['train_size']:,} rows"
+                yield _estimate(model, label, "fine-tuned", cell)
     for row in document["baselines"]:
-        bar = _measured(f"{row['train_size']:,} rows", "rival", row)
-        groups.setdefault(row["model"], []).append(bar)
-    return groups
+        if row["model"] != _NOT_DRAWN:
+            yield _estimate(row["model"], f"{row['train_size']:,} rows", "rival", row)
 
 
-def _measured(label: str, kind: str, row: dict[str, Any]) -> Bar:
-    return Bar(label, kind, row["accuracy"], row["ci_low"], row["ci_high"])
+def _estimate(group: str, label: str, kind: str, row: dict[str, Any]) -> Estimate:
+    return Estimate(group, label, kind, row["accuracy"], row["ci_low"], row["ci_high"])
 
 
-def _title(document: dict[str, Any]) -> str:
-    texts = document["cells"][0]["n"]
-    return f"Accuracy on {texts} film reviews, with 95 % intervals"
-
-
-def _bar(bar: Bar, y: int, colours: dict[str, str]) -> Iterator[str]:
-    colour = colours[bar.kind]
-    filled = colours["page"] if bar.kind == "prompt" else colour
-    yield _text(40, y + 4, bar.label, colours["ink"])
-    yield (
-        f'<path d="M{_x(bar.low)} {y}H{_x(bar.high)}" stroke="{colour}" stroke-width="2.5"/>'
-        f'<circle cx="{_x(bar.accuracy)}" cy="{y}" r="5" fill="{filled}" stroke="{colour}" '
-        'stroke-width="2"/>'
-    )
-    yield _text(_WIDTH - 24, y + 4, f"{bar.accuracy:.2f}", colours["ink"], 'text-anchor="end"')
-
-
-def _legend(colours: dict[str, str], majority: float) -> Iterator[str]:
-    x = 30
-    for kind, name in _MARKS.items():
-        filled = colours["page"] if kind == "prompt" else colours[kind]
-        yield (
-            f'<circle cx="{x}" cy="60" r="5" fill="{filled}" stroke="{colours[kind]}" '
-            'stroke-width="2"/>'
-        )
-        yield _text(x + 12, 64, name, colours["muted"])
-        x += 40 + 7 * len(name)
-    yield (
-        f'<path d="M{x - 5} 60h22" stroke="{colours["muted"]}" stroke-dasharray="4 3"/>'
-        + _text(x + 24, 64, f"always the majority label ({majority:.2f})", colours["muted"])
-    )
-
-
-def _axis(colours: dict[str, str], majority: float, bottom: int) -> Iterator[str]:
-    for tenth in range(round(_LOWEST * 10), round(_HIGHEST * 10) + 1):
-        x = _x(tenth / 10)
-        yield f'<path d="M{x} {_TOP}V{bottom}" stroke="{colours["grid"]}"/>'
-        yield _text(x, bottom + 20, f"{tenth / 10:.1f}", colours["muted"], 'text-anchor="middle"')
-    x = _x(majority)
-    yield f'<path d="M{x} {_TOP}V{bottom}" stroke="{colours["muted"]}" stroke-dasharray="4 3"/>'
-    middle = _x((_LOWEST + _HIGHEST) / 2)
-    yield _text(middle, bottom + 42, "accuracy", colours["muted"], 'text-anchor="middle"')
-
-
-def _x(accuracy: float) -> float:
-    share = (accuracy - _LOWEST) / (_HIGHEST - _LOWEST)
-    return round(_LEFT + share * (_WIDTH - _LEFT - _RIGHT), 1)
-
-
-def _text(x: float, y: float, text: str, colour: str, more: str = "") -> str:
-    return f'<text x="{x}" y="{y}" fill="{colour}" {more}>{escape(text)}</text>'
+def _style(scheme: str) -> str:
+    """The page's rules for charts, in the colours of one scheme."""
+    css = _CSS.read_text(encoding="utf-8")
+    variables = re.findall(r":root \{\n(.*?)\}", css, re.DOTALL)[SCHEMES.index(scheme)]
+    colours = " ".join(re.findall(r"--[\w-]+: #\w+;", variables))
+    rules = [line for line in css.splitlines() if line.startswith(_OF_CHARTS)]
+    font = "svg { font-family: system-ui, sans-serif; background: var(--page); }"
+    return "\n".join([f":root {{ {colours} }}", font, *rules])
 
 
 def files(name: str, printed: str, results: Path) -> dict[Path, str]:

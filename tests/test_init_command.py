@@ -226,7 +226,7 @@ def test_gitattributes_that_cannot_be_read_are_one_sentence_and_nothing_is_writt
         (["--provider", "https://", "--model", "m"], "base_url"),
         (["--test-size", "200"], "test_size: 200 is more"),
         (["--train-sizes", "5000"], "train_sizes: 5000 is more"),
-        (["--train-sizes", "60", "60"], "lists a value twice"),
+        (["--train-sizes", "60", "60"], "a value is listed twice"),
         (["--shots", "-1"], "[matrix] shots"),
         (["--shots", "500"], "500 worked examples"),
         (["--instruction", "a\n#####\nb"], "the instruction holds a line"),

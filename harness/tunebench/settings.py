@@ -1,4 +1,4 @@
-"""Settings of a run: options, environment and ``[tool.tunebench]`` in pyproject.toml.
+"""Settings of a run: options, environment, ``[tool.tunebench]``.
 
 The command line overrides the environment (``TUNEBENCH_RECORD`` and so on), which overrides the
 file. If the variable ``CI`` is set, ``record`` in the file is ignored: a CI run records only with

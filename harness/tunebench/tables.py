@@ -1,4 +1,4 @@
-"""Text columns of a user's .csv, .tsv, .jsonl, .parquet or .xlsx file, with the place of each row.
+"""Tables: text columns of .csv, .jsonl, .parquet and other files, by row.
 
 What cannot be read as it was meant is an error that names the place; nothing is guessed or dropped.
 """
@@ -20,6 +20,8 @@ from tunebench.errors import DatasetError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
+
+    Record = tuple[int, dict[str, Any], str]  # a JSON object: its place, itself and its JSON
 
 _DELIMITERS = (",", ";", "\t", "|")
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*')  # of spreadsheet programs
@@ -87,7 +89,7 @@ class Table:
         elif ending == ".xlsx":
             self._read_sheet()
         elif ending == ".jsonl":
-            self.add_records((place, record) for place, record, _ in self.json_lines(encoding))
+            self.add_records(self.json_lines(encoding))
         else:
             self._read_separated(self.lines(encoding, ""), delimiter)
 
@@ -98,16 +100,16 @@ class Table:
     def append(self, place: int, cells: Iterable[Any]) -> None:
         """Add a row; DatasetError if a cell is not a text."""
         for column, texts, cell in zip(self.columns, self.texts, cells, strict=True):
-            if type(cell) is str and cell.isascii() and len(cell) <= self.longest:
+            if type(cell) is str and len(cell) <= self.longest and _is_utf8(cell):
                 texts.append(cell)
             else:
                 texts.append(self._text(cell, column, place))
         self.places.append(place)
 
-    def add_records(self, records: Iterable[tuple[int, dict[str, Any]]]) -> None:
-        """Add JSON objects, each with its place; their keys are the columns."""
+    def add_records(self, records: Iterable[Record]) -> None:
+        """Add JSON objects, whose keys are the columns."""
         found: dict[tuple[str, ...], list[str]] = {}
-        for place, record in records:
+        for place, record, _ in records:
             keys = tuple(record)
             if keys not in found:
                 found[keys] = self._found(keys, self.at(place))
@@ -131,8 +133,8 @@ class Table:
             hint = "give the right one with --encoding"
             raise DatasetError(problem, where=self.path, hint=hint) from error
 
-    def json_lines(self, encoding: str | None) -> Iterator[tuple[int, dict[str, Any], str]]:
-        """The JSON objects of a text file, each with its line number and its line."""
+    def json_lines(self, encoding: str | None) -> Iterator[Record]:
+        """The JSON objects of a text file, one a line."""
         for number, line in enumerate(self.lines(encoding, "\n"), 1):
             if not line.isspace():
                 try:

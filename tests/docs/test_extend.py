@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -117,6 +118,12 @@ def test_what_the_page_adds_is_used(copied, repository):
     (rival,) = (row for row in results["baselines"] if row["model"] == "naive Bayes")
     assert (rival["train_size"], rival["accuracy"]) == (20, 1)
     assert "naive Bayes" in done.stdout
+
+    page = (repository / "results/report.html").read_text(encoding="utf-8")
+    (section,) = re.findall(
+        r'<section aria-labelledby="[\w-]*readings">.*?</section>', page, re.DOTALL
+    )
+    assert "prefix: 10" in section
 
 
 def test_what_the_page_adds_passes_the_checks_of_the_project(copied):

@@ -157,8 +157,8 @@ SKIP = 'shots = [0, 1, 4]\nskip = [{ model = "gemma3-270m", shots = 4, reason = 
          "[task]: the labels 'Positive' and 'Posi\\xadtive' differ only by spaces, invisible "
          "characters or how a letter is encoded; rename one of them."),
         ('"Classify following sentence as Positive or Negative"', '"a\\n#####"',
-         "[task]: the instruction holds a line '#####', which separates parts of a "
-         "prompt; take it out."),
+         "[task]: the instruction holds a line '#####', which separates parts of a prompt; "
+         "take it out."),
         ('name = "gemma3-270m"', 'name = "gemma3-270m"\nlabel_token_ids = [1]',
          "[[model]] 2: label_token_ids has 1 ids for 2 labels; give one id for each label."),
         # missing

@@ -54,8 +54,8 @@ def serving(sources, dtype="float32", *, deterministic=False, api_key=None):
 
     registry = ModelRegistry(sources, choose_dtype(dtype))
     worker = Worker(batch_tokens=1024, deterministic=deterministic)
-    # This folder is never created: no test uploads a file here.
-    storage = Storage(Path(os.environ["TUNEBENCH_DATA_DIR"]) / "none")
+    # All servers in this process share a folder, in which no test creates a job.
+    storage = Storage(Path(os.environ["TUNEBENCH_DATA_DIR"]) / "in-process")
     queue = JobQueue(FineTunedModels(storage, registry), slots=1, kept_bytes=0)
     limits = {"max_body": 1 << 20, "max_file": 1 << 20}
     app = create_app(registry, worker, queue, api_key=api_key, **limits)

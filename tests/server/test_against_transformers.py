@@ -33,8 +33,10 @@ def test_greedy_tokens_and_their_logprobs(client, name, oracle):
 
 
 def test_a_cached_head_gives_the_same_answer_as_no_cache(client, served, name, oracle):
+    from tunebench.server.inference.prefix import PrefixCache
+
     model = served.registry.get(name)
-    model.prefixes.clear()
+    model.prefixes = PrefixCache()
     for text in TEXTS:
         choice = client.completions.create(
             model=name, prompt=HEAD + text, max_tokens=1, temperature=0, logprobs=1

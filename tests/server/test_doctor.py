@@ -32,10 +32,10 @@ def test_doctor_finds_what_the_local_provider_supports(deterministic, capsys):
     (provider,) = json.loads(capsys.readouterr().out)["providers"]
     found = {(f["name"], f["endpoint"]): f["found"] for f in provider["findings"]}
     assert code == 0
-    # Jobs need a folder, which the server of this test was not given.
-    absent = {("fine_tuning", None), ("rate-limit headers", None)}
+    absent = {("rate-limit headers", None)}
     assert {finding for finding, there in found.items() if not there} == absent
-    assert provider["table"]["supports"] == ["lists", "logprobs", "logit_bias", "tokenize"]
+    supported = ["lists", "logprobs", "logit_bias", "tokenize", "fine_tuning"]
+    assert provider["table"]["supports"] == supported
 
 
 def test_doctor_finds_no_chat_without_a_chat_template(deterministic, capsys):

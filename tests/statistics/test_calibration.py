@@ -98,15 +98,15 @@ def test_a_bin_has_its_upper_end():
 @pytest.mark.parametrize(
     ("rows", "labels", "sentence"),
     [
-        ([], [], "0 rows of probabilities and 0 labels do not match, or are none"),
-        ([[1, 0]], [0, 1], "1 rows of probabilities and 2 labels do not match"),
-        ([[1, 0], [0.5, 0.4]], [0, 1], "the row at position 1 holds no probabilities"),
-        ([[math.nan, 1]], [0], "the row at position 0 holds no probabilities"),
-        ([[math.inf, 0]], [0], "the row at position 0 holds no probabilities"),
-        ([[1.5, -0.5]], [0], "the row at position 0 holds no probabilities"),
-        ([[]], [0], "the row at position 0 holds no probabilities"),
-        ([[1, 0]], [2], "2 at position 0 is no label id; the row's are 0 to 1"),
-        ([[1, 0]], [-1], "-1 at position 0 is no label id"),
+        ([], [], "0 rows of probabilities and 0 labels: there must be equally many"),
+        ([[1, 0]], [0, 1], "1 rows of probabilities and 2 labels: there must be equally many"),
+        ([[1, 0], [0.5, 0.4]], [0, 1], "the row at position 1 must hold probabilities"),
+        ([[math.nan, 1]], [0], "the row at position 0 must hold probabilities"),
+        ([[math.inf, 0]], [0], "the row at position 0 must hold probabilities"),
+        ([[1.5, -0.5]], [0], "the row at position 0 must hold probabilities"),
+        ([[]], [0], "the row at position 0 must hold probabilities"),
+        ([[1, 0]], [2], "2 at position 0 is not a label id; the row's are 0 to 1"),
+        ([[1, 0]], [-1], "-1 at position 0 is not a label id"),
     ],
 )
 def test_what_are_no_probabilities_is_refused(score, rows, labels, sentence):
@@ -115,7 +115,7 @@ def test_what_are_no_probabilities_is_refused(score, rows, labels, sentence):
 
 
 def test_no_bins_are_refused():
-    with pytest.raises(ValueError, match="0 bins hold no texts"):
+    with pytest.raises(ValueError, match="the number of bins must be 1 or more, not 0"):
         expected_calibration_error([[1, 0]], [0], 0)
 
 
@@ -149,5 +149,5 @@ def test_where_nothing_can_be_said_there_is_no_row(logprobs):
 
 @pytest.mark.parametrize("label", [-1, 2])
 def test_a_label_of_another_task_is_refused(label):
-    with pytest.raises(ValueError, match=f"{label} is no label id; the task's are 0 to 1"):
+    with pytest.raises(ValueError, match=f"{label} is not a label id; the task's are 0 to 1"):
         label_probabilities({label: -1.0}, 2)

@@ -135,10 +135,10 @@ def test_counts_of_many_texts_do_not_overflow():
     ("labels", "predictions", "n_labels", "sentence"),
     [
         ([0, 1], [0], 2, "2 labels and 1 predictions do not match"),
-        ([0, 2], [0, 0], 2, "2 at position 1 is no label id; the task's are 0 to 1"),
-        ([0, 0], [0, 2], 2, "2 at position 1 is no label id"),
-        ([-1], [None], 2, "-1 at position 0 is no label id"),
-        ([], [], 0, "a task of 0 labels has no confusion matrix"),
+        ([0, 2], [0, 0], 2, "2 at position 1 is not a label id; the task's are 0 to 1"),
+        ([0, 0], [0, 2], 2, "2 at position 1 is not a label id"),
+        ([-1], [None], 2, "-1 at position 0 is not a label id"),
+        ([], [], 0, "n_labels must be 1 or more, not 0"),
     ],
 )
 def test_what_fits_no_matrix_is_refused(labels, predictions, n_labels, sentence):
@@ -152,5 +152,5 @@ def test_no_texts_have_no_value(value):
         value(confusion_matrix([], [], 2))
     with pytest.raises(ValueError, match="counts no texts"):
         value([])
-    with pytest.raises(ValueError, match="this is no confusion matrix"):
+    with pytest.raises(ValueError, match="this is not a confusion matrix"):
         value([[1, 0], [0, 1]])

@@ -95,9 +95,9 @@ def test_fewer_than_three_sizes_are_too_few(sizes, counted):
     [
         ([100, 100, 100], "no answer was wrong at any training size"),
         ([0, 0, 0], "no answer was right at any training size"),
-        ([80, 100, 100], "all wrong answers are of the training size 300"),
-        ([80, 79, 81], "no gain from more training data can be told from noise"),
-        ([80, 80, 80], "no gain from more training data can be told from noise"),
+        ([80, 100, 100], "all wrong answers are at the training size 300"),
+        ([80, 79, 81], "a gain from more training data cannot be told from noise"),
+        ([80, 80, 80], "a gain from more training data cannot be told from noise"),
         ([85, 70, 40], "the error rises with the training size"),
     ],
 )
@@ -140,15 +140,23 @@ def test_whatever_was_counted_gives_a_forecast_or_a_reason(case):
 @pytest.mark.parametrize(
     ("arguments", "options", "sentence"),
     [
-        (([1, 2], [1], [1, 1]), {}, "2 sizes, 1 counts of right answers and 2 of texts do not"),
-        (([0], [1], [1]), {}, "a training size of 0 has no place on the curve"),
-        (([1], [2], [1]), {}, "2 of 1 is no proportion"),
-        (([1], [0], [0]), {}, "0 of 0 is no proportion"),
-        (([], [], []), {"rounds": 0}, "0 rounds and a confidence of 0.95 give no interval"),
-        (([], [], []), {"confidence": 1}, "a confidence of 1 give no interval"),
+        (
+            ([1, 2], [1], [1, 1]),
+            {},
+            "2 sizes, 1 counts of right answers and 2 of texts: there must be",
+        ),
+        (([0], [1], [1]), {}, "a training size must be 1 or more, not 0"),
+        (([1], [2], [1]), {}, "2 of 1 is not a proportion"),
+        (([1], [0], [0]), {}, "0 of 0 is not a proportion"),
+        (
+            ([], [], []),
+            {"rounds": 0},
+            "rounds must be 1 or more, and confidence between 0 and 1, not 0 and",
+        ),
+        (([], [], []), {"confidence": 1}, "and confidence between 0 and 1, not 2000 and 1"),
     ],
 )
-def test_what_is_no_curve_is_refused(arguments, options, sentence):
+def test_wrong_arguments_are_an_error(arguments, options, sentence):
     with pytest.raises(ValueError, match=sentence):
         forecast_doubling(*arguments, seed=0, **options)
 
@@ -168,6 +176,25 @@ def test_a_forecast_holds_finite_numbers_or_none(sizes, data):
         numbers = {name: value for name, value in asdict(found).items() if value is not None}
         assert all(map(math.isfinite, numbers.values()))
         assert numbers.keys() | {"a"} == asdict(found).keys()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("sizes", "n", "right"),
+    [
+        ([1000001, 1, 1000000], [10**7, 1, 10], [0, 1, 5]),
+        ([1000001, 1000002, 1], [10, 10**7, 1], [9, 0, 1]),
+        (
+            [1000001, 10**6, 10**6, 1000, 1000002],
+            [10, *[10**7] * 2, 10, 10**7],
+            [5, 0, 10**6, 9, 0],
+        ),
+    ],
+)
+def test_errors_next_to_1_at_sizes_that_hardly_differ_divide_by_nothing(sizes, n, right):
+    found = forecast_doubling(sizes, right, n, seed=0, rounds=50)
+    assert isinstance(found, NoForecast)
+    assert "error" in found.reason
 
 
 def test_a_curve_too_steep_for_a_float_has_no_first_value():

@@ -47,7 +47,7 @@ def test_95_percent_is_the_default() -> None:
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 0), (1, 0), (-1, 5), (6, 5), (0, -1)])
 def test_what_is_no_proportion_is_refused(correct: int, n: int) -> None:
-    with pytest.raises(ValueError, match=f"{correct} of {n} is no proportion"):
+    with pytest.raises(ValueError, match=f"{correct} of {n} is not a proportion"):
         wilson_interval(correct, n)
 
 
@@ -110,11 +110,11 @@ def test_the_exact_interval_of_the_literature() -> None:
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 0), (1, 0), (-1, 5), (6, 5), (0, -1)])
 def test_what_is_no_proportion_has_no_exact_interval(correct: int, n: int) -> None:
-    with pytest.raises(ValueError, match=f"{correct} of {n} is no proportion"):
+    with pytest.raises(ValueError, match=f"{correct} of {n} is not a proportion"):
         clopper_pearson(correct, n)
 
 
 @pytest.mark.parametrize("confidence", [0, 1, 95, -0.5, float("nan")])
 def test_what_is_no_coverage_is_refused(confidence: float) -> None:
-    with pytest.raises(ValueError, match="is no coverage between 0 and 1"):
+    with pytest.raises(ValueError, match="confidence must be between 0 and 1"):
         clopper_pearson(1, 2, confidence)

@@ -64,13 +64,13 @@ def test_more_power_takes_no_fewer_texts(pair, power):
 
 @pytest.mark.parametrize("pair", [(-0.1, 0.2), (0.2, math.nan), (0.6, 0.5), (1.5, 0)])
 def test_what_are_no_shares_is_refused(pair):
-    with pytest.raises(ValueError, match="are no shares of the same texts"):
+    with pytest.raises(ValueError, match="shares of the same texts must be"):
         texts_needed(*pair)
 
 
 @pytest.mark.parametrize(("power", "level"), [(1, 0.05), (0.05, 0.05), (0.8, 0), (0.8, math.nan)])
 def test_power_and_level_out_of_range_are_refused(power, level):
-    with pytest.raises(ValueError, match="cannot be planned for"):
+    with pytest.raises(ValueError, match="the power between the level and 1"):
         texts_needed(0.2, 0.1, power=power, level=level)
 
 
@@ -138,11 +138,11 @@ def test_thresholds_of_0_and_1_are_left_out_at_once():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((1, 0, 0.5), "1 of 0 is no proportion"),
-        ((3, 2, 0.5), "3 of 2 is no proportion"),
-        ((1, 2, 1.1), "a threshold of 1.1 is no accuracy"),
-        ((1, 2, math.nan), "a threshold of nan is no accuracy"),
-        ((1, 2, 0.5, 1), "a confidence of 1 is no coverage"),
+        ((1, 0, 0.5), "1 of 0 is not a proportion"),
+        ((3, 2, 0.5), "3 of 2 is not a proportion"),
+        ((1, 2, 1.1), "the threshold must be between 0 and 1, not 1.1"),
+        ((1, 2, math.nan), "the threshold must be between 0 and 1, not nan"),
+        ((1, 2, 0.5, 1), "confidence must be between 0 and 1, not 1"),
     ],
 )
 def test_what_cannot_be_settled_is_refused(arguments, sentence):

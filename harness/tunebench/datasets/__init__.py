@@ -1,4 +1,4 @@
-"""Labelled texts: `load` finds a data set by its name and gives it as two frames.
+"""Labelled texts: `load` gives a data set, found by its name, as two frames.
 
 Importing this package is cheap: the first `load` that needs them imports pandas and, above all,
 TensorFlow Datasets (TFDS).

@@ -7,18 +7,58 @@ JSON object: ``{split: {"item": […], "text": […], "label": […]}}``.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from typing import TYPE_CHECKING, cast
 
+from tunebench.errors import DatasetError
 from tunebench.files import whole_files
 
+try:
+    import fcntl
+except ImportError:  # Windows: two processes that prepare one set at once are not kept apart there.
+    fcntl = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tunebench.datasets.dataset import Columns
 
 _FORMAT = b"tunebench-flat-1 "
+
+
+def kept(folder: Path, lock: Path, make: Callable[[], dict[str, Columns]]) -> dict[str, Columns]:
+    """The columns of each split, from the copy in a folder; without a good one, from `make`.
+
+    Raises:
+        DatasetError: the folder cannot be written in, or what `make` raises.
+    """
+    copy = folder / "flat.json"
+    try:
+        if (splits := read(copy)) is None:
+            with _locked(lock):
+                # Another process may have made it while this one waited.
+                if (splits := read(copy)) is None:
+                    splits = make()
+                    write(copy, splits)
+    except OSError as error:
+        hint = "make that folder writable, or set TFDS_DATA_DIR to one that is and has room"
+        raise DatasetError(f"Cannot prepare data in {folder} ({error})", hint=hint) from error
+    return splits
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Let one process after the other prepare a set; `path` is the lock's file."""
+    # TFDS writes to a folder of its own and renames it, which fails for all but the first of
+    # several processes. The system drops this lock when its holder dies, however it dies.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def write(path: Path, splits: dict[str, Columns]) -> None:

@@ -158,12 +158,8 @@ def read_labelled(
     texts, found = table.texts
     if len(texts) < 2:
         holds = "one row only" if texts else "no rows"
-        raise DatasetError(
-            f"the file holds {holds}, and a benchmark needs some to test on and others to learn "
-            "from",
-            where=path,
-            hint="add rows",
-        )
+        needs = "a benchmark needs some to test on and others to learn from"
+        raise DatasetError(f"the file holds {holds}, and {needs}", where=path, hint="add rows")
     keys = [normalised(text) for text in texts]
     rows = LabelledTexts(path, table.unit, len(texts), texts, found, table.places, keys)
     _refuse_missing(rows)
@@ -178,11 +174,9 @@ def _refuse_missing(rows: LabelledTexts) -> None:
     ):
         if empty:
             count = "1 row has" if len(empty) == 1 else f"{len(empty)} rows have"
-            raise DatasetError(
-                f"{count} no {what} ({rows.at(empty)})",
-                where=rows.path,
-                hint="fill it in, or take the row out",
-            )
+            problem = f"{count} no {what} ({rows.at(empty)})"
+            hint = "fill it in, or take the row out"
+            raise DatasetError(problem, where=rows.path, hint=hint)
 
 
 def _check_labels(rows: LabelledTexts, labels: Sequence[str] | None) -> None:
@@ -194,35 +188,24 @@ def _check_labels(rows: LabelledTexts, labels: Sequence[str] | None) -> None:
     found = Counter(rows.labels)
     if alike := twins(list(found), lambda name: look(name).casefold()):
         both = " and ".join(named(*pair) for pair in (alike, alike[::-1]))
-        raise DatasetError(
-            f"the labels {both} differ only by case, {DIFFER_BY}",
-            where=rows.path,
-            hint="write them alike",
-        )
+        problem = f"the labels {both} differ only by case, {DIFFER_BY}"
+        raise DatasetError(problem, where=rows.path, hint="write them alike")
     if labels is not None and (unlisted := [name for name in found if name not in labels]):
         name = unlisted[0]
         if (listed := next((one for one in labels if look(one) == look(name)), None)) is not None:
-            raise DatasetError(
-                f"the label {named(name, listed)} and the label {shown(listed, name)} of [task] "
-                f"differ only by {DIFFER_BY}",
-                where=rows.path,
-                hint="write them alike",
-            )
+            both = f"{named(name, listed)} and the label {shown(listed, name)} of [task]"
+            problem = f"the label {both} differ only by {DIFFER_BY}"
+            raise DatasetError(problem, where=rows.path, hint="write them alike")
+        problem = f"the label {named(name)} is not among the labels of [task]"
         near = nearest(name, labels)
-        known = ", ".join(map(repr, labels[:20])) + (", …" if len(labels) > 20 else "")
-        raise DatasetError(
-            f"the label {named(name)} is not among the labels of [task]",
-            where=rows.path,
-            hint="fix the file or add it there; "
-            + (f"did you mean {near!r}?" if near else f"listed are {known}"),
-        )
+        listed = ", ".join(map(repr, labels[:20])) + (", …" if len(labels) > 20 else "")
+        hint = f"did you mean {near!r}?" if near else f"listed are {listed}"
+        raise DatasetError(problem, where=rows.path, hint=f"fix the file or add it there; {hint}")
     if not 2 <= len(labels or found) <= MOST_LABELS:
         holds = f"{len(found):,} labels" if len(found) > 1 else f"one label, {next(iter(found))!r}"
-        raise DatasetError(
-            f"the label column holds {holds}, and a task has 2 to {MOST_LABELS}",
-            where=rows.path,
-            hint="check label_column, or fix the file",
-        )
+        problem = f"the label column holds {holds}, and a task has 2 to {MOST_LABELS}"
+        hint = "check label_column, or fix the file"
+        raise DatasetError(problem, where=rows.path, hint=hint)
 
 
 def _without_repeats(rows: LabelledTexts) -> LabelledTexts:
@@ -239,9 +222,7 @@ def _without_repeats(rows: LabelledTexts) -> LabelledTexts:
         )
         count = "1 text has" if len(contradicted) == 1 else f"{len(contradicted)} texts have"
         more = ", …" if len(contradicted) > _SHOWN else ""
-        raise DatasetError(
-            f"{count} two different labels ({rows.unit}s {pairs}{more})",
-            where=rows.path,
-            hint="decide for one of them, or take the rows out",
-        )
+        problem = f"{count} two different labels ({rows.unit}s {pairs}{more})"
+        hint = "decide for one of them, or take the rows out"
+        raise DatasetError(problem, where=rows.path, hint=hint)
     return rows.take(first.values())

@@ -49,12 +49,9 @@ def load(name: str, options: Options) -> Dataset:
     if both and options.overlap == "refuse":
         rows = "1 row is" if len(both) == 1 else f"{len(both)} rows are"
         both.sort(key=lambda i: source.places[i])
-        raise DatasetError(
-            f"{rows} also in {given.path} ({source.at(both)})",
-            where=source.path,
-            hint='take them out of one, or set overlap = "move" in [task], which leaves them to '
-            "the test rows",
-        )
+        problem = f"{rows} also in {given.path} ({source.at(both)})"
+        move = 'set overlap = "move" in [task], which leaves them to the test rows'
+        raise DatasetError(problem, where=source.path, hint=f"take them out of one, or {move}")
     train = [i for i, key in enumerate(source.keys) if key not in tested]
     return _dataset(name, options, [source, given], source.take(train), given)
 
@@ -79,12 +76,12 @@ def _refuse_contradictions(source: LabelledTexts, given: LabelledTexts) -> None:
     if found:
         place, label, other, other_place = found[0]
         count = "1 text has" if len(found) == 1 else f"{len(found)} texts have"
-        raise DatasetError(
-            f"{count} another label in {given.path}, the first in {source.unit} {place} "
-            f"({label!r}) and {given.unit} {other_place} there ({other!r})",
-            where=source.path,
-            hint="decide for one of them, or take the rows out",
+        first = (
+            f"{source.unit} {place} ({label!r}) and {given.unit} {other_place} there ({other!r})"
         )
+        problem = f"{count} another label in {given.path}, the first in {first}"
+        hint = "decide for one of them, or take the rows out"
+        raise DatasetError(problem, where=source.path, hint=hint)
 
 
 def _dataset(

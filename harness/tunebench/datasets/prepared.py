@@ -21,13 +21,8 @@ from tunebench.datasets import flat
 from tunebench.datasets.dataset import Columns
 from tunebench.errors import DatasetError
 
-try:
-    import fcntl
-except ImportError:  # Windows: two processes that prepare one set at once are not kept apart there.
-    fcntl = None  # type: ignore[assignment]
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 
 @dataclass(frozen=True)
@@ -57,22 +52,10 @@ def load(recipe: Recipe, data_dir: str | os.PathLike[str] | None = None) -> dict
         DatasetError: the folder cannot be written in, or the data cannot be made.
     """
     root = data_folder(data_dir)
-    folder = root / recipe.folder
-    copy = folder / "flat.json"
-    splits = flat.read(copy)
-    if splits is not None:
-        return splits
-    try:
-        with locked(root / Path(recipe.folder).parts[0] / ".lock"):
-            # Another process may have made it while this one waited.
-            splits = flat.read(copy)
-            if splits is None:
-                splits = _records(recipe, root) or _prepare(recipe, root)
-                flat.write(copy, splits)
-    except OSError as error:
-        hint = "make that folder writable, or set TFDS_DATA_DIR to one that is and has room"
-        raise DatasetError(f"Cannot prepare data in {folder} ({error})", hint=hint) from error
-    return splits
+    lock = root / Path(recipe.folder).parts[0] / ".lock"
+    return flat.kept(
+        root / recipe.folder, lock, lambda: _records(recipe, root) or _prepare(recipe, root)
+    )
 
 
 def canonical_sha256(columns: Columns) -> str:
@@ -96,18 +79,6 @@ def data_folder(given: str | os.PathLike[str] | None = None) -> Path:
         problem = f"The data folder {chosen} is not on this machine"
         raise DatasetError(problem, hint="set TFDS_DATA_DIR to one that is")
     return Path(chosen).expanduser().absolute()
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Let one process after the other prepare a set; `path` is the lock's file."""
-    # TFDS writes to a folder of its own and renames it, which fails for all but the first of
-    # several processes. The system drops this lock when its holder dies, however it dies.
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def run_builder(builder: Any) -> None:

@@ -14,13 +14,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tunebench.datasets import flat, prepared
+from tunebench.datasets import flat
 from tunebench.datasets.dataset import Columns, Dataset, to_frame
 from tunebench.datasets.labelled_texts import normalised
 from tunebench.datasets.options import DataReport, Options
 from tunebench.datasets.own_tables import counted
 from tunebench.datasets.splitting import item_id, position
-from tunebench.errors import DatasetError, nearest
+from tunebench.errors import DatasetError, did_you_mean, nearest
 from tunebench.formatting import shown
 
 if TYPE_CHECKING:
@@ -91,19 +91,13 @@ def kept(called: str, options: Options, root: Path, make: Callable[[], Public]) 
     plain = re.sub(r"[^A-Za-z0-9.-]+", "_", called)[:60]
     digest = hashlib.sha256(known_by.encode()).hexdigest()[:8]
     folder = root / "tunebench_public" / f"{plain}-{digest}"
-    copy = folder / "flat.json"
-    try:
-        splits = flat.read(copy)
-        if splits is None:
-            with prepared.locked(folder / ".lock"):
-                made = make()
-                names = Columns(item=["spelt"] * made.spelt, text=list(made.names), label=[])
-                flat.write(copy, {**made.splits, _NAMES: names})
-                return made
-    except OSError as error:
-        problem = f"Cannot read or prepare {called!r} ({error})"
-        hint = f"make {root} writable, or set TFDS_DATA_DIR to a folder that is and has room"
-        raise DatasetError(problem, hint=hint) from error
+
+    def columns() -> dict[str, Columns]:
+        made = make()
+        names = Columns(item=["spelt"] * made.spelt, text=list(made.names), label=[])
+        return {**made.splits, _NAMES: names}
+
+    splits = flat.kept(folder, folder / ".lock", columns)
     names = splits.pop(_NAMES)
     return Public(splits, tuple(names["text"]), bool(names["item"]))
 
@@ -152,10 +146,8 @@ def chosen_columns(
             problem = f"{name!r} has no feature {usual!r} but {listed}"
             raise DatasetError(problem, hint=f"set {key} to one of them in [task]")
         if given not in features:
-            near = nearest(given, features)
             problem = f"{name!r} has no feature {given!r}, which {key} names"
-            hint = f"did you mean {near!r}?" if near else f"there are {listed}"
-            raise DatasetError(problem, hint=hint)
+            raise DatasetError(problem, hint=did_you_mean(given, features))
         return given
 
     return (

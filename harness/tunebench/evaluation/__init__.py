@@ -1,4 +1,4 @@
-"""Evaluation of a cell: prompts, requests, fine-tuning, recording, reading, judging."""
+"""Evaluation of a cell: prompts, requests, fine-tuning, recording, reading."""
 
 from tunebench.evaluation.budget import Budget
 from tunebench.evaluation.connections import StartedProvider, key_of

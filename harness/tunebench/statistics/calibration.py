@@ -1,4 +1,4 @@
-"""How far a model's probabilities can be believed."""
+"""Calibration: whether a model's probabilities match how often it is right."""
 
 from __future__ import annotations
 
@@ -16,55 +16,55 @@ _SUM_WITHIN = 1e-6
 def label_probabilities(
     logprobs_by_label: Mapping[int, float], n_labels: int
 ) -> list[float] | None:
-    """Make probabilities of the log-probabilities of the labels that were seen.
+    """Probabilities of the labels, from the log-probabilities of those that were seen.
 
-    A label that was not seen gets the probability 0. Where a provider shows its likeliest tokens
-    only, an unseen label may have had some, and the others are stated a little too high.
+    A label that was not seen gets the probability 0. If a provider returns only its likeliest
+    tokens, an unseen label may have had more than that, and the others are a little too high.
 
     Args:
-        logprobs_by_label: natural log-probabilities by label id; minus infinity is a probability
-            of 0.
-        n_labels: how many labels the task has.
+        logprobs_by_label: natural log-probabilities (nats) by label id; minus infinity is a
+            probability of 0.
+        n_labels: number of labels of the task.
 
     Returns:
-        A probability for each label id, adding up to 1; None where no label was seen, where all
-        of them are impossible, or where a log-probability is NaN or plus infinity.
+        A probability for each label id, with the sum 1; None if no label was seen, if all are
+        impossible, or if a log-probability is NaN or plus infinity.
 
     Raises:
-        ValueError: an id is none of the task's.
+        ValueError: an id is not one of the task's.
     """
     for label in logprobs_by_label:
         if not 0 <= label < n_labels:
-            raise ValueError(f"{label} is no label id; the task's are 0 to {n_labels - 1}")
+            raise ValueError(f"{label} is not a label id; the task's are 0 to {n_labels - 1}")
     seen = logprobs_by_label.values()
     if any(not isfinite(value) and value != -inf for value in seen):
         return None
     highest = max(seen, default=-inf)
     if highest == -inf:
         return None
-    # Less the highest: else far log-probabilities would all become 0.
+    # Without subtracting the highest, very low log-probabilities would all become 0.
     weights = [exp(logprobs_by_label.get(label, -inf) - highest) for label in range(n_labels)]
     total = fsum(weights)
     return [weight / total for weight in weights]
 
 
 def brier_score(probabilities: Sequence[Sequence[float]], labels: Sequence[int]) -> float:
-    """The mean squared distance of the probabilities from what was true.
+    """The Brier score: the mean squared distance of the probabilities from the true labels.
 
-    Summed over all labels, as Brier did: for two labels it is twice the form that counts the
-    positive label only.
+    It sums over all labels, as Brier did: for two labels it is twice the form that counts only the
+    positive label.
 
     Args:
-        probabilities: for each text, a probability for each label id, adding up to 1; one text
+        probabilities: for each text, a probability for each label id, with the sum 1; one text
             or more.
         labels: the true label ids, in the same order.
 
     Returns:
-        Between 0, sure and right each time, and 2, sure and wrong each time.
+        Between 0 (always certain and right) and 2 (always certain and wrong).
 
     Raises:
-        ValueError: there are no texts, not as many of the one as of the other, a label is none
-            of a row's, or a row holds no probabilities.
+        ValueError: there are no texts, the two differ in length, a label is not one of a row's, or
+            a row does not hold probabilities.
 
     Source:
         G. W. Brier, Verification of forecasts expressed in terms of probability, Monthly Weather
@@ -81,32 +81,32 @@ def brier_score(probabilities: Sequence[Sequence[float]], labels: Sequence[int])
 def expected_calibration_error(
     probabilities: Sequence[Sequence[float]], labels: Sequence[int], bins: int = 10
 ) -> float:
-    """How far the confidence in the chosen label is from how often it is right, on average.
+    """The expected calibration error: the mean gap between confidence and accuracy.
 
-    The chosen label is the likeliest, on equal probabilities the first of the task. Texts are
-    sorted by its probability into bins of equal width, each with its upper end and without its
-    lower one; the gaps between mean probability and accuracy are weighted by the bins' texts. The
-    value depends on the bins and is above 0 for a perfectly calibrated model on few texts.
+    The confidence is the probability of the likeliest label (of several, the first). Texts are
+    grouped by it into bins of equal width, each with its upper end and without its lower one; the
+    gaps between mean confidence and accuracy are weighted by the number of texts. The value depends
+    on the bins, and is above 0 even for a perfectly calibrated model if there are few texts.
 
     Args:
-        probabilities: for each text, a probability for each label id, adding up to 1; one text
+        probabilities: for each text, a probability for each label id, with the sum 1; one text
             or more.
         labels: the true label ids, in the same order.
-        bins: how many bins there are between 0 and 1; one or more.
+        bins: number of bins between 0 and 1; one or more.
 
     Returns:
         Between 0 and 1.
 
     Raises:
-        ValueError: there are no texts, not as many of the one as of the other, a label is none
-            of a row's, a row holds no probabilities, or there are no bins.
+        ValueError: there are no texts, the two differ in length, a label is not one of a row's, a
+            row does not hold probabilities, or there are no bins.
 
     Source:
         C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, On calibration of modern neural networks,
         ICML (2017), equation 3.
     """
     if bins < 1:
-        raise ValueError(f"{bins} bins hold no texts; there has to be one or more")
+        raise ValueError(f"the number of bins must be 1 or more, not {bins}")
     _check(probabilities, labels)
     uppers = [upper / bins for upper in range(1, bins)]
     gaps: list[list[float]] = [[] for _ in range(bins)]
@@ -121,17 +121,18 @@ def expected_calibration_error(
 def _check(probabilities: Sequence[Sequence[float]], labels: Sequence[int]) -> None:
     if not labels or len(probabilities) != len(labels):
         raise ValueError(
-            f"{len(probabilities)} rows of probabilities and {len(labels)} labels do not match, "
-            "or are none"
+            f"{len(probabilities)} rows of probabilities and {len(labels)} labels: there must be "
+            "equally many, and at least one"
         )
     for position, (row, truth) in enumerate(zip(probabilities, labels, strict=True)):
-        # Written so that NaN fails, too.
+        # Written so that NaN fails too.
         if not (all(p >= 0 for p in row) and abs(fsum(row) - 1) <= _SUM_WITHIN):
             raise ValueError(
-                f"the row at position {position} holds no probabilities: each has to be 0 or "
-                "more, and together they are 1"
+                f"the row at position {position} must hold probabilities: each 0 or more, with "
+                "the sum 1"
             )
         if not 0 <= truth < len(row):
             raise ValueError(
-                f"{truth} at position {position} is no label id; the row's are 0 to {len(row) - 1}"
+                f"{truth} at position {position} is not a label id; the row's are 0 to "
+                f"{len(row) - 1}"
             )

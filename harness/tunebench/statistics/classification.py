@@ -1,7 +1,7 @@
-"""Accuracy's companions for tasks whose labels are not equally frequent.
+"""Scores of a classifier besides accuracy, for labels that are not equally frequent.
 
-All of them are read off one confusion matrix. "No label", an answer that states none, counts as a
-prediction of its own kind that is never right.
+All are computed from one confusion matrix. An answer without a label counts as a prediction of its
+own, "no label", which is never right.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 def confusion_matrix(
     labels: Iterable[int], predictions: Iterable[int | None], n_labels: int
 ) -> list[list[int]]:
-    """Count which label was answered with which.
+    """The confusion matrix: counts by true and predicted label.
 
     Args:
         labels: the true label ids, as in the column ``label`` of the judgements.
-        predictions: the label ids that were read, in the same order, as in the column
-            ``prediction``; None or NA where an answer stated none.
-        n_labels: how many labels the task has, 1 or more.
+        predictions: the predicted label ids in the same order, as in the column ``prediction``;
+            None or NA for an answer without a label.
+        n_labels: number of labels of the task, 1 or more.
 
     Returns:
-        A row for each true label, in the order of the ids; in it a count for each predicted
-        label, and last that of the answers which stated none.
+        A row for each true label, in the order of the ids, with a count for each predicted label
+        and, last, the count of answers without a label.
 
     Raises:
-        ValueError: there are more of the one than of the other, or an id is none of the task's.
+        ValueError: the two differ in length, or an id is not one of the task's.
 
     Source:
         scikit-learn's ``confusion_matrix``, with "no label" as the label after the last and
@@ -38,7 +38,7 @@ def confusion_matrix(
     import pandas as pd
 
     if n_labels < 1:
-        raise ValueError(f"a task of {n_labels} labels has no confusion matrix")
+        raise ValueError(f"n_labels must be 1 or more, not {n_labels}")
     truths, read = list(labels), pd.array(list(predictions), dtype="Int64")
     if len(truths) != len(read):
         raise ValueError(f"{len(truths)} labels and {len(read)} predictions do not match")
@@ -48,7 +48,7 @@ def confusion_matrix(
         for label in (truth,) if unread else (truth, stated):
             if not 0 <= label < n_labels:
                 raise ValueError(
-                    f"{label} at position {position} is no label id; the task's are 0 to "
+                    f"{label} at position {position} is not a label id; the task's are 0 to "
                     f"{n_labels - 1}"
                 )
         matrix[truth][n_labels if unread else stated] += 1
@@ -56,16 +56,16 @@ def confusion_matrix(
 
 
 def balanced_accuracy(matrix: Sequence[Sequence[int]]) -> float:
-    """The mean, over the labels that occur, of the share of a label's texts answered rightly.
+    """The balanced accuracy: the mean recall of the labels that occur.
 
     Args:
-        matrix: of `confusion_matrix`.
+        matrix: a result of `confusion_matrix`.
 
     Returns:
         Between 0 and 1. A label that no text has is left out, even if it was predicted.
 
     Raises:
-        ValueError: the matrix counts no texts, or is none.
+        ValueError: it is not a confusion matrix, or counts no texts.
 
     Source:
         K. H. Brodersen, C. S. Ong, K. E. Stephan, J. M. Buhmann, The balanced accuracy and its
@@ -78,19 +78,19 @@ def balanced_accuracy(matrix: Sequence[Sequence[int]]) -> float:
 
 
 def macro_f1(matrix: Sequence[Sequence[int]]) -> float:
-    """The mean of the labels' F1 values, over all labels of the task.
+    """The macro F1: the mean of the F1 scores of all labels of the task.
 
     Args:
-        matrix: of `confusion_matrix`.
+        matrix: a result of `confusion_matrix`.
 
     Returns:
-        Between 0 and 1. "No label" is a miss of the true label and has no F1 value of its own. A
-        label that neither occurs nor is predicted has the F1 value 0, so that cells of one task
-        are means over the same labels; where the test texts lack a label, even right answers
-        alone stay below 1.
+        Between 0 and 1. "No label" is a miss of the true label and has no F1 score of its own. A
+        label that neither occurs nor is predicted has the F1 score 0, so that all cells of a task
+        are means over the same labels; if the test texts lack a label, even a perfect cell stays
+        below 1.
 
     Raises:
-        ValueError: the matrix counts no texts, or is none.
+        ValueError: it is not a confusion matrix, or counts no texts.
 
     Source:
         scikit-learn's ``f1_score`` with ``average="macro"``, ``zero_division=0`` and all label
@@ -107,18 +107,17 @@ def macro_f1(matrix: Sequence[Sequence[int]]) -> float:
 
 
 def matthews(matrix: Sequence[Sequence[int]]) -> float:
-    """Matthews' correlation of labels and predictions, for any number of labels.
+    """Matthews' correlation coefficient of labels and predictions, for any number of labels.
 
     Args:
-        matrix: of `confusion_matrix`; "no label" is a further value that a prediction may have.
+        matrix: a result of `confusion_matrix`; "no label" is one more value of a prediction.
 
     Returns:
-        Between -1 and 1; 0 for answers as good as blind ones. 0 also where all texts have the
-        same label or all answers are the same, since nothing can be correlated then, be they
-        right or wrong.
+        Between -1 and 1; 0 for answers no better than chance. Also 0 if all texts have the same
+        label or all answers are the same, when there is no correlation.
 
     Raises:
-        ValueError: the matrix counts no texts, or is none.
+        ValueError: it is not a confusion matrix, or counts no texts.
 
     Source:
         J. Gorodkin, Comparing two K-category assignments by a K-category correlation
@@ -129,18 +128,18 @@ def matthews(matrix: Sequence[Sequence[int]]) -> float:
     right = sum(row[label] for label, row in enumerate(matrix))
     true = [*map(sum, matrix), 0]
     predicted = [sum(column) for column in zip(*matrix, strict=True)]
-    # Whole numbers up to the root, so that 0 is 0 and 1 is 1.
+    # Whole numbers until the square root, so that 0 and 1 are exact.
     both = right * n - sum(t * p for t, p in zip(true, predicted, strict=True))
     spread = (n * n - sum(t * t for t in true)) * (n * n - sum(p * p for p in predicted))
     return max(-1.0, min(1.0, both / sqrt(spread))) if spread else 0.0
 
 
 def _check(matrix: Sequence[Sequence[int]]) -> int:
-    """How many texts the matrix counts."""
+    """The number of texts that the matrix counts."""
     if any(len(row) != len(matrix) + 1 or min(row) < 0 for row in matrix):
         raise ValueError(
-            "this is no confusion matrix: each row holds a count for each label and one of the "
-            "answers that stated none"
+            "this is not a confusion matrix: each row needs a count for each label and one for "
+            "answers without a label"
         )
     n = sum(map(sum, matrix))
     if n == 0:

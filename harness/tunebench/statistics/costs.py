@@ -1,6 +1,6 @@
-"""What answers and training cost, and when fine-tuning pays.
+"""Costs of answers and training, and when fine-tuning pays for itself.
 
-Any one currency; nothing is rounded. Prices by the token are for a million tokens.
+All amounts are in one currency, whichever; nothing is rounded. Token prices are per million tokens.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ def answers_cost(
     input_price: float,
     output_price: float,
 ) -> float:
-    """What 1,000 answers cost at a price by the token.
+    """The cost of 1,000 answers at a price per token.
 
     Args:
         prompt_tokens: tokens of all `n` prompts.
         completion_tokens: tokens of all `n` completions.
-        n: how many answers these tokens were for, 1 or more.
-        input_price: of a million prompt tokens.
-        output_price: of a million completion tokens.
+        n: number of answers, 1 or more.
+        input_price: price of a million prompt tokens.
+        output_price: price of a million completion tokens.
 
     Returns:
-        The cost of 1,000 answers like these, in the prices' currency.
+        The cost of 1,000 answers like these, in the currency of the prices.
 
     Raises:
         ValueError: `n` is below 1, or a number is negative, NaN or infinite.
     """
     if n < 1:
-        raise ValueError(f"{n} answers have no cost; there has to be one or more")
+        raise ValueError(f"n must be 1 or more, not {n}")
     _check(
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
@@ -47,14 +47,14 @@ def answers_cost(
 
 
 def hourly_cost(seconds: float, per_hour: float) -> float:
-    """What a rented machine costs for a time, be it of training or of all requests.
+    """The cost of a machine that is paid per hour.
 
     Args:
-        seconds: how long it worked, seconds; of latencies in milliseconds, their sum / 1000.
-        per_hour: its price by the hour.
+        seconds: how long it worked, in seconds.
+        per_hour: its price per hour.
 
     Returns:
-        The cost of that time in the price's currency: of 1,000 answers, this / answers * 1000.
+        The cost of that time, in the currency of the price.
 
     Raises:
         ValueError: a number is negative, NaN or infinite.
@@ -64,14 +64,14 @@ def hourly_cost(seconds: float, per_hour: float) -> float:
 
 
 def training_cost(trained_tokens: float, price: float) -> float:
-    """What a fine-tuning job costs at a price by the token.
+    """The cost of a fine-tuning job at a price per token; for a price per hour see `hourly_cost`.
 
     Args:
-        trained_tokens: the tokens that the provider counted, over all epochs.
-        price: of a million trained tokens.
+        trained_tokens: the trained tokens that the provider reports, over all epochs.
+        price: price of a million trained tokens.
 
     Returns:
-        The job's cost in the price's currency. By the hour, `hourly_cost` gives it.
+        The cost of the job, in the currency of the price.
 
     Raises:
         ValueError: a number is negative, NaN or infinite.
@@ -81,45 +81,44 @@ def training_cost(trained_tokens: float, price: float) -> float:
 
 
 def cost_per_additional_correct(cost_difference: float, uplift: float) -> float | None:
-    """What one more right answer costs with one cell instead of another.
+    """The cost of each additional right answer, with one cell instead of another.
 
     Args:
-        cost_difference: how much more 1,000 answers cost with the one; negative where they cost
-            less.
-        uplift: its accuracy minus the other's, between -1 and 1.
+        cost_difference: the cost of 1,000 answers of the one minus that of the other.
+        uplift: the accuracy of the one minus that of the other, between -1 and 1.
 
     Returns:
-        The cost of one additional right answer, in the difference's currency; negative where it
-        is right more often and costs less. None where it is not right more often.
+        The cost of one additional right answer, in the currency of the difference; negative if
+        the one is more accurate and cheaper. None if it is not more accurate.
 
     Raises:
         ValueError: the difference is NaN or infinite, or the uplift is not between -1 and 1.
     """
     if not isfinite(cost_difference):
-        raise ValueError(f"cost_difference is {cost_difference}; it has to be a finite number")
+        raise ValueError(f"cost_difference is {cost_difference}; it must be a finite number")
     if not -1 <= uplift <= 1:
-        raise ValueError(f"uplift is {uplift}; it has to lie between -1 and 1")
+        raise ValueError(f"uplift is {uplift}; it must be between -1 and 1")
     return cost_difference / (1000 * uplift) if uplift > 0 else None
 
 
 def break_even(
     training_cost: float, cost_per_request_prompted: float, cost_per_request_tuned: float
 ) -> int | None:
-    """After how many requests a fine-tuned model has paid its training back.
+    """The number of requests after which a fine-tuned model has paid for its training.
 
-    It pays by cheaper requests: its prompt carries no worked examples. What it gains in accuracy
-    is not counted.
+    It saves by cheaper requests, because its prompt has no worked examples. The gain in accuracy is
+    not counted.
 
     Args:
-        training_cost: of the fine-tuning job.
-        cost_per_request_prompted: of one request to the prompted model; all three are in one
-            currency, and both requests are for equally many texts.
-        cost_per_request_tuned: of one request to the fine-tuned model.
+        training_cost: cost of the fine-tuning job.
+        cost_per_request_prompted: cost of one request to the prompted model. All three costs are
+            in one currency, and both requests are for the same number of texts.
+        cost_per_request_tuned: cost of one request to the fine-tuned model.
 
     Returns:
-        The smallest number of requests with which training and fine-tuned requests cost no more
-        than prompted ones; 0 where training is free and a fine-tuned request not dearer. None
-        means never: a fine-tuned request is dearer, or as dear while training is not free.
+        The smallest number of requests at which training and fine-tuned requests together cost no
+        more than prompted ones; 0 if training is free and a fine-tuned request no more expensive.
+        None if that never happens.
 
     Raises:
         ValueError: a number is negative, NaN or infinite.
@@ -129,7 +128,7 @@ def break_even(
         cost_per_request_prompted=cost_per_request_prompted,
         cost_per_request_tuned=cost_per_request_tuned,
     )
-    # By the decimals as written: in floats 0.3 - 0.2 is below 0.1, which can add a request.
+    # Exact decimals: in floats 0.3 - 0.2 is below 0.1, which can add a request.
     training, prompted, tuned = (
         Fraction(str(float(x)))
         for x in (training_cost, cost_per_request_prompted, cost_per_request_tuned)
@@ -143,4 +142,4 @@ def break_even(
 def _check(**numbers: float) -> None:
     for name, number in numbers.items():
         if not (isfinite(number) and number >= 0):
-            raise ValueError(f"{name} is {number}; it has to be a finite number, 0 or more")
+            raise ValueError(f"{name} is {number}; it must be a finite number, 0 or more")

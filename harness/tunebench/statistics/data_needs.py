@@ -1,4 +1,4 @@
-"""Would more training data help: what to expect of twice as much."""
+"""The accuracy to expect from twice as much training data."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What twice the largest training size can be expected to give.
+    """The accuracy to expect at twice the largest training size.
 
     Attributes:
-        a: of the curve error = a * size ** -b; what it gives a single training row, which may be
-            above 1; None where no float is large enough.
-        b: how fast the error falls; doubling the size multiplies it by 2 ** -b.
-        slope_low: lower end of b's interval.
-        slope_high: its upper end.
-        next_size: twice the largest training size.
-        expected_accuracy: of the curve at that size.
-        low: lower end of the expected accuracy's interval.
-        high: its upper end.
+        a: the error of the curve error = a * size ** -b at one training row, which may be above 1;
+            None if it is too large for a float.
+        b: how fast the error falls: doubling the size multiplies it by 2 ** -b.
+        slope_low: lower end of the interval of `b`.
+        slope_high: upper end.
+        next_size: twice the largest training size, in training rows.
+        expected_accuracy: the accuracy on the curve at that size, between 0 and 1.
+        low: lower end of its interval.
+        high: upper end.
     """
 
     a: float | None
@@ -39,7 +39,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class NoForecast:
-    """Why nothing can be expected of more training data.
+    """Why there is no forecast.
 
     Attributes:
         reason: a clause for a report, without a full stop.
@@ -57,30 +57,30 @@ def forecast_doubling(
     rounds: int = 2_000,
     confidence: float = 0.95,
 ) -> Forecast | NoForecast:
-    """Fit a power law to the errors by training size, and follow it to the next doubling.
+    """Fit a power law to the errors by training size, and extend it to twice the largest size.
 
     The curve is fitted by binomial likelihood. The intervals are percentiles of a parametric
     bootstrap: each round draws the wrong answers at each size from the fitted curve and fits
-    again. They hold as far as the power law does. They know the luck of the test texts, not that
-    of a training run; and they take the sizes' answers as independent, although all sizes are
-    tested on the same texts, which makes b's interval rather too wide. A round whose errors are
-    all of one size has no finite slope; it counts as a very steep one.
+    again. They are only as good as the power law. They include the variance of the test texts, but
+    not that of training runs; and they treat the answers at different sizes as independent,
+    although all sizes are tested on the same texts, which makes the interval of `b` too wide. A
+    round with errors at one size only has no finite slope; it counts as a very steep one.
 
     Args:
-        sizes: the training sizes, 1 or more each, in any order; one may come twice, as of two
-            runs.
-        correct: for each size, how many answers were right.
-        n: for each size, how many texts were asked, 1 or more.
-        seed: of the draw, 0 or more; equal seeds give equal intervals.
-        rounds: how many samples are drawn, 1 or more.
-        confidence: the intervals' coverage, between 0 and 1, both excluded.
+        sizes: the training sizes (rows), 1 or more each, in any order; a size may occur twice, for
+            two runs.
+        correct: the number of right answers at each size.
+        n: the number of test texts at each size, 1 or more.
+        seed: seed of the bootstrap, 0 or more; equal seeds give equal intervals.
+        rounds: number of bootstrap samples, 1 or more.
+        confidence: coverage of the intervals, between 0 and 1, both excluded.
 
     Returns:
-        The forecast; or the reason why there is none: fewer than three different sizes, no
-        right answer, errors at one size or none, or an error that does not fall beyond chance.
+        The forecast, or the reason why there is none: fewer than three different sizes, no right
+        answer, errors at one size or none, or an error that does not clearly fall.
 
     Raises:
-        ValueError: the three are not equally long, a size is below 1, `correct` of `n` is no
+        ValueError: the three differ in length, a size is below 1, `correct` of `n` is not a
             proportion, or rounds or confidence are out of range.
 
     Source:
@@ -108,7 +108,7 @@ def forecast_doubling(
     next_size = 2 * max(sizes)
     with np.errstate(over="ignore"):
         a = float(np.exp(log_a))
-        # A sample whose error rises may pass 1 beyond the sizes it was fitted to.
+        # A sample whose error rises can exceed 1 beyond the sizes that it was fitted to.
         accuracies = 1 - np.minimum(1.0, np.exp(log_as - slopes * np.log(next_size)))
     low, high = (float(end) for end in np.quantile(accuracies, ends))
     return Forecast(
@@ -129,20 +129,20 @@ def _too_little(sizes: Sequence[int], correct: Sequence[int], n: Sequence[int]) 
         counted = "1 training size" if distinct == 1 else f"{distinct} training sizes"
         return f"too few points: {counted}; three or more are needed to fit a curve"
     if sum(correct) == sum(n):
-        return "no answer was wrong at any training size, so there is no error left to fall"
+        return "no answer was wrong at any training size, so there is no error that could fall"
     if sum(correct) == 0:
         return "no answer was right at any training size, so the error does not fall"
     erring = {size for size, right, asked in zip(sizes, correct, n, strict=True) if right < asked}
     if len(erring) == 1:
         return (
-            f"all wrong answers are of the training size {erring.pop()}, so there is no curve to "
-            "fit; it takes errors at two or more"
+            f"all wrong answers are at the training size {erring.pop()}, but a curve needs errors "
+            "at two or more"
         )
     return None
 
 
 def _not_falling(slope: float, low: float, high: float, confidence: float) -> str | None:
-    # Where a handful of texts carry the fit, the interval need not hold the slope itself.
+    # If a few texts decide the fit, the interval need not include the slope itself.
     if min(slope, low) > 0:
         return None
     interval = (
@@ -151,7 +151,7 @@ def _not_falling(slope: float, low: float, high: float, confidence: float) -> st
     )
     if max(slope, high) < 0:
         return f"the error rises with the training size: {interval}"
-    return f"no gain from more training data can be told from noise: {interval}"
+    return f"a gain from more training data cannot be told from noise: {interval}"
 
 
 def _check(
@@ -163,16 +163,16 @@ def _check(
 ) -> None:
     if not len(sizes) == len(correct) == len(n):
         raise ValueError(
-            f"{len(sizes)} sizes, {len(correct)} counts of right answers and {len(n)} of texts do "
-            "not match"
+            f"{len(sizes)} sizes, {len(correct)} counts of right answers and {len(n)} of texts: "
+            "there must be equally many"
         )
     for size, right, asked in zip(sizes, correct, n, strict=True):
         if size < 1:
-            raise ValueError(f"a training size of {size} has no place on the curve; use 1 or more")
+            raise ValueError(f"a training size must be 1 or more, not {size}")
         if asked < 1 or not 0 <= right <= asked:
-            raise ValueError(f"{right} of {asked} is no proportion")
+            raise ValueError(f"{right} of {asked} is not a proportion")
     if rounds < 1 or not 0 < confidence < 1:
         raise ValueError(
-            f"{rounds} rounds and a confidence of {confidence} give no interval; draw one or more, "
-            "with a coverage between 0 and 1"
+            f"rounds must be 1 or more, and confidence between 0 and 1, not {rounds} and "
+            f"{confidence}"
         )

@@ -1,4 +1,4 @@
-"""How sure a cell's accuracy is."""
+"""Confidence intervals of an accuracy, and the majority rate."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[flo
     """Wilson's score interval for a proportion.
 
     Args:
-        correct: how many of `n` were right.
-        n: how many were asked, 1 or more.
-        confidence: the interval's coverage, between 0 and 1.
+        correct: number of right answers.
+        n: number of answers, 1 or more.
+        confidence: coverage of the interval, between 0 and 1.
 
     Returns:
         Lower and upper end, between 0 and 1.
@@ -30,22 +30,22 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[flo
         Journal of the American Statistical Association 22 (1927), 209-212.
     """
     if n < 1 or not 0 <= correct <= n:
-        raise ValueError(f"{correct} of {n} is no proportion")
+        raise ValueError(f"{correct} of {n} is not a proportion")
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     p = correct / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    # At 0 and n one end is 0 or 1 but for rounding.
+    # At 0 and n one end is 0 or 1, except for rounding.
     low = 0.0 if correct == 0 else centre - half
     high = 1.0 if correct == n else centre + half
     return low, high
 
 
 def majority_rate(labels: Iterable[int]) -> float:
-    """The accuracy of always answering the most frequent label.
+    """The majority rate: the accuracy of always answering the most frequent label.
 
     Args:
-        labels: label ids, at least one.
+        labels: the true label ids, at least one.
 
     Returns:
         Between 0 and 1.
@@ -62,30 +62,30 @@ def majority_rate(labels: Iterable[int]) -> float:
 def clopper_pearson(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Clopper and Pearson's exact interval for a proportion.
 
-    It covers the true proportion at least as often as it says, at the price of being wider than
-    Wilson's. Each end is where the binomial tail from `correct` outwards holds half of what the
-    interval leaves out.
+    Its coverage is never below `confidence`, but it is wider than Wilson's. Each end is the
+    proportion at which the binomial tail from `correct` outwards has the probability
+    (1 - confidence) / 2.
 
     Args:
-        correct: how many of `n` were right.
-        n: how many were asked, 1 or more.
-        confidence: the interval's coverage, between 0 and 1, both excluded.
+        correct: number of right answers.
+        n: number of answers, 1 or more.
+        confidence: coverage of the interval, between 0 and 1, both excluded.
 
     Returns:
         Lower and upper end, between 0 and 1.
 
     Raises:
-        ValueError: `n` is below 1, `correct` is not between 0 and `n`, or `confidence` is no
-            coverage.
+        ValueError: `n` is below 1, `correct` is not between 0 and `n`, or `confidence` is out of
+            range.
 
     Source:
         C. J. Clopper, E. S. Pearson, The use of confidence or fiducial limits illustrated in the
         case of the binomial, Biometrika 26 (1934), 404-413.
     """
     if n < 1 or not 0 <= correct <= n:
-        raise ValueError(f"{correct} of {n} is no proportion")
+        raise ValueError(f"{correct} of {n} is not a proportion")
     if not 0 < confidence < 1:
-        raise ValueError(f"a confidence of {confidence} is no coverage between 0 and 1")
+        raise ValueError(f"confidence must be between 0 and 1, not {confidence}")
     outside = (1 - confidence) / 2
     return _exact_low(correct, n, outside), 1 - _exact_low(n - correct, n, outside)
 
@@ -95,7 +95,7 @@ def _exact_low(correct: int, n: int, outside: float) -> float:
     if correct == 0:
         return 0.0
     ways = lgamma(n + 1) - lgamma(correct + 1) - lgamma(n - correct + 1)
-    # At correct / n the tail is at least a half, since the median is then `correct`.
+    # At correct / n the tail is at least one half, because `correct` is then the median.
     low, high = 0.0, correct / n
     while low < (middle := (low + high) / 2) < high:
         if _tail_from(correct, n, middle, ways) < outside:
@@ -106,10 +106,10 @@ def _exact_low(correct: int, n: int, outside: float) -> float:
 
 
 def _tail_from(correct: int, n: int, p: float, ways: float) -> float:
-    """The probability of `correct` or more of `n`, where `p` is at most `correct / n`."""
+    """The probability of `correct` or more of `n`, for `p` of at most `correct / n`."""
     odds = p / (1 - p)
     term = total = exp(ways + correct * log(p) + (n - correct) * log1p(-p))
-    # From the mean upwards the terms only fall, so the first negligible one ends the sum.
+    # Above the mean the terms only fall, so the first negligible one ends the sum.
     for k in range(correct, n):
         term *= (n - k) / (k + 1) * odds
         total += term

@@ -1,4 +1,4 @@
-"""Two cells on the same texts: tests of their difference, and its interval."""
+"""Paired comparison of two cells on the same texts: tests, and the interval of the difference."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 def mcnemar_mid_p(only_first: int, only_second: int) -> float:
-    """McNemar's mid-p test of two answers to the same texts, two-sided.
+    """McNemar's mid-p test of two cells on the same texts, two-sided.
 
     Args:
-        only_first: how many texts only the first got right.
-        only_second: how many texts only the second got right.
+        only_first: number of texts that only the first answered right.
+        only_second: number of texts that only the second answered right.
 
     Returns:
-        The p-value of "both are right equally often", above 0 and at most 1 (0 where it is too
-        small for a float); 1 where no text tells the two apart.
+        The p-value of the hypothesis that both are right equally often, above 0 and at most 1 (0
+        if it is too small for a float); 1 if both are right on the same texts.
 
     Raises:
         ValueError: a count is below 0.
@@ -33,17 +33,17 @@ def mcnemar_mid_p(only_first: int, only_second: int) -> float:
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
-    """McNemar's exact test of two answers to the same texts, two-sided.
+    """McNemar's exact test of two cells on the same texts, two-sided.
 
-    It never errs more often than its level says; the mid-p test comes nearer to the level.
+    Its error rate never exceeds the level; that of the mid-p test is closer to the level.
 
     Args:
-        only_first: how many texts only the first got right.
-        only_second: how many texts only the second got right.
+        only_first: number of texts that only the first answered right.
+        only_second: number of texts that only the second answered right.
 
     Returns:
-        The p-value of "both are right equally often", above 0 and at most 1 (0 where it is too
-        small for a float); 1 where no text tells the two apart.
+        The p-value of the hypothesis that both are right equally often, above 0 and at most 1 (0
+        if it is too small for a float); 1 if both are right on the same texts.
 
     Raises:
         ValueError: a count is below 0.
@@ -57,19 +57,19 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
 
 
 def _two_sided(only_first: int, only_second: int, *, of_the_point: float) -> float:
-    """Twice the smaller tail of a fair coin, with a share of the probability of its end."""
+    """Twice the smaller tail of a fair coin; its end counts with the weight `of_the_point`."""
     fewer, n = min(only_first, only_second), only_first + only_second
     if fewer < 0:
-        raise ValueError(f"{only_first} and {only_second} are no counts")
+        raise ValueError(f"counts must be 0 or more, not {only_first} and {only_second}")
     if n == 0:
         return 1.0
-    # Whole numbers give the same digits on every machine. Where they take long, logarithms.
+    # Whole numbers give the same digits on every machine; logarithms where they are too slow.
     if n <= 10_000:
         point = comb(n, fewer) / (1 << n)
     else:
         point = exp(lgamma(n + 1) - lgamma(fewer + 1) - lgamma(n - fewer + 1) - n * log(2))
     if only_first == only_second:
-        # The two tails are all there is, and share the point.
+        # The two tails cover everything, and share the point.
         return 1 - (1 - of_the_point) * point
     below, term = 0.0, point
     for k in range(fewer, 0, -1):
@@ -81,14 +81,14 @@ def _two_sided(only_first: int, only_second: int, *, of_the_point: float) -> flo
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust the p-values of several tests, so that any false finding is as rare as the level.
+    """Holm's correction of the p-values of several tests, which controls the family-wise error.
 
     Args:
-        p_values: one a test, each between 0 and 1, in any order; there may be none.
+        p_values: one for each test, each between 0 and 1, in any order; there may be none.
 
     Returns:
-        The adjusted p-values in the order given, each at least its own p-value and at most 1. A
-        smaller p-value never gets a larger one than a greater p-value.
+        The adjusted p-values in the same order, each at least its own p-value and at most 1. The
+        order by size stays.
 
     Raises:
         ValueError: a p-value is not between 0 and 1.
@@ -99,7 +99,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """
     for position, p in enumerate(p_values):
         if not 0 <= p <= 1:
-            raise ValueError(f"{p} at position {position} is no p-value; one lies between 0 and 1")
+            raise ValueError(
+                f"a p-value must be between 0 and 1; {p} at position {position} is not"
+            )
     adjusted, largest = [0.0] * len(p_values), 0.0
     ascending = sorted(range(len(p_values)), key=lambda position: p_values[position])
     for done, position in enumerate(ascending):
@@ -116,36 +118,38 @@ def paired_bootstrap(
     rounds: int = 10_000,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """A percentile interval of the difference of two accuracies on the same texts.
+    """The paired bootstrap's percentile interval of the difference of two accuracies.
 
-    Each round draws as many texts as there are, with replacement, and with a text both answers to
-    it. The difference depends only on how often three outcomes were drawn: right by the first
-    only, by the second only, by both or neither. So each round draws these three counts.
+    Each round draws as many texts as there are, with replacement, each with both answers. The
+    difference depends only on three counts: texts that only the first answered right, only the
+    second, and all others. So each round draws these counts.
 
     Args:
         first_correct: for each text, whether the first was right; one or more.
-        second_correct: the same of the second, in the same order of texts.
-        seed: of the draw, 0 or more; equal seeds give equal intervals.
-        rounds: how many samples are drawn, 1 or more.
-        level: the interval's coverage, between 0 and 1.
+        second_correct: the same for the second, in the same order of texts.
+        seed: seed of the bootstrap, 0 or more; equal seeds give equal intervals.
+        rounds: number of bootstrap samples, 1 or more.
+        level: coverage of the interval, between 0 and 1.
 
     Returns:
         Lower and upper end of the first accuracy minus the second, between -1 and 1.
 
     Raises:
-        ValueError: there are no texts, or not as many of the one as of the other.
+        ValueError: there are no texts, or the two differ in length.
 
     Source:
         B. Efron, R. J. Tibshirani, An introduction to the bootstrap (1993), chapter 13.
     """
     n = len(first_correct)
     if n < 1 or n != len(second_correct):
-        raise ValueError(f"{n} and {len(second_correct)} answers are no pairs")
+        raise ValueError(
+            f"{n} and {len(second_correct)} answers must be equally many, and at least one"
+        )
     pairs = [(bool(a), bool(b)) for a, b in zip(first_correct, second_correct, strict=True)]
     return _interval(n, pairs.count((True, False)), pairs.count((False, True)), seed, rounds, level)
 
 
-# The two decision rules often give the same counts.
+# Cells under two decision rules often have the same counts.
 @lru_cache(maxsize=256)
 def _interval(
     n: int, gained: int, lost: int, seed: int, rounds: int, level: float

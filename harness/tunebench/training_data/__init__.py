@@ -1,4 +1,4 @@
-"""Training files: analysis, proposals and preparation, as for `tunebench prepare-data`."""
+"""Training files: analysis, proposals and preparation for `prepare-data`."""
 
 from tunebench.training_data.preparation import (
     Split,

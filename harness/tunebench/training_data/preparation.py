@@ -97,21 +97,14 @@ def check(path: Path, rows: Rows, settings: Settings) -> None:
         problem = "no rows are left with a prompt and a completion of a fit length"
         raise DatasetError(problem, where=path, hint="add some")
     if len(set(rows.completions)) == 1:
-        raise DatasetError(
-            f"all {len(rows)} rows have the completion {rows.completions[0][:40]!r}, so there is "
-            "only one class",
-            where=path,
-            hint="add rows of another",
-        )
-    if (
-        all(prompt == rows.prompts[0] for prompt in rows.prompts)
-        and settings.task_of(rows) != "open-ended"
-    ):
-        raise DatasetError(
-            f"all {len(rows)} rows have the same prompt",
-            where=path,
-            hint="vary it, or leave the prompts empty if none is needed",
-        )
+        only = rows.completions[0][:40]
+        problem = f"all {len(rows)} rows have the completion {only!r}, so there is only one class"
+        raise DatasetError(problem, where=path, hint="add rows of another")
+    same_prompt = all(prompt == rows.prompts[0] for prompt in rows.prompts)
+    if same_prompt and settings.task_of(rows) != "open-ended":
+        problem = f"all {len(rows)} rows have the same prompt"
+        hint = "vary it, or leave the prompts empty if none is needed"
+        raise DatasetError(problem, where=path, hint=hint)
 
 
 def _refuse_look_alikes(path: Path, rows: Rows) -> None:
@@ -120,11 +113,9 @@ def _refuse_look_alikes(path: Path, rows: Rows) -> None:
             f"{shown(*pair)} ({rows.unit} {rows.places[rows.completions.index(pair[0])]})"
             for pair in (alike, alike[::-1])
         )
-        raise DatasetError(
-            f"the completions {both} differ only by {DIFFER_BY}",
-            where=path,
-            hint="write them alike, or give --task generation if they are not classes",
-        )
+        problem = f"the completions {both} differ only by {DIFFER_BY}"
+        hint = "write them alike, or give --task generation if they are not classes"
+        raise DatasetError(problem, where=path, hint=hint)
 
 
 def check_halves(path: Path, halves: Split) -> None:
@@ -134,11 +125,8 @@ def check_halves(path: Path, halves: Split) -> None:
         DatasetError: nothing is left to train or to validate on.
     """
     if not halves.train or not halves.valid:
-        raise DatasetError(
-            "a split would leave no rows to train or to validate on",
-            where=path,
-            hint="add rows or give --no-split",
-        )
+        problem = "a split would leave no rows to train or to validate on"
+        raise DatasetError(problem, where=path, hint="add rows or give --no-split")
 
 
 def is_part_of_a_split(path: Path) -> bool:

@@ -56,12 +56,7 @@ class Summary:
 
 
 def summarise(
-    path: Path,
-    rows: Rows,
-    task: Task,
-    halves: Split | None,
-    rates: Rates,
-    positive: str | None,
+    path: Path, rows: Rows, task: Task, halves: Split | None, rates: Rates, positive: str | None
 ) -> Summary:
     """Summarise prepared rows.
 
@@ -92,11 +87,9 @@ def summarise(
     if positive is not None:
         chosen = next((name for name in classes if name.strip() == positive.strip()), None)
         if len(classes) != 2 or chosen is None:
-            raise DatasetError(
-                f"{positive!r} is not one of two classes ({', '.join(list(classes)[:5])})",
-                where=path,
-                hint="give --positive-class one of them, or leave it out",
-            )
+            problem = f"{positive!r} is not one of two classes ({', '.join(list(classes)[:5])})"
+            hint = "give --positive-class one of them, or leave it out"
+            raise DatasetError(problem, where=path, hint=hint)
         reason = "it was given"
     trained = range(len(rows)) if halves is None else halves.train
     if rows.chat is not None:
@@ -135,9 +128,8 @@ def _balance(rows: Rows, classes: dict[str, int], halves: Split | None) -> list[
     if most >= LOPSIDED * len(rows):
         share = f"{most / len(rows):.0%}"
         notes.append(f"{share} of the rows are {label!r}: always answering so is as accurate.")
-    for part, positions in (
-        (("training", halves.train), ("validation", halves.valid)) if halves else ()
-    ):
+    parts = {"training": halves.train, "validation": halves.valid} if halves else {}
+    for part, positions in parts.items():
         if missing := all_classes - len({rows.completions[i] for i in positions}):
             notes.append(f"{missing} of the classes are missing in the {part} rows.")
     return notes

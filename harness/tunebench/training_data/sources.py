@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    Records = Iterator[tuple[int, dict[str, Any], str]]  # place, record, its JSON
+    from tunebench.tables import Record
 
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
@@ -49,7 +49,7 @@ def read_rows(path: Path, *, encoding: str = "utf-8", delimiter: str | None = No
         for number, line in enumerate(table.lines(encoding, None), 1):
             table.append(number, ("", line.removesuffix("\n")))
     elif ending in (".jsonl", ".json"):
-        records: Records = table.json_lines(encoding)
+        records: Iterator[Record] = table.json_lines(encoding)
         if ending == ".json":
             records, note = _json_records(table, encoding)
             converted.append(note)
@@ -59,7 +59,7 @@ def read_rows(path: Path, *, encoding: str = "utf-8", delimiter: str | None = No
         if is_chat:
             chat = list(_chat_lines(table, checked))
         else:
-            table.add_records((place, record) for place, record, _ in checked)
+            table.add_records(checked)
     else:
         converted.append(f"the {'first sheet' if ending == '.xlsx' else 'table'} becomes JSONL")
         table.read(encoding=encoding, delimiter=delimiter)
@@ -72,7 +72,7 @@ def read_rows(path: Path, *, encoding: str = "utf-8", delimiter: str | None = No
     return Rows(prompts, completions, table.places, table.unit, chat, converted)
 
 
-def _json_records(table: Table, encoding: str) -> tuple[Records, str]:
+def _json_records(table: Table, encoding: str) -> tuple[Iterator[Record], str]:
     """The records of a .json file, and what becomes of it."""
     try:
         document = json.loads("".join(table.lines(encoding, "\n")))
@@ -97,7 +97,7 @@ def _json_records(table: Table, encoding: str) -> tuple[Records, str]:
     return records, "JSON becomes JSONL"
 
 
-def _of_one_kind(table: Table, records: Iterable[Any], is_chat: bool) -> Records:
+def _of_one_kind(table: Table, records: Iterable[Record], is_chat: bool) -> Iterator[Record]:
     for place, record, line in records:
         if ("messages" in record) != is_chat:
             problem = "some records have 'messages' and some have not"
@@ -106,7 +106,7 @@ def _of_one_kind(table: Table, records: Iterable[Any], is_chat: bool) -> Records
         yield place, record, line
 
 
-def _chat_lines(table: Table, records: Records) -> Iterator[str]:
+def _chat_lines(table: Table, records: Iterable[Record]) -> Iterator[str]:
     """Check chat records, add them to the table and give their lines."""
     for place, record, line in records:
         if fault := _chat_fault(record["messages"]):

@@ -70,13 +70,9 @@ def _drop(
         return None
     one = len(dropped) == 1
     places = ", ".join(map(str, dropped[:5])) + (", …" if len(dropped) > 5 else "")
-    return Proposal(
-        step,
-        f"{len(dropped)} {'row' if one else 'rows'} {what} ({rows.unit} {places}).",
-        "drop it" if one else f"drop the {len(dropped)} rows",
-        lambda: rows.keep(kept),
-        necessary,
-    )
+    found = f"{len(dropped)} {'row' if one else 'rows'} {what} ({rows.unit} {places})."
+    action = "drop it" if one else f"drop the {len(dropped)} rows"
+    return Proposal(step, found, action, lambda: rows.keep(kept), necessary)
 
 
 def _edit(
@@ -141,13 +137,10 @@ def upper_completions(rows: Rows, _: Settings) -> Proposal | None:
 def _lower(column: str, texts: list[str]) -> Proposal | None:
     if not analysis.mostly_upper(texts):
         return None
-    return _edit(
-        f"upper_{column}s",
-        f"More than a third of the {column}s' letters are capitals, which models read less well.",
-        f"put all {column}s in lower case",
-        texts,
-        str.lower,
+    found = (
+        f"More than a third of the {column}s' letters are capitals, which models read less well."
     )
+    return _edit(f"upper_{column}s", found, f"put all {column}s in lower case", texts, str.lower)
 
 
 def separator(rows: Rows, settings: Settings) -> Proposal | None:
@@ -164,13 +157,9 @@ def separator(rows: Rows, settings: Settings) -> Proposal | None:
             return None
         found = "The prompts have no common separator at their end, where the completion begins."
     end = _unused_separator(texts) if given is None else given
-    return _edit(
-        "separator",
-        found,
-        f"add {json.dumps(end)} to the prompts",
-        rows.prompts,
-        lambda text: text if given is not None and text.endswith(end) else text + end,
-    )
+    there = given or ""  # some prompts may end with it already
+    action = f"add {json.dumps(end)} to the prompts"
+    return _edit("separator", found, action, texts, lambda text: text.removesuffix(there) + end)
 
 
 def _unused_separator(texts: Sequence[str]) -> str:
@@ -192,31 +181,23 @@ def prompt_prefix(rows: Rows, _: Settings) -> Proposal | None:
         text[len(shared) :].strip() in analysis.BLANK_PROMPTS for text in rows.prompts
     ):
         return None
-    return _edit(
-        "prompt_prefix",
-        f"All prompts begin with {json.dumps(shared, ensure_ascii=False)}, which a fine-tuned "
-        "model does not need.",
-        "cut it from the prompts",
-        rows.prompts,
-        lambda text: text[len(shared) :],
-    )
+    start = json.dumps(shared, ensure_ascii=False)
+    found = f"All prompts begin with {start}, which a fine-tuned model does not need."
+    cut = "cut it from the prompts"
+    return _edit("prompt_prefix", found, cut, rows.prompts, lambda text: text[len(shared) :])
 
 
 def completion_prefix(rows: Rows, _: Settings) -> Proposal | None:
-    """Cut what all completions begin with, but for a space."""
-    shared = analysis.common_beginning(rows.completions)
-    if len(shared) < SHORTEST_CUT_PREFIX or not all(
-        text[len(shared) :].strip() for text in set(rows.completions)
-    ):
+    """Cut the common beginning of all completions, except a space."""
+    texts = rows.completions
+    shared = analysis.common_beginning(texts)
+    if len(shared) < SHORTEST_CUT_PREFIX or not all(t[len(shared) :].strip() for t in set(texts)):
         return None
     space = " " if shared.startswith(" ") else ""
-    return _edit(
-        "completion_prefix",
-        f"All completions begin with {json.dumps(shared, ensure_ascii=False)}, which says nothing.",
-        "cut it from the completions",
-        rows.completions,
-        lambda text: space + text[len(shared) :],
-    )
+    start = json.dumps(shared, ensure_ascii=False)
+    found = f"All completions begin with {start}, so it distinguishes none."
+    cut = "cut it from the completions"
+    return _edit("completion_prefix", found, cut, texts, lambda text: space + text[len(shared) :])
 
 
 def completion_ending(rows: Rows, settings: Settings) -> Proposal | None:
@@ -233,26 +214,19 @@ def completion_ending(rows: Rows, settings: Settings) -> Proposal | None:
         for candidate in itertools.chain(analysis.COMPLETION_ENDINGS, numbered)
         if not any(candidate in text for text in texts)
     )
-    return _edit(
-        "completion_ending",
-        "The completions have no ending of their own, at which to stop.",
-        f"add {json.dumps(end)} to the completions",
-        rows.completions,
-        lambda text: text + end,
-    )
+    found = "The completions have no ending of their own, at which to stop."
+    action = f"add {json.dumps(end)} to the completions"
+    return _edit("completion_ending", found, action, texts, lambda text: text + end)
 
 
 def leading_space(rows: Rows, _: Settings) -> Proposal | None:
     """Begin each completion with a space, as a word does within a line."""
-    if all(text.startswith(" ") for text in rows.completions):
+    texts = rows.completions
+    if all(text.startswith(" ") for text in texts):
         return None
-    return _edit(
-        "leading_space",
-        "Not all completions begin with a space, as words do to a tokenizer.",
-        "put a space before them",
-        rows.completions,
-        lambda text: text if text.startswith(" ") else f" {text}",
-    )
+    found = "Not all completions begin with a space, as words do to a tokenizer."
+    put = "put a space before them"
+    return _edit("leading_space", found, put, texts, lambda text: f" {text.removeprefix(' ')}")
 
 
 COMPLETION_STEPS = (

@@ -57,6 +57,9 @@ class PrefixCache:
         self._bytes = 0
         self._entries: OrderedDict[tuple[int, ...], KeyValues] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def get(self, prefix: tuple[int, ...]) -> KeyValues | None:
         """Keys and values after the prefix, or None if they are not kept."""
         found = self._entries.get(prefix)

@@ -2,7 +2,7 @@
 
 Run it with the oracle's own Python (`pip install openai==2.34.0 pandas` in a venv of its own)::
 
-    TUNEBENCH_ORACLE_PYTHON=…/bin/python python tests/formatting/oracle/regenerate.py
+    TUNEBENCH_ORACLE_PYTHON=…/bin/python python tests/training_data/oracle/regenerate.py
 
 The inputs hold made-up words only. None of them meets a fault of the old command.
 """
