@@ -26,7 +26,9 @@ ROW = {
     "verdict": None,
     "gates": [{"verdict": "fail", "sentence": "one|<script>: [x](y)\nnext"}],
 }
-EMPTY = {"experiments": [], "cells": [], "uplifts": [], "break_evens": [], "errors": []}
+EMPTY = {
+    name: [] for name in ("answers", "experiments", "cells", "uplifts", "break_evens", "errors")
+}
 
 
 def test_nothing_in_it_is_taken_for_markdown_or_html():
@@ -39,6 +41,14 @@ def test_nothing_in_it_is_taken_for_markdown_or_html():
     assert "&lt;img src=x&gt; \\| \\`code\\`" in text
     (line,) = [line for line in text.splitlines() if "one\\*\\_two\\_" in line]
     assert line.replace("\\|", "").count("|") == 8
+
+
+def test_the_answers_come_first_with_their_experiment_where_there_are_several():
+    answer = {"experiment": "a|b", "sentence": "Undecided: <x> gets 1."}
+    alone = summary_markdown(EMPTY | {"answers": [answer], "experiments": [ABOUT]})
+    assert alone.startswith("# tunebench\n\n**Undecided: &lt;x&gt; gets 1.**\n\n")
+    both = summary_markdown(EMPTY | {"answers": [answer], "experiments": [ABOUT, ABOUT]})
+    assert "**a\\|b: Undecided: &lt;x&gt; gets 1.**" in both
 
 
 def test_without_results_it_is_a_heading():
