@@ -85,7 +85,9 @@ def test_a_library_that_makes_tls_contexts_as_it_is_imported_opens_no_key_log(tm
     for name in ("__init__", "client"):
         path = tmp_path / "aiohttp" / f"{name}.py"
         path.parent.mkdir(exist_ok=True)
-        path.write_text("import ssl\nssl.create_default_context()\nclass ClientSession: ...\n")
+        path.write_text(
+            "import ssl\nssl.create_default_context()\nclass ClientSession:\n    _request = None\n"
+        )
     code = "import tunebench.cassettes, aiohttp.client, os; print(os.environ['SSLKEYLOGFILE'])"
     path = os.pathsep.join([str(tmp_path), *sys.path])
     environment = {**os.environ, "SSLKEYLOGFILE": "/nowhere/keys.log", "PYTHONPATH": path}
