@@ -36,14 +36,14 @@ class Table:
     Attributes:
         path: the file.
         columns: the names of the columns to read.
-        hint: what to do about a missing column, from its name and the names that are there.
+        hint: the hint for a missing column, from its name and the names that are there.
         fold: whether case and the white space around a name are ignored.
         numbers: columns that may hold whole numbers, which are read as they are written.
         longest: the most characters that a cell may have.
         texts: the texts of each column; "" for an empty cell, null and NaN.
         places: where each row begins, counted from 1.
         unit: what `places` counts: ``line``, ``row`` or ``record``.
-        renamed: the names in the file that are not those wanted, and what they stand for.
+        renamed: names in the file that differ from the wanted ones, with those.
         others: whether there are other columns.
     """
 
@@ -75,8 +75,8 @@ class Table:
         """Read the file, by its ending.
 
         Args:
-            encoding: of a text file, as given with ``--encoding``; UTF-8, where there is no such
-                option, if None.
+            encoding: of a text file, from the option ``--encoding``; None (UTF-8) for a caller
+                without that option.
             delimiter: between the columns of a ``.csv`` or ``.tsv`` file. If None, a first line
                 such as ``sep=;`` names it; else it is the one that finds all wanted columns.
 

@@ -1,4 +1,4 @@
-"""Prepare a user's file: take the steps, check what is left, split it, write it.
+"""Preparation of a user's file: take the steps, check the rows left, split them, write them.
 
 The steps are repeated until none proposes anything, so that preparing a prepared file changes
 nothing.
@@ -52,7 +52,7 @@ def prepare(
     Args:
         path: the file they come from, for messages.
         rows: the rows.
-        settings: what is decided beforehand.
+        settings: the user's decisions.
         accept: called with each proposal; one that it declines is not made again. For a necessary
             one its answer does not count.
 
@@ -60,8 +60,8 @@ def prepare(
         The proposals that were carried out, in order.
 
     Raises:
-        DatasetError: what is left teaches nothing: no rows, one class, one prompt; or two
-            classes look alike.
+        DatasetError: the rows left teach nothing: no rows, one class, one prompt; or two classes
+            look alike.
     """
     declined: set[str] = set()
     done: list[Proposal] = []

@@ -73,7 +73,7 @@ def read_rows(path: Path, *, encoding: str = "utf-8", delimiter: str | None = No
 
 
 def _json_records(table: Table, encoding: str) -> tuple[Iterator[Record], str]:
-    """The records of a .json file, and what becomes of it."""
+    """The records of a .json file, and why it has to be written again."""
     try:
         document = json.loads("".join(table.lines(encoding, "\n")))
     except (ValueError, RecursionError) as error:
@@ -122,7 +122,7 @@ def _chat_lines(table: Table, records: Iterable[Record]) -> Iterator[str]:
 
 
 def _chat_fault(messages: Any) -> tuple[str, str] | None:
-    """What is wrong with the messages of a record and what to do, or None."""
+    """A problem of the messages of a record and its hint, or None."""
     if not isinstance(messages, list) or len(messages) < 2:
         return "'messages' must be a list of two or more", "add the question or the answer"
     for position, message in enumerate(messages, 1):
