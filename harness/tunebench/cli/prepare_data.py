@@ -135,12 +135,12 @@ def run(args: argparse.Namespace) -> int:
         check_halves,
         free_names,
         is_part_of_a_split,
-        overlap,
         prepare,
         read_rows,
         split,
         summarise,
         summary_lines,
+        without_overlap,
         write_files,
     )
 
@@ -172,7 +172,8 @@ def run(args: argparse.Namespace) -> int:
         if not talk.ask(question + (" rows." if decided else " rows?")):
             halves = None
     if halves is not None:
-        apart, n = overlap(rows, halves)
+        apart = without_overlap(rows.prompts, halves)
+        n = len(halves.valid) - len(apart.valid)
         proposal = Proposal(
             "overlap",
             f"{n} validation rows have a prompt that is also trained on.",
