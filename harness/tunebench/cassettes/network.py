@@ -22,9 +22,6 @@ def blocked_network(who: str) -> Iterator[None]:
     """Refuse every internet connection and name look-up made in this process.
 
     Unix sockets stay open: test runners talk to their workers over them.
-
-    Args:
-        who: the replay, for the message.
     """
 
     def refuse(address: object) -> NoReturn:
