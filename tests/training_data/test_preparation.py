@@ -183,9 +183,8 @@ def test_the_split_is_that_of_pandas(n):
 
 
 def test_a_prompt_that_is_trained_on_does_not_validate():
-    rows = rows_of([("a", " x"), ("b", " y"), ("a", " y"), ("c", " x")])
-    halves, n = preparation.overlap(rows, preparation.Split([0, 1], [2, 3]))
-    assert (halves, n) == (preparation.Split([0, 1], [3]), 1)
+    halves = preparation.Split([0, 1], [2, 3])
+    assert preparation.without_overlap("abac", halves) == preparation.Split([0, 1], [3])
 
 
 @pytest.mark.parametrize(

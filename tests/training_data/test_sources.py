@@ -47,6 +47,12 @@ def test_other_delimiters_and_encodings_are_read_when_they_are_given(tmp_path):
     assert rows_in(tmp_path, "f.csv", content, encoding="utf-16")[0] == [("ü", "b")]
 
 
+@pytest.mark.parametrize("delimiter", ["", "ab", "\n", '"'])
+def test_a_delimiter_is_one_character(tmp_path, delimiter):
+    with pytest.raises(DatasetError, match="cannot separate columns; give one character"):
+        rows_in(tmp_path, "f.csv", "prompt,completion\na,b\n", delimiter=delimiter)
+
+
 def test_words_that_tables_use_for_nothing_stay_texts(tmp_path):
     content = "prompt,completion\nNA,None\nnull,nan\n"
     assert rows_in(tmp_path, "f.csv", content)[0] == [("NA", "None"), ("null", "nan")]

@@ -66,7 +66,7 @@ def read_rows(path: Path, *, encoding: str = "utf-8", delimiter: str | None = No
     if not table.places:
         raise DatasetError("the file holds no rows", where=path, hint="give one that does")
     converted += [f"the column {name!r} becomes {to!r}" for name, to in table.renamed.items()]
-    if table.others:
+    if set(table.names) - {*table.columns, *table.renamed}:
         converted.append("columns other than 'prompt' and 'completion' are left out")
     prompts, completions = table.texts
     return Rows(prompts, completions, table.places, table.unit, chat, converted)
