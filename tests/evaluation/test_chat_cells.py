@@ -253,8 +253,14 @@ def test_fewer_candidates_can_be_asked_for_and_are_told(project) -> None:
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ("max_tokens = 50", "max_tokens cannot be set*limit the tokens of an answer by max_tokens"),
-        ("logprobs = true, stop = ['x']", "logprobs, stop cannot be set, as answers"),
+        (
+            "max_tokens = 50",
+            "cannot set max_tokens, *to limit the tokens of an answer, set max_tokens in",
+        ),
+        (
+            "logprobs = true, stop = ['x']",
+            "cannot set logprobs, stop, because answers would then be read wrongly",
+        ),
         ("temperature = true", "temperature must be a number from 0 to 100"),
         ("top_logprobs = 40", "top_logprobs must be a number from 2 to 20"),
     ],

@@ -222,7 +222,7 @@ def test_the_positive_class_can_be_named(reviews, capsys):
 
 @pytest.mark.parametrize("option", ["--epochs", "--bytes-per-token", "--tokens-per-second"])
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "x"])
-def test_rates_that_are_no_rates_are_refused(reviews, option, value):
+def test_rates_must_be_positive_numbers(reviews, option, value):
     with pytest.raises(click.BadParameter, match="must be a"):
         prepare_data(reviews, "--yes", option, value)
 
@@ -240,7 +240,7 @@ def test_validation_rows_that_are_trained_on_are_left_out(tmp_path, capsys):
     assert "10 rows repeat a prompt of another" in out
 
 
-def test_chat_files_are_split_and_stand_as_they_stood(tmp_path):
+def test_chat_files_are_split_and_their_records_stay_as_they_are(tmp_path):
     path = tmp_path / "f.jsonl"
     said = [
         f'{{"messages": [ {{"role":"user","content":"é{i}"}}, '

@@ -117,7 +117,8 @@ def prepare_data(
         if not talk.ask(question + (" rows." if decided else " rows?")):
             halves = None
     if halves is not None:
-        apart, n = training_data.overlap(rows, halves)
+        apart = training_data.without_overlap(rows.prompts, halves)
+        n = len(halves.valid) - len(apart.valid)
         proposal = training_data.Proposal(
             "overlap",
             f"{n} validation rows have a prompt that is also trained on.",

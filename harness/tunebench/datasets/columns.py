@@ -14,28 +14,17 @@ if TYPE_CHECKING:
 
 
 def column_names(path: Path) -> list[str]:
-    """The names of a file's columns; in a ``.jsonl`` file, the keys of the first row.
+    """The names of a file's columns; in a ``.jsonl`` file, the keys of all rows.
 
     Raises:
         DatasetError: the file cannot be read, or is empty.
     """
-    found: list[str] = []
-
-    def keep(_column: str, names: Sequence[str]) -> str:
-        found.extend(names)
-        return ""
-
-    table = Table(path, ("\0",), keep)
+    table = Table(path, (), lambda *_: "", longest=LONGEST)
     table.check_ending(*ENDINGS)
-    # The reader lists the columns where one is missing, as this one is.
-    try:
-        table.read()
-    except DatasetError:
-        if not found:
-            raise
-    if not found:
+    table.read()
+    if not table.names:
         raise DatasetError("the file holds no rows", where=path, hint="add rows")
-    return found
+    return table.names
 
 
 def text_and_label(path: Path, columns: Sequence[str]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What is shown while one waits: bars for texts, uploads and steps of a recording, lines else."""
+"""Progress bars and lines on standard error."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-# Less is not worth a bar, seconds.
-_PATIENCE = 2.0
+_BAR_AFTER_SECONDS = 2.0
 _LOG_SECONDS = 30.0
 
 
@@ -27,17 +26,17 @@ def waited_for(
     """Go through things, with a bar on a terminal's standard error after two seconds.
 
     Args:
-        things: each of which takes its time.
+        things: are given one by one.
         title: what is done.
         unit: what one of them is called.
-        total: how many they are, if they cannot be counted.
+        total: how many there are, if they cannot be counted.
     """
     bar = tqdm(
         things,
         desc=title,
         unit=unit,
         total=total,
-        delay=_PATIENCE,
+        delay=_BAR_AFTER_SECONDS,
         disable=None,
         leave=False,
         file=sys.stderr,
@@ -69,12 +68,7 @@ def _bar(**settings: Any) -> tqdm[Any]:
 
 
 class Progress:
-    """Shows on standard error how the recording of a cell gets on.
-
-    Args:
-        title: what is recorded.
-        total: how many texts it takes.
-    """
+    """Shows the progress of a cell's recording: answered texts, uploads, steps of a job."""
 
     def __init__(self, title: str, total: int) -> None:
         self._title = title
@@ -91,13 +85,13 @@ class Progress:
         self._texts.update(texts)
 
     def say(self, message: str) -> None:
-        """A line of what happens."""
+        """Print a line."""
         if self._upload is not None:
             self.close()
         tqdm.write(printable(message), file=sys.stderr)
 
     def uploading(self, name: str, size: int) -> Callable[[int], None]:
-        """A file of a size in bytes is being uploaded; the result is called with bytes sent."""
+        """A file is being uploaded; call the result with each number of bytes sent."""
         self.close()
         bar = self._upload = _bar(total=size, desc=f"upload {name}", unit="B", unit_scale=True)
 
@@ -109,11 +103,12 @@ class Progress:
         return sent
 
     def trained(self, name: str, step: int, total: int | None, message: str) -> None:
-        """The job of that name has taken a step, of so many if that is known."""
+        """A job has taken a step; the total is None while it is not known."""
         if self._steps is None:
             self.close()
-            self._steps = _bar(total=total, desc=name, unit="step")
-        # The bar says itself which step it is.
+            self._steps = tqdm(total=total, desc=name, unit="step", leave=True)
+        # The bar shows the step's number.
+
         shown = printable(message.partition(": ")[2] or message)
         self._steps.set_postfix_str(shown, refresh=False)
         self._steps.total = total
