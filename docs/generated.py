@@ -153,6 +153,24 @@ def _presets() -> str:
     return "\n".join(parts)
 
 
+def _results() -> str:
+    """The parts of ``results.json``, with what is not plain from a field's name."""
+    from tunebench.reports import Results
+
+    parts = [_object("results.json", Results)]
+    for name, field in Results.model_fields.items():
+        parts += [_object(f"{name}[]", model) for model in _models(field.annotation)]
+    return "\n".join(parts)
+
+
+def _object(written: str, model: type[BaseModel]) -> str:
+    purpose = re.split(r"^Attributes:", inspect.getdoc(model) or "", flags=re.MULTILINE)[0]
+    told = meanings(model)
+    explained = "\n".join(f"`{name}`\n: {meaning}\n" for name, meaning in told.items())
+    names = ", ".join(f"`{name}`" for name in model.model_fields)
+    return f"## `{written}`\n\n{purpose.strip()}\n\nFields: {names}.\n\n{explained}"
+
+
 # The plugin and the commands
 
 
@@ -200,8 +218,8 @@ def _help(*arguments: str) -> str:
 
 def commands(*outer: str) -> list[str]:
     """The names of all commands in the order of the help, each before its subcommands."""
-    listed = _help(*outer).partition("\ncommands:")[2]
-    names = [" ".join([*outer, name]) for name in re.findall(r"^    ([a-z][a-z-]*)", listed, re.M)]
+    listed = _help(*outer).partition("\nCommands:\n")[2]
+    names = [" ".join([*outer, name]) for name in re.findall(r"^  ([a-z][a-z-]*)", listed, re.M)]
     return [one for name in names for one in (name, *commands(*name.split()))]
 
 
@@ -269,5 +287,6 @@ PARTS: dict[str, Callable[[], str]] = {
     "presets": _presets,
     "pytest-options": _pytest_options,
     "python-api": _python_api,
+    "results": _results,
     "statistics": _statistics,
 }

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).resolve().parent
 EXPERIMENTS = ("imdb", "tickets", "sentences")
-COMMAND = ("--rivals", "-q")
+COMMAND = ("--rivals", "-v")
 
 SCHEMES = ("light", "dark")
 
@@ -39,6 +40,7 @@ def replay(name: str, folder: Path) -> str:
         [sys.executable, "-m", "pytest", f"benchmarks/{name}", *COMMAND, "-p", "no:cacheprovider",
          "--results", str(folder)],
         cwd=DOCS.parent,
+        env={**os.environ, "COLUMNS": "100"},
         capture_output=True,
         text=True,
     )  # fmt: skip
@@ -48,11 +50,11 @@ def replay(name: str, folder: Path) -> str:
 
 
 def shown(printed: str) -> str:
-    """The part of the output that is the same on every machine: tables and answer."""
-    lines = printed.splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("model "))
-    kept = [line.rstrip() for line in lines[start:-1] if not line.startswith("results: ")]
-    return "\n".join(kept) + "\n"
+    """The part of the output that is the same on every machine: answer and tables."""
+    ours = re.search(r"^=+ tunebench =+\n(.*?)^(?:results: |=)", printed, re.MULTILINE | re.DOTALL)
+    if ours is None:
+        sys.exit(f"this is not what a replay prints:\n{printed}")
+    return ours[1]
 
 
 def figure(document: dict[str, Any], scheme: str) -> str:

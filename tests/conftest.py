@@ -31,7 +31,9 @@ from hypothesis import HealthCheck, settings
 from .film_project import FilmProject
 from .jobs_provider import JobsProvider
 from .pets_project import Pets
+from .printed import unwrapped
 from .recordings import Recordings
+from .results_schema import fits
 from .virtual_time import VirtualTime
 
 # Threads that spin while they wait take the processor from other processes, such as the other half
@@ -373,10 +375,11 @@ def imdb_replay(shared_folder: SharedFolder) -> Path:
     root = Path(__file__).parent.parent
 
     def replay(folder: Path) -> None:
-        options = ["-q", "-p", "no:cacheprovider", "--rivals", "--results", str(folder)]
+        options = ["-v", "-p", "no:cacheprovider", "--rivals", "--results", str(folder)]
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "benchmarks/imdb", *options],
             cwd=root,
+            env={**os.environ, "COLUMNS": "100"},
             capture_output=True,
             text=True,
         )
@@ -457,10 +460,10 @@ class TwoRules:
         self.toml.write_text(text.replace(old, new))
 
     def run(self, *args: str) -> pytest.RunResult:
-        return self.pytester.runpytest_inprocess("benchmarks", *args)
+        return unwrapped(self.pytester.runpytest_inprocess("benchmarks", *args))
 
     def results(self, folder: str = "out") -> dict[str, Any]:
-        return json.loads((self.root / folder / "results.json").read_text())
+        return fits(json.loads((self.root / folder / "results.json").read_text()))
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from tunebench.datasets.dataset import Columns
 from tunebench.evaluation import inputs as cell_prompts
 from tunebench.evaluation import training_inputs as cell_training
 
+from .printed import unwrapped
+
 EXPERIMENT = """
 [task]
 name = "films"
@@ -110,7 +112,7 @@ class FilmProject:
         self.toml.write_text(text.replace(old, new))
 
     def run(self, *args: str) -> pytest.RunResult:
-        return self.pytester.runpytest_inprocess("benchmarks", *args)
+        return unwrapped(self.pytester.runpytest_inprocess("benchmarks", *args))
 
     def record(self, *args: str) -> pytest.RunResult:
         return self.run("--record=missing", *args)

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from .printed import unwrapped
+from .results_schema import fits
+
 EXPERIMENT = """
 [task]
 name = "{name}"
@@ -100,13 +103,13 @@ class Pets:
         return path
 
     def run(self, *args: str) -> pytest.RunResult:
-        return self.pytester.runpytest_inprocess(*args)
+        return unwrapped(self.pytester.runpytest_inprocess(*args))
 
     def record(self, *args: str) -> pytest.RunResult:
         return self.run("--record=missing", *args)
 
     def results(self, folder: str = "out") -> dict[str, Any]:
-        return json.loads((self.root / folder / "results.json").read_text())
+        return fits(json.loads((self.root / folder / "results.json").read_text()))
 
 
 def edit(path: Path, old: str, new: str) -> None:

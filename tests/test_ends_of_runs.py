@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,9 +40,9 @@ def shows_everything(done, status=pytest.ExitCode.TESTS_FAILED):
     done.stdout.fnmatch_lines(
         [
             "*m-1shot: 5 of 10 right*threshold 1*",
-            "model *",
-            "m * 0 *text*1.000*",
-            "m * 1 *text*0.500*",
+            "cell *",
+            "m-0shot *1.000*",
+            "m-1shot *0.500*",
         ]
     )
     done.stdout.fnmatch_lines(["FAILED benchmarks/pets/*m-1shot*"])
@@ -66,7 +65,7 @@ def test_results_that_cannot_be_written_fail_a_run_that_passes(recorded):
     done = recorded.run("--results", "out", "-k", "0shot or last")
     done.assert_outcomes(passed=2, deselected=1)
     assert done.ret == pytest.ExitCode.TESTS_FAILED
-    done.stdout.fnmatch_lines(["m *text*1.000*", "out: the results could not be written *"])
+    done.stdout.fnmatch_lines(["m-0shot *1.000*", "out: the results could not be written *"])
 
 
 @pytest.mark.parametrize("place", ["out", "out/deeper"])
@@ -193,9 +192,9 @@ def test_a_cell_that_fails_by_a_fault_of_ours_is_told_among_the_errors(recorded,
     assert error["error"].startswith("m-0shot: it could not be evaluated (ZeroDivisionError: the w")
 
 
-@pytest.mark.parametrize("name", ["table", "uplift_table", "job_table"])
+@pytest.mark.parametrize("name", ["cell_table", "uplift_table", "job_table"])
 def test_a_table_that_fails_leaves_the_rest_of_the_end(recorded, name, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise ZeroDivisionError("the weights are 0")
 
     if name == "uplift_table":
@@ -204,7 +203,8 @@ def test_a_table_that_fails_leaves_the_rest_of_the_end(recorded, name, monkeypat
             f"one, other = Experiment.read({str(recorded.toml)!r}).cells\n"
             "def test_more(compare):\n    compare(one, other)\n"
         )
-    monkeypatch.setattr(sys.modules["tunebench.reports.terminal_tables"], name, fail)
+    monkeypatch.setattr(f"tunebench.plugin.terminal.{name}", fail)
+
     done = recorded.run("--results", "out")
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     done.stdout.fnmatch_lines(["FAILED benchmarks/pets/*m-1shot*"])

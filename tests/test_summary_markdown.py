@@ -26,7 +26,9 @@ ROW = {
     "verdict": None,
     "gates": [{"verdict": "fail", "sentence": "one|<script>: [x](y)\nnext"}],
 }
-EMPTY = {"experiments": [], "cells": [], "uplifts": [], "break_evens": [], "errors": []}
+EMPTY = {
+    name: [] for name in ("answers", "experiments", "cells", "uplifts", "break_evens", "errors")
+}
 
 
 def test_nothing_in_it_is_taken_for_markdown_or_html():
@@ -39,6 +41,14 @@ def test_nothing_in_it_is_taken_for_markdown_or_html():
     assert "&lt;img src=x&gt; \\| \\`code\\`" in text
     (line,) = [line for line in text.splitlines() if "one\\*\\_two\\_" in line]
     assert line.replace("\\|", "").count("|") == 8
+
+
+def test_the_answers_come_first_with_their_experiment_where_there_are_several():
+    answer = {"experiment": "a|b", "sentence": "Undecided: <x> gets 1."}
+    alone = summary_markdown(EMPTY | {"answers": [answer], "experiments": [ABOUT]})
+    assert alone.startswith("# tunebench\n\n**Undecided: &lt;x&gt; gets 1.**\n\n")
+    both = summary_markdown(EMPTY | {"answers": [answer], "experiments": [ABOUT, ABOUT]})
+    assert "**a\\|b: Undecided: &lt;x&gt; gets 1.**" in both
 
 
 def test_without_results_it_is_a_heading():
@@ -115,7 +125,7 @@ def result(experiment, predictions, labels, logprobs=()):
 )
 def test_single_items_and_answers_all_right_or_all_wrong(made, predictions, limit, verdict):
     found = result(made, predictions, [1] * len(predictions))
-    gate = GATES["min_accuracy"].judge(Limit("min_accuracy", limit, "confident"), found, None)
+    gate = GATES["min_accuracy"](Limit("min_accuracy", limit, "confident"), found, None)
     assert gate.verdict == verdict
     assert (
         "more texts" in gate.sentence or "no number" in gate.sentence or verdict != ("inconclusive")
@@ -125,7 +135,7 @@ def test_single_items_and_answers_all_right_or_all_wrong(made, predictions, limi
 
 def test_verdicts_add_up_to_the_worst(made):
     found = result(made, [1] * 40, [1] * 40)
-    judge_accuracy = GATES["min_accuracy"].judge
+    judge_accuracy = GATES["min_accuracy"]
     limits = [Limit("min_accuracy", value, "confident") for value in (0.5, 1.0)]
     gates = [judge_accuracy(limit, found, None) for limit in limits]
     assert verdict_of(gates) == "inconclusive"

@@ -11,6 +11,8 @@ import pytest
 
 from tunebench.cli import main
 
+from .printed import unwrapped
+
 UNITTEST = """
 import unittest
 
@@ -59,16 +61,16 @@ def test_rows_of_two_experiments_are_told_apart(repository):
     result = repository.runpytest_inprocess()
     result.stdout.re_match_lines(
         [
-            r"experiment +model +shots/size .*",
-            r"first +m +0 +text .*",
-            r"first +m +1 +text .*",
-            r"second +m +0 +text .*",
-            r"second +m +1 +text .*",
+            r"experiment +cell +n .*",
+            r"first +m-0shot +.*",
+            r"first +m-1shot +.*",
+            r"second +m-0shot +.*",
+            r"second +m-1shot +.*",
         ],
         consecutive=True,
     )
     alone = repository.runpytest_inprocess("-k", "first")
-    alone.stdout.re_match_lines([r"model +shots/size .*", r"m +0 +text .*"], consecutive=True)
+    alone.stdout.re_match_lines([r"cell +n .*", r"m-0shot +.*"], consecutive=True)
 
 
 def test_a_replay_can_be_spread_over_processes(repository):
@@ -77,7 +79,7 @@ def test_a_replay_can_be_spread_over_processes(repository):
 
 def test_a_replay_without_its_baseline_says_how_to_make_it(repository):
     (repository.path / "benchmarks/first/baseline.json").unlink()
-    result = repository.runpytest_inprocess("-k", "test_gates")
+    result = unwrapped(repository.runpytest_inprocess("-k", "test_gates"))
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(["*max_regression needs a committed baseline*tunebench baseline*"])
 

@@ -22,33 +22,6 @@ RecordMode = Literal["none", "missing", "all"]
 _RECORD = get_args(RecordMode)
 _YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
-# The options of the command line, with dashes: argparse's keyword arguments, and the help text.
-OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
-    "record": (
-        {"choices": _RECORD},
-        "none: replay cassettes, nothing leaves this machine (default); missing: ask the "
-        "provider for what a cassette lacks; all: record every cassette again",
-    ),
-    "results": (
-        {"metavar": "DIR"},
-        "write results.json, results.csv, summary.md and, with pyarrow, Parquet files to "
-        "DIR; where GITHUB_STEP_SUMMARY is set, the summary is appended to that file, too",
-    ),
-    "rivals": (
-        {"action": "store_true"},
-        "also train rivals (majority class, TF-IDF with logistic regression) on the rows of each "
-        "training size and show their accuracy on the same texts; needs scikit-learn",
-    ),
-    "budget": (
-        {"metavar": "AMOUNT", "type": float},
-        "while recording: stop before the estimated costs, by the models' prices, pass this",
-    ),
-    "strict-verdicts": (
-        {"action": "store_true"},
-        "a cell whose gate is inconclusive fails (it passes without this)",
-    ),
-}
-
 
 @dataclass(frozen=True)
 class Configuration:

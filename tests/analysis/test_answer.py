@@ -134,7 +134,7 @@ def committed(imdb_replay):
     page = Page()
     page.feed((imdb_replay / "report.html").read_text())
     results = json.loads((imdb_replay / "results.json").read_text())
-    printed = (imdb_replay / "printed.txt").read_text()
+    printed = " ".join((imdb_replay / "printed.txt").read_text().split())
     return results, " ".join(" ".join(page.words).split()), printed
 
 

@@ -121,13 +121,15 @@ def test_without_a_cassette_it_says_so(replaying, path: Path) -> None:
     with replaying(PROMPTS) as (client, _), pytest.raises(CassetteMissError) as raised:
         client.complete("m", TEXTS[:1], RULE)
     assert str(raised.value) == (
-        f"m-1shot, item film-0: there is no cassette {path}, and replay sends nothing to a "
-        "provider; record it with `pytest --record=missing`."
+        f"m-1shot, item film-0: there is no cassette in {path.parent}, and replay sends nothing to "
+        "a provider; record it with `pytest --record=missing`."
     )
 
 
 def test_after_a_recording_that_got_nothing_there_is_none(missed, path: Path) -> None:
-    assert f"there is no cassette {path}, and replay sends" in missed(TEXTS[:1], recorded=[])
+    assert f"there is no cassette in {path.parent}, and replay sends" in missed(
+        TEXTS[:1], recorded=[]
+    )
 
 
 def test_a_request_for_no_item_is_named_by_its_endpoint(recording, replaying) -> None:

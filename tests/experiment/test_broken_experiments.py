@@ -27,7 +27,7 @@ def test_it_is_one_error_in_a_sentence_and_the_other_tests_run(project, parallel
     assert shown.count("did you mean") == 1
     assert "Traceback" not in shown
     assert "Interrupted" not in shown
-    done.stdout.fnmatch_lines(["m *1.000*"])
+    done.stdout.fnmatch_lines(["m-0shot *1.000*"])
 
 
 def test_results_are_written_without_it(project):

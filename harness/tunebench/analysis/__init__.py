@@ -3,7 +3,8 @@
 from tunebench.analysis.baseline_file import Baseline, baseline_bytes, read_baseline
 from tunebench.analysis.compared import compared_lines
 from tunebench.analysis.comparison import Comparison
-from tunebench.analysis.details import reported, row_of
+from tunebench.analysis.details import about, detailed, job_of, row_of
+from tunebench.analysis.evaluated import CellReport, Evaluated, Remark, UpliftReport, said_once
 from tunebench.analysis.gates import GATES, Judged, Sources, Verdict, judge_limits, verdict_of
 from tunebench.analysis.regression import Regression, entry_of, regression_of
 from tunebench.analysis.rivals import require_libraries
@@ -13,21 +14,28 @@ from tunebench.analysis.uplift import Uplift
 __all__ = [
     "GATES",
     "Baseline",
+    "CellReport",
     "Comparison",
+    "Evaluated",
     "Judged",
     "Regression",
+    "Remark",
     "Sources",
     "Summary",
     "Uplift",
+    "UpliftReport",
     "Verdict",
+    "about",
     "baseline_bytes",
     "compared_lines",
+    "detailed",
     "entry_of",
+    "job_of",
     "judge_limits",
     "read_baseline",
     "regression_of",
-    "reported",
     "require_libraries",
     "row_of",
+    "said_once",
     "verdict_of",
 ]

@@ -1,16 +1,16 @@
-"""What ``results.json`` says of a cell beside its row: every judgement, and what follows from them.
-
-It is made only where results are written.
-"""
+"""A result as a row of ``results.json``, and what is made of it only where results are written."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 from tunebench.analysis.gates import judge_limits, verdict_of
 from tunebench.cassettes import prompt_text, text_sha256
 from tunebench.errors import ResultsError
 from tunebench.evaluation import RULES, prompts_of
+from tunebench.reports import About, CellRow, Job, Skipped, checked, finite
 from tunebench.statistics import (
     balanced_accuracy,
     brier_score,
@@ -25,25 +25,23 @@ from tunebench.statistics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tunebench.analysis.gates import Judged
     from tunebench.api import FineTuned
     from tunebench.evaluation import Result
     from tunebench.experiment import Experiment
 
 
-def row_of(result: Result, gates: Iterable[Judged] | None = None) -> dict[str, Any]:
+def row_of(result: Result) -> CellRow:
     """A result as a row of ``results.json``, without its details.
 
-    Args:
-        result: the result.
-        gates: the verdicts on its limits; by default on those that it decides alone.
+    Its verdict is on the limits that it decides alone.
+
+    Raises:
+        WrongJson: a name or a number that a provider gave cannot be in results.
     """
     cell, made = result.cell, result.fine_tuned
-    judged = judge_limits(result) if gates is None else tuple(gates)
+    judged = judge_limits(result)
     low, high = result.interval
-    return {
+    fields = {
         "experiment": cell.experiment.name,
         "cell": str(cell),
         "model": cell.model,
@@ -76,17 +74,14 @@ def row_of(result: Result, gates: Iterable[Judged] | None = None) -> dict[str, A
         "training_cost": result.training_cost,
         "currency": result.prices.currency if result.prices else None,
         "gates": [gate.row() for gate in judged],
+        "predictions": result.predictions,
     }
+    return checked(CellRow, finite(fields))
 
 
-def reported(result: Result) -> dict[str, Any]:
-    """``details``, ``about`` (its experiment) and ``job`` (or None) of a result."""
-    made = result.fine_tuned
-    return {
-        "details": details_of(result),
-        "about": experiment_of(result),
-        "job": job_of(result, made) if made else None,
-    }
+def detailed(row: CellRow, result: Result) -> CellRow:
+    """The row with the details of the result."""
+    return checked(CellRow, {**dict(row), **finite(details_of(result))})
 
 
 def details_of(result: Result) -> dict[str, Any]:
@@ -110,18 +105,21 @@ def details_of(result: Result) -> dict[str, Any]:
         "brier": brier_score(rows, truths) if known else None,
         "calibration_error": expected_calibration_error(rows, truths) if known else None,
         "confusion": matrix,
-        "predictions": result.predictions,
         "probabilities": probabilities,
         "prompt_sha256": [text_sha256(prompt_text(p)) for p in prompts_of(result.cell).values()],
     }
 
 
-def experiment_of(result: Result) -> dict[str, Any]:
+def about(result: Result) -> About:
     """A result's experiment as an entry of ``experiments`` in ``results.json``."""
     experiment = result.cell.experiment
-    return {
+    fields = {
         "name": experiment.name,
         "dataset": experiment.task.dataset,
+        "instruction": experiment.task.instruction,
+        "seed": experiment.task.seed,
+        "fine_tuning_seed": experiment.fine_tuning.seed,
+        "sha256": meaning(experiment),
         "labels": experiment.task.labels,
         "n": result.n,
         "items": result.judgements["item"].tolist(),
@@ -130,13 +128,30 @@ def experiment_of(result: Result) -> dict[str, Any]:
         "train_sizes": experiment.matrix.train_sizes,
         "skipped": _skipped(experiment),
     }
+    return checked(About, fields)
 
 
-def job_of(result: Result, made: FineTuned) -> dict[str, Any]:
+def meaning(experiment: Experiment) -> str:
+    """A hash of what the experiment file says: its values that are not the defaults."""
+    tables = {
+        "task": experiment.task,
+        "provider": experiment.providers,
+        "model": experiment.models,
+        "matrix": experiment.matrix,
+        "fine_tuning": experiment.fine_tuning,
+        "threshold": experiment.thresholds,
+    }
+    values = json.dumps(
+        tables, default=lambda table: table.model_dump(exclude_defaults=True), sort_keys=True
+    )
+    return hashlib.sha256(values.encode()).hexdigest()
+
+
+def job_of(result: Result, made: FineTuned) -> Job:
     """The job behind a fine-tuned cell as an entry of ``jobs`` in ``results.json``."""
     cell = result.cell
-    told = (event.message for event in made.events)
-    return {
+    messages = (event.message for event in made.events)
+    fields = {
         "experiment": cell.experiment.name,
         "name": cell.job,
         "id": made.job,
@@ -146,9 +161,10 @@ def job_of(result: Result, made: FineTuned) -> dict[str, Any]:
         "trained_tokens": result.trained_tokens,
         "seconds": result.training_seconds,
         "hyperparameters": made.hyperparameters if isinstance(made.hyperparameters, dict) else {},
-        "served": next((message for message in told if " is served" in message), None),
+        "served": next((message for message in messages if " is served" in message), None),
         "curve": _curve(made),
     }
+    return checked(Job, finite(fields))
 
 
 def _probabilities(result: Result) -> list[list[float] | None] | None:
@@ -159,25 +175,25 @@ def _probabilities(result: Result) -> list[list[float] | None] | None:
     return [None if x is None else label_probabilities(x, n_labels) for x in result.label_logprobs]
 
 
-def _skipped(experiment: Experiment) -> list[dict[str, Any]]:
+def _skipped(experiment: Experiment) -> list[Skipped]:
     return [
-        {**vars(which), "reason": reason}
+        Skipped(**vars(which), reason=reason)
         for which in experiment.combinations
         if (reason := experiment.skipped(which)) is not None
     ]
 
 
 def _curve(made: FineTuned) -> list[dict[str, Any]]:
-    """The job's metrics, a row a step; none where they are no curve.
+    """The job's metrics, a row a step; empty where they are not a curve.
 
-    What is missing at a step is left out, what is no finite number is None.
+    What is missing at a step is left out, what is not a finite number is None.
     """
     try:
         if made.metrics:
             curve = read_curve(made.metrics)
         else:
-            told = (event.metrics for event in made.events if event.metrics)
-            curve = curve_of_metrics(told, source=made.job)
+            metrics = (event.metrics for event in made.events if event.metrics)
+            curve = curve_of_metrics(metrics, source=made.job)
     except ResultsError:
         return []
     rows: list[dict[str, Any]] = [

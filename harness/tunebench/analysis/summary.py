@@ -1,82 +1,90 @@
-"""The reports of all cells of a run, for the table and the result files."""
+"""The reports of all cells of a run, for the terminal and the result files."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from tunebench.analysis.evaluated import Remark, said_once
 from tunebench.errors import describe_error
-from tunebench.reports import finite
+from tunebench.reports import VERSION, Answer, Failure, Results, RivalRow, checked, finite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from tunebench.analysis.evaluated import CellReport, Evaluated, UpliftReport
+    from tunebench.reports import About, CellRow, Job, UpliftRow
     from tunebench.settings import Configuration
+
+    Row = TypeVar("Row", CellRow, Job, UpliftRow)
 
 
 @dataclass
 class Summary:
     """The reports of all cells of a run, from this process or from pytest-xdist's workers.
 
-    An experiment is known by the path of its file. It is shown by its name, and by name and file
-    where two of a run have one name.
+    An experiment is identified by the path of its file. It is shown by its name, and by name and
+    file where two of a run have one name.
 
     Attributes:
         root: the folder that files are named from.
-        rivals: the entries of ``baselines`` in ``results.json``.
+        rivals: of the training sizes, where they are asked for.
+        answers: of each experiment that has one.
         complaints: what was asked for and could not be done, a sentence each.
         written: what was written where, a line each.
-        answers: of each experiment, once results are written.
-        tables: the lines of each table of the run's end.
-        notes: what is undecided, unread, changed since the baseline, or in cassettes in vain.
+        notes: what is undecided, unread, changed since the baseline, or unused in cassettes.
     """
 
     root: Path
-    rivals: list[dict[str, Any]] = field(default_factory=list)
+    rivals: list[RivalRow] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
-    answers: list[str] = field(default_factory=list)
-    tables: list[list[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    _reports: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    _uplifts: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
+    _reports: dict[tuple[str, str], CellReport] = field(default_factory=dict)
+    _uplifts: dict[tuple[str, str, str], UpliftReport] = field(default_factory=dict)
 
-    def add(self, report: dict[str, Any]) -> None:
-        """Take in the report of a cell or of an uplift; what several tests asked counts once."""
-        if "uplift" in report:
-            row = report["uplift"]
-            self._uplifts[report["path"], row["cell"], row["over"]] = row
-        elif "cell" in report:
-            key = report["path"], report["cell"]
+    def add(self, evaluated: Evaluated) -> None:
+        """Take in what a test evaluated; a cell or an uplift of several tests counts once."""
+        for uplift in evaluated.uplifts:
+            self._uplifts[uplift.path, uplift.row.cell, uplift.row.over] = uplift
+        for report in evaluated.cells:
+            before = self._reports.get((report.path, report.cell))
             # All limits of a cell are judged by its gate only, and whichever test came last.
-            if not self._reports.get(key, {}).get("gated") or report.get("gated"):
-                self._reports[key] = report
+            if before is None or report.gated or not before.gated:
+                self._reports[report.path, report.cell] = report
 
     def __bool__(self) -> bool:
         return bool(self._reports or self.complaints)
 
     def finish(self, chosen: Configuration, step_summary: str | None) -> None:
-        """Make the rivals and the tables, and write the results where that is asked for.
+        """Make rivals, answers and notes, and write the results where that is asked for.
 
-        It raises nothing: what fails is among `complaints`, and costs nothing else.
+        It raises nothing: what fails is among `complaints`, and does not stop the rest.
         """
-        for report in self._ordered():
-            self._complain(report["complaints"])
+        self._complain(said_once(c for report in self._ordered() for c in report.complaints))
         if chosen.rivals:
-            with self._told("the rivals could not be made"):
+            with self.complaining("the rivals could not be made"):
                 self._make_rivals()
-        self._make_tables()
-        with self._told("the notes on the cells could not be made"):
+        written = chosen.results is not None
+        rows = [report for report in self._evaluated() if report.detailed or not written]
+        with self.complaining("the answers could not be made"):
+            self.answers = self._answers(rows)
+        with self.complaining("the notes on the cells could not be made"):
             self.notes = self._notes()
         if chosen.results is not None and self._reports:
-            with self._told(f"{chosen.results}: the results could not be written"):
-                self._write(chosen.results, step_summary)
+            with self.complaining(f"{chosen.results}: the results could not be written"):
+                from tunebench.reports import write_results
+
+                results = self._results(rows)
+                self.written, failed = write_results(chosen.results, results, step_summary)
+                self._complain(failed)
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
-        """Tell of an error instead of raising it."""
+    def complaining(self, what: str) -> Iterator[None]:
+        """Turn an error into a complaint: what could not be done, and why."""
         try:
             yield
         except Exception as error:
@@ -86,166 +94,154 @@ class Summary:
         # A cell that two tests evaluate says the same twice.
         self.complaints += [one for one in sentences if one not in self.complaints]
 
-    def _make_rivals(self) -> None:
-        from tunebench.analysis.rivals import rivals_of
-
-        rows, complaints = rivals_of(sorted({report["path"] for report in self._evaluated()}))
-        self.rivals = [row | {"experiment": self._name(path)} for path, row in rows]
-        self._complain(complaints)
-
-    def _make_tables(self) -> None:
-        from tunebench.reports import job_table, table, uplift_table
-
-        with self._told("the table of cells could not be made"):
-            if self.rows:
-                self.tables.append(table(self.rows, self.rivals))
-        with self._told("the table of jobs could not be made"):
-            if any(row["job"] for row in self.rows):
-                self.tables.append(job_table(self.rows))
-        with self._told("the table of uplifts could not be made"):
-            if uplifts := self.uplifts:
-                self.tables.append(uplift_table(uplifts))
-
-    def _write(self, folder: Path, step_summary: str | None) -> None:
-        from tunebench.reports import write_results
-
-        document = self.document()
-        several = len(document["experiments"]) > 1
-        self.answers = [
-            f"{answer['experiment']}: {answer['sentence']}" if several else answer["sentence"]
-            for answer in document["answers"]
-        ]
-        self.written, failed = write_results(folder, document, step_summary)
-        self._complain(failed)
+    @property
+    def cells(self) -> list[CellRow]:
+        """All cells with a result, in the order of the experiments' cells, not of the run."""
+        return self._rows(self._evaluated())
 
     @property
-    def rows(self) -> list[dict[str, Any]]:
-        """Rows of ``results.json`` without details, in the order of the cells, not of the run."""
-        return [self._named(report, report["row"]) for report in self._evaluated()]
-
-    @property
-    def uplifts(self) -> list[dict[str, Any]]:
-        """The entries of ``uplifts`` in ``results.json``, in the order of the cells.
+    def uplifts(self) -> list[UpliftRow]:
+        """All comparisons, in the order of the cells.
 
         ``holm_p`` is the mid-p value, adjusted over all comparisons of the experiment.
         """
-
-        def place(key: tuple[str, str, str]) -> tuple[str, str, int, int, str]:
-            path, *ids = key
-            first, other = (self._reports.get((path, one), {}).get("position", -1) for one in ids)
-            return self._uplifts[key]["experiment"], path, first, other, ids[1]
-
         if not self._uplifts:
             return []
         from tunebench.statistics import holm
 
-        keys = sorted(self._uplifts, key=place)
-        rows = [self._uplifts[key] | {"experiment": self._name(key[0])} for key in keys]
-        for path in {key[0] for key in keys}:
-            together = [row for key, row in zip(keys, rows, strict=True) if key[0] == path]
-            adjusted = holm([row["mid_p"] for row in together])
-            for row, p in zip(together, adjusted, strict=True):
-                row["holm_p"] = p
-        return rows
-
-    @property
-    def errors(self) -> list[dict[str, str]]:
-        """Cells without a result, or with one that could not be told of."""
+        adjusted: dict[tuple[str, str, str], float] = {}
+        for path in {path for path, *_ in self._uplifts}:
+            same = {key: one.row.mid_p for key, one in self._uplifts.items() if key[0] == path}
+            adjusted |= zip(same, holm(list(same.values())), strict=True)
         return [
-            self._error(report, report["error"]) for report in self._ordered() if "error" in report
+            self._named(key[0], self._uplifts[key].row, holm_p=adjusted[key])
+            for key in sorted(self._uplifts, key=self._place)
         ]
 
-    def document(self) -> dict[str, Any]:
-        """What ``results.json`` holds, but for its version; needs reports with details."""
+    def _place(self, key: tuple[str, str, str]) -> tuple[str, str, int, int, str]:
+        path, *ids = key
+        reports = (self._reports.get((path, one)) for one in ids)
+        first, other = (report.position if report else -1 for report in reports)
+        return self._uplifts[key].row.experiment, path, first, other, ids[1]
+
+    def _make_rivals(self) -> None:
+        from tunebench.analysis.rivals import rivals_of
+
+        rows, complaints = rivals_of(sorted({report.path for report in self._evaluated()}))
+        self.rivals = [
+            checked(RivalRow, row | {"experiment": self._name(path)}) for path, row in rows
+        ]
+        self._complain(complaints)
+
+    def _answers(self, reports: Sequence[CellReport]) -> list[Answer]:
         from tunebench.analysis.answer import answers_of
+
+        rows = [row.model_dump() for row in self._rows(reports)]
+        document = {
+            "experiments": [about.model_dump() for about in self._experiments(reports)],
+            "cells": rows,
+            "baselines": [row.model_dump() for row in self.rivals],
+        }
+        return [checked(Answer, answer) for answer in answers_of(document)]
+
+    def _results(self, reports: Sequence[CellReport]) -> Results:
+        """The content of ``results.json``; needs detailed reports."""
         from tunebench.analysis.break_even import break_evens
         from tunebench.analysis.forecast import data_needs_of
 
-        evaluated = [report for report in self._evaluated() if "details" in report]
-        without = [report for report in self._evaluated() if "details" not in report]
-        experiments = {
-            report["path"]: report["about"]
-            | {"name": self._name(report["path"]), "file": self._file(report["path"])}
-            for report in evaluated
-        }
-        jobs = {
-            (r["path"], r["job"]["name"]): self._named(r, r["job"]) for r in evaluated if r["job"]
-        }
-        cells = [self._named(report, report["row"] | report["details"]) for report in evaluated]
-        document: dict[str, Any] = {
-            "answers": [],
-            "data_needs": [],
-            "experiments": list(experiments.values()),
-            "cells": cells,
+        without = [report for report in self._evaluated() if not report.detailed]
+        jobs = {(r.path, r.job.name): self._named(r.path, r.job) for r in reports if r.job}
+        rows = [row.model_dump() for row in self._rows(reports)]
+        parts: dict[str, Any] = {
+            "version": VERSION,
+            "tunebench": _version(),
+            "answers": self.answers,
+            "experiments": self._experiments(reports),
+            "cells": self._rows(reports),
             "jobs": list(jobs.values()),
             "uplifts": self.uplifts,
             "baselines": self.rivals,
-            "break_evens": [],
-            "errors": self.errors + [self._error(r, " ".join(r["complaints"])) for r in without],
+            "errors": [
+                *(self._failure(r, str(r.error or "")) for r in self._ordered() if r.row is None),
+                *(self._failure(r, " ".join(map(str, r.complaints))) for r in without),
+            ],
         }
         derived: dict[str, tuple[str, Callable[[], Any]]] = {
-            "break_evens": ("the break-evens", lambda: break_evens(cells)),
-            "answers": ("the answers", lambda: answers_of(document)),
-            "data_needs": ("the forecasts", lambda: data_needs_of(document)),
+            "break_evens": ("the break-evens", lambda: break_evens(rows)),
+            "data_needs": ("the forecasts", lambda: data_needs_of({"cells": rows})),
         }
         for part, (what, make) in derived.items():
-            with self._told(f"{what} could not be made"):
-                document[part] = make()
-        # JSON has no number for what a provider's file or a fit that got nowhere may hold.
-        return {name: finite(part) for name, part in document.items()}
+            with self.complaining(f"{what} could not be made"):
+                # A fit may end in infinity, for which JSON has no number.
+                parts[part] = finite(make())
+        return checked(Results, parts)
+
+    def _experiments(self, reports: Sequence[CellReport]) -> list[About]:
+        return [
+            about.model_copy(update={"name": self._name(path), "file": self._file(path)})
+            for path, about in {report.path: report.about for report in reports}.items()
+            if about is not None
+        ]
 
     def _notes(self) -> list[str]:
-        several = len({report["path"] for report in self._ordered()}) > 1
-
-        def named(report: dict[str, Any], line: str) -> str:
-            # Cells of two experiments may have one name, which the table tells apart by a column.
-            return f"{self._name(report['path'])}: {line}" if several else line
-
-        evaluated = self._evaluated()
+        evaluated = [(self._shown(report.path), report) for report in self._evaluated()]
         notes = [
-            named(report, gate["sentence"])
-            for report in evaluated
-            for gate in report["row"]["gates"]
-            if gate["verdict"] == "inconclusive"
+            f"{shown}{gate.sentence}"
+            for shown, report in evaluated
+            for gate in (report.row.gates if report.row else None) or ()
+            if gate.verdict == "inconclusive"
         ]
-        notes += [named(report, line) for report in evaluated for line in report["remarks"]]
+        notes += said_once(
+            replace(remark, cell=f"{shown}{remark.cell}", where=f"{shown}{remark.where}")
+            for shown, report in evaluated
+            for remark in report.remarks
+        )
         # The same sentence for each cell where the baseline is of something else.
-        notes += dict.fromkeys(line for report in evaluated for line in report["flips"])
-        counts: dict[str, int] = {}
-        for report in self._ordered():
-            path = report["path"]
-            counts[path] = counts.get(path, 0) + 1
-            if report.get("unplayed"):
-                notes.append(
-                    f"{report['row']['cassette']}: {report['unplayed']} recorded answers were not "
-                    "asked for; `tunebench cassettes prune` removes them."
-                )
-            # Only a run over the whole matrix can tell which cassettes belong to nothing.
-            if counts[path] == report["cells"] and report["orphans"]:
-                line = (
-                    f"{report['folder']}: no cell uses {', '.join(report['orphans'])}; what is "
-                    "left over from an older matrix goes with `tunebench cassettes prune`."
-                )
-                notes.append(named(report, line))
+        notes += dict.fromkeys(line for _, report in evaluated for line in report.flips)
+        notes += said_once(
+            Remark(
+                report.cell,
+                f"{report.unplayed} recorded answers were not asked for",
+                report.row.cassette if report.row else None,
+                "`tunebench cassettes prune` removes them",
+            )
+            for _, report in evaluated
+            if report.unplayed
+        )
+        # Only a run over the whole matrix can tell which cassettes belong to nothing.
+        paths = [report.path for report in self._ordered()]
+        whole = {r.path: r for r in self._ordered() if paths.count(r.path) == r.cells and r.orphans}
+        notes += [
+            f"{self._shown(path)}{report.folder}: no cell uses {', '.join(report.orphans)}; what "
+            "is left over from an older matrix goes with `tunebench cassettes prune`."
+            for path, report in whole.items()
+        ]
         return notes
 
-    def _named(self, report: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
-        """An entry of the results with the name by which its experiment is shown."""
-        return row | {"experiment": self._name(report["path"])}
+    def _shown(self, path: str) -> str:
+        """What a sentence about a cell begins with: several experiments' cells may share names."""
+        several = len({report.path for report in self._ordered()}) > 1
+        return f"{self._name(path)}: " if several else ""
 
-    def _error(self, report: dict[str, Any], error: str) -> dict[str, str]:
-        name = self._name(report["path"])
-        return {"experiment": name, "cell": report["cell"], "error": error}
+    def _rows(self, reports: Sequence[CellReport]) -> list[CellRow]:
+        return [self._named(report.path, report.row) for report in reports if report.row]
+
+    def _named(self, path: str, row: Row, **more: Any) -> Row:
+        """A row with the name by which its experiment is shown."""
+        return row.model_copy(update={"experiment": self._name(path), **more})
+
+    def _failure(self, report: CellReport, error: str) -> Failure:
+        return Failure(experiment=self._name(report.path), cell=report.cell, error=error)
 
     def _name(self, path: str) -> str:
-        names = {path: row["experiment"] for (path, *_), row in self._uplifts.items()}
-        names |= {path: report["experiment"] for (path, _), report in self._reports.items()}
-        name: str = names[path]
+        names = {path: uplift.row.experiment for (path, *_), uplift in self._uplifts.items()}
+        names |= {path: report.experiment for (path, _), report in self._reports.items()}
+        name = names[path]
         alone = list(names.values()).count(name) == 1
         return name if alone else f"{name} ({self._file(path)})"
 
     def _file(self, path: str) -> str:
-        """The path of an experiment file from the root, or its end where it lies elsewhere."""
+        """The path of an experiment file from the root, or its end where it is elsewhere."""
         file = Path(path)
         if file.is_relative_to(self.root):
             return file.relative_to(self.root).as_posix()
@@ -254,10 +250,17 @@ class Summary:
         outside = (one for one in others if not one.is_relative_to(self.root))
         return path if any("/".join(one.parts[-2:]) == end for one in outside) else end
 
-    def _evaluated(self) -> list[dict[str, Any]]:
-        return [report for report in self._ordered() if "row" in report]
+    def _evaluated(self) -> list[CellReport]:
+        return [report for report in self._ordered() if report.row]
 
-    def _ordered(self) -> list[dict[str, Any]]:
-        return sorted(
-            self._reports.values(), key=lambda r: (r["experiment"], r["path"], r["position"])
-        )
+    def _ordered(self) -> list[CellReport]:
+        return sorted(self._reports.values(), key=lambda r: (r.experiment, r.path, r.position))
+
+
+def _version() -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("tunebench")
+    except PackageNotFoundError:
+        return None

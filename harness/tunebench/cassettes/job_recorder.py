@@ -91,7 +91,9 @@ class JobCassette(RecordedCassette):
         """Why a replay finds no job of its mark."""
         name, path, hint = self.file.header["recording"], self.file.path, self.hint
         if not self.file.exists:
-            problem = f"there is no cassette {path}, and replay sends nothing to a provider"
+            problem = (
+                f"there is no cassette in {path.parent}, and replay sends nothing to a provider"
+            )
         elif not any(_is_of_job(row.request.endpoint) for row in self.file.rows()):
             problem = f"{path} holds no job yet"
         else:

@@ -31,7 +31,8 @@ def miss(
     named = [items[sha256] for sha256 in asked.prompt_sha256 if sha256 in missing & items.keys()]
     what = f"item {_join(named)}" if named else f"request {asked.endpoint!r}"
     if not file.exists:
-        problem = f"there is no cassette {file.path}, and replay sends nothing to a provider"
+        folder = file.path.parent
+        problem = f"there is no cassette in {folder}, and replay sends nothing to a provider"
     elif (nearest := _nearest(file, asked, missing, named)) is None:
         problem = f"{file.path} has no recorded request to {asked.endpoint!r}"
     else:

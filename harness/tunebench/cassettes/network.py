@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,6 +16,17 @@ _INTERNET = (socket.AF_INET, socket.AF_INET6)
 _LOOK_UPS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr")
 # Methods of a socket whose last argument is an address, and the arguments before it at least.
 _METHODS = {"connect": 0, "connect_ex": 0, "sendto": 1, "sendmsg": 3}
+
+
+@contextmanager
+def hidden_key_log() -> Iterator[None]:
+    """Hide ``SSLKEYLOGFILE``, which Python opens for each TLS context, used or not."""
+    value = os.environ.pop("SSLKEYLOGFILE", None)
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ["SSLKEYLOGFILE"] = value
 
 
 @contextmanager

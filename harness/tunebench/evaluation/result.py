@@ -98,12 +98,12 @@ class Result:
 
     @property
     def remarks(self) -> list[str]:
-        """Remarks on the answers, a sentence each."""
-        remarks = [f"{self.cell}: {self.unread_sentence}."] if self.unread else []
+        """Remarks on the answers, a clause each."""
+        remarks = [self.unread_sentence] if self.unread else []
         remarks += [
-            f"{self.cell}: sent with {name} = {sent!r}, as the model's `parameters` say, and not "
-            f"with its decision rule's {of_rule!r}"
-            + (": the answers are drawn by chance." if name == "temperature" and sent else ".")
+            f"sent with {name} = {sent!r}, as the model's `parameters` say, and not with its "
+            f"decision rule's {of_rule!r}"
+            + (": the answers are drawn by chance" if name == "temperature" and sent else "")
             for name, (of_rule, sent) in self.overrides.items()
         ]
         return remarks

@@ -1,4 +1,4 @@
-"""The pytest plugin: options, hooks and fixtures. Its fixtures are in `tunebench.plugin.fixtures`.
+"""The pytest plugin: hooks. What they do is in the other modules of this room.
 
 pytest loads it at every start, also where no experiment is: what is not needed then is imported
 late.
@@ -9,91 +9,56 @@ from __future__ import annotations
 import os
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tunebench.errors import ResultsError, TunebenchError
+from tunebench.errors import TunebenchError, describe_error
 from tunebench.plugin.fixtures import (
     compare,
     configuration_key,
     evaluate,
+    evaluated_key,
     gate,
-    reports_key,
     session_key,
     started_key,
 )
-from tunebench.settings import OPTIONS, configuration
+from tunebench.plugin.options import add_options, configured
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from tunebench.analysis import Summary
+    from tunebench.analysis import Evaluated, Summary
+    from tunebench.plugin.terminal import Ending
 
 __all__ = ["compare", "evaluate", "gate"]
 
 # By its entry point, and by the module's name as in `pytest_plugins = ["tunebench.plugin"]`.
 _NAMES = ("tunebench", "tunebench.plugin")
 _summary_key: pytest.StashKey[Summary] = pytest.StashKey()
+_ending_key: pytest.StashKey[Ending] = pytest.StashKey()
 _modules_key = pytest.StashKey[set[str]]()
 _broken_key = pytest.StashKey[int]()  # how many test files have a wrong experiment
-_parts_key = pytest.StashKey[list[dict[str, Any]]]()  # what a test and its fixtures evaluated
+_own_key: pytest.StashKey[Evaluated] = pytest.StashKey()  # of a test and its fixtures
 _PROPERTIES = ("accuracy", "ci_low", "ci_high", "n", "majority_rate", "verdict", "cassette")
 
 
 class _SamePlugin:
-    """Stands under the plugin's other name, so that pytest does not load it a second time."""
+    """Takes the plugin's other name, so that pytest does not load it a second time."""
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add the options of tunebench, each also as ``--tunebench-...``.
-
-    A short name that another plugin took before is left to that plugin.
-    """
+    """Add the options of tunebench."""
     for name in _NAMES:
         if not pluginmanager.has_plugin(name):
             pluginmanager.register(_SamePlugin(), name)
-    group = parser.getgroup("tunebench", "benchmarks of models (tunebench)")
-    for name, (attributes, text) in OPTIONS.items():
-        names = [f"--tunebench-{name}"]
-        if _is_free(parser, f"--{name}"):
-            names.insert(0, f"--{name}")
-        dest = f"tunebench_{name.replace('-', '_')}"
-        group.addoption(*names, dest=dest, default=None, help=text, **attributes)
-
-
-def _is_free(parser: pytest.Parser, option: str) -> bool:
-    try:
-        return option in parser.parse_known_and_unknown_args([option])[1]
-    except (pytest.UsageError, SystemExit):  # it is known, and wants a value
-        return False
+    add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse options that do not go together, and rivals without their library."""
     config.stash[started_key] = time.monotonic_ns()
-    given = {name.replace("-", "_"): config.getoption(f"--tunebench-{name}") for name in OPTIONS}
-    try:
-        chosen = configuration(config.rootpath, given, os.environ)
-        if chosen.rivals:
-            from tunebench.analysis import require_libraries
-
-            require_libraries()
-    except TunebenchError as error:
-        raise pytest.UsageError(str(error)) from None
-    config.stash[configuration_key] = chosen
-    if given["results"] is not None and not hasattr(config, "workerinput"):
-        from tunebench.reports import refuse_unwritable
-
-        try:
-            refuse_unwritable(Path(given["results"]))
-        except ResultsError as error:
-            raise pytest.UsageError(str(error)) from None
-    if chosen.record != "none" and config.getoption("numprocesses", None):
-        raise pytest.UsageError("--record works in one process: leave out -n.")
-    if given["budget"] is not None and chosen.record == "none":
-        raise pytest.UsageError("--budget is for recordings: add --record, or leave it out.")
+    config.stash[configuration_key] = configured(config)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -120,7 +85,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Have the next run in this process, as in a notebook, read the experiments again.
+    """Make the next run in this process, as in a notebook, read the experiments again.
 
     Modules that hold an experiment would otherwise be found imported, with the file as it was.
     """
@@ -145,42 +110,67 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
+    item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Send what was evaluated since the last report, be it by the test or by a fixture.
+    """Send what was evaluated since the last report, be it by the test or by a fixture."""
+    sent = item.config.stash.get(evaluated_key, None)
+    if sent is None and _own_key not in item.stash:
+        return (yield)
+    from tunebench.analysis import Evaluated
 
-    It travels with the report, which also crosses from xdist's workers.
-    """
-    waiting = item.config.stash.get(reports_key, [])
-    parts, own = list(waiting), item.stash.setdefault(_parts_key, [])
-    waiting.clear()
-    before = _properties(item, own)
-    own += parts
+    item.config.stash[evaluated_key] = None
+    sent, before = sent or Evaluated(), item.stash.get(_own_key, Evaluated())
+    own = item.stash[_own_key] = before + sent
+    known = _properties(item, before)
     # Before the report is made, which takes them from the item.
     item.user_properties[:] = [
-        *(one for one in item.user_properties if one not in before),
+        *(one for one in item.user_properties if one not in known),
         *_properties(item, own),
     ]
-    if call.when == "call" and any("inconclusive" in part for part in own):
-        parts.append({"inconclusive": True})  # also where the gate is a fixture's
     report = yield
-    report.tunebench = parts  # type: ignore[attr-defined]
+    report.tunebench = sent  # type: ignore[attr-defined]
+    report.tunebench_undecided = own.undecided  # type: ignore[attr-defined]
     return report
 
 
-def _properties(item: pytest.Item, parts: list[dict[str, Any]]) -> list[tuple[str, object]]:
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[
+    None, dict[str, Any] | None, dict[str, Any] | None
+]:
+    """Make plain JSON of what was evaluated, for pytest-xdist and other plugins."""
+    data = yield
+    if data is not None and "tunebench" in data:
+        data["tunebench"] = data["tunebench"].to_json()
+    return data
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_from_serializable(
+    data: dict[str, Any],
+) -> Generator[None, Any, pytest.CollectReport | pytest.TestReport | None]:
+    """Read back what `pytest_report_to_serializable` made."""
+    if "tunebench" in data:
+        from tunebench.analysis import Evaluated
+
+        data["tunebench"] = Evaluated.from_json(data["tunebench"])
+    report: pytest.CollectReport | pytest.TestReport | None = yield
+    return report
+
+
+def _properties(item: pytest.Item, own: Evaluated) -> list[tuple[str, object]]:
     """Of the cell that a case is made for, or else of the first it evaluated, for JUnit's XML."""
-    rows = {part["cell"]: part["row"] for part in parts if "row" in part}
+    rows = {report.cell: report.row for report in own.cells if report.row}
     callspec = getattr(item, "callspec", None)
-    own = str(callspec.params.get("cell")) if callspec else None
-    row = rows.get(own) or next(iter(rows.values()), None)
-    return [(name, row[name]) for name in _PROPERTIES if row[name] is not None] if row else []
+    named = str(callspec.params.get("cell")) if callspec else ""
+    row = rows.get(named) or next(iter(rows.values()), None)
+    found = ((name, getattr(row, name)) for name in _PROPERTIES) if row else ()
+    return [(name, value) for name, value in found if value is not None]
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> Any:
     """Count a passed case with an undecided gate as inconclusive."""
-    parts = getattr(report, "tunebench", ())
-    if report.when == "call" and report.passed and any("inconclusive" in part for part in parts):
+    undecided = getattr(report, "tunebench_undecided", False)
+    if report.when == "call" and report.passed and undecided:
         return "inconclusive", "?", ("INCONCLUSIVE", {"yellow": True})
     return None
 
@@ -196,10 +186,8 @@ class _Gatherer:
             self._stash[_broken_key] = self._stash.get(_broken_key, 0) + 1
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        for part in getattr(report, "tunebench", ()):
-            if _summary_key not in self._stash:
-                self._stash[_summary_key] = _new_summary(self._config)
-            self._stash[_summary_key].add(part)
+        if evaluated := getattr(report, "tunebench", None):
+            _summary(self._config).add(evaluated)
 
 
 @pytest.hookimpl
@@ -209,35 +197,39 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         session.config.pluginmanager.register(_Gatherer(session.config), "tunebench-gatherer")
 
 
-def _new_summary(config: pytest.Config) -> Summary:
-    from tunebench.analysis import Summary
+def _summary(config: pytest.Config) -> Summary:
+    if _summary_key not in config.stash:
+        from tunebench.analysis import Summary
 
-    return Summary(config.rootpath)
+        config.stash[_summary_key] = Summary(config.rootpath)
+    return config.stash[_summary_key]
 
 
 @pytest.hookimpl
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Stop what was started, make the tables and the rivals, write the result files.
+    """Stop what was started, make the end of the run, write the result files.
 
-    Whatever fails here must not keep pytest from showing the run: it is told at its end, and the
-    run fails.
+    A failure here must not keep pytest from showing the run: it is shown at the end, and the run
+    fails.
     """
     config = session.config
-    summary = config.stash.get(_summary_key, None)
     if session_key in config.stash:
         try:
             config.stash[session_key].close()
         except Exception as error:
-            if hasattr(config, "workerinput"):  # pytest-xdist tells of it
+            if hasattr(config, "workerinput"):  # pytest-xdist shows it
                 raise
-            from tunebench.errors import describe_error
-
-            summary = config.stash.setdefault(_summary_key, summary or _new_summary(config))
             what = "the connections to providers could not be closed"
-            summary.complaints.append(describe_error(what, error))
+            _summary(config).complaints.append(describe_error(what, error))
+    summary = config.stash.get(_summary_key, None)
     if not summary:
         return
+    from tunebench.plugin.terminal import ending_of, join_failures
+
     summary.finish(config.stash[configuration_key], os.environ.get("GITHUB_STEP_SUMMARY"))
+    config.stash[_ending_key] = ending_of(summary, config)
+    with summary.complaining("equal failures could not be joined"):
+        join_failures(config)
     if summary.complaints and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -245,19 +237,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Print the table of all cells; nothing where no cell was evaluated."""
-    summary = config.stash.get(_summary_key, None)
-    if not summary:
-        return
-    terminalreporter.section("tunebench", sep="=")
-    for number, lines in enumerate(summary.tables):
-        for line in ("", *lines) if number else lines:
-            terminalreporter.write_line(line)
-    for complaint in summary.complaints:
-        terminalreporter.write_line(complaint, red=True)
-    for note in summary.notes:
-        terminalreporter.write_line(note, yellow=True)
-    for line in summary.written:
-        terminalreporter.write_line(line)
-    for sentence in summary.answers:
-        terminalreporter.write_line(sentence, bold=True)
+    """Print the answers and tables; nothing where no cell was evaluated."""
+    if _ending_key in config.stash:
+        config.stash[_ending_key].write(terminalreporter)

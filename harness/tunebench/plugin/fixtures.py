@@ -1,9 +1,8 @@
-"""The fixtures `evaluate`, `compare` and `gate`, and what they leave behind for the reports."""
+"""The fixtures `evaluate`, `compare` and `gate`, and what they leave for the reports."""
 
 from __future__ import annotations
 
 import gc
-import os
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,9 @@ import pytest
 from tunebench.errors import TunebenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from tunebench.analysis import Uplift
+    from tunebench.analysis import CellReport, Evaluated, Uplift
     from tunebench.evaluation import Result
     from tunebench.experiment import Cell
     from tunebench.plugin.session import Session
@@ -24,7 +23,7 @@ configuration_key: pytest.StashKey[Configuration] = pytest.StashKey()
 started_key = pytest.StashKey[int]()
 session_key: pytest.StashKey[Session] = pytest.StashKey()
 # Of the whole run, not of a test: a fixture of a wider scope may evaluate cells, too.
-reports_key = pytest.StashKey[list[dict[str, Any]]]()
+evaluated_key: pytest.StashKey[Evaluated | None] = pytest.StashKey()
 
 
 @pytest.fixture
@@ -35,7 +34,6 @@ def evaluate(request: pytest.FixtureRequest) -> Callable[[Cell], Result]:
     result, because an answer is not recorded or a request failed, fails the test in a sentence.
     """
     session = _session(request.config)
-    reports = request.config.stash.setdefault(reports_key, [])
 
     def run(cell: Cell) -> Result:
         __tracebackhide__ = True
@@ -46,7 +44,7 @@ def evaluate(request: pytest.FixtureRequest) -> Callable[[Cell], Result]:
         except TunebenchError as error:
             sentence = str(error)
         finally:
-            reports.append(session.report_of(cell))
+            _leave(request.config, [session.report_of(cell)])
         if session.stopped:
             request.session.shouldfail = session.stopped
         # Outside the handler: pytest would print the chain of causes, each with the same sentence.
@@ -59,12 +57,11 @@ def evaluate(request: pytest.FixtureRequest) -> Callable[[Cell], Result]:
 def compare(
     request: pytest.FixtureRequest, evaluate: Callable[[Cell], Result]
 ) -> Callable[[Cell, Cell], Uplift]:
-    """Evaluate two cells and compare them text by text; the end of the run shows the uplift.
+    """Evaluate two cells and compare them text by text; `pytest -v` shows the uplift at its end.
 
     The fixture is a function from two cells to what the first gains over the second, a
     `tunebench.analysis.uplift.Uplift`. Cells without a result fail the test as with `evaluate`.
     """
-    reports = request.config.stash.setdefault(reports_key, [])
 
     def run(cell: Cell, other: Cell) -> Uplift:
         __tracebackhide__ = True
@@ -76,7 +73,7 @@ def compare(
         except TunebenchError as error:
             sentence = str(error)
         else:
-            reports.append(_uplift_report(uplift))
+            _leave(request.config, uplifts=[uplift])
             return uplift
         pytest.fail(sentence, pytrace=False)
 
@@ -90,12 +87,11 @@ def gate(
     """Evaluate a cell and judge it against all its limits.
 
     The fixture is a function from a `Cell` to its `tunebench.evaluation.Result`. A limit that is
-    not held fails the test, with a sentence for each. Where none is, and one is inconclusive, the
-    test counts as inconclusive, which fails with ``--strict-verdicts`` only. A cell without limits
-    passes. Cells without a result fail the test as with `evaluate`.
+    not met fails the test, with a sentence for each. If all others are met and one is
+    inconclusive, the test counts as inconclusive, which fails with ``--strict-verdicts`` only. A
+    cell without limits passes. Cells without a result fail the test as with `evaluate`.
     """
     session = _session(request.config)
-    reports = request.config.stash.setdefault(reports_key, [])
     strict = request.config.stash[configuration_key].strict_verdicts
     failing = {"fail", "inconclusive"} if strict else {"fail"}
 
@@ -107,11 +103,9 @@ def gate(
         except TunebenchError as error:
             sentences = [str(error)]
         else:
-            reports.append(session.report_of(cell))
-            reports.extend(map(_uplift_report, uplifts))
+            undecided = any(one.verdict == "inconclusive" for one in judged)
+            _leave(request.config, [session.report_of(cell)], uplifts, undecided)
             sentences = [one.sentence for one in judged if one.verdict in failing]
-            if any(one.verdict == "inconclusive" for one in judged):
-                reports.append({"inconclusive": True})
             if not sentences:
                 return result
         pytest.fail("\n".join(sentences), pytrace=False)
@@ -119,8 +113,18 @@ def gate(
     return run
 
 
-def _uplift_report(uplift: Uplift) -> dict[str, Any]:
-    return {"uplift": uplift.row(), "path": os.path.abspath(uplift.cell.experiment.path)}
+def _leave(
+    config: pytest.Config,
+    cells: Iterable[CellReport] = (),
+    uplifts: Iterable[Uplift] = (),
+    undecided: bool = False,
+) -> None:
+    """Leave something for the next report of pytest."""
+    from tunebench.analysis import Evaluated, UpliftReport
+
+    evaluated = Evaluated(tuple(cells), tuple(map(UpliftReport.of, uplifts)), undecided)
+    waiting = config.stash.get(evaluated_key, None)
+    config.stash[evaluated_key] = waiting + evaluated if waiting else evaluated
 
 
 def _session(config: pytest.Config) -> Session:
@@ -142,7 +146,7 @@ def _uncollected() -> Iterator[None]:
 
     The 136,000 objects of pandas, openai and vcrpy stay until the process ends. Without this the
     collector walks them during the imports, five times when pytest ends and once more at exit,
-    which takes a quarter of a replay.
+    which is a third of the CPU time of a replay.
     """
     enabled = gc.isenabled()
     gc.disable()

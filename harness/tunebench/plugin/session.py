@@ -1,13 +1,24 @@
-"""What one pytest session gathers from its cells, apart from pytest's hooks."""
+"""Evaluates, judges and reports cells for the tests of one pytest session, without pytest."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tunebench.analysis import Sources, Uplift, judge_limits, regression_of, row_of
-from tunebench.errors import CellError, ExperimentError, TunebenchError, describe_error
+from tunebench.analysis import (
+    CellReport,
+    Remark,
+    Sources,
+    Uplift,
+    about,
+    detailed,
+    job_of,
+    judge_limits,
+    regression_of,
+    row_of,
+)
+from tunebench.errors import CellError, ExperimentError, TunebenchError
 from tunebench.evaluation import Runner, StartedProvider, orphans
 from tunebench.experiment import Experiment
 
@@ -17,6 +28,7 @@ if TYPE_CHECKING:
     from tunebench.analysis import Judged
     from tunebench.evaluation import Budget, Progress, Result, State
     from tunebench.experiment import Cell
+    from tunebench.reports import About
     from tunebench.settings import RecordMode
 
     Key = tuple[Cell, State]
@@ -28,7 +40,7 @@ class Session:
 
     Attributes:
         record: see `Runner`.
-        details: whether reports hold all that ``results.json`` says of a cell.
+        details: whether reports hold all fields of ``results.json``.
         budget: what recordings may cost, or None.
         started: when the run began; experiments that were read before are read again.
     """
@@ -38,10 +50,11 @@ class Session:
     budget: float | None = None
     started: int = 0
     _results: dict[Key, Result] = field(default_factory=dict)
-    _errors: dict[Key, str] = field(default_factory=dict)
-    _orphans: dict[Experiment, list[str]] = field(default_factory=dict)
+    _errors: dict[Key, Remark] = field(default_factory=dict)
+    _orphans: dict[Experiment, tuple[str, ...]] = field(default_factory=dict)
     _gates: dict[Key, tuple[Judged, ...]] = field(default_factory=dict)
-    _details: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    _abouts: dict[tuple[Experiment, State], About] = field(default_factory=dict)
+    _reports: dict[Key, CellReport] = field(default_factory=dict)  # without verdicts of gates
     _read_again: dict[Experiment, Experiment] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -63,16 +76,13 @@ class Session:
         cell = self._current(cell)
         key = _key(cell)
         if key in self._errors:
-            raise CellError(self._errors[key])
+            before = self._errors[key]
+            raise CellError(before.problem, where=before.where, hint=before.hint)
         if key not in self._results:
             try:
                 self._results[key] = self._runner.evaluate(cell, hint, progress)
-            except CellError as error:
-                self._errors[key] = str(error)
-                raise
-            except Exception as error:  # the test shows its traceback, the results this
-                what = f"{cell}: it could not be evaluated"
-                self._errors[key] = describe_error(what, error)
+            except Exception as error:  # the test shows an unexpected one's traceback
+                self._errors[key] = Remark.of(cell, error, "it could not be evaluated")
                 raise
         return self._results[key]
 
@@ -90,8 +100,9 @@ class Session:
         now = self._read_again[experiment]
         if now != experiment:
             raise ExperimentError(
-                f"{cell}: {experiment.path} was changed after it was read, which was before this "
-                "run; start a new process, or read it again where it is kept."
+                f"{experiment.path} was changed after it was read, which was before this run",
+                where=str(cell),
+                hint="start a new process, or read it again where it is kept",
             )
         return replace(cell, experiment=now)
 
@@ -108,7 +119,7 @@ class Session:
             What was judged, in the order of the limits, and the uplifts that it took.
 
         Raises:
-            TunebenchError: there is no usable baseline, or the cells were asked other items.
+            TunebenchError: there is no usable baseline, or the cells have other items.
         """
         cell, uplifts = result.cell, []
 
@@ -121,84 +132,84 @@ class Session:
         self._gates[_key(cell)] = judged
         return judged, uplifts
 
-    def report_of(self, cell: Cell) -> dict[str, Any]:
-        """What the table and the result files need of a cell, as plain JSON values.
+    def report_of(self, cell: Cell) -> CellReport:
+        """What the end of the run needs to know of a cell.
 
-        It raises nothing: what cannot be had is told among its ``complaints``.
+        It raises nothing: what cannot be made is among its ``complaints``.
         """
         experiment = cell.experiment
-        complaints: list[str] = []
-        report: dict[str, Any] = {
-            "experiment": experiment.name,
-            "path": os.path.abspath(experiment.path),
-            "cell": str(cell),
-            "position": experiment.cells.index(cell) if cell in experiment.cells else -1,
-            "cells": len(experiment.cells),
-            "folder": "/".join(experiment.cassettes.parts[-2:]),
-            "orphans": [],
-            "complaints": complaints,
-        }
+        report = CellReport(
+            experiment=experiment.name,
+            path=os.path.abspath(experiment.path),
+            cell=str(cell),
+            position=experiment.cells.index(cell) if cell in experiment.cells else -1,
+            cells=len(experiment.cells),
+            folder="/".join(experiment.cassettes.parts[-2:]),
+        )
         try:
-            report["orphans"] = self._orphans_of(experiment)
+            report = replace(report, orphans=self._orphans_of(experiment))
         except Exception as error:
             what = f"{experiment.cassettes}: its cassettes could not be listed"
-            complaints.append(describe_error(what, error))
+            report = report.complaining(Remark.of(cell, error, what))
         try:
             key = _key(self._current(cell))
             if key not in self._results:
-                return report | {"error": self._errors.get(key, "")}
-            return report | self._report_of(self._results[key], complaints)
+                return replace(report, error=self._errors.get(key))
+            if key not in self._reports:
+                self._reports[key] = self._with_result(report, self._results[key])
+            report, judged = self._reports[key], self._gates.get(key)
+            return report if judged is None else report.gated_by(judged)
         except ExperimentError as error:
-            return report | {"error": str(error)}
+            return replace(report, error=Remark.of(cell, error, ""))
         except Exception as error:
-            what = f"{cell}: its row of the results could not be made"
-            complaints.append(describe_error(what, error))
-            return report | {"error": complaints[-1]}
+            remark = Remark.of(cell, error, "its row of the results could not be made")
+            return replace(report.complaining(remark), error=remark)
 
-    def _orphans_of(self, experiment: Experiment) -> list[str]:
+    def _with_result(self, report: CellReport, result: Result) -> CellReport:
+        row, made = row_of(result), result.fine_tuned
+        report = replace(
+            report,
+            row=row,
+            about=self._about(result),
+            unplayed=result.unplayed,
+            remarks=tuple(
+                Remark(str(result.cell), text, str(result.cell)) for text in result.remarks
+            ),
+        )
+        try:
+            regression = regression_of(result)
+            report = replace(report, flips=tuple(regression.lines() if regression else ()))
+        except TunebenchError as error:
+            report = replace(report, flips=(str(error),))
+        except Exception as error:
+            what = "it could not be compared with its baseline"
+            report = report.complaining(Remark.of(result.cell, error, what))
+        if self.details:
+            try:
+                job = job_of(result, made) if made else None
+                report = replace(report, row=detailed(row, result), job=job, detailed=True)
+            except Exception as error:
+                what = "its details for the results could not be made"
+                report = report.complaining(Remark.of(result.cell, error, what))
+        return report
+
+    def _about(self, result: Result) -> About:
+        key = result.cell.experiment, result.cell.experiment.data_state
+        if key not in self._abouts:
+            self._abouts[key] = about(result)
+        return self._abouts[key]
+
+    def _orphans_of(self, experiment: Experiment) -> tuple[str, ...]:
         if experiment not in self._orphans:  # what a session records belongs to a cell
             folder = experiment.cassettes
-            names = [path.relative_to(folder).as_posix() for path in orphans(experiment)]
-            self._orphans[experiment] = names
+            names = (path.relative_to(folder).as_posix() for path in orphans(experiment))
+            self._orphans[experiment] = tuple(names)
         return self._orphans[experiment]
 
     def close(self) -> None:
         """Close connections and stop the local provider if this session started it."""
         self._runner.close()
         self._provider.stop()
-
-    def _report_of(self, result: Result, complaints: list[str]) -> dict[str, Any]:
-        gates = self._gates.get(_key(result.cell))
-        report: dict[str, Any] = {
-            "row": row_of(result, gates),
-            "gated": gates is not None,
-            "unplayed": result.unplayed,
-            "remarks": result.remarks,
-            "flips": [],
-        }
-        try:
-            regression = regression_of(result)
-            report["flips"] = regression.lines() if regression else []
-        except TunebenchError as error:
-            report["flips"] = [str(error)]
-        except Exception as error:
-            what = f"{result.cell}: it could not be compared with its baseline"
-            complaints.append(describe_error(what, error))
-        if self.details:
-            try:
-                report |= self._details_of(result)
-            except Exception as error:
-                what = f"{result.cell}: its details for the results could not be made"
-                complaints.append(describe_error(what, error))
-        return report
-
-    def _details_of(self, result: Result) -> dict[str, Any]:
-        key = _key(result.cell)
-        if key not in self._details:
-            from tunebench.analysis import reported
-
-            self._details[key] = reported(result)
-        return self._details[key]
 
 
 def _key(cell: Cell) -> Key:

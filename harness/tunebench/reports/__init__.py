@@ -15,29 +15,54 @@ from tunebench.reports.checked_json import (
 )
 from tunebench.reports.curves_figure import job_figure, render, sizes_figure
 from tunebench.reports.curves_text import job_lines, sizes_lines
-from tunebench.reports.files import (
-    Judgements,
-    is_of,
-    judgements_of,
-    read_results,
-    refuse_unwritable,
-    write_results,
+from tunebench.reports.document import (
+    VERSION,
+    About,
+    Answer,
+    CellRow,
+    Failure,
+    Gate,
+    Job,
+    Results,
+    RivalRow,
+    Skipped,
+    UpliftRow,
 )
+from tunebench.reports.files import refuse_unwritable, write_results
 from tunebench.reports.page import write_report
 from tunebench.reports.progress import shown_progress, waited_for
-from tunebench.reports.terminal_tables import aligned, job_table, table, uplift_table
+from tunebench.reports.reading import Judgements, is_of, judgements_of, read_results
+from tunebench.reports.terminal_tables import (
+    aligned,
+    cell_table,
+    job_table,
+    model_table,
+    uplift_table,
+)
 from tunebench.reports.trackers import to_tensorboard, to_wandb
 
 __all__ = [
+    "VERSION",
+    "About",
+    "Answer",
+    "CellRow",
     "Count",
+    "Failure",
+    "Gate",
+    "Job",
     "Judgements",
     "Line",
     "Name",
     "Part",
+    "Results",
+    "RivalRow",
     "Share",
+    "Skipped",
     "Text",
+    "UpliftRow",
     "WrongJson",
     "aligned",
+    "cell_table",
     "checked",
     "finite",
     "is_of",
@@ -45,6 +70,7 @@ __all__ = [
     "job_lines",
     "job_table",
     "judgements_of",
+    "model_table",
     "parsed",
     "read_results",
     "refuse_unwritable",
@@ -52,7 +78,6 @@ __all__ = [
     "shown_progress",
     "sizes_figure",
     "sizes_lines",
-    "table",
     "to_tensorboard",
     "to_wandb",
     "uplift_table",

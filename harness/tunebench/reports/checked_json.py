@@ -1,4 +1,4 @@
-"""JSON files that are read back: what is in them is checked field by field before it counts."""
+"""JSON documents of this project: their field types, their parsing and their validation."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ def _encodable(text: str) -> str:
 
 
 def _plain(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
     if any(unicodedata.category(character) == "Cc" for character in text):
         raise PydanticCustomError("name", "a name holds no control characters")
     return _encodable(text)
@@ -42,9 +44,16 @@ Difference = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 
 
 class Part(BaseModel):
-    """An object of such a file; fields that are not known here do not matter."""
+    """An object of a document; unknown fields are ignored."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+    # Deferred: a replay that writes no results validates few of these.
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="ignore",
+        defer_build=True,
+        json_schema_serialization_defaults_required=True,
+    )
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -82,10 +91,10 @@ def finite(value: Any) -> Any:
 
 
 def checked(model: type[M], value: Any) -> M:
-    """A value as a model has it.
+    """Validate a value.
 
     Raises:
-        WrongJson: a field is missing or has another kind of value.
+        WrongJson: a field is missing, has another type or contradicts another one.
     """
     try:
         return model.model_validate(value)

@@ -94,9 +94,9 @@ def _new_figure(height: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ResultsError(
-            "matplotlib is not installed; pip install 'tunebench[figures]'."
-        ) from error
+        hint = "pip install 'tunebench[figures]'"
+        raise ResultsError("matplotlib is not installed", hint=hint) from error
+
     return Figure(figsize=(7, height), layout="constrained")
 
 

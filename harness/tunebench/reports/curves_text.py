@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from tunebench.reports.terminal_tables import aligned
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import pandas as pd
 
@@ -52,7 +54,7 @@ def job_lines(
         return [*lines, "", said]
     names = [name for name in _TITLES if name in epochs and epochs[name].notna().any()]
     rows = [[_number(name, row[name]) for name in names] for row in epochs.to_dict("records")]
-    return [*lines, "", *_aligned([_TITLES[name] for name in names], rows)]
+    return [*lines, "", *aligned([_TITLES[name] for name in names], rows)]
 
 
 def sizes_lines(sizes: pd.DataFrame) -> list[str]:
@@ -72,22 +74,10 @@ def sizes_lines(sizes: pd.DataFrame) -> list[str]:
         for row in sizes.to_dict("records")
     ]
     header = ["model", "rule", "training size", "accuracy", "95 % interval"]
-    return _aligned(header, rows, left=2)
+    return aligned(header, rows)
 
 
 def _number(name: str, value: float) -> str:
     if value != value:  # NaN: not known at this step, or not finite
         return "-"
     return str(value) if name == "step" else f"{value:.{4 if name.endswith('loss') else 3}f}"
-
-
-def _aligned(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 0) -> list[str]:
-    """Lines of a table; all but the first `left` columns stand to the right."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if i < left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in [header, *rows]
-    ]

@@ -1,7 +1,10 @@
-"""The content of ``results.json``, as it is checked when it is read back.
+"""The schema of ``results.json``: what `pytest --results` writes, and what is read back.
 
-`tunebench.reports.files` says what each field means. Fields that are not known here do not matter;
-what is here has its kind and its range, and numbers that follow from each other must do so.
+Results are one object, version 2. A number is null where there is none: it is not known, or it is
+infinite or NaN, such as a loss that diverged. Version 1 had only ``cells`` without lists,
+``uplifts``, ``baselines`` and ``errors``. Fields that are not in the schema are ignored.
+
+pydantic builds a model's validator when it is first used, so importing this module stays cheap.
 """
 
 from __future__ import annotations
@@ -22,37 +25,52 @@ from tunebench.reports.checked_json import (
     Part,
     Share,
     Text,
-    WrongJson,
-    checked,
-    parsed,
     wrong,
-)
-from tunebench.reports.document_parts import (  # noqa: TC001 - pydantic needs them
-    Answer,
-    BreakEven,
-    DataNeed,
-    Failure,
-    Job,
-    Skipped,
-    UpliftRow,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 VERSION = 2
-READABLE = (1, 2)
 
 Verdict = Literal["pass", "fail", "inconclusive"]
+Decision = Literal["fine-tune", "prompt", "undecided"]
 LabelId = Count
+
+_METRICS = ("training_loss", "validation_loss", "classification/accuracy")
+
+
+class Skipped(Part):
+    """A combination of the matrix that the experiment leaves out, with its reason."""
+
+    model: Name | None = None
+    shots: Count | None = None
+    train_size: Count | None = None
+    decision_rule: Name | None = None
+    reason: Text | None = None
 
 
 class About(Part):
-    """An experiment."""
+    """An experiment.
+
+    Attributes:
+        name: the task's; with the file behind it where several experiments of the run share it.
+        file: its path from pytest's root folder.
+        instruction: the first line of a prompt.
+        seed: of the draw of worked examples, and of the texts held out.
+        fine_tuning_seed: of the training.
+        sha256: of what the experiment file says, whatever its comments, order and defaults.
+        items: ids of the test texts.
+        label_ids: the true labels, in the order of the items.
+    """
 
     name: Name
     file: Name | None = None
     dataset: Text | None = None
+    instruction: Text | None = None
+    seed: int | None = None
+    fine_tuning_seed: int | None = None
+    sha256: Name | None = None
     labels: Annotated[list[Text], Field(min_length=1)]
     n: Count | None = None
     items: list[Name]
@@ -81,7 +99,7 @@ class About(Part):
 
 
 class Gate(Part):
-    """What was judged of a cell."""
+    """One limit of a cell, judged."""
 
     gate: Name
     value: Number | None
@@ -100,52 +118,59 @@ class Gate(Part):
         return self
 
 
-class _Measured(Part):
-    """An accuracy with its interval, of a cell or a yardstick."""
+class CellRow(Part):
+    """A cell.
+
+    Attributes:
+        experiment: its name in ``experiments``.
+        cell: its id, which is also its test's.
+        readings: how many answers were read by which rule (``exact``, ``casefolded``, ``json``,
+            ``mentioned``, ``likeliest``), or why none was read (``refusal``, ``empty``,
+            ``several``, ``cut off``, ``chatter``, ``unseen``).
+        ci_low: lower end of Wilson's 95 % interval.
+        min_accuracy: the limit of its accuracy.
+        verdict: of all its gates.
+        server: what the servers said they are.
+        answered_as: the model that the provider says has answered, if another name than the
+            requested one.
+        overrides: fields of the request that the model's ``parameters`` set instead of the rule.
+        cost_per_1000: of 1,000 answers, in ``currency``.
+        exact_low: lower end of Clopper and Pearson's 95 % interval.
+        brier: over the items that have probabilities, as is ``calibration_error``.
+        confusion: a row a true label, a column a predicted one; the last is for no label.
+        predictions: label ids in the order of the items, null where an answer stated none.
+        probabilities: of the rule ``label_logprobs``: a row an item over the label ids, or null.
+        prompt_sha256: of each item's prompt.
+    """
 
     experiment: Name
+    cell: Name
     model: Name
+    shots: Count
     train_size: Count
+    decision_rule: DecisionRule
     n: Annotated[int, Field(ge=1)]
     correct: Count
+    unread: Count | None = None
+    readings: dict[Text, Count] | None = None
     accuracy: Share
     ci_low: Share
     ci_high: Share
     majority_rate: Share | None = None
-    predictions: list[LabelId | None] | None = None
-
-    @model_validator(mode="after")
-    def _counted(self) -> _Measured:
-        if self.correct > self.n:
-            raise wrong("correct", f"there are {self.n} texts")
-        if abs(self.accuracy - self.correct / self.n) > EXACTLY:
-            raise wrong("accuracy", f"{self.correct} of {self.n} are right")
-        _check_interval(self.ci_low, self.accuracy, self.ci_high)
-        return self
-
-
-class CellRow(_Measured):
-    """A cell."""
-
-    cell: Name
-    shots: Count
-    decision_rule: DecisionRule
-    recorded_at: Line
-    predictions: list[LabelId | None]
-    unread: Count | None = None
-    readings: dict[Text, Count] | None = None
     min_accuracy: Share | None = None
     verdict: Verdict | None = None
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
     latency_ms_median: Number | None = None
     cassette: Text | None = None
+    recorded_at: Line
     job: Text | None = None
     fine_tuned_model: Text | None = None
     trained_tokens: Count | None = None
-    training_seconds: Number | None = None
+    training_seconds: Count | Number | None = None
     server: Text | None = None
     answered_as: Text | None = None
+    overrides: dict[Text, Any] | None = None
     cost_per_1000: Number | None = None
     training_cost: Number | None = None
     currency: Text | None = None
@@ -158,11 +183,13 @@ class CellRow(_Measured):
     brier: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
     calibration_error: Share | None = None
     confusion: list[list[Count]] | None = None
+    predictions: list[LabelId | None]
     probabilities: list[list[Share] | None] | None = None
     prompt_sha256: list[Name] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> CellRow:
+        _check_counts(self)
         what = f"ft{self.train_size}" if self.train_size else f"{self.shots}shot"
         if not f"{self.cell}-".startswith(f"{self.model}-{what}-"):
             raise wrong("cell", f"its model, shots and training size make {self.model}-{what}")
@@ -177,28 +204,181 @@ class CellRow(_Measured):
         if self.gates is not None and self.verdict != _verdict_of(self.gates):
             raise wrong("verdict", f"its gates make {_verdict_of(self.gates)}")
         if self.exact_low is not None and self.exact_high is not None:
-            _check_interval(self.exact_low, self.accuracy, self.exact_high, "exact_low")
+            check_interval(self.exact_low, self.accuracy, self.exact_high, "exact_low")
         for name in ("probabilities", "prompt_sha256"):
             if getattr(self, name) is not None and len(getattr(self, name)) != self.n:
                 raise wrong(name, f"there are {self.n} texts")
         return self
 
 
-class Yardstick(_Measured):
-    """A classical model on the same texts."""
+class RivalRow(Part):
+    """A model without a language model in it, trained on the same rows, on the same texts."""
+
+    experiment: Name
+    model: Name
+    train_size: Count
+    n: Annotated[int, Field(ge=1)]
+    correct: Count
+    accuracy: Share
+    ci_low: Share
+    ci_high: Share
+    majority_rate: Share | None = None
+    predictions: list[LabelId | None] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RivalRow:
+        _check_counts(self)
+        return self
+
+
+class Job(Part):
+    """A fine-tuning job.
+
+    Attributes:
+        name: of the cells that use its model, without their decision rule.
+        id: the provider's.
+        base: the model that was fine-tuned.
+        model: the fine-tuned model.
+        served: which checkpoint is served, in the provider's words.
+        curve: by step the metrics that the provider's file has.
+    """
+
+    experiment: Name
+    name: Name
+    id: Text | None = None
+    base: Text | None = None
+    model: Text | None = None
+    train_size: Count | None = None
+    trained_tokens: Count | None = None
+    seconds: Count | Number | None = None
+    hyperparameters: dict[Text, Any] | None = None
+    served: Text | None = None
+    curve: list[dict[Text, Count | Number | Text | None]] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Job:
+        before = -1.0
+        for step in self.curve or ():
+            number = step.get("step")
+            if not isinstance(number, int | float) or number <= before:
+                raise wrong("curve", "its steps are not numbers that ascend")
+            before = number
+            if any(isinstance(step.get(name), str) for name in _METRICS):
+                raise wrong("curve", "a loss or an accuracy is text")
+        return self
+
+
+class UpliftRow(Part):
+    """A comparison of two cells that a test made.
+
+    Attributes:
+        only_first: how many texts only ``cell`` got right.
+        only_other: how many texts only ``over`` got right.
+        ci_low: lower end of the paired bootstrap's 95 % interval of ``difference``.
+        mid_p: McNemar's mid-p value.
+        exact_p: McNemar's exact p-value.
+        holm_p: ``mid_p`` adjusted over all comparisons of the experiment.
+        texts_needed: how many texts it takes to see such an uplift.
+    """
+
+    experiment: Name
+    model: Name
+    cell: Name
+    over_model: Name
+    over: Name
+    n: Annotated[int, Field(ge=1)]
+    only_first: Count
+    only_other: Count
+    difference: Difference
+    ci_low: Difference
+    ci_high: Difference
+    mid_p: Share
+    exact_p: Share | None = None
+    holm_p: Share | None = None
+    texts_needed: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> UpliftRow:
+        if self.only_first + self.only_other > self.n:
+            raise wrong("n", f"{self.only_first + self.only_other} texts tell the two apart")
+        if abs(self.difference - (self.only_first - self.only_other) / self.n) > EXACTLY:
+            raise wrong("difference", "it does not follow from only_first, only_other and n")
+        if self.ci_low > self.ci_high:
+            raise wrong("ci_low", "it is above ci_high")
+        if self.holm_p is not None and self.holm_p < self.mid_p - EXACTLY:
+            raise wrong("holm_p", "it is below mid_p")
+        return self
+
+
+class Answer(Part):
+    """The answer of an experiment."""
+
+    experiment: Name
+    sentence: Text
+    decision: Decision | None = None
+    cell: Name | None = None
+    over: Name | None = None
+    evidence: list[Text] | None = None
+
+
+class DataNeed(Part):
+    """What more training rows can be expected to give, or why that is not known."""
+
+    experiment: Name
+    sentence: Text
+    model: Name | None = None
+    decision_rule: Name | None = None
+    a: Number | None = None
+    b: Number | None = None
+    slope_low: Number | None = None
+    slope_high: Number | None = None
+    next_size: Count | None = None
+    expected_accuracy: Share | None = None
+    low: Share | None = None
+    high: Share | None = None
+
+
+class BreakEven(Part):
+    """When training is paid back, where prices are known."""
+
+    experiment: Name
+    sentence: Text
+    cell: Name | None = None
+    over: Name | None = None
+    requests: Annotated[int, Field(ge=0)] | None = None
+    training_cost: Number | None = None
+    cost_difference: Number | None = None
+    difference: Difference | None = None
+    cost_per_additional_correct: Number | None = None
+    currency: Text | None = None
+
+
+class Failure(Part):
+    """A cell without a result."""
+
+    experiment: Name | None = None
+    cell: Name | None = None
+    error: Text | None = None
 
 
 class Results(Part):
-    """Results of version 2."""
+    """Results of version 2.
+
+    Attributes:
+        tunebench: the version that wrote them.
+        baselines: the rivals of ``--rivals``.
+        errors: cells without a result.
+    """
 
     version: Annotated[int, Field(ge=VERSION, le=VERSION)]
+    tunebench: Line | None = None
+    answers: list[Answer] = Field(default_factory=list)
+    data_needs: list[DataNeed] = Field(default_factory=list)
     experiments: list[About] = Field(default_factory=list)
     cells: list[CellRow]
     jobs: list[Job] = Field(default_factory=list)
     uplifts: list[UpliftRow] = Field(default_factory=list)
-    baselines: list[Yardstick] = Field(default_factory=list)
-    answers: list[Answer] = Field(default_factory=list)
-    data_needs: list[DataNeed] = Field(default_factory=list)
+    baselines: list[RivalRow] = Field(default_factory=list)
     break_evens: list[BreakEven] = Field(default_factory=list)
     errors: list[Failure] = Field(default_factory=list)
 
@@ -221,51 +401,21 @@ class Results(Part):
         return self
 
 
-class SizeRow(Part):
-    """A cell of version 1, as far as it is still read."""
-
-    model: Name
-    train_size: Count
-    decision_rule: Name
-    accuracy: Share
-    ci_low: Share
-    ci_high: Share
-
-    @model_validator(mode="after")
-    def _consistent(self) -> SizeRow:
-        _check_interval(self.ci_low, self.accuracy, self.ci_high)
-        return self
-
-
-class OlderResults(Part):
-    """Results of version 1."""
-
-    version: Annotated[int, Field(ge=1, le=1)]
-    cells: list[SizeRow]
-
-
-def read_document(content: bytes) -> dict[str, Any]:
-    """The content of a ``results.json`` of any version that is known.
-
-    Raises:
-        WrongJson: it is none, or a field of it is wrong.
-    """
-    value = parsed(content)
-    version = value.get("version") if isinstance(value, dict) else None
-    if type(version) is not int or version not in READABLE:
-        readable = " or ".join(map(str, READABLE))
-        raise WrongJson(f"version: these are not results of version {readable}")
-    checked(OlderResults if version == 1 else Results, value)
-    document: dict[str, Any] = value
-    return document
-
-
-def _check_interval(low: float, value: float, high: float, name: str = "ci_low") -> None:
+def check_interval(low: float, value: float, high: float, name: str = "ci_low") -> None:
+    """For a validator: an interval holds its accuracy."""
     if not low - EXACTLY <= value <= high + EXACTLY:
         raise wrong(name, f"the interval from {low} to {high} does not hold the accuracy {value}")
 
 
-def _check_answers(at: str, row: _Measured, about: About) -> None:
+def _check_counts(row: CellRow | RivalRow) -> None:
+    if row.correct > row.n:
+        raise wrong("correct", f"there are {row.n} texts")
+    if abs(row.accuracy - row.correct / row.n) > EXACTLY:
+        raise wrong("accuracy", f"{row.correct} of {row.n} are right")
+    check_interval(row.ci_low, row.accuracy, row.ci_high)
+
+
+def _check_answers(at: str, row: CellRow | RivalRow, about: About) -> None:
     """Whether a row's counts are those of its predictions."""
     predictions = row.predictions or []
     if not len(predictions) == row.n == len(about.items):

@@ -13,7 +13,7 @@ _MARKS = re.compile(r"([\\`*_{}\[\]|~])")
 
 
 def summary_markdown(document: Mapping[str, Any]) -> str:
-    """Tables of cells and uplifts, and what each gate says.
+    """The answers, tables of cells and uplifts, and the verdict of each gate.
 
     Args:
         document: what ``results.json`` holds.
@@ -23,6 +23,10 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
         Markdown would take for a mark are escaped.
     """
     lines = ["# tunebench", ""]
+    several = len(document["experiments"]) > 1
+    for answer in document["answers"]:
+        name = f"{answer['experiment']}: " if several else ""
+        lines += [f"**{_text(name + answer['sentence'])}**", ""]
     for about in document["experiments"]:
         lines += [
             f"**{_text(about['name'])}**: {about['n']} texts of {_text(about['dataset'])}, labels "

@@ -1,8 +1,9 @@
-"""What is shown while one waits: bars for texts, uploads and steps of a recording, lines else."""
+"""Progress bars and lines on standard error."""
 
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-# Less is not worth a bar, seconds.
-_PATIENCE = 2.0
+_BAR_AFTER_SECONDS = 2.0
+_LOG_SECONDS = 30.0
 
 
 def waited_for(
@@ -25,17 +26,17 @@ def waited_for(
     """Go through things, with a bar on a terminal's standard error after two seconds.
 
     Args:
-        things: each of which takes its time.
+        things: are given one by one.
         title: what is done.
         unit: what one of them is called.
-        total: how many they are, if they cannot be counted.
+        total: how many there are, if they cannot be counted.
     """
     bar = tqdm(
         things,
         desc=title,
         unit=unit,
         total=total,
-        delay=_PATIENCE,
+        delay=_BAR_AFTER_SECONDS,
         disable=None,
         leave=False,
         file=sys.stderr,
@@ -43,13 +44,31 @@ def waited_for(
     return iter(bar)
 
 
-class Progress:
-    """Shows on standard error how the recording of a cell gets on.
+class _Log:
+    """A stream that shows a bar in lines: one at its end, and one every 30 seconds before."""
 
-    Args:
-        title: what is recorded.
-        total: how many texts it takes.
-    """
+    def __init__(self) -> None:
+        self._shown = ""
+        self._next = time.monotonic() + _LOG_SECONDS
+
+    def write(self, text: str) -> None:
+        self._shown = text.strip() or self._shown
+        now = time.monotonic()
+        if self._shown and (text == "\n" or now >= self._next):
+            sys.stderr.write(f"{self._shown}\n")
+            self._shown, self._next = "", now + _LOG_SECONDS
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def _bar(**settings: Any) -> tqdm[Any]:
+    """A bar that stays; in a log, which keeps every carriage return, it is lines."""
+    return tqdm(file=sys.stderr if sys.stderr.isatty() else _Log(), leave=True, **settings)
+
+
+class Progress:
+    """Shows the progress of a cell's recording: answered texts, uploads, steps of a job."""
 
     def __init__(self, title: str, total: int) -> None:
         self._title = title
@@ -62,21 +81,19 @@ class Progress:
         """Further texts were answered."""
         if self._texts is None:
             self.close()
-            self._texts = tqdm(total=self._total, desc=self._title, unit="text", leave=True)
+            self._texts = _bar(total=self._total, desc=self._title, unit="text")
         self._texts.update(texts)
 
     def say(self, message: str) -> None:
-        """A line of what happens."""
+        """Print a line."""
         if self._upload is not None:
             self.close()
         tqdm.write(printable(message), file=sys.stderr)
 
     def uploading(self, name: str, size: int) -> Callable[[int], None]:
-        """A file of a size in bytes is being uploaded; the result is called with bytes sent."""
+        """A file is being uploaded; call the result with each number of bytes sent."""
         self.close()
-        bar = self._upload = tqdm(
-            total=size, desc=f"upload {name}", unit="B", unit_scale=True, leave=True
-        )
+        bar = self._upload = _bar(total=size, desc=f"upload {name}", unit="B", unit_scale=True)
 
         def sent(count: int) -> None:
             # The form around a file is sent too, and a file that is sent again is sent twice.
@@ -86,11 +103,12 @@ class Progress:
         return sent
 
     def trained(self, name: str, step: int, total: int | None, message: str) -> None:
-        """The job of that name has taken a step, of so many if that is known."""
+        """A job has taken a step; the total is None while it is not known."""
         if self._steps is None:
             self.close()
             self._steps = tqdm(total=total, desc=name, unit="step", leave=True)
-        # The bar says itself which step it is.
+        # The bar shows the step's number.
+
         shown = printable(message.partition(": ")[2] or message)
         self._steps.set_postfix_str(shown, refresh=False)
         self._steps.total = total

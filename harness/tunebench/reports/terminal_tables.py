@@ -1,132 +1,257 @@
-"""The tables at the end of a run."""
+"""Tables of text for a terminal: lines with aligned columns, header first."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tunebench.reports.document import RivalRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-_HEADER = (
-    "model",
-    "shots/size",
-    "rule",
-    "n",
-    "accuracy",
-    "95 % interval",
-    "majority",
-    "threshold",
-    "verdict",
-    "tokens in/out",
-    "ms/request",
-)
+    from tunebench.reports.document import CellRow, UpliftRow
+
+    Paint = Callable[[str, str], str]
+
+_CELL_HEADER = ("cell", "n", "accuracy", "95 % interval", "majority")
+_GATE_HEADER = ("limit", "verdict")
+_COST_HEADER = ("tokens in/out", "ms/request")
 _UPLIFT_HEADER = ("model", "cell", "over", "uplift", "95 % interval", "mid-p", "n")
 _JOB_HEADER = ("job", "trained tokens", "minutes", "fine-tuned model")
-_LEFT = {
-    *("model", "rule", "verdict", "cell", "over", "job", "fine-tuned model", "experiment"),
-    *("recording", "state", "models"),
-}
+
+_GAP = "  "
+_FIGURES = frozenset("0123456789+-.,/%<e ")
+_SHORT = 12  # so short may keys get, to keep a table in one piece
+_LEAST = 6  # so short may any text get
 
 
-def table(
-    rows: Iterable[Mapping[str, Any]], baselines: Iterable[Mapping[str, Any]] = ()
+def model_table(
+    cells: Sequence[CellRow], rivals: Sequence[RivalRow], width: int | None = None
 ) -> list[str]:
-    """Cells and yardsticks as lines of text with aligned columns, header first.
+    """One line a model: its best prompt, and the best cell of each training size.
+
+    Rivals and the most frequent label follow. All rows are of one experiment.
+    """
+    prompted: dict[str, CellRow] = {}
+    tuned: dict[tuple[str, int], float] = {}
+    for row in cells:
+        if row.train_size:
+            key = row.model, row.train_size
+            tuned[key] = max(row.accuracy, tuned.get(key, 0))
+        elif row.model not in prompted or row.correct > prompted[row.model].correct:
+            prompted[row.model] = row
+    trained = {(row.model, row.train_size): row.accuracy for row in rivals}
+    sizes = sorted({size for _, size in tuned.keys() | trained.keys()})
+    models = list(dict.fromkeys(row.model for row in cells))
+    name_width = max(map(len, [*models, "model"]))
+
+    def line(first: str, best: str, found: dict[tuple[str, int], float], model: str) -> list[str]:
+        accuracies = (found.get((model, size)) for size in sizes)
+        return [first, best, *("-" if one is None else f"{one:.3f}" for one in accuracies)]
+
+    lines = []
+    for model in models:
+        prompt = prompted.get(model)
+        best = prompt.cell.removeprefix(f"{model}-") if prompt else "-"
+        interval = f"{prompt.accuracy:.3f} ({_interval(prompt)})" if prompt else "-"
+        lines.append(line(f"{model.ljust(name_width)}{_GAP}{best}", interval, tuned, model))
+    names = dict.fromkeys(row.model for row in rivals)
+    lines += [line(name, "-", trained, name) for name in names]
+
+    rate = next((row.majority_rate for row in cells), None)
+    if rate is not None:
+        lines.append(line("most frequent label", f"{rate:.3f}", {}, ""))
+    header = [f"{'model'.ljust(name_width)}{_GAP}best prompt", "accuracy (95 %)"]
+    return aligned([*header, *(f"on {size}" for size in sizes)], lines, width)
+
+
+def cell_table(
+    cells: Sequence[CellRow],
+    rivals: Sequence[RivalRow] = (),
+    width: int | None = None,
+    paint: Paint | None = None,
+    *,
+    costs: bool = False,
+) -> list[str]:
+    """All cells, and the rivals below them.
 
     Args:
-        rows: ``cells`` of ``results.json``. Where they are of several experiments, the first
-            column names it, here and in the other tables.
-        baselines: its ``baselines``; they follow the cells.
+        cells: where rows are of several experiments, the first column names them, as in the other
+            tables.
+        rivals: what they have to beat.
+        width: see `aligned`.
+        paint: see `aligned`.
+        costs: whether tokens and latency are shown, too. Limits are where there are some.
     """
-    cells, yardsticks = list(rows), list(baselines)
-    lines = [*map(_line, cells), *map(_baseline_line, yardsticks)]
-    return _lines(_HEADER, [*cells, *yardsticks], lines)
+    rows: list[CellRow | RivalRow] = [*cells, *rivals]
+    gates = any(row.min_accuracy is not None or row.verdict for row in cells)
+    header = [*_CELL_HEADER, *_GATE_HEADER * gates, *_COST_HEADER * costs]
+    lines = [
+        [*_accuracy_line(row), *_gate_line(row) * gates, *_cost_line(row) * costs] for row in rows
+    ]
+    return _named(header, rows, lines, width, paint=paint)
 
 
-def uplift_table(uplifts: Iterable[Mapping[str, Any]]) -> list[str]:
-    """``uplifts`` of ``results.json`` as lines of text with aligned columns, header first."""
-    rows = list(uplifts)
-    return _lines(_UPLIFT_HEADER, rows, list(map(_uplift_line, rows)))
+def uplift_table(uplifts: Sequence[UpliftRow], width: int | None = None) -> list[str]:
+    """The comparisons that tests made."""
+    return _named(_UPLIFT_HEADER, uplifts, [*map(_uplift_line, uplifts)], width, keys=3)
 
 
-def job_table(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The jobs behind fine-tuned ``cells`` of ``results.json``, one line each, header first."""
-    jobs = list({row["job"]: row for row in rows if row["job"]}.values())
-    return _lines(_JOB_HEADER, jobs, list(map(_job_line, jobs)))
+def job_table(cells: Iterable[CellRow], width: int | None = None) -> list[str]:
+    """The jobs behind fine-tuned cells, one line each."""
+    jobs = list({row.job: row for row in cells if row.job}.values())
+    return _named(_JOB_HEADER, jobs, [*map(_job_line, jobs)], width)
 
 
-def _lines(
-    header: Sequence[str], rows: Sequence[Mapping[str, Any]], lines: Sequence[Sequence[str]]
+def _named(
+    header: Sequence[str],
+    rows: Sequence[CellRow | RivalRow | UpliftRow],
+    lines: Sequence[Sequence[str]],
+    width: int | None,
+    keys: int = 1,
+    paint: Paint | None = None,
 ) -> list[str]:
-    names = [row["experiment"] for row in rows]
+    names = [row.experiment for row in rows]
     if len(set(names)) < 2:
-        return aligned(header, lines)
-    named = ((name, *line) for name, line in zip(names, lines, strict=True))
-    return aligned(("experiment", *header), named)
+        return aligned(header, lines, width, keys, paint)
+    named = [(name, *line) for name, line in zip(names, lines, strict=True)]
+    return aligned(("experiment", *header), named, width, keys + 1, paint)
 
 
-def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
-    threshold = row["min_accuracy"]
-    tuned = f"ft{row['train_size']}" if row["train_size"] else str(row["shots"])
+def _accuracy_line(row: CellRow | RivalRow) -> tuple[str, ...]:
+    # Not "ft": a rival is made of these rows, not fine-tuned on them.
+    name = f"{row.model}, {row.train_size} rows" if isinstance(row, RivalRow) else row.cell
+    rate = "-" if row.majority_rate is None else f"{row.majority_rate:.3f}"
+    return name, str(row.n), f"{row.accuracy:.3f}", _interval(row), rate
+
+
+def _gate_line(row: CellRow | RivalRow) -> tuple[str, ...]:
+    if isinstance(row, RivalRow):
+        return "-", "-"
+    return "-" if row.min_accuracy is None else f"{row.min_accuracy:.3f}", row.verdict or "-"
+
+
+def _cost_line(row: CellRow | RivalRow) -> tuple[str, ...]:
+    if isinstance(row, RivalRow):
+        return "-", "-"
+    latency = row.latency_ms_median
+    tokens = f"{row.prompt_tokens}/{row.completion_tokens}"
+    return tokens, "-" if latency is None else f"{latency:.0f}"
+
+
+def _interval(row: CellRow | RivalRow) -> str:
+    return f"{row.ci_low:.3f}-{row.ci_high:.3f}"
+
+
+def _job_line(row: CellRow) -> tuple[str, ...]:
     return (
-        row["model"],
-        tuned,
-        row["decision_rule"],
-        *_accuracy(row),
-        "-" if threshold is None else f"{threshold:.3f}",
-        row["verdict"] or "-",
-        f"{row['prompt_tokens']}/{row['completion_tokens']}",
-        f"{row['latency_ms_median']:.0f}",
+        f"{row.model}-ft{row.train_size}",
+        "-" if row.trained_tokens is None else f"{row.trained_tokens:,}",
+        "-" if row.training_seconds is None else f"{row.training_seconds / 60:.1f}",
+        row.fine_tuned_model or "-",
     )
 
 
-def _baseline_line(row: Mapping[str, Any]) -> tuple[str, ...]:
-    # Not "ft": the model is made of these rows, not tuned on them.
-    return row["model"], f"{row['train_size']} rows", "-", *_accuracy(row), "-", "-", "-", "-"
-
-
-def _accuracy(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return (
-        str(row["n"]),
-        f"{row['accuracy']:.3f}",
-        f"{row['ci_low']:.3f}-{row['ci_high']:.3f}",
-        f"{row['majority_rate']:.3f}",
-    )
-
-
-def _job_line(row: Mapping[str, Any]) -> tuple[str, ...]:
-    tokens, seconds = row["trained_tokens"], row["training_seconds"]
-    return (
-        f"{row['model']}-ft{row['train_size']}",
-        "-" if tokens is None else f"{tokens:,}",
-        "-" if seconds is None else f"{seconds / 60:.1f}",
-        row["fine_tuned_model"],
-    )
-
-
-def _uplift_line(row: Mapping[str, Any]) -> tuple[str, ...]:
-    model = row["model"]
-    # The model stands in the first column; another model's cell keeps its full name.
-    over = row["over"].removeprefix(f"{model}-") if row["over_model"] == model else row["over"]
+def _uplift_line(row: UpliftRow) -> tuple[str, ...]:
+    model = row.model
+    # The model is in the first column; another model's cell keeps its full name.
+    over = row.over.removeprefix(f"{model}-") if row.over_model == model else row.over
     return (
         model,
-        row["cell"].removeprefix(f"{model}-"),
+        row.cell.removeprefix(f"{model}-"),
         over,
-        f"{row['difference']:+.3f}",
-        f"{row['ci_low']:+.3f} to {row['ci_high']:+.3f}",
-        f"{row['mid_p']:.2g}",
-        str(row["n"]),
+        f"{row.difference:+.3f}",
+        f"{row.ci_low:+.3f} to {row.ci_high:+.3f}",
+        f"{row.mid_p:.2g}",
+        str(row.n),
     )
 
 
-def aligned(header: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of text with aligned columns, header first; names stand left, figures right."""
-    lines = [header, *lines]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return [
-        "  ".join(
-            text.ljust(width) if title in _LEFT else text.rjust(width)
-            for title, text, width in zip(header, line, widths, strict=True)
-        ).rstrip()
-        for line in lines
-    ]
+def aligned(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    width: int | None = None,
+    keys: int = 1,
+    paint: Paint | None = None,
+) -> list[str]:
+    """Align columns: figures to the right, other texts to the left.
+
+    Args:
+        header: the columns' titles.
+        rows: a text a column.
+        width: of the terminal; None is any width. A wider table loses the middle of its keys, and
+            if that is not enough it continues below itself.
+        keys: so many first columns say what a row is, and are repeated where it continues.
+
+        paint: colours a text that is already padded, given the title of its column.
+    """
+    columns = [list(column) for column in zip(header, *rows, strict=True)]
+    widths = [max(map(len, column)) for column in columns]
+    if width is not None:
+        widths = _fitted(columns, widths, width, keys)
+    padded = [_padded(*column) for column in zip(columns, widths, strict=True)]
+    if paint is not None:
+        for title, column in zip(header, padded, strict=True):
+            column[1:] = [paint(title, text) for text in column[1:]]
+    lines: list[str] = []
+    for block in _blocks(widths, width, keys):
+        lines += [""] * bool(lines)
+        shown = zip(*(padded[i] for i in block), strict=True)
+        lines += [_GAP.join(texts).rstrip() for texts in shown]
+    return lines
+
+
+def _padded(column: Sequence[str], width: int) -> list[str]:
+    figures = all(
+        text == "-" or (set(text.replace(" to ", " ")) <= _FIGURES) for text in column[1:]
+    )
+    texts = (_shortened(text, width) for text in column)
+    return [text.rjust(width) if figures else text.ljust(width) for text in texts]
+
+
+def _shortened(text: str, width: int) -> str:
+    """A text without its middle: ids differ in their ends as often as in their beginnings."""
+    if len(text) <= width:
+        return text
+    kept = width - len("...")
+    return f"{text[: kept - kept // 2]}...{text[len(text) - kept // 2 :]}"
+
+
+def _fitted(
+    columns: Sequence[Sequence[str]], widths: Sequence[int], width: int, keys: int
+) -> list[int]:
+    """The columns' widths, so that all columns fit, or else the keys and each of the others."""
+    others = widths[keys:]
+    room = width - len(_GAP) * (len(widths) - 1) - sum(others)
+    first = _narrowed(widths[:keys], room, _SHORT)
+    if sum(first) > room or _ambiguous(columns[:keys], first):
+        room = width - len(_GAP) * keys - max(others, default=0)
+        first = _narrowed(widths[:keys], room, _LEAST)
+    left = width - sum(first) - len(_GAP) * keys
+    return [*first, *(min(one, max(left, _LEAST)) for one in others)]
+
+
+def _narrowed(widths: Sequence[int], room: int, least: int) -> list[int]:
+    """Widths that fit into the room together, the widest ones narrowed first."""
+    narrow = list(widths)
+    while sum(narrow) > room and max(narrow) > least:
+        narrow[narrow.index(max(narrow))] -= 1
+    return narrow
+
+
+def _ambiguous(keys: Sequence[Sequence[str]], widths: Sequence[int]) -> bool:
+    """Whether two rows could no longer be told apart."""
+    rows = list(zip(*keys, strict=True))
+    shown = {tuple(map(_shortened, row, widths)) for row in rows}
+    return len(shown) < len(set(rows))
+
+
+def _blocks(widths: Sequence[int], width: int | None, keys: int) -> list[list[int]]:
+    """The columns that are shown side by side, by number."""
+    blocks = [list(range(keys))]
+    for i, own in enumerate(widths[keys:], keys):
+        used = sum(widths[j] + len(_GAP) for j in blocks[-1])
+        if width is not None and len(blocks[-1]) > keys and used + own > width:
+            blocks.append(list(range(keys)))
+        blocks[-1].append(i)
+    return blocks

@@ -35,7 +35,8 @@ def to_wandb(
         project: of Weights & Biases.
         name: of the run.
         config: what the job was started with.
-        summary: what came of it, beside the last value of each metric.
+        summary: its results, beside the last value of each metric.
+
 
     Returns:
         The run's address, or offline its folder.
@@ -58,8 +59,8 @@ def to_wandb(
             return os.path.dirname(run.dir) if run.offline else str(run.url)
     except Error as error:
         raise ResultsError(
-            f"Weights & Biases did not take the run {name!r} ({_first_line(error)}); log in with "
-            "`wandb login`, or set WANDB_MODE=offline."
+            f"Weights & Biases did not take the run {name!r} ({_first_line(error)})",
+            hint="log in with `wandb login`, or set WANDB_MODE=offline",
         ) from error
 
 
@@ -86,8 +87,9 @@ def to_tensorboard(
         old = sorted(folder.glob("events.out.tfevents.*"))
         if old and not replace:
             raise ResultsError(
-                f"{folder}: a run has been written there already; name another folder, or give "
-                "--force to replace it."
+                "a run has been written there already",
+                where=folder,
+                hint="name another folder, or give --force to replace it",
             )
         for file in old:
             file.unlink()
@@ -99,8 +101,9 @@ def to_tensorboard(
                     writer.add_scalar(metric, value, step)
     except OSError as error:
         raise ResultsError(
-            f"{folder}: the event file could not be written ({error.strerror}); name a folder that "
-            "can be written to."
+            f"the event file could not be written ({error.strerror})",
+            where=folder,
+            hint="name a folder that can be written to",
         ) from error
 
 
@@ -114,7 +117,7 @@ def _steps(curve: pd.DataFrame) -> Iterator[tuple[int, dict[str, float]]]:
 
 
 def _missing(package: str, extra: str) -> ResultsError:
-    return ResultsError(f"{package} is not installed; pip install 'tunebench[{extra}]'.")
+    return ResultsError(f"{package} is not installed", hint=f"pip install 'tunebench[{extra}]'")
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,0 +1,101 @@
+"""Tables of text: alignment, and what a narrow terminal shows of them."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunebench.reports import CellRow, RivalRow, aligned, model_table
+
+from . import made_results
+
+
+def cell(*args, **more):
+    return CellRow(**made_results.cell(*args, **more))
+
+
+def rival(size, accuracy, n=50):
+    right = round(accuracy * n)
+    return RivalRow(
+        experiment="imdb", model="tf-idf", train_size=size, n=n, correct=right,
+        accuracy=right / n, ci_low=0.0, ci_high=1.0,
+    )  # fmt: skip
+
+
+def test_figures_stand_right_and_names_left():
+    rows = [("m-0shot", "100", "0.500", "-0.1 to +0.2"), ("longer-0shot", "9", "-", "-1 to +10")]
+    assert aligned(("cell", "n", "accuracy", "interval"), rows) == [
+        "cell            n  accuracy      interval",
+        "m-0shot       100     0.500  -0.1 to +0.2",
+        "longer-0shot    9         -     -1 to +10",
+    ]
+
+
+def test_a_table_that_is_too_wide_goes_on_below_itself_with_its_keys():
+    lines = aligned(("cell", "first", "second"), [("a", "x" * 9, "y" * 9)], 16)
+    assert lines == [
+        "cell  first",
+        "a     xxxxxxxxx",
+        "",
+        "cell  second",
+        "a     yyyyyyyyy",
+    ]
+
+
+def test_keys_lose_their_middle_where_that_keeps_the_table_in_one_piece():
+    rows = [("model-one-0shot-label_logprobs", "0.5"), ("model-one-1shot", "0.6")]
+    assert aligned(("cell", "accuracy"), rows, 30) == [
+        "cell                  accuracy",
+        "model-one...logprobs       0.5",
+        "model-one-1shot            0.6",
+    ]
+
+
+def test_keys_keep_what_tells_them_apart():
+    rows = [(f"model-one-and-two-{i}shot-label_logprobs", "1", "2" * 20) for i in range(2)]
+    first, *_ = aligned(("cell", "n", "digits"), rows, 40)
+    assert "digits" not in first  # it is below, rather than that both cells look the same
+
+
+texts = st.text("abc-0123456789.", min_size=1, max_size=60)
+
+
+@given(st.data(), st.integers(40, 100), st.integers(1, 3), st.integers(0, 6))
+def test_no_line_is_wider_than_the_terminal_and_no_column_is_lost(data, width, keys, more):
+    header = [f"title{i}" for i in range(keys + more)]
+    rows = data.draw(st.lists(st.tuples(*[texts] * len(header)), min_size=1, max_size=4))
+    lines = aligned(header, rows, width, keys)
+    assert max(map(len, lines)) <= width
+    shown = re.findall(r"\w+(?:\.\.\.\w*)?", " ".join(lines))
+    assert all(title in shown for title in header)
+
+
+@pytest.mark.parametrize("title", ["cell", "verdict"])
+def test_paint_is_given_each_text_with_its_title(title):
+    lines = aligned(
+        ("cell", "verdict"), [("a", "pass")], paint=lambda t, x: f"<{x}>" if t == title else x
+    )
+    assert lines == ["cell  verdict", {"cell": "<a   >  pass", "verdict": "a     <pass   >"}[title]]
+
+
+def test_a_model_has_one_line_with_its_best_prompt_and_the_best_of_each_size():
+    cells = [
+        cell("m", 50, skill=0.2),
+        best := cell("m", 50, shots=4, skill=0.9),
+        low := cell("m", 50, size=300, skill=0.3),
+        high := cell("m", 50, size=300, rule="label_logprobs", skill=0.9),
+        large := cell("m", 50, size=500, skill=0.9),
+        cell("prompted-only", 50, skill=0.5),
+    ]
+    assert low.accuracy < high.accuracy
+    header, first, second, third, last = model_table(cells, [rival(500, 0.8)])
+    assert header.split("  ")[0] == "model"
+    assert first.split() == [
+        *("m", "4shot", f"{best.accuracy:.3f}", f"({best.ci_low:.3f}-{best.ci_high:.3f})"),
+        *(f"{high.accuracy:.3f}", f"{large.accuracy:.3f}"),
+    ]
+    assert second.split()[0] == "prompted-only"
+    assert second.split()[-2:] == ["-", "-"]
+    assert third.split() == ["tf-idf", "-", "-", "0.800"]
+    assert last.split() == ["most", "frequent", "label", f"{cells[0].majority_rate:.3f}", "-", "-"]
