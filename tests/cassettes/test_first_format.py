@@ -165,7 +165,7 @@ def test_whatever_a_line_holds_its_rows_can_be_written_and_read_or_it_is_named(
 def test_any_other_file_is_none_of_format_1(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert first_format_header(path) is None
-    with pytest.raises(CassetteError, match="the cassette cannot be read"):
+    with pytest.raises(CassetteError, match="the cassette is not a regular file"):
         first_format_header(path.parent)
 
 

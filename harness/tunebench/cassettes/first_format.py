@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from tunebench.cassettes.fingerprint import digest_of, text_sha256
-from tunebench.cassettes.lines import RequestLine, Row, request_of, row_of, rows_for
+from tunebench.cassettes.line_file import lines_of
+from tunebench.cassettes.lines import (
+    RequestLine,
+    Row,
+    checked_fields,
+    line_of,
+    request_of,
+    row_of,
+    rows_for,
+)
 from tunebench.cassettes.stored import ANSWERED, CREATION, STATE, TOKENIZE, stored_of_job
 from tunebench.errors import CassetteError, hidden, without_secrets
 from tunebench.wire import (
@@ -68,14 +77,7 @@ def first_format_header(path: Path) -> dict[str, Any] | None:
         CassetteError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            header = json.loads(file.readline())
-    except OSError as error:
-        raise CassetteError(
-            f"the cassette cannot be read ({error.strerror})",
-            where=path,
-            hint="put a file there that can",
-        ) from error
+        header = json.loads(next(lines_of(path), b""))
     except (ValueError, RecursionError):
         return None
     is_first = isinstance(header, dict) and header.get("cassette") == 1
@@ -92,38 +94,30 @@ def converted(path: Path, fields: Mapping[str, Any]) -> Iterator[Converted]:
     """
     turns: dict[str, int] = {}
     mark = ""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if number == 1 or not line.endswith(b"\n"):  # a torn last line is dropped
-                continue
-            try:
-                old = _row(line)
-            except ValueError:
-                raise _no_row(path, number) from None
+    for number, line in enumerate(lines_of(path), 1):
+        if number == 1 or not line.endswith(b"\n"):  # a torn last line is dropped
+            continue
+        try:
+            old = _row(line)
             if _SEARCH.fullmatch(old["endpoint"]):
                 # Not stored any more: it identifies the job that follows.
                 mark = _mark_of(old["endpoint"]) or mark
                 continue
-            try:
-                one = _converted(number, old, fields, turns, mark)
-                _check(one)
-            except Unusable as problem:
-                raise CassetteError(
-                    str(problem),
-                    where=f"{path}, line {number}",
-                    hint="take the line out and record it again",
-                ) from None
-            except ValueError:
-                raise _no_row(path, number) from None
-            yield one
-
-
-def _no_row(path: Path, number: int) -> CassetteError:
-    return CassetteError(
-        "this is not a row of a cassette",
-        where=f"{path}, line {number}",
-        hint="restore the file from version control, or delete it and record again",
-    )
+            one = _converted(number, old, fields, turns, mark)
+            _check(one)
+        except Unusable as problem:
+            raise CassetteError(
+                str(problem),
+                where=f"{path}, line {number}",
+                hint="take the line out and record it again",
+            ) from None
+        except ValueError:
+            raise CassetteError(
+                "this is not a row of a cassette",
+                where=f"{path}, line {number}",
+                hint="restore the file from version control, or delete it and record again",
+            ) from None
+        yield one
 
 
 def _row(line: bytes) -> dict[str, Any]:
@@ -144,13 +138,9 @@ def _check(one: Converted) -> None:
     Raises:
         ValueError: they could not be written, or not be read.
     """
-    request_of(_written({"request": one.line.id, **one.line.fields}))
+    request_of(checked_fields(line_of({"request": one.line.id, **one.line.fields})))
     for row in one.rows:
-        row_of(_written(row._asdict()))
-
-
-def _written(fields: dict[str, Any]) -> Any:
-    return json.loads(json.dumps(fields, allow_nan=False))
+        row_of(checked_fields(line_of(row._asdict())))
 
 
 def _converted(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tunebench.cassettes.leaks import holds_secret, long_texts, repeats
+from tunebench.cassettes.line_file import lines_of
 from tunebench.cassettes.lines import (
     RequestLine,
     Row,
@@ -92,16 +93,7 @@ def inspect(path: Path) -> Inspected:
     rows: dict[int, InspectedRow] = {}
     problems, torn = [], False
     first_lines: dict[tuple[str, bytes], int] = {}
-    try:
-        if not path.is_file():
-            raise CassetteError(
-                "the cassette is not a regular file", where=path, hint="move it away"
-            )
-        with path.open("rb") as file:
-            lines = list(file)
-    except OSError as error:
-        problem = f"the cassette cannot be read ({error.strerror})"
-        raise CassetteError(problem, where=path, hint="put a file there that can") from error
+    lines = list(lines_of(path))
     for number, line in enumerate(lines, 1):
         try:
             if not line.endswith(b"\n"):

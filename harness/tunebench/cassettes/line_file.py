@@ -6,7 +6,7 @@ import errno
 import io
 import os
 import stat
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from tunebench.errors import CassetteError
@@ -76,6 +76,20 @@ class LineFile:
             return os.pread(self._file, length, offset)
         except OSError as error:
             raise _unreadable(self.path, error) from error
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """The lines of a file, whatever it is.
+
+    Raises:
+        CassetteError: it is missing, not a regular file, or cannot be read.
+    """
+    try:
+        file = LineFile(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    with closing(file):
+        yield from file
 
 
 class _Positioned(io.RawIOBase):
