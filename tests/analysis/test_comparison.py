@@ -31,3 +31,4 @@ def test_texts_are_paired_by_item_and_named_in_the_order_of_the_first():
     other = {"a": False, "b": True, "c": False, "d": True, "e": True}
     found = Comparison.paired(first, other)
     assert (found.n, found.both, found.gained, found.lost) == (4, 1, ("c", "a"), ("b",))
+    assert found.seed == 0  # of the intervals in committed results
