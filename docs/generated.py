@@ -218,8 +218,8 @@ def _help(*arguments: str) -> str:
 
 def commands(*outer: str) -> list[str]:
     """The names of all commands in the order of the help, each before its subcommands."""
-    listed = _help(*outer).partition("\ncommands:")[2]
-    names = [" ".join([*outer, name]) for name in re.findall(r"^    ([a-z][a-z-]*)", listed, re.M)]
+    listed = _help(*outer).partition("\nCommands:\n")[2]
+    names = [" ".join([*outer, name]) for name in re.findall(r"^  ([a-z][a-z-]*)", listed, re.M)]
     return [one for name in names for one in (name, *commands(*name.split()))]
 
 

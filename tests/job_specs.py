@@ -1,12 +1,12 @@
 """A job to ask for, and who is told how it gets on."""
 
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from tunebench.api import JobSpec, Upload
 from tunebench.errors import CassetteMissError
+from tunebench.wire import SentCreation
 
 # Long enough not to stand in an answer by chance.
 TEXT = "a review that is long enough to be looked for in answers"
@@ -31,14 +31,6 @@ def job_spec(train: bytes = TRAIN, metadata: dict[str, str] = METADATA) -> JobSp
     return JobSpec("m-ft10", *files, REQUEST, metadata)
 
 
-@dataclass(frozen=True)
-class SentOnce:
-    """A creation that was sent and not answered."""
-
-    idempotency_key: str
-    sent_at: datetime
-
-
 class MemoryJournal:
     """A journal that keeps what it is told, by mark."""
 
@@ -46,7 +38,7 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.known: dict[str, str] = {}
-        self.open: dict[str, SentOnce] = {}
+        self.open: dict[str, SentCreation] = {}
         self.keys: list[str] = []
 
     def job(self, mark: str) -> str | None:
@@ -55,12 +47,12 @@ class MemoryJournal:
     def no_job(self) -> CassetteMissError:
         return CassetteMissError("there is no job.")
 
-    def unanswered(self, mark: str) -> SentOnce | None:
+    def unanswered(self, mark: str) -> SentCreation | None:
         return self.open.get(mark)
 
     def sent(self, mark: str, idempotency_key: str) -> None:
         self.keys.append(idempotency_key)
-        self.open[mark] = SentOnce(idempotency_key, datetime.now(UTC))
+        self.open[mark] = SentCreation(idempotency_key, datetime.now(UTC))
 
     def refused(self, mark: str) -> None:
         del self.open[mark]

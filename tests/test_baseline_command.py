@@ -6,23 +6,6 @@ import pytest
 
 from tunebench.cli import main
 
-HELP = """\
-usage: tunebench baseline [-h] [--results DIR] [--json] [EXPERIMENT ...]
-
-Write baseline.json beside each experiment's file: its cells' answers as label
-ids by item. They are replayed from the cassettes, or taken from results. A
-cell without an answer is left out and keeps its earlier entry; the exit code
-is 1 then.
-
-positional arguments:
-  EXPERIMENT     experiment files, or folders with experiment.toml in or below
-                 (benchmarks)
-
-options:
-  -h, --help     show this help message and exit
-  --results DIR  take the answers from what `pytest --results DIR` wrote
-  --json         print one JSON object
-"""
 TEST = """
 @pytest.mark.parametrize("cell", experiment.cells, ids=str)
 def test_gate(cell, gate):
@@ -105,7 +88,7 @@ def test_cells_without_a_new_answer_keep_what_was_there(project, capsys):
     assert main(["baseline"]) == 1
     said = capsys.readouterr().out
     assert "baseline.json: 3 of 4 cells." in said
-    assert "- left out, as it was before: two-0shot" in said
+    assert "- left out, with its earlier answers: two-0shot" in said
     assert project.path.read_bytes() == before
 
 
@@ -114,7 +97,9 @@ def test_cells_that_are_no_more_go_and_are_named(project, capsys):
     capsys.readouterr()
     assert main(["baseline"]) == 0
     said = capsys.readouterr().out
-    assert "baseline.json: 2 of 2 cells.\n- removed: two-0shot, which is no cell any more." in said
+    assert (
+        "baseline.json: 2 of 2 cells.\n- removed: two-0shot, which is not a cell any more." in said
+    )
     assert list(json.loads(project.path.read_text())["cells"]) == [
         "one-0shot",
         "one-0shot-label_logprobs",
@@ -127,7 +112,7 @@ def test_entries_of_other_labels_are_not_kept(project, capsys):
     (project.root / "cassettes/small/two-0shot.jsonl").unlink()
     assert main(["baseline"]) == 1
     said = capsys.readouterr().out
-    assert "- removed: two-0shot, whose labels were others and which has no new answer.\n" in said
+    assert "- removed: two-0shot, whose labels have changed and which has no new answer.\n" in said
     assert "two-0shot" not in json.loads(project.path.read_text())["cells"]
 
 
@@ -212,8 +197,8 @@ def test_scripts_read_one_json_object(project, capsys):
         "cells": ["two-0shot", "two-0shot-label_logprobs"],
         "kept": ["two-0shot"],
         "removed": [
-            "one-0shot, which is no cell any more.",
-            "one-0shot-label_logprobs, which is no cell any more.",
+            "one-0shot, which is not a cell any more.",
+            "one-0shot-label_logprobs, which is not a cell any more.",
         ],
     }
 
@@ -312,8 +297,8 @@ def test_a_baseline_whose_items_have_other_labels_now_is_a_sentence(project):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nowhere.toml"], "nowhere.toml: there is no such experiment file"),
-        (["--results", "nowhere"], "nowhere: the results cannot be read"),
+        (["nowhere.toml"], "nowhere.toml: there is no such file or folder"),
+        (["--results", "nowhere"], "nowhere: there is no such file or folder"),
         (["--results", "other.json"], "hold no cell of the experiment 'small'"),
         (["--results", "old.json"], "results of version 1 do not hold each answer"),
     ],
@@ -337,10 +322,3 @@ def test_without_any_recording_nothing_is_written(project, capsys):
     assert main(["baseline"]) == 2
     assert "no cell has a recording to replay" in capsys.readouterr().err
     assert project.path.read_bytes() == before
-
-
-def test_the_help_says_what_it_does(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit):
-        main(["baseline", "--help"])
-    assert capsys.readouterr().out == HELP

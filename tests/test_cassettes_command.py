@@ -124,7 +124,7 @@ def test_rows_that_nothing_asks_for_are_told_with_their_lines(cassettes):
     (problem,) = problems(cassettes)
     line = cassettes.cell.read_bytes().count(b"\n")
     assert problem == (
-        f"{cassettes.cell}: nothing asks for 1 rows (line {line}); remove them with `tunebench "
+        f"{cassettes.cell}: 1 rows are not used (line {line}); remove them with `tunebench "
         "cassettes prune`."
     )
 

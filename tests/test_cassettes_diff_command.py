@@ -150,7 +150,7 @@ def test_what_cannot_be_compared_is_a_sentence(diff):
     empty.mkdir()
     for one, other, said in (
         (diff.old, file, "are a folder and a file; name two cassettes or two folders."),
-        (diff.old, empty / "gone", "there is no such cassette or folder; fix the path."),
+        (diff.old, empty / "gone", "there is no such file or folder; fix the path."),
         (empty, empty, "hold no cassette; name the folders of two."),
         (file, diff.project.toml, "line 1: this is not a tunebench cassette"),
     ):

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tunebench.cli import main
-from tunebench.cli.pruning import Pruned, carry_out
+from tunebench.cli.cassettes.pruning import Pruned, carry_out
 
 from .cassette_lines import line_of, rows
 
@@ -53,7 +53,7 @@ def test_rows_that_nothing_asks_for_go_and_the_rest_stays_byte_for_byte(prune, t
     end = " and the torn last line" if torn else ""
     assert (code, out) == (
         0,
-        f"{prune.cell}: rewritten without 1 rows that nothing asks for{end}.\n",
+        f"{prune.cell}: rewritten without 1 unused rows{end}.\n",
     )
     assert files(prune) == before
     prune.films.run().assert_outcomes(passed=4)
@@ -154,8 +154,8 @@ def test_experiments_that_share_a_folder_are_refused(prune):
     before = files(prune)
     code, out, err = prune("benchmarks/twin")
     assert (code, out, files(prune)) == (2, "", before)
-    assert "both keep their cassettes in" in err
-    assert err.endswith("so nothing was pruned; give their tasks other names.\n")
+    assert "both have their cassettes in" in err
+    assert err.endswith("so nothing was pruned; give their tasks different names.\n")
 
 
 LINES = st.lists(

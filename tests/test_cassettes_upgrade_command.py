@@ -44,7 +44,7 @@ def test_an_upgraded_experiment_replays_to_the_same_results_and_asks_nobody(upgr
     code, out, err = upgrade()
     assert (code, err) == (0, "")
     assert len(out.splitlines()) == len(upgrade.paths) == 5
-    assert all(line.endswith("now, and every answer reads as it did.") for line in out.splitlines())
+    assert all(line.endswith("now, and every answer is the same.") for line in out.splitlines())
     upgrade.films.run("--results", "after").assert_outcomes(passed=4)
     upgrade.films.record().assert_outcomes(passed=4)
     assert upgrade.films.loopback.asked == []

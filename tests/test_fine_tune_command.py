@@ -6,25 +6,6 @@ import pytest
 
 from tunebench.cli import main
 
-HELP = """\
-usage: tunebench fine-tune [-h] [--model NAME] [--train-size N [N ...]]
-                           [--all] [--json]
-                           EXPERIMENT
-
-Run the fine-tuning jobs of an experiment, or go on with them, and record
-their cassettes. No cell is asked. A job that is recorded is not run again.
-
-positional arguments:
-  EXPERIMENT            its file, or the folder that holds it
-
-options:
-  -h, --help            show this help message and exit
-  --model NAME          only of this model; may be repeated
-  --train-size N [N ...]
-                        only of these sizes
-  --all                 run also the jobs that are recorded, again
-  --json                print one JSON object
-"""
 LINE = (
     "m-ft8: ftjob-1 (queued, running, succeeded) gave ft:base:ftjob-1; 4,321 tokens, 0.7 "
     "minutes; recorded {}.\n"
@@ -161,10 +142,3 @@ def test_an_experiment_without_fine_tuned_cells_is_a_sentence(film_project, fine
     code, _, err = fine_tune()
     assert code == 2
     assert "[matrix] has no such fine-tuned cell; give it train_sizes" in err
-
-
-def test_the_help_says_what_it_does(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit):
-        main(["fine-tune", "--help"])
-    assert capsys.readouterr().out.split() == HELP.split()

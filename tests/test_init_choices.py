@@ -56,7 +56,7 @@ def test_another_endpoint_is_asked_for_no_more_than_is_known_of_it(table):
     assert experiment.matrix.decision_rules == ["text"]
 
 
-def test_texts_asked_that_stand_among_the_training_rows_in_other_words_are_named(table, capsys):
+def test_test_texts_that_are_nearly_training_texts_are_named(table, capsys):
     pytest.importorskip("rensa")
     texts = [f"{hashlib.sha256(str(i).encode()).hexdigest()}{i}" for i in range(200)]
     with Path(table()).open("w", newline="") as file:
@@ -68,15 +68,15 @@ def test_texts_asked_that_stand_among_the_training_rows_in_other_words_are_named
     asked = data.test["text"].head(experiment.task.test_size).str.rstrip(".")
     count = int(asked.isin(data.train["text"].str.rstrip(".")).sum())
     assert count > 20
-    assert notes[0].startswith(f"{count} of the 100 texts that are asked stand among the training")
+    assert notes[0].startswith(f"{count} of the 100 test texts are also among the training rows in")
     assert len(notes) == 4
     assert all(re.fullmatch(PAIR, note) for note in notes[1:])
 
 
-def test_few_texts_are_said_to_tell_little(table, capsys):
+def test_few_test_texts_are_said_to_be_uncertain(table, capsys):
     assert init(table(rows=6)) == 0
     said = capsys.readouterr().out
-    assert "asked, which tells little of an accuracy: add rows." in said
+    assert "the accuracy will be uncertain. Add rows." in said
     assert "trains it" not in said
 
 

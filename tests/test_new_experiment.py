@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunebench.cli.new_experiment import name_of, path_from, toml_value
+from tunebench.cli.init.experiment_files import name_of, path_from, toml_value
 
 
 @given(st.text() | st.lists(st.text()) | st.integers() | st.booleans())

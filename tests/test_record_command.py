@@ -8,25 +8,6 @@ import time
 
 import pytest
 
-from tunebench.cli import main
-
-HELP = """\
-usage: tunebench record [options] [PATH ...] [-- PYTEST ARGUMENTS]
-
-Run the cases of experiments with `pytest --record=missing`: what their
-cassettes lack is asked of the providers and recorded. What follows -- goes to
-pytest.
-
-positional arguments:
-  PATH             folders or files (benchmarks)
-
-options:
-  -h, --help       show this help message and exit
-  --all            record every cassette again
-  -k EXPR          only the cases that match, as with pytest
-  --budget AMOUNT  stop before the estimated costs pass this
-  --results DIR    write the results to DIR
-"""
 TUNEBENCH = [
     sys.executable,
     "-c",
@@ -153,10 +134,3 @@ def test_ctrl_c_is_130_and_what_was_answered_is_kept(record):
     asked(record)
     assert record().returncode == 0
     assert 0 < asked(record) < 12
-
-
-def test_the_help_says_what_it_does(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit):
-        main(["record", "--help"])
-    assert capsys.readouterr().out.split() == HELP.split()

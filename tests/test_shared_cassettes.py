@@ -43,9 +43,9 @@ def configure(pets, folder="tapes"):
 def refused(pets, other, *arguments):
     code, _, err = pets.prune(*(arguments or ("benchmarks/pets",)))
     assert code == 2
-    assert "both keep their cassettes in" in err
+    assert "both have their cassettes in" in err
     assert f"{other}" in err
-    assert err.endswith("so nothing was pruned; give their tasks other names.\n")
+    assert err.endswith("so nothing was pruned; give their tasks different names.\n")
     assert len(err.splitlines()) == 1
 
 
@@ -196,7 +196,7 @@ def test_both_of_two_that_are_named_are_refused(project):
     other = project.add("elsewhere", shots="[0, 1]", test=None)
     code, _, err = project.prune("benchmarks", str(other))
     assert code == 2
-    assert "both keep their cassettes in" in err
+    assert "both have their cassettes in" in err
 
 
 def test_other_toml_files_do_not_matter(project):

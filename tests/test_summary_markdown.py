@@ -125,7 +125,7 @@ def result(experiment, predictions, labels, logprobs=()):
 )
 def test_single_items_and_answers_all_right_or_all_wrong(made, predictions, limit, verdict):
     found = result(made, predictions, [1] * len(predictions))
-    gate = GATES["min_accuracy"].judge(Limit("min_accuracy", limit, "confident"), found, None)
+    gate = GATES["min_accuracy"](Limit("min_accuracy", limit, "confident"), found, None)
     assert gate.verdict == verdict
     assert (
         "more texts" in gate.sentence or "no number" in gate.sentence or verdict != ("inconclusive")
@@ -135,7 +135,7 @@ def test_single_items_and_answers_all_right_or_all_wrong(made, predictions, limi
 
 def test_verdicts_add_up_to_the_worst(made):
     found = result(made, [1] * 40, [1] * 40)
-    judge_accuracy = GATES["min_accuracy"].judge
+    judge_accuracy = GATES["min_accuracy"]
     limits = [Limit("min_accuracy", value, "confident") for value in (0.5, 1.0)]
     gates = [judge_accuracy(limit, found, None) for limit in limits]
     assert verdict_of(gates) == "inconclusive"

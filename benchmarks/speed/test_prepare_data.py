@@ -22,9 +22,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
 OURS = [
     sys.executable,
     "-c",
-    "import argparse, sys; from tunebench.cli.prepare_data import add_prepare_data\n"
-    "parser = argparse.ArgumentParser(); add_prepare_data(parser.add_subparsers())\n"
-    "args = parser.parse_args(['prepare-data', sys.argv[1], '--yes']); sys.exit(args.run(args))",
+    "import sys; from tunebench.cli import main; main(['prepare-data', sys.argv[1], '--yes'])",
 ]
 OLD = [ORACLE, "-m", "openai", "tools", "fine_tunes.prepare_data", "-q", "-f"]
 

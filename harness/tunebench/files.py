@@ -20,10 +20,10 @@ def whole_files(
     """Write beside the paths and put all files in place when all are whole; after an error, none.
 
     Args:
-        paths: where; their folders exist. With `overwrite` one path only: what was there before
-            could not be brought back if a later one failed.
-        overwrite: whether a file that is there is replaced; otherwise that is an error.
-        hint: what to do when a file cannot be written.
+        paths: the files; their folders exist. Only one with `overwrite`, since a replaced file
+            could not be restored if a later one failed.
+        overwrite: whether an existing file is replaced; otherwise it is an error.
+        hint: of the error if a file cannot be written.
 
     Raises:
         TunebenchError: a file cannot be written, as on a full disk, or must not be overwritten.

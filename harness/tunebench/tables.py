@@ -36,15 +36,15 @@ class Table:
     Attributes:
         path: the file.
         columns: the names of the columns to read.
-        hint: what to do about a missing column, from its name and the names that are there.
+        hint: the hint for a missing column, from its name and the names that are there.
         fold: whether case and the white space around a name are ignored.
         numbers: columns that may hold whole numbers, which are read as they are written.
         longest: the most characters that a cell may have.
         texts: the texts of each column; "" for an empty cell, null and NaN.
         places: where each row begins, counted from 1.
         unit: what `places` counts: ``line``, ``row`` or ``record``.
-        renamed: the names in the file that are not those wanted, and what they stand for.
-        others: whether there are other columns.
+        renamed: names in the file that differ from the wanted ones, with those.
+        names: the names of all columns in the file.
     """
 
     path: Path
@@ -57,7 +57,7 @@ class Table:
     places: list[int] = field(default_factory=list)
     unit: str = "line"
     renamed: dict[str, str] = field(default_factory=dict)
-    others: bool = False
+    names: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.texts = [[] for _ in self.columns]
@@ -75,8 +75,8 @@ class Table:
         """Read the file, by its ending.
 
         Args:
-            encoding: of a text file, as given with ``--encoding``; UTF-8, where there is no such
-                option, if None.
+            encoding: of a text file, from the option ``--encoding``; None (UTF-8) for a caller
+                without that option.
             delimiter: between the columns of a ``.csv`` or ``.tsv`` file. If None, a first line
                 such as ``sep=;`` names it; else it is the one that finds all wanted columns.
 
@@ -152,6 +152,7 @@ class Table:
 
     def _found(self, names: Sequence[str], where: str) -> list[str]:
         """The names under which the columns are found."""
+        self.names += [name for name in names if name not in self.names]
         found = []
         for column in self.columns:
             same = self._same(column, names)
@@ -165,7 +166,6 @@ class Table:
             if same[0] != column:
                 self.renamed[same[0]] = column
             found += same
-        self.others |= len(names) > len(found)
         return found
 
     def _same(self, column: str, names: Sequence[str]) -> list[str]:
@@ -192,6 +192,9 @@ class Table:
         raise DatasetError(f"column {column!r} {problem}", where=self.at(place), hint=hint)
 
     def _read_separated(self, content: Iterator[str], delimiter: str | None) -> None:
+        if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+            problem = f"{delimiter!r} cannot separate columns"
+            raise DatasetError(problem, where=self.path, hint="give one character")
         head = list(islice(content, _LONGEST_HEADER))
         sep = _SEP_LINE.fullmatch(head[0]) if head else None
         skipped = 1 if sep else 0
@@ -230,14 +233,15 @@ class Table:
             csv.field_size_limit(before)
 
     def _delimiter(self, head: Sequence[str]) -> str:
-        """The delimiter that finds each column once; else the one that finds most names."""
+        """The delimiter that finds each wanted column once, or else the most columns."""
         usual = "\t" if self.path.suffix.lower() == ".tsv" else ","
         headers = {
             delimiter: next(csv.reader(head, delimiter=delimiter), [])
             for delimiter in (usual, *_DELIMITERS)
         }
         for delimiter, names in headers.items():
-            if all(len(self._same(column, names)) == 1 for column in self.columns):
+            fits = [len(self._same(column, names)) == 1 for column in self.columns]
+            if fits and all(fits):
                 return delimiter
         return max(headers, key=lambda delimiter: len(headers[delimiter]))
 

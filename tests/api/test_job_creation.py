@@ -9,8 +9,9 @@ import pytest
 from tunebench.api import Client
 from tunebench.api.fine_tuning import fine_tune
 from tunebench.errors import JobError, RequestError
+from tunebench.wire import SentCreation
 
-from ..job_specs import METADATA, SentOnce, job_spec
+from ..job_specs import METADATA, job_spec
 
 CREATION = "POST /fine_tuning/jobs"
 SEARCH = "GET /fine_tuning/jobs"
@@ -22,9 +23,9 @@ def ago(seconds: float) -> datetime:
 
 
 @pytest.fixture
-def sent(journal) -> SentOnce:
+def sent(journal) -> SentCreation:
     """A creation that a run before sent three seconds ago, and did not live to see answered."""
-    journal.open[MARK] = SentOnce("the-key", ago(3))
+    journal.open[MARK] = SentCreation("the-key", ago(3))
     return journal.open[MARK]
 
 
@@ -96,7 +97,7 @@ def test_a_creation_slower_than_the_timeout_is_found_by_a_later_run(
     jobs, loopback, teller, journal, appears, timeout: float, minutes: float
 ) -> None:
     # The provider knows no idempotency keys, and is at work on a job that it shows only at the end.
-    journal.open[MARK] = SentOnce("the-key", ago(timeout + 1))
+    journal.open[MARK] = SentCreation("the-key", ago(timeout + 1))
     left = 60 * minutes - timeout - 1
     appears(after=int(left / 5) - 2)
     with Client(loopback.url, "any", timeout=timeout) as client:
@@ -106,7 +107,7 @@ def test_a_creation_slower_than_the_timeout_is_found_by_a_later_run(
 
 
 def test_what_was_sent_long_ago_is_not_waited_for(jobs, client, teller, journal) -> None:
-    journal.open[MARK] = SentOnce("the-key", ago(3600))
+    journal.open[MARK] = SentCreation("the-key", ago(3600))
     fine_tune(client, job_spec(), teller, journal)
     assert len(jobs.naps) < len(jobs.states)
     assert journal.keys == ["the-key"]
@@ -115,7 +116,7 @@ def test_what_was_sent_long_ago_is_not_waited_for(jobs, client, teller, journal)
 def test_a_clock_that_was_put_back_does_not_make_the_wait_longer(
     jobs, client, teller, journal
 ) -> None:
-    journal.open[MARK] = SentOnce("the-key", ago(-86400))
+    journal.open[MARK] = SentCreation("the-key", ago(-86400))
     fine_tune(client, job_spec(), teller, journal)
     assert 1190 < sum(jobs.naps) < 1220
 

@@ -1,5 +1,8 @@
 """A replay looks at nothing of the machine's network set-up, and needs no key."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,3 +79,19 @@ def test_a_server_on_this_machine_is_reached_past_any_proxy(
     with Client(loopback.url, "sk-any") as client:
         assert len(client.complete("m", PROMPTS, {})) == 1
     assert len(loopback.asked) == 1
+
+
+def test_a_library_that_makes_tls_contexts_as_it_is_imported_opens_no_key_log(tmp_path: Path):
+    for name in ("__init__", "client"):
+        path = tmp_path / "aiohttp" / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(
+            "import ssl\nssl.create_default_context()\nclass ClientSession:\n    _request = None\n"
+        )
+    code = "import tunebench.cassettes, aiohttp.client, os; print(os.environ['SSLKEYLOGFILE'])"
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    environment = {**os.environ, "SSLKEYLOGFILE": "/nowhere/keys.log", "PYTHONPATH": path}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout == "/nowhere/keys.log\n", done.stderr

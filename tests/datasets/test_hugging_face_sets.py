@@ -67,7 +67,7 @@ def test_class_labels_follow_their_names(folder: Path, hugging_face: Any) -> Non
     assert len(data.train) + len(data.test) == 40
 
 
-def test_what_does_not_fit_is_a_sentence(folder: Path) -> None:
+def test_unknown_folders_features_and_labels_are_errors(folder: Path) -> None:
     for name, options, sentence in (
         ("hf:./nothing", {}, "'hf:./nothing': there is no folder "),
         ("hf:./tickets", {}, "'hf:./tickets' has no feature 'label' but 'text', 'id', 'queue'; set "
@@ -92,7 +92,7 @@ def test_offline_its_host_is_tried_once(
     assert unreachable == ["nowhere.invalid"]
 
 
-def test_without_the_library_the_sentence_names_the_extra(tmp_path: Path, monkeypatch) -> None:
+def test_without_the_library_the_error_names_the_extra(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
     with pytest.raises(DatasetError, match=r"pip install 'tunebench\[hf\]'"):
         load("hf:someone/tickets", Options(labels=QUEUES), data_dir=tmp_path)

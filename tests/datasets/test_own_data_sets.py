@@ -50,7 +50,7 @@ def test_without_labels_they_are_those_found_by_name(tmp_path: Path) -> None:
     assert read(tmp_path, tickets(60), labels=None).label_names == LABELS
 
 
-def test_a_label_that_looks_like_a_listed_one_is_told_from_it(tmp_path: Path) -> None:
+def test_an_error_shows_how_a_label_differs_from_a_listed_one(tmp_path: Path) -> None:
     rows = [(text, label.replace("o", "o\u2060")) for text, label in tickets(60)]
     with pytest.raises(DatasetError) as raised:
         read(tmp_path, [*rows[:30], *tickets(30, start=30)], labels=("billing", "shipping"))
@@ -65,7 +65,7 @@ def test_a_label_that_looks_like_a_listed_one_is_told_from_it(tmp_path: Path) ->
     )
 
 
-def test_labels_may_hold_invisible_characters_that_tell_nothing_apart(tmp_path: Path) -> None:
+def test_labels_may_hold_invisible_characters(tmp_path: Path) -> None:
     labels = ("می\u200cخواهم", "❤\ufe0f", "نه")
     named = dict(zip(LABELS, labels, strict=True))
     data = read(tmp_path, [(t, named[label]) for t, label in tickets(60)], labels=labels)
@@ -271,7 +271,7 @@ def test_near_duplicates_are_those_of_a_comparison_of_all_pairs(tmp_path: Path) 
     assert {(pair.test_item, pair.train_item) for pair in near_duplicates(data)} == expected
 
 
-def test_without_rensa_the_sentence_names_the_extra(tmp_path: Path, monkeypatch) -> None:
+def test_without_rensa_the_error_names_the_extra(tmp_path: Path, monkeypatch) -> None:
     data = read(tmp_path, tickets(30))
     monkeypatch.setitem(__import__("sys").modules, "rensa", None)
     with pytest.raises(DatasetError, match=r"pip install 'tunebench\[near-duplicates\]'"):

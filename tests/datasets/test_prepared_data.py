@@ -135,7 +135,7 @@ class Failing:
         raise RuntimeError("the first line\nand the second")
 
 
-def test_a_failure_of_tfds_becomes_one_sentence(tmp_path: Path) -> None:
+def test_a_failure_of_tfds_is_an_error_in_one_line(tmp_path: Path) -> None:
     recipe = prepared.Recipe(
         folder="failing/1.0.0",
         splits=("train",),

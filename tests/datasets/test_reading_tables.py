@@ -71,7 +71,7 @@ def test_every_format_gives_the_same_texts_and_labels(ending: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t"])
-def test_a_csv_with_semicolons_or_tabs_is_told_by_its_first_line(
+def test_a_csv_with_semicolons_or_tabs_is_recognised_by_its_first_line(
     delimiter: str, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "tickets.csv", ROWS, delimiter)
@@ -165,7 +165,7 @@ def test_any_text_is_read_as_it_was_written(
          "'b'); decide for one of them, or take the rows out."),
     ],
 )  # fmt: skip
-def test_a_table_no_benchmark_can_be_made_of_is_a_sentence(content, sentence, refused) -> None:
+def test_an_unusable_table_is_an_error_with_its_place(content, sentence, refused) -> None:
     assert refused(content) == sentence
 
 
@@ -176,7 +176,7 @@ def test_contradictions_are_counted_and_the_first_are_shown(refused) -> None:
     )
 
 
-def test_what_is_not_utf_8_is_named_by_its_line(refused) -> None:
+def test_an_error_of_encoding_names_the_line(refused) -> None:
     sentence = refused("body,queue\none,a\nGrüße,b\n".encode("latin-1"))
     assert sentence == (
         "line 3: this is not UTF-8; convert the file, as with `iconv -f WINDOWS-1252 -t UTF-8` if "
@@ -217,29 +217,29 @@ def test_a_huge_cell_is_refused_with_its_place_and_size(refused) -> None:
         ("[" * 100_000, "line 2: this is not JSON (nested too deeply); fix the line."),
     ],
 )  # fmt: skip
-def test_a_broken_line_of_json_is_a_sentence(line, sentence, refused) -> None:
+def test_a_broken_line_of_json_is_an_error_with_its_line(line, sentence, refused) -> None:
     assert refused(f'{{"body": "one", "queue": "a"}}\n{line}\n', "tickets.jsonl") == sentence
 
 
-def test_what_is_no_parquet_file_is_a_sentence(refused) -> None:
+def test_a_damaged_parquet_file_is_an_error(refused) -> None:
     assert refused(b"no parquet", "tickets.parquet").startswith(
         "this is not a sound Parquet file (Parquet magic bytes not found"
     )
 
 
-def test_a_parquet_file_is_told_by_its_rows(tmp_path: Path) -> None:
+def test_places_in_a_parquet_file_are_rows(tmp_path: Path) -> None:
     rows = [{"body": "one", "queue": "a"}, {"body": None, "queue": "b"}]
     with pytest.raises(DatasetError, match=r"1 row has no text \(row 2\)"):
         inspect(write(tmp_path / "tickets.parquet", rows))
 
 
-def test_without_pyarrow_the_sentence_names_the_extra(tmp_path: Path, monkeypatch) -> None:
+def test_without_pyarrow_the_error_names_the_extra(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(DatasetError, match=r"pip install 'tunebench\[parquet\]'"):
         inspect(write(tmp_path / "tickets.parquet", ROWS))
 
 
-def test_a_missing_file_and_another_ending_are_sentences(tmp_path: Path, refused) -> None:
+def test_a_missing_file_and_another_ending_are_errors(tmp_path: Path, refused) -> None:
     with pytest.raises(DatasetError) as raised:
         inspect(tmp_path / "nothing.csv")
     assert str(raised.value) == (
@@ -255,7 +255,7 @@ def test_a_missing_file_and_another_ending_are_sentences(tmp_path: Path, refused
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_a_misspelt_column_is_told_with_the_others_whatever_sets_them_apart(
+def test_an_error_on_a_misspelt_column_lists_the_others_with_any_separator(
     delimiter: str, refused: Callable[..., str]
 ) -> None:
     said = refused(f"bodi{delimiter}queue\r\na{delimiter}b\r\n")

@@ -62,7 +62,7 @@ class OwnTicketsOverlapping(_Tickets):
 
 
 class OwnTicketsUnreachable(_Tickets):
-    """Its data lies on a host that cannot be reached."""
+    """Its host cannot be reached."""
 
     url_infos = {"http://nowhere.invalid/tickets.zip": None}  # noqa: RUF012
 
@@ -114,7 +114,7 @@ def test_a_set_without_a_test_split_is_split_by_its_texts(read: Load) -> None:
     assert set(data.train["text"]) == expected - held_out
 
 
-def test_what_a_public_set_has_wrong_is_left_out_with_a_count(read: Load) -> None:
+def test_unusable_rows_of_a_public_set_are_left_out_and_counted(read: Load) -> None:
     with pytest.raises(DatasetError, match="4 texts of the split 'train' are also in 'test'"):
         read("tfds:own_tickets_overlapping")
     report = read("tfds:own_tickets_overlapping", overlap="move").report
@@ -148,7 +148,9 @@ def test_a_second_load_reads_the_copy_and_imports_no_tfds(read: Load, tmp_path: 
          "you mean 'logins'?"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_a_sentence(name, options, sentence, tmp_path: Path) -> None:
+def test_unknown_sets_features_and_labels_are_errors(
+    name, options, sentence, tmp_path: Path
+) -> None:
     options = {"labels": QUEUES, "label_column": "queue", **options}
     with pytest.raises(DatasetError) as raised:
         load(name, Options(**options), data_dir=tmp_path)

@@ -1,3 +1,4 @@
+import pkgutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -5,10 +6,10 @@ from typing import Any, get_args
 import pytest
 
 from tunebench.api import Answer
-from tunebench.errors import RequestError
-from tunebench.evaluation import RULES
+from tunebench.errors import ExperimentError, RequestError
+from tunebench.evaluation import RULES, rules
 from tunebench.evaluation.rules import LabelLogprobsRule, Rule, TextRule
-from tunebench.experiment import DecisionRule
+from tunebench.experiment import OVERRIDABLE, DecisionRule
 from tunebench.formatting.prompts import AnswerFormat
 from tunebench.formatting.reading import Reader
 
@@ -23,8 +24,17 @@ def rule(loopback, said, tmp_path: Path) -> Iterator[Callable[..., Rule]]:
         assert asked.fields["model"] == "org/m"
 
 
-def test_every_decision_rule_of_the_experiment_file_is_registered() -> None:
-    assert tuple(RULES) == get_args(DecisionRule)
+def test_every_decision_rule_is_a_name_of_the_experiment_file() -> None:
+    modules = {module.name for module in pkgutil.iter_modules(rules.__path__)}
+    assert modules - {"base", "label_tree"} == set(get_args(DecisionRule))
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("provider", ["", 'endpoint = "chat"'])
+def test_what_a_rule_sends_is_not_a_models_to_set(rule, name: str, provider: str) -> None:
+    for field in rule(name, provider=provider).rounds[0].parameters.keys() - OVERRIDABLE.keys():
+        with pytest.raises(ExperimentError, match=f"cannot set {field}, because"):
+            rule(name, provider=provider, model=f"parameters = {{ {field} = 1 }}")
 
 
 def test_text_asks_for_the_labels_tokens_and_stops_at_their_ending(rule) -> None:

@@ -281,7 +281,7 @@ def test_the_providers_own_word_for_a_refusal_counts() -> None:
     assert read("Positive", refused=True) == (None, "refusal")
 
 
-def test_an_answer_that_was_cut_off_is_told_from_chatter() -> None:
+def test_a_cut_off_answer_is_not_chatter() -> None:
     assert read("Well, the film", cut_off=True) == (None, "cut off")
     assert read("", cut_off=True) == (None, "cut off")
     assert read("It is positive, since", cut_off=True) == (1, "mentioned")

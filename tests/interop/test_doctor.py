@@ -21,7 +21,7 @@ def examined(capsys, monkeypatch):
         assert main(["doctor", server.url, "--provider", "other", "--model", MODEL, "--json"]) == 0
         (provider,) = json.loads(capsys.readouterr().out)["providers"]
         found = {(one["name"], one["endpoint"]): one for one in provider["findings"]}
-        from tunebench.cli.examined import lines_of
+        from tunebench.cli.doctor.findings import lines_of
 
         text = "\n".join(lines_of(provider))
         return found, text[text.index("[provider.other]") :]

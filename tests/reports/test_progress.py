@@ -137,3 +137,28 @@ def test_bars_are_ended_when_the_recording_fails(capsys) -> None:
     with pytest.raises(KeyError):
         stopped()
     assert capsys.readouterr().err.endswith("\n")
+
+
+def test_in_a_log_a_bar_is_a_line_every_half_minute_and_one_at_its_end(capsys, monkeypatch) -> None:
+    now = [0.0]
+    for clock in ("time.monotonic", "tqdm.std.time"):
+        monkeypatch.setattr(clock, lambda: now[0])
+    progress = Progress("m-1shot", 45)
+    for now[0] in (0.0, 10.0, 29.0, 31.0, 40.0, 60.0, 62.0):
+        progress.answered(5)
+    progress.close()
+    err = capsys.readouterr().err
+    assert "\r" not in err
+    found = re.findall(r"^m-1shot: .* (\d+)/45 \[", err, re.MULTILINE)
+    assert found == ["20", "35", "35"]
+    assert err.count("\n") == 3
+
+
+def test_on_a_terminal_a_bar_is_drawn_in_place(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    progress = Progress("m-1shot", 45)
+    progress.answered(20)
+    progress.close()
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert err.startswith("\rm-1shot: ")

@@ -17,8 +17,8 @@ def run(*options, timeout=120):
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
 
 
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
-def test_it_prints_its_url_when_ready_and_exits_cleanly(tiny_folders, ending):
+@pytest.mark.parametrize(("ending", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_it_prints_its_url_when_ready_and_exits_cleanly(tiny_folders, ending, code):
     option = f"tiny={tiny_folders['tiny-llama']}"
     command = [sys.executable, "-m", "tunebench.server", "--port", "0", "--model", option]
     with subprocess.Popen(
@@ -37,7 +37,7 @@ def test_it_prints_its_url_when_ready_and_exits_cleanly(tiny_folders, ending):
         assert answer.status_code == 200
         process.send_signal(ending)
         rest, errors = process.communicate(timeout=120)
-        assert (process.returncode, rest, errors) == (0, "", "")
+        assert (process.returncode, rest, errors) == (code, "", "")
 
 
 def test_it_exits_when_its_standard_input_closes(tiny_folders):

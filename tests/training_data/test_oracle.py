@@ -1,6 +1,5 @@
 """The prepared files against those of the command that openai 2.34.0 was the last to have."""
 
-import argparse
 import importlib.util
 import os
 import random
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tunebench.cli.prepare_data import add_prepare_data
+from tunebench.cli.prepare_data import prepare_data
 
 FOLDER = Path(__file__).parent / "oracle"
 ORACLE = os.environ.get("TUNEBENCH_ORACLE_PYTHON")
@@ -27,10 +26,7 @@ INPUTS = regenerate.inputs()
 
 
 def prepare(path):
-    parser = argparse.ArgumentParser()
-    add_prepare_data(parser.add_subparsers())
-    args = parser.parse_args(["prepare-data", str(path), "--yes", "--json"])
-    args.run(args)
+    prepare_data.main([str(path), "--yes", "--json"], standalone_mode=False)
     return prepared_beside(path.parent, path.stem)
 
 

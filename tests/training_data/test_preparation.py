@@ -82,7 +82,7 @@ def test_classes_that_look_alike_are_refused_with_their_lines():
     assert prepared(reviews(labels=("go\u00adod", "bad\ufe0f")))
 
 
-def test_what_is_declined_is_not_asked_again():
+def test_a_declined_proposal_is_not_made_again():
     asked = []
 
     def accept(proposal):
@@ -96,7 +96,7 @@ def test_what_is_declined_is_not_asked_again():
 
 
 @pytest.mark.parametrize("ending", [".", "!", ' the end"', " 5", ") ", " ", "ж"])
-def test_the_end_of_a_sentence_is_no_separator(ending):
+def test_the_end_of_a_sentence_is_not_a_separator(ending):
     pairs, steps = prepared(reviews(text="{i} fine" + ending))
     assert "separator" in steps
     assert pairs[0][0] == f"0 fine{ending} ->"
@@ -183,9 +183,8 @@ def test_the_split_is_that_of_pandas(n):
 
 
 def test_a_prompt_that_is_trained_on_does_not_validate():
-    rows = rows_of([("a", " x"), ("b", " y"), ("a", " y"), ("c", " x")])
-    halves, n = preparation.overlap(rows, preparation.Split([0, 1], [2, 3]))
-    assert (halves, n) == (preparation.Split([0, 1], [3]), 1)
+    halves = preparation.Split([0, 1], [2, 3])
+    assert preparation.without_overlap("abac", halves) == preparation.Split([0, 1], [3])
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,17 @@
-import argparse
 import errno
 import json
 import os
 from pathlib import Path
 
+import click
 import pytest
 
-from tunebench.cli.prepare_data import add_prepare_data
+from tunebench.cli.prepare_data import prepare_data as command
 from tunebench.errors.base import TunebenchError
 
 
 def prepare_data(*arguments):
-    parser = argparse.ArgumentParser()
-    add_prepare_data(parser.add_subparsers())
-    args = parser.parse_args(["prepare-data", *map(str, arguments)])
-    return args.run(args)
+    return command.main([*map(str, arguments)], standalone_mode=False) or 0
 
 
 def lines(path):
@@ -158,7 +155,7 @@ def test_a_prepared_half_is_left_as_it_is(reviews, capsys):
     prepare_data(reviews, "--yes")
     before = names(reviews.parent)
     prepare_data(reviews.with_name("reviews_prepared_train.jsonl"), "--yes")
-    assert "Nothing is to be changed" in capsys.readouterr().out
+    assert "Nothing needs to be changed" in capsys.readouterr().out
     assert names(reviews.parent) == before
 
 
@@ -225,8 +222,8 @@ def test_the_positive_class_can_be_named(reviews, capsys):
 
 @pytest.mark.parametrize("option", ["--epochs", "--bytes-per-token", "--tokens-per-second"])
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "x"])
-def test_rates_that_are_no_rates_are_refused(reviews, option, value):
-    with pytest.raises(SystemExit):
+def test_rates_must_be_positive_numbers(reviews, option, value):
+    with pytest.raises(click.BadParameter, match="must be a"):
         prepare_data(reviews, "--yes", option, value)
 
 
@@ -243,7 +240,7 @@ def test_validation_rows_that_are_trained_on_are_left_out(tmp_path, capsys):
     assert "10 rows repeat a prompt of another" in out
 
 
-def test_chat_files_are_split_and_stand_as_they_stood(tmp_path):
+def test_chat_files_are_split_and_their_records_stay_as_they_are(tmp_path):
     path = tmp_path / "f.jsonl"
     said = [
         f'{{"messages": [ {{"role":"user","content":"é{i}"}}, '

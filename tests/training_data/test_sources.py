@@ -47,6 +47,12 @@ def test_other_delimiters_and_encodings_are_read_when_they_are_given(tmp_path):
     assert rows_in(tmp_path, "f.csv", content, encoding="utf-16")[0] == [("ü", "b")]
 
 
+@pytest.mark.parametrize("delimiter", ["", "ab", "\n", '"'])
+def test_a_delimiter_is_one_character(tmp_path, delimiter):
+    with pytest.raises(DatasetError, match="cannot separate columns; give one character"):
+        rows_in(tmp_path, "f.csv", "prompt,completion\na,b\n", delimiter=delimiter)
+
+
 def test_words_that_tables_use_for_nothing_stay_texts(tmp_path):
     content = "prompt,completion\nNA,None\nnull,nan\n"
     assert rows_in(tmp_path, "f.csv", content)[0] == [("NA", "None"), ("null", "nan")]
@@ -62,7 +68,7 @@ def test_a_row_knows_its_line(tmp_path):
     assert (rows.places, rows.unit) == ([2, 5], "line")
 
 
-def test_chat_records_stand_as_they_stood(tmp_path):
+def test_chat_records_stay_as_they_are(tmp_path):
     line = '{"tools": [], "messages":[{"role":"user","content":"é"}, '
     line += '{"role":"assistant","content":"ja"}]}'
     (tmp_path / "f.jsonl").write_text(line + "\n")
@@ -120,21 +126,21 @@ def messages(*turns):
         ("f.jsonl", '{"messages": [1, 2]}', "message 1 is not an object"),
     ],
 )
-def test_bad_input_is_one_sentence_that_names_the_place(tmp_path, name, content, words):
+def test_bad_input_is_an_error_in_one_line_with_its_place(tmp_path, name, content, words):
     with pytest.raises(DatasetError, match=words) as raised:
         rows_in(tmp_path, name, content)
     assert str(tmp_path / name) in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
-def test_an_unknown_encoding_is_a_sentence(tmp_path):
+def test_an_unknown_encoding_is_an_error(tmp_path):
     with pytest.raises(DatasetError, match="--encoding"):
         rows_in(tmp_path, "f.jsonl", GOOD, encoding="utf-9")
     with pytest.raises(DatasetError, match="--encoding"):
         rows_in(tmp_path, "f.jsonl", "é", encoding="ascii")
 
 
-def test_a_file_that_is_not_there_is_a_sentence(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(DatasetError, match="cannot be read"):
         read_rows(tmp_path / "f.jsonl")
 

@@ -1,6 +1,6 @@
 """Requests to providers over HTTP: completions, chats, fine-tuning jobs."""
 
-from tunebench.api.client import Client, Reply
+from tunebench.api.client import Client
 from tunebench.api.fine_tuning import FineTuned, events_of, fine_tune
 from tunebench.api.job_requests import JobRequests
 from tunebench.api.job_spec import JobSpec, Monitor, Upload
@@ -21,7 +21,6 @@ __all__ = [
     "Monitor",
     "Pacer",
     "Prompt",
-    "Reply",
     "Upload",
     "endpoint_of",
     "events_of",

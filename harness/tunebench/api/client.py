@@ -8,7 +8,7 @@ request.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import openai
@@ -18,7 +18,7 @@ from tunebench.api.prompts import Prompt, estimated_tokens, request_of
 from tunebench.api.transport import http_client
 from tunebench.errors import RequestError
 from tunebench.wire import (
-    Answer,
+    Answers,
     Asked,
     Unusable,
     parsed,
@@ -34,25 +34,6 @@ if TYPE_CHECKING:
     from tunebench.api.pacing import Pacer
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class Reply:
-    """The answers to one request, which may hold several prompts.
-
-    Attributes:
-        answers: one for each prompt, in their order.
-        prompt_tokens: of all prompts; 0 where the provider does not count them.
-        completion_tokens: of all completions; 0 where the provider does not count them.
-        server: the server's name for its state (``system_fingerprint``), or an empty string.
-        model: the model that answered by the provider's account, or an empty string.
-    """
-
-    answers: tuple[Answer, ...]
-    prompt_tokens: int
-    completion_tokens: int
-    server: str = ""
-    model: str = ""
 
 
 class Client:
@@ -121,7 +102,7 @@ class Client:
         *,
         done: Callable[[int], None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
-    ) -> list[Reply]:
+    ) -> list[Answers]:
         """Ask for one answer to each prompt.
 
         Args:
@@ -133,7 +114,7 @@ class Client:
             say: called with a line where the pacer makes requests wait for some seconds or more.
 
         Returns:
-            One reply for each request; their answers, joined, are in the order of the prompts.
+            One for each request; their answers, joined, are in the order of the prompts.
 
         Raises:
             RequestError: a request failed for good. Requests already under way are finished first
@@ -149,13 +130,10 @@ class Client:
             if failures:
                 raise failures[0]
 
-        def ask(batch: tuple[int, Sequence[Prompt]]) -> Reply:
+        def ask(batch: tuple[int, Sequence[Prompt]]) -> Answers:
             start, part = batch
             where = f"prompts {start + 1}-{start + len(part)} of {len(prompts)}"
-
-            def send() -> Reply:
-                return self._ask(model, part, parameters, where)
-
+            send = partial(self._ask, model, part, parameters, where)
             go_on()
             try:
                 if self._pacer is None:
@@ -183,9 +161,6 @@ class Client:
         """The token ids of a text as a continuation, by the provider's ``/tokenize``.
 
         vLLM and tunebench's own server have that endpoint, beside the API root; OpenAI has not.
-
-        Raises:
-            RequestError: the provider refused, or gave no token ids.
         """
         url = self.base_url.removesuffix("/").removesuffix("/v1") + "/tokenize"
         body = {"model": model, "prompt": text, "add_special_tokens": False}
@@ -197,21 +172,14 @@ class Client:
 
     def _ask(
         self, model: str, prompts: Sequence[Prompt], parameters: Mapping[str, Any], where: str
-    ) -> Reply:
+    ) -> Answers:
         path, asking = request_of(prompts, lists=self._prompts_per_request > 1)
         fields = {"model": model, **asking, **parameters}
         asked = Asked.of(path, fields, len(prompts), self._answers_as.get(model))
-        read = self.ask(
+        return self.ask(
             f"model {model!r} at {self.base_url}, {where}",
             lambda _: self._post(path, fields),
             lambda body: read_answers(_object(body), asked),
-        )
-        return Reply(
-            answers=read.answers,
-            prompt_tokens=read.usage.prompt_tokens or 0,
-            completion_tokens=read.usage.completion_tokens or 0,
-            server=read.server,
-            model=read.model,
         )
 
     def _post(self, url: str, body: dict[str, Any]) -> bytes:
@@ -219,11 +187,7 @@ class Client:
         return self._openai.post(url, body=body, cast_to=raw).content
 
     def call(self, what: str, send: Callable[[openai.OpenAI], bytes]) -> bytes:
-        """Make a request with the `openai` client, its errors turned into sentences.
-
-        Args:
-            what: the request, for the place of an error.
-            send: makes the request and gives the answer's bytes.
+        """Make a request with the `openai` client; `what` is its name in an error.
 
         Raises:
             RequestError: the request failed for good.
@@ -243,15 +207,15 @@ class Client:
             ) from error
 
     def ask(
-        self, what: str, send: Callable[[openai.OpenAI], bytes], read: Callable[[Any], _T]
+        self,
+        what: str,
+        send: Callable[[openai.OpenAI], bytes],
+        read: Callable[[Any], _T],
+        parse: Callable[[bytes], Any] = parsed,
     ) -> _T:
-        """Make a request and read its answer's JSON.
+        """Make a request and read its answer, JSON; `what` is its name in an error.
 
-        Args:
-            what: the request, for the place of an error.
-            send: makes the request and gives the answer's bytes.
-            read: reads the JSON value; raises `Unusable`, or any `ValueError` for what is not an
-                answer at all.
+        `read` raises `Unusable`, or any `ValueError` for a value that is not an answer at all.
 
         Raises:
             RequestError: the request failed for good, or the answer cannot be used; then its cause
@@ -259,7 +223,7 @@ class Client:
         """
         content = self.call(what, send)
         try:
-            return read(parsed(content))
+            return read(parse(content))
         except Unusable as why:
             raise RequestError(why.problem, where=what, hint=why.hint) from why
         except ValueError as why:

@@ -44,13 +44,7 @@ _UNKNOWN = ("unknown", "unsupported", "unrecognized", "not support", "not permit
 
 
 def failure(error: openai.APIError, what: str, api: openai.OpenAI) -> TunebenchError:
-    """The error of a failed request, with the provider's own words.
-
-    Args:
-        error: of the `openai` package.
-        what: the request.
-        api: the client that made it, for its address; its key is hidden in the provider's words.
-    """
+    """The error of a failed request, with the provider's own words and without the client's key."""
     keep_secret(api.api_key)
     if isinstance(error.__cause__, TunebenchError):
         return error.__cause__
@@ -106,43 +100,36 @@ def used_up(body: Any) -> bool:
 
 
 def unreadable(content: bytes, what: str, base_url: str) -> RequestError:
-    """The error of an answer with a good status that is not a JSON object.
-
-    Args:
-        content: a page, nothing, or a part of an answer.
-        what: the request.
-        base_url: the provider's API root.
-    """
-    problem, hint = _unreadable(content, base_url)
+    """The error of an answer with a good status that is not a JSON object."""
+    text = content.decode(errors="replace").strip()
+    coding = next((name for start, name in _COMPRESSED.items() if content.startswith(start)), None)
+    again = "ask again, and if it stays so"
+    if coding is not None:
+        problem = f"the answer is compressed ({coding}) and could not be decoded"
+        hint = _NO_COMPRESSION
+    elif not text:
+        problem, hint = "the answer is empty", f"{again} see the provider's log"
+    elif page := _page(text):
+        problem = f"the answer is {page}"
+        hint = f"{_root(base_url)}, and that no proxy wants a login"
+    elif text[0] == "{" and text[-1] != "}":
+        problem = f"the answer is cut off after {len(content)} bytes"
+        hint = f"{again} look for a time limit of the provider, or of a proxy before it"
+    elif "\ufffd" in text[:_LOOKED_AT]:
+        problem = "the answer is not text in UTF-8"
+        hint = f"if it is compressed, {_NO_COMPRESSION}"
+    else:
+        problem = f"the answer is not {'a JSON object' if _is_json(content) else 'JSON'}"
+        hint = _root(base_url)
     return RequestError(problem, where=what, hint=hint)
 
 
-def _unreadable(content: bytes, base_url: str) -> tuple[str, str]:
-    """The problem and the hint."""
-    for start, coding in _COMPRESSED.items():
-        if content.startswith(start):
-            return (
-                f"the answer is compressed ({coding}) and could not be decoded",
-                _NO_COMPRESSION,
-            )
-    text = content.decode(errors="replace").strip()
-    if not text:
-        return "the answer is empty", "ask again, and if it stays so see the provider's log"
-    if page := _page(text):
-        return f"the answer is {page}", f"{_root(base_url)}, and that no proxy wants a login"
-    if text[0] == "{" and text[-1] != "}":
-        return (
-            f"the answer is cut off after {len(content)} bytes",
-            "ask again, and if it stays so look for a time limit of the provider, or of a proxy "
-            "before it",
-        )
-    if "\ufffd" in text[:_LOOKED_AT]:
-        return "the answer is not text in UTF-8", f"if it is compressed, {_NO_COMPRESSION}"
+def _is_json(content: bytes) -> bool:
     try:
         parsed(content)
     except ValueError:
-        return "the answer is not JSON", _root(base_url)
-    return "the answer is not a JSON object", _root(base_url)
+        return False
+    return True
 
 
 def said(error: openai.APIStatusError) -> str:

@@ -35,13 +35,10 @@ class FineTuned:
     """The result of a job that succeeded.
 
     Attributes:
-        job: the job's id.
         model: the name to ask the fine-tuned model by.
         base: the model that was fine-tuned.
-        trained_tokens: the provider's count, or None.
         seconds: from the event that it started, or else from its creation, to its end; None where
             the provider does not say.
-        hyperparameters: as the provider states them.
         events: from the first to the last; none where the provider does not list them.
         checkpoints: in the order of their steps; none where the provider does not list them.
         metrics: the first result file, CSV; empty if there is none.
@@ -63,11 +60,7 @@ def fine_tune(
 ) -> FineTuned:
     """Fine-tune, or go on with a job that was created before.
 
-    Args:
-        client: a connection to the provider.
-        spec: the job.
-        monitor: shows uploads and events; None on replay, which waits for nothing.
-        journal: remembers which job was created.
+    Without a monitor it is a replay, which waits for nothing.
 
     Raises:
         JobError: the job failed or was cancelled, in the provider's words.
@@ -202,13 +195,7 @@ class _Following:
         )
 
     def _read(self, what: str, read: Callable[[], _T], lacking: _T) -> _T:
-        """Read what not every provider and not every recording has.
-
-        Args:
-            what: its name, for a message.
-            read: reads it.
-            lacking: the value where there is none.
-        """
+        """Read what not every provider and not every recording has; `lacking` is its default."""
         try:
             return read()
         except self._journal.missing:

@@ -53,14 +53,7 @@ _STILL_OPEN = (408, 409, 425, 499, 502, 504, 524)
 
 
 class JobCreation:
-    """A job that is found, or else created.
-
-    Args:
-        client: a connection to the provider.
-        spec: the job.
-        monitor: shows uploads and waits.
-        journal: remembers that the creation was sent.
-    """
+    """A job that is found, or else created."""
 
     def __init__(self, client: Client, spec: JobSpec, monitor: Monitor, journal: Journal) -> None:
         self._requests = JobRequests(client)
@@ -68,11 +61,7 @@ class JobCreation:
         self._spec, self._monitor, self._journal = spec, monitor, journal
 
     def job(self) -> str:
-        """The id of the job.
-
-        Raises:
-            RequestError: a request failed for good.
-        """
+        """The id of the job."""
         sent = self._journal.unanswered(self._spec.mark)
         found = self._found(sent.sent_at if sent else None)
         if found is not None:
@@ -88,10 +77,8 @@ class JobCreation:
     def _found(self, since: datetime | None, training_file: str = "") -> str | None:
         """The newest job of this mark that can still give, or gave, a model.
 
-        Args:
-            since: when the creation of this job was sent, if it was. A job that was created since
-                then is taken however it ended.
-            training_file: look for its jobs instead, where the provider does not keep metadata.
+        With `since`, a job that was created since then is taken however it ended. A training file
+        finds jobs where the provider does not keep metadata.
         """
         for job in self._requests.jobs(self._spec.mark, training_file):
             is_new = (

@@ -103,11 +103,9 @@ class JobRequests:
     def result(self, id_: str) -> bytes:
         """The content of a result file, CSV."""
         what = self._at(f"the result file {id_}")
-        content = self._client.call(what, lambda api: api.files.content(id_).content)
-        try:
-            return read_result(content)
-        except Unusable as why:
-            raise RequestError(why.problem, where=what, hint=why.hint) from why
+        return self._client.ask(
+            what, lambda api: api.files.content(id_).content, read_result, bytes
+        )
 
     def _pages(
         self,
@@ -116,14 +114,7 @@ class JobRequests:
         read: Callable[[Any], Page[Any]],
         known: dict[str, Any] | None = None,
     ) -> Iterator[Page[Any]]:
-        """A list, page by page.
-
-        Args:
-            what: the list, for errors.
-            path: below the API root.
-            read: reads a page.
-            known: a filter for its entries, which some providers ignore.
-        """
+        """A list, page by page; some providers ignore `known`, a filter for its entries."""
         after: dict[str, Any] = {}
         seen: set[str] = set()
         for _ in range(_MAX_PAGES):

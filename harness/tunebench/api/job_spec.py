@@ -9,9 +9,9 @@ from tunebench.wire import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from tunebench.errors import TunebenchError
+    from tunebench.wire import SentCreation
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,6 @@ class JobSpec:
 
     Attributes:
         name: of the job, for people.
-        train: the training file.
-        valid: the validation file.
         request: fields of the request's body except the files and the metadata; those in
             ``extra_body`` are the provider's own.
         metadata: of the job; no two different jobs have the same ``tunebench_job``.
@@ -62,18 +60,6 @@ class Monitor(Protocol):
         """Show a step of the job of that name; None where the provider states no total."""
 
 
-class Sent(Protocol):
-    """The creation of a job that was sent and not answered."""
-
-    @property
-    def idempotency_key(self) -> str:
-        """The key of the request."""
-
-    @property
-    def sent_at(self) -> datetime:
-        """With its time zone."""
-
-
 class Journal(Protocol):
     """The memory of a job's creation, which outlives the process."""
 
@@ -87,7 +73,7 @@ class Journal(Protocol):
     def no_job(self) -> TunebenchError:
         """Why a replay finds no job of its mark."""
 
-    def unanswered(self, mark: str, /) -> Sent | None:
+    def unanswered(self, mark: str, /) -> SentCreation | None:
         """The creation of this mark that was sent and not answered, if there is one."""
 
     def sent(self, mark: str, idempotency_key: str, /) -> None:

@@ -13,7 +13,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 import openai
 
@@ -26,15 +26,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-
-class _Reply(Protocol):
-    @property
-    def prompt_tokens(self) -> int: ...
-    @property
-    def completion_tokens(self) -> int: ...
-
-
-_R = TypeVar("_R", bound=_Reply)
+    from tunebench.wire import Answers
 
 # "Too many requests" and "service unavailable".
 _SLOW_DOWN = (429, 503)
@@ -86,7 +78,7 @@ class Pacer:
     """The pace of the requests to one provider, from any thread.
 
     Args:
-        ceiling: how many requests may be under way at once at the most.
+        ceiling: how many requests may be under way at once at most.
         requests_per_minute: the declared limit, or None.
         tokens_per_minute: the declared limit of prompt and completion tokens, or None.
         repeats: whether a request that the provider refused for its pace is sent again.
@@ -124,11 +116,11 @@ class Pacer:
 
     def ask(
         self,
-        request: Callable[[], _R],
+        request: Callable[[], Answers],
         tokens: int,
         go_on: Callable[[], None],
         say: Callable[[str], None] = lambda _: None,
-    ) -> _R:
+    ) -> Answers:
         """Make a request as soon as the limits allow it, and again after a refusal for its pace.
 
         Args:
@@ -229,7 +221,7 @@ class Pacer:
         self._reported_until[why] = float("inf") if why in spaced else end
         return True
 
-    def _answered(self, reply: _Reply, cost: Mapping[str, float], left_at: float) -> None:
+    def _answered(self, reply: Answers, cost: Mapping[str, float], left_at: float) -> None:
         with self._changed:
             used = reply.prompt_tokens + reply.completion_tokens
             taken = {"requests": 1.0, "tokens": float(used or cost["tokens"])}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import openai
 
@@ -17,7 +16,8 @@ if TYPE_CHECKING:
 
     from tunebench.api.client import Client
 
-_WORDS = ("one two three four", "red green blue yellow")
+_PROMPTS = ("one two three four", "red green blue yellow")
+_MESSAGES = [{"role": "user", "content": "Count from one to twenty, in words."}]
 _FEW = 4  # tokens: too few to count to twenty
 _CANDIDATES = 5
 UNSHOWN = "steers the answer but not the log-probabilities shown"
@@ -32,9 +32,7 @@ class Finding:
     """One thing that a provider can or cannot do.
 
     Attributes:
-        name: such as ``completions``, ``chat`` and the names of `supports`.
         endpoint: the kind of request that was used, or None where there is only one.
-        found: whether the provider can do it.
         detail: the evidence, or why not, in the provider's words.
     """
 
@@ -59,136 +57,106 @@ class Heard:
         return first if isinstance(first, dict) else {}
 
     @property
-    def short(self) -> bool:
+    def text(self) -> Any:
+        """The text of the first choice; None if there is none."""
+        text = within(self.choice, "text")
+        return within(self.choice, "message", "content") if text is None else text
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The first token's candidates, the likeliest first; none if the answer has none."""
+        top = within(self.choice, "logprobs", "top_logprobs", 0)
+        if isinstance(top, dict):
+            return _by_likelihood(top.items())
+        top = within(self.choice, "logprobs", "content", 0, "top_logprobs")
+        if isinstance(top, list):
+            return _by_likelihood((within(one, "token"), within(one, "logprob")) for one in top)
+        return ()
+
+    @property
+    def is_short(self) -> bool:
         """Whether it kept the limit of its tokens."""
         tokens = within(self.body, "usage", "completion_tokens")
         if isinstance(tokens, int):
             return tokens <= _FEW
         return self.choice.get("finish_reason") == "length"
 
-    @property
-    def rank(self) -> tuple[bool, bool]:
-        """For sorting: answers that kept the limit first, errors last."""
-        return bool(self.error), not self.short
 
+class Completions:
+    """What a provider can do with plain prompts."""
 
-class _Kind(ABC):
-    """One of the two kinds of request, and what the provider can do with it."""
-
-    name: Endpoint
-    first: Heard
+    name: ClassVar[Endpoint] = "completions"
+    _path = "/completions"
+    _logprobs: ClassVar[dict[str, Any]] = {"logprobs": _CANDIDATES}
 
     def __init__(self, client: Client, model: str) -> None:
         self._client, self._model = client, model
+        self._body: dict[str, Any] = {"prompt": _PROMPTS[0], "max_tokens": _FEW}
+        self.first = self._ask()
 
-    @abstractmethod
-    def _ask(self, **fields: Any) -> Heard:
-        """Make the request, with further fields of its body."""
-
-    @abstractmethod
-    def _text(self, heard: Heard) -> Any:
-        """The text of an answer's first choice."""
+    def findings(self) -> Iterator[Finding]:
+        """What such requests can do; nothing where they are refused."""
+        if self.first.error:
+            return
+        yield Finding("max_tokens", self.name, self.first.is_short)
+        listed = self._ask(prompt=list(_PROMPTS))
+        count = len(listed.body.get("choices") or ())
+        detail = listed.error or f"{count} choices for {len(_PROMPTS)} prompts"
+        yield Finding("lists", self.name, not listed.error and count == len(_PROMPTS), detail)
+        yield from self._logprobs_and_bias()
 
     def same_twice(self) -> Finding:
         """Whether the greedy answer to the same request is the same again."""
-        texts = [self._text(heard) for heard in (self.first, self._ask())]
-        return Finding("same answer twice", None, texts[0] == texts[1], self.name)
+        return Finding("same answer twice", None, self.first.text == self._ask().text, self.name)
 
-    def _post(self, path: str, body: dict[str, Any]) -> Heard:
-        heard = send(self._client, path, {"model": self._model, "temperature": 0, **body})
-        if not heard.error and self._text(heard) is None:
+    def _ask(self, **fields: Any) -> Heard:
+        body = {"model": self._model, "temperature": 0, **self._body, **fields}
+        heard = send(self._client, self._path, body)
+        if not heard.error and heard.text is None:
             return Heard(error="the answer holds no choice with a text.")
         return heard
 
-    @abstractmethod
-    def _shown(self, heard: Heard) -> tuple[str, ...]:
-        """The first token's candidates, the likeliest first; none if the answer has none."""
-
-    def _logprobs_and_bias(self, **fields: Any) -> Iterator[Finding]:
+    def _logprobs_and_bias(self) -> Iterator[Finding]:
         """Both together, too: a decision rule reads the log-probabilities under a bias."""
-        free = self._ask(**fields)
-        shown = self._shown(free)
+        free = self._ask(**self._logprobs)
+        shown = free.candidates
         detail = free.error or (f"{len(shown)} candidates" if shown else "taken, but none given")
         logprobs = Finding("logprobs", self.name, len(shown) > 1, detail)
         yield logprobs
-        asked = fields if logprobs.found else {}
+        asked = self._logprobs if logprobs.found else {}
         biased = [self._ask(logit_bias={token: 100}, **asked) for token in _FORCED]
         error = next((heard.error for heard in biased if heard.error), "")
-        if error or len({self._text(heard) for heard in (self.first, *biased)}) == 1:
+        if error or len({heard.text for heard in (self.first, *biased)}) == 1:
             detail = error or "taken, but without effect"
         else:
             # A forced token is the likeliest, unless the log-probabilities do not show the bias.
-            firsts = {self._shown(heard)[:1] for heard in (free, *biased)}
+            firsts = {heard.candidates[:1] for heard in (free, *biased)}
             detail = UNSHOWN if logprobs.found and len(firsts) == 1 else ""
         yield Finding("logit_bias", self.name, not detail, detail)
 
 
-class Completions(_Kind):
-    """Plain prompts to be continued."""
-
-    name = "completions"
-
-    def __init__(self, client: Client, model: str) -> None:
-        super().__init__(client, model)
-        self.first = self._ask()
-
-    def _ask(self, **fields: Any) -> Heard:
-        return self._post("/completions", {"prompt": _WORDS[0], "max_tokens": _FEW, **fields})
-
-    def _text(self, heard: Heard) -> Any:
-        return heard.choice.get("text")
-
-    def findings(self) -> Iterator[Finding]:
-        """What such requests can do."""
-        if self.first.error:
-            return
-        yield Finding("max_tokens", self.name, self.first.short)
-        listed = self._ask(prompt=list(_WORDS))
-        count = len(listed.body.get("choices") or ())
-        detail = listed.error or f"{count} choices for {len(_WORDS)} prompts"
-        yield Finding("lists", self.name, not listed.error and count == len(_WORDS), detail)
-        yield from self._logprobs_and_bias(logprobs=_CANDIDATES)
-
-    def _shown(self, heard: Heard) -> tuple[str, ...]:
-        top = within(heard.choice, "logprobs", "top_logprobs", 0)
-        return _by_likelihood(top.items()) if isinstance(top, dict) else ()
-
-
-class Chat(_Kind):
-    """Conversations of one question, limited by the field that the provider keeps, or accepts."""
+class Chat(Completions):
+    """What a provider can do with conversations, limited by the field that it keeps, or accepts."""
 
     name = "chat"
+    _path = "/chat/completions"
+    _logprobs: ClassVar[dict[str, Any]] = {"logprobs": True, "top_logprobs": _CANDIDATES}
 
     def __init__(self, client: Client, model: str) -> None:
-        super().__init__(client, model)
-        self._limits = {name: self._with_limit(name) for name in get_args(MaxTokensField)}
-        ranked = sorted(self._limits, key=lambda name: self._limits[name].rank)
-        self._field = ranked[0]
-        self.first = self._limits[self._field]
-
-    def _ask(self, **fields: Any) -> Heard:
-        return self._with_limit(self._field, **fields)
-
-    def _text(self, heard: Heard) -> Any:
-        return within(heard.choice, "message", "content")
+        self._client, self._model = client, model
+        self._body = {"messages": _MESSAGES}
+        self._limits = {name: self._ask(**{name: _FEW}) for name in get_args(MaxTokensField)}
+        kept = min(self._limits.items(), key=lambda one: (bool(one[1].error), not one[1].is_short))
+        self._body[kept[0]] = _FEW
+        self.first = kept[1]
 
     def findings(self) -> Iterator[Finding]:
-        """What such requests can do."""
+        """What such requests can do; nothing where they are refused."""
         if self.first.error:
             return
         for name, heard in self._limits.items():
-            yield Finding(name, self.name, heard.short, heard.error)
-        yield from self._logprobs_and_bias(logprobs=True, top_logprobs=_CANDIDATES)
-
-    def _shown(self, heard: Heard) -> tuple[str, ...]:
-        top = within(heard.choice, "logprobs", "content", 0, "top_logprobs")
-        if not isinstance(top, list):
-            return ()
-        return _by_likelihood((within(one, "token"), within(one, "logprob")) for one in top)
-
-    def _with_limit(self, name: str, **fields: Any) -> Heard:
-        messages = [{"role": "user", "content": "Count from one to twenty, in words."}]
-        return self._post("/chat/completions", {"messages": messages, name: _FEW, **fields})
+            yield Finding(name, self.name, heard.is_short, heard.error)
+        yield from self._logprobs_and_bias()
 
 
 def _by_likelihood(candidates: Iterable[tuple[Any, Any]]) -> tuple[str, ...]:

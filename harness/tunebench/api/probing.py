@@ -21,14 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Findings:
-    """The result of a probe.
-
-    Attributes:
-        base_url: the provider's API root.
-        model: the model that was asked.
-        models: all models that the provider lists, or None if it lists none.
-        all: the findings, in order.
-    """
+    """The result of a probe; `models` is None where the provider lists none."""
 
     base_url: str
     model: str
@@ -55,11 +48,7 @@ class Findings:
 
 
 def probe(client: Client, model: str | None) -> Findings:
-    """Ask a provider what it can do.
-
-    Args:
-        client: a connection to it.
-        model: the model to ask, or None for the first that it lists.
+    """Find out what a provider can do, with a model or the first one that it lists.
 
     Raises:
         RequestError: the provider does not run, refuses the key, or wants a pause.

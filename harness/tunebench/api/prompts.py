@@ -17,12 +17,7 @@ def endpoint_of(prompt: Prompt) -> str:
 
 
 def request_of(prompts: Sequence[Prompt], *, lists: bool) -> tuple[str, dict[str, Any]]:
-    """The path of a request below the API root, and the field of its body that holds prompts.
-
-    Args:
-        prompts: one text or more, or the messages of one conversation.
-        lists: whether the provider takes lists of texts.
-    """
+    """The path below the API root and the body's field of texts, or of one conversation."""
     first = prompts[0]
     if not isinstance(first, str):
         return endpoint_of(first), {"messages": first}

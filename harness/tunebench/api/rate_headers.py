@@ -1,4 +1,4 @@
-"""What the headers of an answer tell of a provider's limits.
+"""A provider's limits in the headers of its answers.
 
 OpenAI writes ``x-ratelimit-remaining-requests: 59`` and ``x-ratelimit-reset-requests: 6m0s``, and
 the same for tokens; Azure writes the reset as plain seconds, others as a point in time. Nothing is
@@ -32,13 +32,7 @@ _EPOCH = 1e9
 
 @dataclass(frozen=True)
 class Window:
-    """A limit as an answer's headers tell it.
-
-    Attributes:
-        remaining: requests or tokens that may still be asked.
-        reset: seconds until that is `limit` again.
-        limit: the whole allowance, or None.
-    """
+    """A limit in headers: `remaining` requests or tokens, renewed in `reset` seconds."""
 
     remaining: float
     reset: float
@@ -46,15 +40,10 @@ class Window:
 
 
 def seconds(text: str, now: float) -> float | None:
-    """How long a header says to wait.
+    """The seconds that a header says to wait, 0 for the past; None if it says none.
 
-    Args:
-        text: a duration as ``6m0s``, ``120ms`` or ``1.5s``, a number of seconds, or a point in
-            time: seconds since 1970, ISO 8601, or an HTTP date.
-        now: seconds since 1970.
-
-    Returns:
-        Seconds, 0 for the past; None if the text is none of these.
+    It may be a duration as ``6m0s``, ``120ms`` or ``1.5s``, a number of seconds, or a point in
+    time: seconds since 1970 (as is `now`), ISO 8601, or an HTTP date.
     """
     text = text.strip()
     value = _number(text)
@@ -71,12 +60,7 @@ def seconds(text: str, now: float) -> float | None:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """How long a refusal says to wait: ``retry-after-ms``, or else ``retry-after``, in seconds.
-
-    Args:
-        headers: by name, in lower case or any.
-        now: seconds since 1970.
-    """
+    """The seconds that a refusal says to wait, by ``retry-after-ms``, or else ``retry-after``."""
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -84,12 +68,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def windows_of(headers: Mapping[str, str], now: float) -> dict[str, Window]:
-    """The limits that the headers tell, by ``requests`` or ``tokens``.
-
-    Args:
-        headers: by name, in lower case or any.
-        now: seconds since 1970.
-    """
+    """The limits in headers, by ``requests`` or ``tokens``."""
     found = {}
     for kind in KINDS:
         remaining = _number(headers.get(f"x-ratelimit-remaining-{kind}", ""))

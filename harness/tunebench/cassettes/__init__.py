@@ -4,7 +4,7 @@ from tunebench.cassettes.comparison import differences
 from tunebench.cassettes.fingerprint import STORED_PARAMETERS, prompt_text, text_sha256
 from tunebench.cassettes.first_format import Converted, converted, first_format_header
 from tunebench.cassettes.inspection import Inspected, inspect
-from tunebench.cassettes.job_recorder import JobCassette, Sent
+from tunebench.cassettes.job_recorder import JobCassette
 from tunebench.cassettes.line_file import lock
 from tunebench.cassettes.lines import Row, read_header, without_rows
 from tunebench.cassettes.network import blocked_network
@@ -19,7 +19,6 @@ __all__ = [
     "JobCassette",
     "RecordedCassette",
     "Row",
-    "Sent",
     "blocked_network",
     "converted",
     "differences",

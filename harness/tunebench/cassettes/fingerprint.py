@@ -1,8 +1,8 @@
-"""From a request to its key: what changes the answer, and nothing that does not.
+"""The key of a request: everything that changes the answer, and nothing else.
 
-A request's digest covers the endpoint, the model and the whole body but for the prompts, in a
-canonical form; a prompt's key is that digest and the prompt itself, so that it is the same whatever
-else the request holds. Host, port, API key, headers, the order of JSON keys and the boundary of a
+A request's digest covers the endpoint, the model and the body without its prompts, in a canonical
+form. A prompt's key is that digest and the prompt itself, so it does not depend on the other
+prompts of the request. Host, port, API key, headers, the order of JSON keys and the boundary of a
 multipart body are left out; an uploaded file counts by its name and the hash of its content.
 """
 
@@ -21,11 +21,11 @@ from tunebench.errors import CassetteError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Body fields that carry the user's texts. They are stored as hashes alone.
+# Body fields that carry the user's texts. Only their hashes are stored.
 TEXT_FIELDS = ("prompt", "messages", "input")
 
-# Parameters that a cassette may store in clear: they steer the answer and quote no text of the
-# data set. Any other field is part of the key and is stored nowhere.
+# Parameters that a cassette may store: they steer the answer and quote no text of the data set.
+# Any other field is part of the key and is not stored.
 STORED_PARAMETERS = frozenset(
     {
         "add_special_tokens",
@@ -53,7 +53,7 @@ STORED_PARAMETERS = frozenset(
 )
 
 _DISPOSITION = re.compile(rb'\b(name|filename)="((?:[^"\\]|\\.)*)"')
-# It ends with a version, as most do, or where an endpoint begins.
+# An API root ends with a version, as most do, or where an endpoint begins.
 _VERSION = r"/v\d+(?:beta\d*)?(?=/)"
 _ENDPOINT = r"(?=/(?:chat/completions|completions|tokenize|files|fine_tuning)(?:[/?]|$))"
 _API_ROOT = re.compile(rf"^https?://[^/]*(?:{_VERSION}|/.*?{_VERSION}|/.*?{_ENDPOINT})?/?")
@@ -65,8 +65,8 @@ class Fingerprint:
 
     Attributes:
         endpoint: method and path below the API root, as ``POST completions``.
-        digest: SHA-256 (hex) over endpoint and canonical body, but for the prompts.
-        fields: the body's fields but for the prompts.
+        digest: SHA-256 (hex) over endpoint and canonical body, without the prompts.
+        fields: the body's fields, without the prompts.
         prompts: the prompts in the order of the request, a chat's messages as JSON; one empty text
             where it holds none. Kept in memory only.
     """
@@ -92,10 +92,9 @@ class Fingerprint:
         return [text_sha256(text) for text in self.prompts]
 
     def line(self, server: str = "", answered_by: str = "") -> RequestLine:
-        """What its rows have in common, as a cassette stores it."""
-        return RequestLine(
-            self.digest, self.endpoint, self.model, self.parameters, server, answered_by
-        )
+        """The fields that its rows have in common, as a cassette stores them."""
+        fields = self.digest, self.endpoint, self.model, self.parameters
+        return RequestLine(*fields, server, answered_by)
 
 
 def text_sha256(text: str) -> str:
@@ -120,7 +119,7 @@ def endpoint_of(method: str, uri: str) -> str:
 
 
 def fingerprint(method: str, uri: str, body: bytes) -> Fingerprint:
-    """What a cassette needs to know of a request.
+    """The fingerprint of a request.
 
     Raises:
         CassetteError: the body is neither empty, a JSON object nor a multipart form.
@@ -146,11 +145,11 @@ def _parse(endpoint: str, body: bytes) -> dict[str, Any]:
         fields = json.loads(body, parse_float=_number)
     except (ValueError, RecursionError) as error:
         raise CassetteError(
-            f"the body of {endpoint!r} is not JSON ({error}): cassettes record JSON requests."
+            f"the body of {endpoint!r} is not JSON ({error}), so it cannot be recorded"
         ) from error
     if not isinstance(fields, dict):
         raise CassetteError(
-            f"the body of {endpoint!r} must be a JSON object: it cannot be recorded."
+            f"the body of {endpoint!r} must be a JSON object, or it cannot be recorded"
         )
     return fields
 
@@ -168,14 +167,14 @@ def _form(endpoint: str, body: bytes) -> dict[str, Any]:
             for name, value in _DISPOSITION.findall(head)
         }
         if "name" not in found:
-            raise CassetteError(f"the form of {endpoint!r} has a part without a name.")
+            raise CassetteError(f"the form of {endpoint!r} has a part without a name")
         value: Any = content.decode("utf-8", "surrogateescape")
         if "filename" in found:
             sha256 = hashlib.sha256(content).hexdigest()
             value = {"filename": found["filename"], "sha256": sha256}
         fields.setdefault(found["name"], []).append(value)
     if len(parts) < 3 or parts[-1] != b"--\r\n":
-        raise CassetteError(f"the form of {endpoint!r} is cut off: it cannot be recorded.")
+        raise CassetteError(f"the form of {endpoint!r} is cut off, so it cannot be recorded")
     return {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
 
 

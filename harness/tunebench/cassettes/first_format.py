@@ -50,9 +50,8 @@ class Converted:
     """A request of format 1 in rows of format 2.
 
     Attributes:
-        number: the line it stood in.
+        number: of its line.
         line: the fields that its rows have in common.
-        rows: one for each prompt.
         answers: the answers that were read, by prompt; empty where they were not a model's.
     """
 
@@ -86,9 +85,7 @@ def first_format_header(path: Path) -> dict[str, Any] | None:
 def converted(path: Path, fields: Mapping[str, Any]) -> Iterator[Converted]:
     """The rows of a cassette of format 1, request by request, without those that have no use now.
 
-    Args:
-        path: the file.
-        fields: of the model's requests that format 1 did not store, by name: its `parameters`.
+    `fields` are those of the model's requests that format 1 did not store: its `parameters`.
 
     Raises:
         CassetteError: a line is damaged, or holds an answer that cannot be used.

@@ -41,7 +41,6 @@ class Inspected:
     """The content of a cassette's file.
 
     Attributes:
-        path: the file.
         size: bytes.
         header: the first line; empty where it is not a header.
         rows: the well-formed rows by line number.
@@ -67,12 +66,7 @@ class Inspected:
         return [number for number, one in self.rows.items() if one.row.key in wanted]
 
     def leaks(self, texts: Iterable[str], keys: Iterable[str]) -> list[str]:
-        """Lines that hold what a cassette must not hold, a sentence each, without the text or key.
-
-        Args:
-            texts: of the data set; those under 40 characters may stand in any answer.
-            keys: API keys that are known.
-        """
+        """Sentences about lines that hold one of the texts, if it is long enough, or an API key."""
         texts, keys = long_texts(texts), list(keys)
         record = "delete the cassette and record again"
         found = []

@@ -15,7 +15,7 @@ complete recording sends nothing again.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from tunebench.cassettes.lines import RequestLine, rows_for
 from tunebench.cassettes.recorder import RecordedCassette
 from tunebench.cassettes.stored import CREATION, STATE, UPLOAD, stored_of_job
 from tunebench.errors import CassetteError, CassetteMissError
-from tunebench.wire import MARK, read_created_job, read_file, read_job, within
+from tunebench.wire import MARK, SentCreation, read_created_job, read_file, read_job, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,14 +40,6 @@ _FILE = re.compile(r"GET files/([^/?]+)")
 _READ = re.compile(r"GET (fine_tuning/jobs/[^/?]+/(events|checkpoints)\b.*|files/[^/?]+/content)")
 # There is no such thing, now or ever.
 _NO_SUCH_THING = (404, 405, 410, 501)
-
-
-@dataclass(frozen=True)
-class Sent:
-    """The creation of a job that was sent and not answered."""
-
-    idempotency_key: str
-    sent_at: datetime
 
 
 class JobCassette(RecordedCassette):
@@ -75,13 +67,14 @@ class JobCassette(RecordedCassette):
             self._count_as_played(mark)
         return found
 
-    def unanswered(self, mark: str) -> Sent | None:
+    def unanswered(self, mark: str) -> SentCreation | None:
         """The creation of this ``tunebench_job`` that was sent and not answered, if any."""
-        sent: Sent | None = None
+        sent: SentCreation | None = None
         for stored in self._of(mark):
             endpoint, row = stored.request.endpoint, stored.row
             if endpoint == _SENT:
-                sent = Sent(row.answer["idempotency_key"], datetime.fromisoformat(row.recorded_at))
+                sent_at = datetime.fromisoformat(row.recorded_at)
+                sent = SentCreation(row.answer["idempotency_key"], sent_at)
             elif endpoint in (_REFUSED, CREATION):
                 sent = None
         return sent
@@ -178,7 +171,7 @@ class JobCassette(RecordedCassette):
 
     def append(self, request: Request, response: dict[str, Any]) -> None:
         """As a cassette of a cell; also that there is no such list or file."""
-        asked: Fingerprint = request.tunebench_sent.asked
+        asked, _ = request.tunebench_sent
         if response["status"]["code"] in _NO_SUCH_THING and self._is_kept(asked.endpoint):
             self._append(asked.line(), asked.prompts[0], None)
         super().append(request, response)

@@ -1,4 +1,4 @@
-"""What a cassette must not hold: texts of the data set, and secrets."""
+"""Content that a cassette must not hold: texts of the data set, and secrets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Shorter texts, such as a label sent to be tokenized, may well stand in an answer.
+# Shorter texts, such as a label sent to ``/tokenize``, are often part of an answer.
 _MIN_CHARACTERS = 40
 
 _SECRET = re.compile(
@@ -25,7 +25,7 @@ def long_texts(texts: Iterable[str]) -> list[str]:
 def repeats(value: Any, texts: list[str]) -> bool:
     """Whether any string in a JSON value holds one of the texts, of 40 characters or more."""
     if isinstance(value, str):
-        # Asked of each stored string for each text of the data set: most are shorter than any.
+        # Called for each stored string and each text of the data set: most are shorter than any.
         return len(value) >= _MIN_CHARACTERS and any(text in value for text in texts)
     if isinstance(value, list):
         return any(repeats(part, texts) for part in value)

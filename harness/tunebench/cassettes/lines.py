@@ -192,12 +192,7 @@ def request_of(fields: Any) -> tuple[str, RequestLine]:
 
 
 def without_rows(lines: Iterable[bytes], keys: Iterable[str]) -> list[bytes]:
-    """The lines of a cassette without some rows, their descriptions and a torn line.
-
-    Args:
-        lines: of its file.
-        keys: of the rows to leave out, each a `Row.key`.
-    """
+    """The lines of a cassette without the rows of some keys, their descriptions and a torn line."""
     gone = {(key[:64].encode(), key[64:].encode()) for key in keys}
     whole = [line for line in lines if line.endswith(b"\n")]
     kept = [

@@ -16,70 +16,66 @@ if TYPE_CHECKING:
 _MAX_ITEMS_NAMED = 3
 
 
-class MissExplainer:
-    """Explains which prompts a cassette does not answer, and how the nearest rows differ."""
+def miss(
+    file: CassetteFile, items: Mapping[str, str], hint: str, asked: Fingerprint
+) -> CassetteMissError:
+    """The error of a request: cassette, cell, items, nearest recorded row, difference, fix.
 
-    def __init__(self, file: CassetteFile, items: Mapping[str, str], hint: str) -> None:
-        self._file = file
-        self._items = items
-        self._hint = hint
-
-    def miss(self, asked: Fingerprint) -> CassetteMissError:
-        """The error to raise: cassette, cell, items, nearest recorded row, difference, fix."""
-        recording = self._file.header["recording"]
-        missing = [
-            sha256 for sha256 in asked.prompt_sha256 if not self._file.holds(asked.digest, sha256)
-        ]
-        named = [self._items[sha256] for sha256 in missing if sha256 in self._items]
-        what = f"{recording}, {f'item {_join(named)}' if named else f'request {asked.endpoint!r}'}"
-        path, hint = self._file.path, self._hint
-        if not self._file.exists:
-            problem = (
-                f"there is no cassette in {path.parent}, and replay sends nothing to a provider"
-            )
-        elif (nearest := self._nearest(asked, set(missing), set(named))) is None:
-            problem = f"{path} has no recorded request to {asked.endpoint!r}"
+    Args:
+        file: the cassette.
+        items: item id by prompt SHA-256.
+        hint: how to record what is missing.
+        asked: the request.
+    """
+    missing = {sha256 for sha256 in asked.prompt_sha256 if not file.holds(asked.digest, sha256)}
+    named = [items[sha256] for sha256 in asked.prompt_sha256 if sha256 in missing & items.keys()]
+    what = f"item {_join(named)}" if named else f"request {asked.endpoint!r}"
+    if not file.exists:
+        folder = file.path.parent
+        problem = f"there is no cassette in {folder}, and replay sends nothing to a provider"
+    elif (nearest := _nearest(file, asked, missing, named)) is None:
+        problem = f"{file.path} has no recorded request to {asked.endpoint!r}"
+    else:
+        problem = f"{file.path} has no answer to this"
+        differences = _differences(asked, nearest, missing, named)
+        if differences:
+            problem += f"; the nearest recorded row ({nearest.row.item or 'no item'}) differs in "
+            problem += ", ".join(differences)
+            hint = f"undo that change, or {hint}"
         else:
-            problem = f"{path} has no answer to this"
-            hint = self._difference(asked, nearest, set(missing), set(named))
-        return CassetteMissError(problem, where=what, hint=hint)
+            hint = f"these texts are not recorded yet: {hint}"
+    return CassetteMissError(problem, where=f"{file.header['recording']}, {what}", hint=hint)
 
-    def _nearest(
-        self, asked: Fingerprint, missing: set[str], named: set[str]
-    ) -> StoredAnswer | None:
-        """The recorded row that is most like the missing ones."""
 
-        def likeness(stored: StoredAnswer) -> tuple[bool, bool, bool, int]:
-            recorded = stored.request
-            return (
-                stored.row.prompt in missing,
-                stored.row.item in named,
-                recorded.model == asked.model,
-                sum(
-                    (recorded.parameters or {}).get(name) == value
-                    for name, value in asked.parameters.items()
-                ),
-            )
+def _nearest(
+    file: CassetteFile, asked: Fingerprint, missing: set[str], named: list[str]
+) -> StoredAnswer | None:
+    """The recorded row that is most like the missing ones."""
 
-        rows = (row for row in self._file.rows() if row.request.endpoint == asked.endpoint)
-        return max(rows, key=likeness, default=None)
-
-    def _difference(
-        self, asked: Fingerprint, nearest: StoredAnswer, missing: set[str], named: set[str]
-    ) -> str:
-        """The hint: how the nearest row differs, and what to do."""
-        recorded, item = nearest.request, nearest.row.item
-        differences = _parameter_differences(asked, nearest)
-        if not differences and recorded.digest != asked.digest:
-            differences.append("a parameter that cassettes do not store")
-        if nearest.row.prompt not in missing and item in named:
-            differences.append("the text of the prompt (prompt template, examples or data changed)")
-        if not differences:
-            return f"these texts are not recorded yet: {self._hint}"
+    def likeness(stored: StoredAnswer) -> tuple[bool, bool, bool, int]:
+        recorded = stored.request
+        parameters = recorded.parameters or {}
         return (
-            f"the nearest recorded row ({item or 'no item'}) differs in {', '.join(differences)}; "
-            f"undo that change, or {self._hint}"
+            stored.row.prompt in missing,
+            stored.row.item in named,
+            recorded.model == asked.model,
+            sum(parameters.get(name) == value for name, value in asked.parameters.items()),
         )
+
+    rows = (row for row in file.rows() if row.request.endpoint == asked.endpoint)
+    return max(rows, key=likeness, default=None)
+
+
+def _differences(
+    asked: Fingerprint, nearest: StoredAnswer, missing: set[str], named: list[str]
+) -> list[str]:
+    """How the nearest row differs."""
+    found = _parameter_differences(asked, nearest)
+    if not found and nearest.request.digest != asked.digest:
+        found.append("a parameter that cassettes do not store")
+    if nearest.row.prompt not in missing and nearest.row.item in named:
+        found.append("the text of the prompt (prompt template, examples or data changed)")
+    return found
 
 
 def _parameter_differences(asked: Fingerprint, nearest: StoredAnswer) -> list[str]:

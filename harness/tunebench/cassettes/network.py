@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,13 +19,21 @@ _METHODS = {"connect": 0, "connect_ex": 0, "sendto": 1, "sendmsg": 3}
 
 
 @contextmanager
+def hidden_key_log() -> Iterator[None]:
+    """Hide ``SSLKEYLOGFILE``, which Python opens for each TLS context, used or not."""
+    value = os.environ.pop("SSLKEYLOGFILE", None)
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ["SSLKEYLOGFILE"] = value
+
+
+@contextmanager
 def blocked_network(who: str) -> Iterator[None]:
     """Refuse every internet connection and name look-up made in this process.
 
     Unix sockets stay open: test runners talk to their workers over them.
-
-    Args:
-        who: the replay, for the message.
     """
 
     def refuse(address: object) -> NoReturn:

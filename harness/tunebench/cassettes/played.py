@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vcr.cassette import Cassette
-from vcr.patch import PATCHER_NAMES
-from vcr.record_mode import RecordMode
-
 from tunebench.cassettes.lines import is_note
+from tunebench.cassettes.network import hidden_key_log
 from tunebench.cassettes.stored import ANSWERED
 from tunebench.cassettes.totals import Played, Totals, totals_of
+
+# vcrpy imports the libraries that it patches, and aiohttp makes TLS contexts as it is imported.
+with hidden_key_log():
+    from vcr.cassette import Cassette
+    from vcr.patch import PATCHER_NAMES
+    from vcr.record_mode import RecordMode
 
 if TYPE_CHECKING:
     from vcr.request import Request

@@ -31,14 +31,7 @@ if TYPE_CHECKING:
 
 
 class StoredAnswer(NamedTuple):
-    """A row of the file.
-
-    Attributes:
-        position: unique in the file.
-        row: the row.
-        request: the fields it has in common with others.
-        answer: the JSON of the row's answer.
-    """
+    """A row of the file, its request, and its answer as JSON; no two have one position."""
 
     position: int
     row: Row
@@ -87,21 +80,11 @@ class CassetteReader:
             self._lines = None
 
     def holds(self, digest: str, prompt: str) -> bool:
-        """Whether there is an answer.
-
-        Args:
-            digest: of the request without its prompts, SHA-256 (hex).
-            prompt: SHA-256 (hex) of the prompt.
-        """
+        """Whether there is an answer, by a request's digest and the SHA-256 (hex) of a prompt."""
         return unhexlify(prompt) in self._rows.get(digest, ())
 
     def find(self, digest: str, prompts: Iterable[bytes]) -> list[int] | None:
-        """The positions of the answers to a request's prompts; None if one is missing.
-
-        Args:
-            digest: of the request without its prompts, SHA-256 (hex).
-            prompts: SHA-256 of each prompt, in their order.
-        """
+        """The positions of answers, by a digest and each prompt's SHA-256; None if one lacks."""
         known = self._rows.get(digest)
         if known is None:
             return None

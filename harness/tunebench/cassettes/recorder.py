@@ -13,13 +13,12 @@ from __future__ import annotations
 import json
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunebench.cassettes.fingerprint import Fingerprint, fingerprint, prompt_text, text_sha256
 from tunebench.cassettes.leaks import long_texts, repeats
 from tunebench.cassettes.lines import rows_for
-from tunebench.cassettes.misses import MissExplainer
+from tunebench.cassettes.misses import miss
 from tunebench.cassettes.played import FileCassette
 from tunebench.cassettes.redirects import Redirects
 from tunebench.cassettes.stored import (
@@ -44,14 +43,6 @@ if TYPE_CHECKING:
 _MAX_CHECKED = 1000
 
 
-@dataclass
-class _Sent:
-    """A request on its way, and the key of its answers."""
-
-    asked: Fingerprint
-    started: float
-
-
 class RecordedCassette(FileCassette):
     """A cassette that answers and records completions and chats; see `use_cassette`."""
 
@@ -69,7 +60,6 @@ class RecordedCassette(FileCassette):
         super().__init__(path, file, recording=before_send is not None)
         self.hint = hint
         self._items = items
-        self._explainer = MissExplainer(file, items, hint)
         self._before_send = before_send
         self._answers_as = answers_as or {}
         self._texts = long_texts(texts)
@@ -117,7 +107,7 @@ class RecordedCassette(FileCassette):
                 hint="send them one by one",
             )
         self._before_send()
-        request.tunebench_sent = _Sent(asked, time.perf_counter())
+        request.tunebench_sent = asked, time.perf_counter()
         return False
 
     def play_response(self, request: Request) -> dict[str, Any]:
@@ -162,22 +152,22 @@ class RecordedCassette(FileCassette):
         Raises:
             CassetteError: the answer repeats the text of a prompt, or cannot be written.
         """
-        sent: _Sent = request.tunebench_sent
-        latency_ms = (time.perf_counter() - sent.started) * 1000
+        asked, started = request.tunebench_sent
+        latency_ms = (time.perf_counter() - started) * 1000
         status = response["status"]["code"]
         if 300 <= status < 400:
-            self._redirects.note(request, response, sent.asked)
+            self._redirects.note(request, response, asked)
         if not 200 <= status < 300:
             return
         try:
             content = decoded(response["body"]["string"], response["headers"])
-            read = self._read(sent.asked, content)
+            read = self._read(asked, content)
         except ValueError:
             return  # the client reads it by the same rules and raises its error
         if read is None:
             return
         try:
-            self._store(sent.asked, read, latency_ms)
+            self._store(asked, read, latency_ms)
         except CassetteError as error:
             self._refused = error
             raise
@@ -227,10 +217,7 @@ class RecordedCassette(FileCassette):
     ) -> list[Any]:
         """The prompts that the file does not answer, in their order.
 
-        Args:
-            endpoint: as ``POST completions``.
-            fields: of the request's body, without the prompts.
-            prompts: texts, or the messages of chats.
+        The endpoint is as ``POST completions``; the fields are the body's, without the prompts.
         """
         body = json.dumps(fields).encode()
         digest = fingerprint("POST", endpoint.removeprefix("POST "), body).digest
@@ -250,7 +237,7 @@ class RecordedCassette(FileCassette):
 
     def _miss(self, asked: Fingerprint) -> CassetteError:
         """The error of a request without an answer, while nothing is recorded."""
-        return self._explainer.miss(asked)
+        return miss(self.file, self._items, self.hint, asked)
 
     def _stored(self, _asked: Fingerprint, body: Any) -> Any:
         """The stored part of an answer that is not a model's text; None to store nothing."""

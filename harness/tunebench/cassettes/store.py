@@ -1,8 +1,8 @@
 """The file of a cassette: JSON lines that are only ever appended to.
 
 The first line is a header. Of the others, some describe a kind of request, and each of the rest is
-a row: one prompt's answer, whatever else its request held. A row's key is the pair of its request,
-without the prompt, and its prompt::
+a row: the answer to one prompt, however many its request held. A row's key is the pair of its
+request, without the prompt, and its prompt::
 
     {"cassette": 2, "experiment": "imdb", "recording": "smollm2-135m-1shot"}
     {"request":"<16 hex digits>","digest":"<64>","endpoint":"POST completions",...,"crc32":"<8>"}
@@ -82,10 +82,7 @@ class CassetteFile(CassetteReader):
     def append(self, request: RequestLine, rows: Iterable[Row], *, sync: bool = False) -> int:
         """Write rows of one request, except those whose keys are there; they can be replayed.
 
-        Args:
-            request: the fields they have in common.
-            rows: of that request.
-            sync: whether they are forced to the disk at once.
+        With `sync` they are forced to the disk at once.
 
         Returns:
             How many were written.
@@ -96,8 +93,9 @@ class CassetteFile(CassetteReader):
         with self._appending:
             if self._writer < 0:
                 raise CassetteError("the cassette is not open for recording", where=self.path)
-            unique = {row.prompt: row for row in rows}.values()
-            new = [row for row in unique if not self.holds(request.digest, row.prompt)]
+            known = self._rows.setdefault(request.digest, {})
+            by_prompt = {unhexlify(row.prompt): row for row in rows}
+            new = {prompt: row for prompt, row in by_prompt.items() if prompt not in known}
             if not new:
                 return 0
             lines = [] if self._end else [json.dumps(self.header).encode() + b"\n"]
@@ -106,18 +104,17 @@ class CassetteFile(CassetteReader):
                 lines.append(line_of({"request": id_, **request.fields}))
             end = self._end + sum(map(len, lines))
             positions = {}
-            for row in new:
+            for prompt, row in new.items():
                 lines.append(line_of(row._asdict()))
-                positions[unhexlify(row.prompt)] = position_of(end, len(lines[-1]))
+                positions[prompt] = position_of(end, len(lines[-1]))
                 end += len(lines[-1])
-            self._write(b"".join(lines), new, sync)
-            known = self._rows.setdefault(request.digest, {})
+            self._write(b"".join(lines), new.values(), sync)
             self._requests.setdefault(id_.encode(), (request, known))
             known.update(positions)
             self._end = end
             return len(new)
 
-    def _write(self, content: bytes, rows: list[Row], sync: bool) -> None:
+    def _write(self, content: bytes, rows: Iterable[Row], sync: bool) -> None:
         try:
             if os.write(self._writer, content) != len(content):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,4 +1,7 @@
-"""The part of an answer that a cassette stores, by the endpoint of its request."""
+"""The part of an answer that a cassette stores, by the endpoint of its request.
+
+An answer that cannot be used raises a `ValueError`, as in `tunebench.wire`.
+"""
 
 from __future__ import annotations
 
@@ -43,22 +46,14 @@ class Stored(NamedTuple):
 
 
 def stored_answers(body: Any, asked: Asked) -> Stored:
-    """The stored part of an answer to prompts.
-
-    Raises:
-        Unusable: it cannot be used.
-    """
+    """The stored part of an answer to prompts."""
     read = read_answers(body, asked)
     choices = [stored_choice(one, chat=asked.chat) for one in read.answers]
     return Stored(choices, read.usage, read.server, read.model)
 
 
 def stored_content(endpoint: str, content: bytes) -> Any:
-    """The stored part of the content of an answer that is not a model's text.
-
-    Raises:
-        ValueError: it cannot be used.
-    """
+    """The stored part of the content of an answer that is not a model's text."""
     if _FILE_CONTENT.fullmatch(endpoint):
         read_result(content)
         return content.decode()
@@ -67,11 +62,7 @@ def stored_content(endpoint: str, content: bytes) -> Any:
 
 
 def stored_of_job(endpoint: str, body: Any, mark: str) -> Any:
-    """The stored part of an answer about a file or a job.
-
-    Raises:
-        Unusable: it cannot be used.
-    """
+    """The stored part of an answer about a file or a job."""
     if endpoint == UPLOAD:
         return read_file(body).stored()
     if endpoint == CREATION:
@@ -86,11 +77,7 @@ def stored_of_job(endpoint: str, body: Any, mark: str) -> Any:
 
 
 def check_stored(asked: Fingerprint, answer: Any) -> None:
-    """Check that a stored answer is what would be stored of it.
-
-    Raises:
-        ValueError: it is not.
-    """
+    """Check that a stored answer is what would be stored of it."""
     again = answer
     if asked.endpoint in ANSWERED:
         wanted = Asked.of(asked.endpoint, asked.fields, 1)

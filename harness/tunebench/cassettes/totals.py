@@ -41,10 +41,10 @@ class Totals:
     """Totals over the rows that were played.
 
     Attributes:
-        prompt_tokens: of all prompts; 0 where the provider did not count them.
-        completion_tokens: of all completions; 0 where the provider did not count them.
-        latency_ms_median: median over the requests, milliseconds.
-        seconds: sum over the requests.
+        prompt_tokens: 0 where the provider did not count them.
+        completion_tokens: 0 where the provider did not count them.
+        latency_ms_median: over the requests.
+        seconds: over the requests.
         recorded_at: when the last answer came, ISO 8601.
         servers: the servers' names for their states.
         models: the models that answered, by the provider's account.

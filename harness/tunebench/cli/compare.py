@@ -1,4 +1,4 @@
-"""``tunebench compare``: two runs' results, cell by cell on the texts that both were asked.
+"""``tunebench compare``: two runs' results, cell by cell on the texts that both have.
 
 ``--json`` prints one object: ``a`` and ``b`` are the paths; ``only_a`` and ``only_b`` list the
 cells that one has alone, as ``experiment`` and ``cell``; ``cells`` has of each in both also ``n``
@@ -8,68 +8,45 @@ A's) with ``ci_low``, ``ci_high`` and ``mid_p``, and the items that were ``lost`
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - Click needs it
 from typing import TYPE_CHECKING, Any
 
-from tunebench.errors import UsageError
+import click
+
+from tunebench.cli.commands import ExistingPath, json_option, print_json
+from tunebench.errors import ResultsError, UsageError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping
 
     from tunebench.reports import Judgements
 
 
-def add_compare(
-    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
-) -> argparse.ArgumentParser:
-    """Add the command to a parser's subcommands."""
-    parser = subparsers.add_parser(
-        "compare",
-        help="compare two results cell by cell",
-        description="Compare two results cell by cell, on the texts that both were asked: "
-        "accuracies, their paired difference, and which answers flipped.",
-    )
-    for name in ("A", "B"):
-        parser.add_argument(
-            name.lower(),
-            metavar=name,
-            type=Path,
-            help="a folder that `pytest --results` wrote, or its results.json",
-        )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(run=run)
-    return parser
+@click.command()
+@click.argument("a", type=ExistingPath(), is_eager=True)
+@click.argument("b", type=ExistingPath(), is_eager=True)
+@json_option
+def compare(a: Path, b: Path, as_json: bool) -> None:
+    """Compare two results cell by cell, on the texts that both have.
 
-
-def run(args: argparse.Namespace) -> int:
-    """Carry out the command.
-
-    Returns:
-        0.
-
-    Raises:
-        TunebenchError: results cannot be read, are of different versions, or of other labels, or
-            share no cell or no item of a cell.
+    Shows accuracies, their paired difference and which answers changed. A and B are folders that
+    `pytest --results` wrote, or their results.json.
     """
     from tunebench.analysis import compared_lines
     from tunebench.reports import read_results
 
-    documents = [read_results(path) for path in (args.a, args.b)]
+    documents = [read_results(path) for path in (a, b)]
     versions = [document["version"] for document in documents]
     if versions[0] != versions[1]:
-        raise UsageError(
-            f"{args.a} has version {versions[0]} and {args.b} version {versions[1]}; write the "
-            "older one again with `pytest --results DIR`."
+        raise ResultsError(
+            f"{a} has version {versions[0]} and {b} version {versions[1]}",
+            hint="write the older one again with `pytest --results DIR`",
         )
-    found = _compared(documents, (args.a, args.b))
-    if args.json:
-        print(json.dumps(found, ensure_ascii=False))
+    found = _compared(documents, (a, b))
+    if as_json:
+        print_json(found)
     else:
-        for line in compared_lines(found):
-            print(line)
-    return 0
+        print("\n".join(compared_lines(found)))
 
 
 def _compared(documents: list[dict[str, Any]], paths: tuple[Path, Path]) -> dict[str, Any]:
@@ -82,7 +59,10 @@ def _compared(documents: list[dict[str, Any]], paths: tuple[Path, Path]) -> dict
     # In the order of A, which is that of its experiments' cells.
     both = [key for key in first if key in second]
     if not both:
-        raise UsageError(f"{paths[0]} and {paths[1]} have no cell in common; name two runs of one.")
+        raise UsageError(
+            f"{paths[0]} and {paths[1]} have no cell in common",
+            hint="name two runs of one experiment",
+        )
     shown = waited_for(both, "compare", "cell")
     return {
         "a": str(paths[0]),
@@ -102,28 +82,32 @@ def _check_labels(documents: list[dict[str, Any]], paths: tuple[Path, Path]) -> 
         if labels[name] != others[name]:
             raise UsageError(
                 f"the experiment {name!r} has the labels {', '.join(labels[name])} in {paths[0]} "
-                f"and {', '.join(others[name])} in {paths[1]}; compare runs of one task."
+                f"and {', '.join(others[name])} in {paths[1]}",
+                hint="compare runs of one task",
             )
 
 
 def _cell(
     key: tuple[str, str], first: Judgements, second: Judgements, paths: tuple[Path, Path]
 ) -> dict[str, Any]:
-    """One cell in both, over the items in common; a difference is B's accuracy minus A's."""
+    """A cell's comparison over the items in common; the difference is B's accuracy minus A's."""
     from tunebench.analysis import Comparison
 
     items = [item for item in first if item in second]
     cell = f"{key[1]} of the experiment {key[0]!r}"
     if not items:
         raise UsageError(
-            f"{cell} was asked other texts in {paths[0]} than in {paths[1]}, with none in common; "
-            "compare runs on the same test rows."
+            f"{paths[0]} and {paths[1]} have no text in common",
+            where=cell,
+            hint="compare runs on the same test rows",
         )
     relabelled = [item for item in items if first[item][0] != second[item][0]]
     if relabelled:
         raise UsageError(
-            f"{cell}: {len(relabelled)} items, such as {relabelled[0]}, have another label in "
-            f"{paths[0]} than in {paths[1]}; compare runs on the same test rows."
+            f"{len(relabelled)} items, such as {relabelled[0]}, have another label in "
+            f"{paths[0]} than in {paths[1]}",
+            where=cell,
+            hint="compare runs on the same test rows",
         )
     right, other = (_right(judged, items) for judged in (first, second))
     comparison = Comparison.paired(other, right)

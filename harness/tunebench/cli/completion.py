@@ -1,52 +1,26 @@
-"""``tunebench completion``: what makes a shell complete commands, options and paths."""
+"""``tunebench completion``: shell completion of commands, options and paths."""
 
 from __future__ import annotations
 
-import argparse
-from functools import partial
-from pathlib import Path
+import click
+
+from tunebench.cli.commands import COMPLETE_VARIABLE
 
 
-def add_completion(
-    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
-    root: argparse.ArgumentParser,
-) -> argparse.ArgumentParser:
-    """Add the command to a parser's subcommands.
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print a script that completes commands, options and paths.
 
-    Args:
-        subparsers: of the program.
-        root: the program's parser, which is completed with all that it has in the end.
-    """
-    parser = subparsers.add_parser(
-        "completion",
-        help="print a script that makes a shell complete commands and options",
-        description="Print a script that makes a shell complete commands, options and paths. For "
-        'bash: eval "$(tunebench completion bash)" in ~/.bashrc.',
-    )
-    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"))
-    parser.set_defaults(run=partial(run, root))
-    return parser
+    \b
+    bash: add to ~/.bashrc   eval "$(tunebench completion bash)"
+    zsh:  add to ~/.zshrc    eval "$(tunebench completion zsh)"
+    fish: tunebench completion fish > ~/.config/fish/completions/tunebench.fish
+    """  # noqa: D301 - Click reads the character itself
+    from click.shell_completion import get_completion_class
 
-
-def run(root: argparse.ArgumentParser, args: argparse.Namespace) -> int:
-    """Carry out the command.
-
-    Returns:
-        0.
-    """
-    import shtab
-
-    _complete_paths(root)
-    print(shtab.complete(root, args.shell))
-    return 0
-
-
-def _complete_paths(parser: argparse.ArgumentParser) -> None:
-    import shtab
-
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for command in action.choices.values():
-                _complete_paths(command)
-        elif action.type is Path:
-            action.complete = shtab.FILE  # type: ignore[attr-defined]
+    made = get_completion_class(shell)
+    assert made is not None  # Click knows each of them
+    root = context.find_root()
+    print(made(root.command, {}, "tunebench", COMPLETE_VARIABLE).source())

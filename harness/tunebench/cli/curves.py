@@ -1,22 +1,20 @@
 """``tunebench curves``: how a fine-tuning job learned, or how accuracy grows with training size.
 
-It prints, and on demand writes files or sends the job to a tracker. No file is overwritten unless
-that is asked for.
-
 ``--json`` prints one object. Of a job: ``name``, ``job`` (``id``, ``model``, ``status``,
 ``fine_tuned_model``, ``trained_tokens``, ``minutes``, ``hyperparameters``) and ``rows``, one a
-step. With ``--sizes``: ``rows`` alone, one a fine-tuned cell. What is not known, or no finite
+step. With ``--sizes``: ``rows`` alone, one a fine-tuned cell. What is not known, or not a finite
 number, is null.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from tunebench.cli.commands import PATH, ExistingPath, json_option, print_json, refuse_existing
 from tunebench.errors import ResultsError, UsageError
 
 if TYPE_CHECKING:
@@ -24,167 +22,159 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from tunebench.cli.curve_jobs import JobCurve
+    from tunebench.cli.job_curve import JobCurve
 
-_BASE_URL = "http://127.0.0.1:8017/v1"
 _JOB_ID = re.compile(r"ftjob-[\w-]+")
+_FIGURES = (".svg", ".png")
 
 
-def add_curves(
-    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
-) -> argparse.ArgumentParser:
-    """Add the command to a parser's subcommands."""
-    parser = subparsers.add_parser(
-        "curves",
-        usage="tunebench curves (JOB | --sizes RESULTS.json) [options]",
-        help="show how a fine-tuning job learned, or accuracy by training size",
-        description="Show how a fine-tuning job learned, a line an epoch, or how accuracy grows "
-        "with training size.",
-    )
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument(
-        "job",
-        metavar="JOB",
-        nargs="?",
-        help="the cassette of a job (cassettes/EXPERIMENT/jobs/MODEL-ftSIZE.jsonl), or the id of "
-        "one at a provider (ftjob-...)",
-    )
-    what.add_argument(
-        "--sizes",
-        metavar="RESULTS.json",
-        type=Path,
-        help="show accuracy by training size from what `pytest --results` wrote",
-    )
-    add = parser.add_argument
-    add("--base-url", default=_BASE_URL, metavar="URL", help=f"of the provider ({_BASE_URL})")
-    add("--api-key-env", metavar="NAME", help="the variable that holds its key (none is sent)")
-    add("--json", action="store_true", help="print one JSON object")
-    add("--csv", metavar="FILE", type=Path, help="write all steps, or all sizes")
-    add("--figure", metavar="FILE", type=_figure_file, help="draw them (.svg, .png)")
-    add("--wandb", action="store_true", help="send the job to Weights & Biases")
-    add("--wandb-project", default="tunebench", metavar="NAME", help="of the run (tunebench)")
-    add("--tensorboard", metavar="DIR", type=Path, help="write the job's event file below DIR")
-    add("--force", action="store_true", help="overwrite files that are there")
-    parser.set_defaults(run=run)
-    return parser
+@click.command()
+@click.argument("job", required=False)
+@click.option(
+    "--sizes",
+    type=ExistingPath(),
+    metavar="RESULTS",
+    help="Show accuracy by training size from what `pytest --results` wrote",
+)
+@click.option(
+    "--base-url",
+    default="http://127.0.0.1:8017/v1",
+    metavar="URL",
+    help="The API root of the job's provider",
+)
+@click.option("--api-key-env", metavar="VAR", help="The environment variable that holds its key")
+@click.option("--csv", type=PATH, metavar="FILE", help="Write all steps, or all sizes")
+@click.option("--figure", type=PATH, metavar="FILE", help="Draw them (.svg, .png)")
+@click.option("--wandb", is_flag=True, help="Send the job to Weights & Biases")
+@click.option("--wandb-project", default="tunebench", metavar="NAME", help="The project there")
+@click.option("--tensorboard", type=PATH, metavar="DIR", help="Write the job's event file in DIR")
+@click.option("--force", is_flag=True, help="Overwrite files that exist")
+@json_option
+def curves(
+    job: str | None,
+    sizes: Path | None,
+    base_url: str,
+    api_key_env: str | None,
+    csv: Path | None,
+    figure: Path | None,
+    wandb: bool,
+    wandb_project: str,
+    tensorboard: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Show how a fine-tuning job learned, or how accuracy grows with training size.
 
-
-def _figure_file(text: str) -> Path:
-    path = Path(text)
-    if path.suffix not in (".svg", ".png"):
-        raise argparse.ArgumentTypeError(f"{text!r} ends neither in .svg nor in .png")
-    return path
-
-
-def run(args: argparse.Namespace) -> int:
-    """Carry out the command.
-
-    Returns:
-        0.
-
-    Raises:
-        TunebenchError: the job or the options cannot be used.
+    JOB is its cassette (cassettes/EXPERIMENT/jobs/MODEL-ftSIZE.jsonl), or its id at a provider
+    (ftjob-...).
     """
-    for path in (args.csv, args.figure):
-        if path is not None and path.exists() and not args.force:
-            raise UsageError(
-                f"{path}: the file is there already; name another, or give --force to overwrite it."
-            )
+    from tunebench.reports import finite
+
+    if (job is None) == (sizes is None):
+        raise click.UsageError("Give either JOB or --sizes RESULTS.")
+    if figure is not None and figure.suffix not in _FIGURES:
+        raise click.BadParameter(f"must end in {' or '.join(_FIGURES)}", param_hint="--figure")
+    found = _read_job(job, base_url, api_key_env) if job is not None else None
+    refuse_existing((path for path in (csv, figure) if path), force, "name")
 
     def say(text: str) -> None:
-        if not args.json:
+        if not as_json:
             print(text)
 
-    if args.sizes is None:
-        _show_job(args, say)
+    if found is not None:
+        frame, draw = _show_job(found, say)
+        document = {"name": found.name, "job": found.job, "rows": _rows(frame)}
     else:
-        _show_sizes(args, say)
-    return 0
+        assert sizes is not None
+        if wandb or tensorboard is not None:
+            raise UsageError(
+                "--wandb and --tensorboard take a job, and --sizes has none",
+                hint="leave them out, or name a JOB",
+            )
+        frame, draw = _show_sizes(sizes, say)
+        document = {"rows": _rows(frame)}
+    if as_json:
+        print_json(finite(document))
+    if csv is not None:
+        content = frame.to_csv(index=False, lineterminator="\n").encode()
+        _write(csv, content, force, say)
+    if figure is not None:
+        from tunebench.reports import render
+
+        _write(figure, render(draw(), figure.suffix[1:]), force, say)
+    if found is not None:
+        _track(found, tensorboard, wandb_project if wandb else None, force, say)
 
 
-def _show_job(args: argparse.Namespace, say: Callable[[str], None]) -> None:
-    from tunebench.reports import finite, job_figure, job_lines, to_tensorboard, to_wandb
-    from tunebench.statistics import epochs
-
-    found = _read_job(args)
-    job, curve = found.job, found.curve
-    if args.json:
-        print(json.dumps(finite({"name": found.name, "job": job, "rows": _rows(curve)})))
-    for line in job_lines(found.name, job, curve, epochs(curve)):
-        say(line)
-    _write_csv(args, curve, say)
-    if args.figure is not None:
-        _write_figure(args, job_figure(curve, found.name), say)
-    told = ("id", "model", "hyperparameters")
-    config = {name: job[name] for name in told}
-    if args.tensorboard is not None:
-        folder = args.tensorboard / found.name
-        to_tensorboard(curve, folder, config=config, replace=args.force)
-        say(f"Wrote {folder}.")
-    if args.wandb:
-        came_of_it = {n: v for n, v in job.items() if n not in told and v is not None}
-        where = to_wandb(
-            curve, project=args.wandb_project, name=found.name, config=config, summary=came_of_it
-        )
-        say(f"Sent to {where}.")
-
-
-def _show_sizes(args: argparse.Namespace, say: Callable[[str], None]) -> None:
-    from tunebench.reports import finite, read_results, sizes_figure, sizes_lines
-    from tunebench.statistics import accuracy_by_size
-
-    if args.wandb or args.tensorboard is not None:
-        raise UsageError(
-            "--wandb and --tensorboard take a job, and --sizes shows none: leave them out, or "
-            "name a JOB."
-        )
-    path: Path = args.sizes
-    try:
-        sizes = accuracy_by_size(read_results(path)["cells"])
-    except ResultsError as error:
-        raise UsageError(f"{path}: {error}") from error
-    if sizes.empty:
-        raise UsageError(
-            f"{path}: no row is of a fine-tuned cell; name the results of an experiment with "
-            "train_sizes in its [matrix]."
-        )
-    if args.json:
-        print(json.dumps(finite({"rows": _rows(sizes)})))
-    for line in sizes_lines(sizes):
-        say(line)
-    _write_csv(args, sizes, say)
-    if args.figure is not None:
-        _write_figure(args, sizes_figure(sizes), say)
-
-
-def _read_job(args: argparse.Namespace) -> JobCurve:
-    from tunebench.cli.curve_jobs import from_cassette, from_provider
+def _read_job(job: str, base_url: str, api_key_env: str | None) -> JobCurve:
+    from tunebench.cli.job_curve import from_cassette, from_provider
     from tunebench.evaluation import key_of
 
-    if not _JOB_ID.fullmatch(args.job) or Path(args.job).exists():
-        return from_cassette(Path(args.job))
-    return from_provider(args.job, args.base_url, key_of(args.api_key_env, args.base_url))
+    if not _JOB_ID.fullmatch(job) or Path(job).exists():
+        return from_cassette(Path(job))
+    return from_provider(job, base_url, key_of(api_key_env, base_url))
+
+
+def _show_job(
+    found: JobCurve, say: Callable[[str], None]
+) -> tuple[pd.DataFrame, Callable[[], Any]]:
+    """Print a job; its curve, and how to draw it."""
+    from tunebench.reports import job_figure, job_lines
+    from tunebench.statistics import epochs
+
+    say("\n".join(job_lines(found.name, found.job, found.curve, epochs(found.curve))))
+    return found.curve, lambda: job_figure(found.curve, found.name)
+
+
+def _show_sizes(path: Path, say: Callable[[str], None]) -> tuple[pd.DataFrame, Callable[[], Any]]:
+    """Print accuracy by training size; its table, and how to draw it."""
+    from tunebench.reports import read_results, sizes_figure, sizes_lines
+    from tunebench.statistics import accuracy_by_size
+
+    try:
+        frame = accuracy_by_size(read_results(path)["cells"])
+    except ResultsError as error:
+        raise ResultsError(error.problem, where=error.where or path, hint=error.hint) from error
+    if frame.empty:
+        raise UsageError(
+            "the results have no fine-tuned cell",
+            where=path,
+            hint="name those of an experiment with train_sizes in its [matrix]",
+        )
+    say("\n".join(sizes_lines(frame)))
+    return frame, lambda: sizes_figure(frame)
+
+
+def _track(
+    found: JobCurve,
+    tensorboard: Path | None,
+    wandb_project: str | None,
+    force: bool,
+    say: Callable[[str], None],
+) -> None:
+    from tunebench.reports import to_tensorboard, to_wandb
+
+    names = ("id", "model", "hyperparameters")
+    config = {name: found.job[name] for name in names}
+    if tensorboard is not None:
+        folder = tensorboard / found.name
+        to_tensorboard(found.curve, folder, config=config, replace=force)
+        say(f"Wrote {folder}.")
+    if wandb_project is not None:
+        summary = {n: v for n, v in found.job.items() if n not in names and v is not None}
+        where = to_wandb(
+            found.curve, project=wandb_project, name=found.name, config=config, summary=summary
+        )
+        say(f"Sent to {where}.")
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): cell for name, cell in row.items()} for row in frame.to_dict("records")]
 
 
-def _write_csv(args: argparse.Namespace, frame: pd.DataFrame, say: Callable[[str], None]) -> None:
-    if args.csv is not None:
-        _write(args.csv, frame.to_csv(index=False, lineterminator="\n").encode(), args.force)
-        say(f"Wrote {args.csv}.")
-
-
-def _write_figure(args: argparse.Namespace, figure: Any, say: Callable[[str], None]) -> None:
-    from tunebench.reports import render
-
-    _write(args.figure, render(figure, args.figure.suffix[1:]), args.force)
-    say(f"Wrote {args.figure}.")
-
-
-def _write(path: Path, content: bytes, force: bool) -> None:
+def _write(path: Path, content: bytes, force: bool, say: Callable[[str], None]) -> None:
     from tunebench.files import whole_files
 
     with whole_files([path], overwrite=force) as (file,):
         file.write(content)
+    say(f"Wrote {path}.")

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import argparse
+import io
+import os
 import sys
 from typing import TYPE_CHECKING
 
-from tunebench.cli.baseline import add_baseline
-from tunebench.cli.cassettes import add_cassettes
-from tunebench.cli.compare import add_compare
-from tunebench.cli.completion import add_completion
-from tunebench.cli.curves import add_curves
-from tunebench.cli.doctor import add_doctor
-from tunebench.cli.fine_tune import add_fine_tune
-from tunebench.cli.init import add_init
-from tunebench.cli.prepare_data import add_prepare_data
-from tunebench.cli.record import add_record, parted
-from tunebench.cli.report import add_report
+import click
+
+from tunebench.cli.commands import COMPLETE_VARIABLE, LazyGroup
 from tunebench.errors import TunebenchError
-from tunebench.server import add_arguments, serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_EXIT_CODES = """\
-exit codes:
+_COMMANDS = {
+    "init": "Make a benchmark from a file of labelled texts",
+    "record": "Record what the cassettes lack",
+    "baseline": "Keep the current answers as the baseline of later recordings",
+    "report": "Make one web page of what `pytest --results` wrote",
+    "compare": "Compare two results cell by cell",
+    "curves": "Show how a fine-tuning job learned, or accuracy by training size",
+    "fine-tune": "Run an experiment's fine-tuning jobs alone",
+    "prepare-data": "Check a file of prompts and completions, write training files",
+    "cassettes": "List, verify, prune, compare and upgrade cassettes",
+    "doctor": "Find out what a running provider can do",
+    "serve": "Serve small open models on this machine, as OpenAI's API",
+    "completion": "Print a script that completes commands in a shell",
+}
+_EXIT_CODES = """\b
+Exit codes:
   0    done, and all is well
   1    a command found something wrong: a case failed, cassettes differ
   2    wrong usage, or something that the message says how to fix
@@ -32,60 +38,54 @@ exit codes:
 """
 
 
-class _Version(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version
-
-        print(f"tunebench {version('tunebench')}")
-        parser.exit()
+@click.group(
+    cls=LazyGroup,
+    package="tunebench.cli",
+    lines=_COMMANDS,
+    epilog=_EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+)
+@click.version_option(
+    None, "-V", "--version", package_name="tunebench", message="%(prog)s %(version)s"
+)
+def tunebench() -> None:
+    """Does fine-tuning beat prompting on my labelled task?"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        The exit code, as `tunebench --help` lists them.
+        The exit code, as `tunebench --help` lists them; 1 where the output's reader is gone.
     """
-    parser = _parser()
-    given, rest = parted(sys.argv[1:] if argv is None else list(argv))
-    arguments = parser.parse_args(given)
-    arguments.rest = rest
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # what the terminal's encoding lacks
     try:
-        code: int = arguments.run(arguments)
+        code = _run(sys.argv[1:] if argv is None else list(argv))
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return 2
     except TunebenchError as error:
         print(f"tunebench: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):
         print("tunebench: interrupted.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # As in `tunebench ... | head`. Python writes the rest when it ends: let it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tunebench",
-        description="Does fine-tuning beat prompting on my labelled task?",
-        epilog=_EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    local = commands.add_parser(
-        "serve",
-        help="serve small open models on this machine, in the manner of OpenAI's API",
-        description="Serve small open models on this machine, in the manner of OpenAI's API.",
-    )
-    add_arguments(local)
-    add_init(commands)
-    add_prepare_data(commands)
-    add_curves(commands)
-    add_report(commands)
-    add_baseline(commands)
-    add_compare(commands)
-    add_record(commands)
-    add_fine_tune(commands)
-    add_cassettes(commands)
-    add_doctor(commands)
-    add_completion(commands, parser)
-    local.set_defaults(run=serve)
-    return parser
+def _run(argv: list[str]) -> int:
+    if instruction := os.environ.get(COMPLETE_VARIABLE):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(tunebench, {}, "tunebench", COMPLETE_VARIABLE, instruction)
+    try:
+        with tunebench.make_context("tunebench", argv) as context:
+            return tunebench.invoke(context) or 0
+    except click.exceptions.Exit as end:  # after --help
+        return end.exit_code

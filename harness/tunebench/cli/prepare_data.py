@@ -1,4 +1,4 @@
-"""``tunebench prepare-data``: make a file of prompts and completions fit to train on.
+"""``tunebench prepare-data``: training files from a file of prompts and completions.
 
 It says what it found and what it will do, asks about each change on a terminal, writes new files
 beside the old one and overwrites none.
@@ -6,98 +6,178 @@ beside the old one and overwrites none.
 
 from __future__ import annotations
 
-import argparse
-import json
-import math
 import sys
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - Click needs it
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from tunebench.cli.commands import ExistingPath, json_option, number, print_json
 from tunebench.errors import UsageError
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from tunebench.training_data import Proposal
 
+    Task = Literal["classification", "generation", "open-ended"]
 
-def add_prepare_data(
-    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
-) -> argparse.ArgumentParser:
-    """Add the command to a parser's subcommands."""
-    parser = subparsers.add_parser(
-        "prepare-data",
-        help="check a file of prompts and completions and write training files from it",
-        description="Check a file of prompts and completions (.jsonl, .json, .csv, .tsv, .txt, "
-        ".xlsx) or of chat messages (.jsonl, .json) and write FILE_prepared_train.jsonl and "
-        "FILE_prepared_valid.jsonl, or FILE_prepared.jsonl. Names that are taken get a number.",
-    )
-    add = parser.add_argument
-    add("file", metavar="FILE", type=Path)
-    add("--yes", action="store_true", help="do all that is proposed without asking")
-    add("--dry-run", action="store_true", help="say what would be done and write nothing")
-    add("--json", action="store_true", help="print one JSON object; takes --yes or --dry-run")
-    add("--encoding", default="utf-8", help="of FILE (utf-8)")
-    add("--delimiter", help="between the columns of a table (found in its first line)")
-    add(
-        "--task",
-        choices=("classification", "generation", "open-ended"),
-        help="what the rows teach (classification if completions recur three times on average)",
-    )
-    add("--separator", help="what each prompt is to end with (' ->' or one that no prompt holds)")
-    add("--positive-class", metavar="LABEL", help="the class that precision and recall are said of")
-    add(
-        "--split",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="whether to split in 8:2, at most 1000 rows to validate (classification and chat)",
-    )
-    add("--epochs", type=_whole, default=4, help="passes over the training rows (4)")
-    add("--bytes-per-token", type=_rate, default=4.0, metavar="N", help="for the estimate (4)")
-    add("--tokens-per-second", type=_rate, default=380.0, metavar="N", help="of training (380)")
-    add("--price", type=_price, default=0.0, metavar="N", help="of a million training tokens (0)")
-    parser.set_defaults(run=run)
-    return parser
+_RATE = number(0, kind=float, or_equal=False)
 
 
-def _rate(text: str) -> float:
-    """A number above nothing; argparse reports the ValueError."""
-    number = float(text)
-    if not 0 < number < math.inf:
-        raise ValueError
-    return number
+@click.command()
+@click.argument("file", type=ExistingPath(), is_eager=True)
+@click.option("--yes", is_flag=True, help="Accept all proposals without questions")
+@click.option("--dry-run", is_flag=True, help="Show what would be done")
+@click.option("--encoding", default="utf-8", metavar="NAME", help="The encoding of FILE")
+@click.option(
+    "--delimiter",
+    metavar="CHARACTER",
+    help="Between the columns of a table (found in its first line)",
+)
+@click.option(
+    "--task",
+    type=click.Choice(["classification", "generation", "open-ended"]),
+    help="The kind of task (classification if completions recur three times on average)",
+)
+@click.option(
+    "--separator",
+    metavar="TEXT",
+    help="The end of each prompt (' ->' or one that no prompt holds)",
+)
+@click.option("--positive-class", metavar="LABEL", help="The class of precision and recall")
+@click.option(
+    "--split/--no-split",
+    default=None,
+    help="Whether to split in 8:2, at most 1000 rows to validate (classification and chat)",
+)
+@click.option(
+    "--epochs", type=number(1), default=4, metavar="N", help="Passes over the training rows"
+)
+@click.option("--bytes-per-token", type=_RATE, default=4.0, metavar="N", help="For the estimates")
+@click.option(
+    "--tokens-per-second", type=_RATE, default=380.0, metavar="N", help="The speed of training"
+)
+@click.option(
+    "--price",
+    type=number(0, kind=float),
+    default=0.0,
+    metavar="N",
+    help="The price of a million training tokens",
+)
+@json_option
+def prepare_data(
+    file: Path,
+    yes: bool,
+    dry_run: bool,
+    encoding: str,
+    delimiter: str | None,
+    task: Task | None,
+    separator: str | None,
+    positive_class: str | None,
+    split: bool | None,
+    epochs: int,
+    bytes_per_token: float,
+    tokens_per_second: float,
+    price: float,
+    as_json: bool,
+) -> None:
+    """Check a file of prompts and completions and write training files from it.
 
+    Reads prompts and completions (.jsonl, .json, .csv, .tsv, .txt, .xlsx) or chat messages (.jsonl,
+    .json) and writes FILE_prepared_train.jsonl and FILE_prepared_valid.jsonl, or
+    FILE_prepared.jsonl. If a name is taken, it gets a number. --json needs --yes or --dry-run.
+    """
+    from tunebench import training_data
+    from tunebench.formatting import Rates
 
-def _price(text: str) -> float:
-    return 0.0 if float(text) == 0 else _rate(text)
+    decided = yes or dry_run
+    if not decided and (as_json or not sys.stdin.isatty()):
+        raise UsageError(
+            "questions need a terminal, and no --json",
+            hint="give --yes to agree to all, or --dry-run to look first",
+        )
+    rates = Rates(bytes_per_token, epochs, tokens_per_second, price)
+    talk = _Dialogue(silent=as_json, decided=decided)
+    rows = training_data.read_rows(file, encoding=encoding, delimiter=delimiter)
+    read = len(rows)
+    talk.say(f"{file}: {read} {'rows' if rows.chat is None else 'conversations'}.")
+    for sentence in rows.converted:
+        talk.say(f"- {sentence[0].upper()}{sentence[1:]}.")
+    settings = training_data.Settings(task=task, separator=separator)
+    done = training_data.prepare(file, rows, settings, talk.accept)
 
+    halves, kind = None, settings.task_of(rows)
+    if split is None and not training_data.is_part_of_a_split(file):
+        split = kind == "classification" or rows.chat is not None
+    if split:
+        halves = training_data.split(len(rows))
+        question = f"- Split into {len(halves.train)} training and {len(halves.valid)} validation"
+        if not talk.ask(question + (" rows." if decided else " rows?")):
+            halves = None
+    if halves is not None:
+        apart = training_data.without_overlap(rows.prompts, halves)
+        n = len(halves.valid) - len(apart.valid)
+        proposal = training_data.Proposal(
+            "overlap",
+            f"{n} validation rows have a prompt that is also trained on.",
+            "leave them out of the validation rows",
+            lambda: None,
+        )
+        if n and talk.accept(proposal):
+            halves = apart
+        training_data.check_halves(file, halves)
 
-def _whole(text: str) -> int:
-    return int(_rate(str(int(text))))
+    summary = training_data.summarise(file, rows, kind, halves, rates, positive_class)
+    for line in training_data.summary_lines(summary):
+        talk.say(line)
+    files: list[Path] = []
+    if not (done or rows.converted or halves):
+        talk.say("Nothing needs to be changed: train on the file as it is.")
+    elif not dry_run:
+        names = training_data.free_names(file, halves=halves is not None)
+        if decided or talk.ask(f"Write {' and '.join(map(str, names))}?"):
+            files = training_data.write_files(file, rows, halves)
+            talk.say(f"Wrote {' and '.join(map(str, files))}.")
+        else:
+            talk.say("Nothing was written.")
+    if as_json:
+        print_json(
+            {
+                "file": str(file),
+                "rows_read": read,
+                "converted": rows.converted,
+                "steps": talk.steps,
+                **asdict(summary),
+                "files": [str(file) for file in files],
+            }
+        )
 
 
 class _Dialogue:
-    """What is said and asked; silent for scripts."""
+    """Output and questions; silent for scripts."""
 
     def __init__(self, *, silent: bool, decided: bool) -> None:
-        self.silent = silent
-        self.decided = decided
+        self._silent = silent
+        self._decided = decided
         self.steps: list[dict[str, Any]] = []
 
     def say(self, text: str) -> None:
-        if not self.silent:
+        if not self._silent:
             print(text)
 
     def ask(self, question: str) -> bool:
         """Whether the user agrees; an empty answer does."""
-        if self.decided:
+        if self._decided:
             self.say(question)
             return True
         try:
             return not input(f"{question} [Y/n] ").strip().lower().startswith("n")
         except EOFError:
             raise UsageError(
-                "the input ended before all questions were answered: give --yes to agree to all; "
-                "nothing was written."
+                "the input ended before all questions were answered, and nothing was written",
+                hint="give --yes to agree to all",
             ) from None
 
     def accept(self, proposal: Proposal) -> bool:
@@ -107,105 +187,7 @@ class _Dialogue:
             self.say(f"  {action}.")
             agreed = True
         else:
-            agreed = self.ask(f"  {action}" + ("." if self.decided else "?"))
-        self.steps.append(
-            {
-                "step": proposal.step,
-                "found": proposal.found,
-                "action": proposal.action,
-                "accepted": agreed,
-            }
-        )
+            agreed = self.ask(f"  {action}" + ("." if self._decided else "?"))
+        step = {"step": proposal.step, "found": proposal.found, "action": proposal.action}
+        self.steps.append(step | {"accepted": agreed})
         return agreed
-
-
-def run(args: argparse.Namespace) -> int:
-    """Carry out the command.
-
-    Returns:
-        0.
-
-    Raises:
-        TunebenchError: the file or the options cannot be used; nothing was written.
-    """
-    from tunebench.formatting import Rates
-    from tunebench.training_data import (
-        Proposal,
-        Settings,
-        check_halves,
-        free_names,
-        is_part_of_a_split,
-        overlap,
-        prepare,
-        read_rows,
-        split,
-        summarise,
-        summary_lines,
-        write_files,
-    )
-
-    path: Path = args.file
-    decided = args.yes or args.dry_run
-    if not decided and (args.json or not sys.stdin.isatty()):
-        raise UsageError(
-            "questions can only be asked on a terminal and without --json: give --yes to agree to "
-            "all, or --dry-run to look first."
-        )
-    rates = Rates(args.bytes_per_token, args.epochs, args.tokens_per_second, args.price)
-    talk = _Dialogue(silent=args.json, decided=decided)
-    rows = read_rows(path, encoding=args.encoding, delimiter=args.delimiter)
-    read = len(rows)
-    talk.say(f"{path}: {read} {'rows' if rows.chat is None else 'conversations'}.")
-    for sentence in rows.converted:
-        talk.say(f"- {sentence[0].upper()}{sentence[1:]}.")
-    settings = Settings(task=args.task, separator=args.separator)
-    done = prepare(path, rows, settings, talk.accept)
-
-    halves = None
-    task = settings.task_of(rows)
-    wanted = args.split
-    if wanted is None and not is_part_of_a_split(path):
-        wanted = task == "classification" or rows.chat is not None
-    if wanted:
-        halves = split(len(rows))
-        question = f"- Split into {len(halves.train)} training and {len(halves.valid)} validation"
-        if not talk.ask(question + (" rows." if decided else " rows?")):
-            halves = None
-    if halves is not None:
-        apart, n = overlap(rows, halves)
-        proposal = Proposal(
-            "overlap",
-            f"{n} validation rows have a prompt that is also trained on.",
-            "leave them out of the validation rows",
-            lambda: None,
-        )
-        if n and talk.accept(proposal):
-            halves = apart
-        check_halves(path, halves)
-
-    summary = summarise(path, rows, task, halves, rates, args.positive_class)
-    for line in summary_lines(summary):
-        talk.say(line)
-    changed = bool(done or rows.converted or halves)
-    files: list[Path] = []
-    if not changed:
-        talk.say("Nothing is to be changed: train on the file as it is.")
-    elif not args.dry_run:
-        names = free_names(path, halves=halves is not None)
-        named = " and ".join(map(str, names))
-        if talk.decided or talk.ask(f"Write {named}?"):
-            files = write_files(path, rows, halves)
-            talk.say(f"Wrote {' and '.join(map(str, files))}.")
-        else:
-            talk.say("Nothing was written.")
-    if args.json:
-        document = {
-            "file": str(path),
-            "rows_read": read,
-            "converted": rows.converted,
-            "steps": talk.steps,
-            **asdict(summary),
-            "files": [str(file) for file in files],
-        }
-        print(json.dumps(document, ensure_ascii=False))
-    return 0

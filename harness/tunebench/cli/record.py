@@ -5,48 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import argparse
+import click
 
+from tunebench.cli.commands import PATH
+
+if TYPE_CHECKING:
     import pytest
 
-_EXIT_CODES = {0: 0, 1: 1}
 
+class _Record(click.Command):
+    """Keeps what follows ``--`` for pytest; Click would take it for further paths."""
 
-def add_record(
-    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
-) -> argparse.ArgumentParser:
-    """Add the command to a parser's subcommands."""
-    parser = subparsers.add_parser(
-        "record",
-        usage="tunebench record [options] [PATH ...] [-- PYTEST ARGUMENTS]",
-        help="ask the providers for what the cassettes lack",
-        description="Run the cases of experiments with `pytest --record=missing`: what their "
-        "cassettes lack is asked of the providers and recorded. What follows -- goes to pytest.",
-    )
-    add = parser.add_argument
-    add("paths", metavar="PATH", nargs="*", type=Path, help="folders or files (benchmarks)")
-    add("--all", action="store_true", help="record every cassette again")
-    add("-k", metavar="EXPR", dest="expression", help="only the cases that match, as with pytest")
-    add("--budget", metavar="AMOUNT", help="stop before the estimated costs pass this")
-    add("--results", metavar="DIR", type=Path, help="write the results to DIR")
-    parser.set_defaults(run=run)
-    return parser
-
-
-def parted(argv: list[str]) -> tuple[list[str], list[str]]:
-    """A command line, and what of it goes to pytest.
-
-    argparse would take what follows ``--`` for further paths.
-    """
-    if argv[:1] != ["record"] or "--" not in argv:
-        return argv, []
-    at = argv.index("--")
-    return argv[:at], argv[at + 1 :]
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        ctx.obj = args[end + 1 :]
+        return super().parse_args(ctx, args[:end])
 
 
 class _Interruption:
-    """A plugin that knows Ctrl-C from errors during collection, which pytest ends alike."""
+    """A plugin that tells Ctrl-C from errors during collection, which pytest ends alike."""
 
     seen = False
 
@@ -54,25 +31,37 @@ class _Interruption:
         self.seen = excinfo.type is KeyboardInterrupt
 
 
-def run(args: argparse.Namespace) -> int:
-    """Carry out the command.
+@click.command(cls=_Record, options_metavar="[OPTIONS]")
+@click.argument("paths", metavar="[PATH]... [-- PYTEST ARGUMENTS]", nargs=-1, type=PATH)
+@click.option("--all", "again", is_flag=True, help="Record every cassette again")
+@click.option("-k", "expression", metavar="EXPR", help="Only the cases that match, as with pytest")
+@click.option("--budget", metavar="AMOUNT", help="Stop before the estimated costs pass this")
+@click.option("--results", metavar="DIR", type=PATH, help="Write the results to DIR")
+@click.pass_obj
+def record(
+    pytest_arguments: list[str],
+    paths: tuple[Path, ...],
+    again: bool,
+    expression: str | None,
+    budget: str | None,
+    results: Path | None,
+) -> int:
+    """Run the cases of experiments with `pytest --record=missing`.
 
-    Returns:
-        0 where all cases passed, 1 where one failed or an experiment file is wrong, 2 where pytest
-        could not run them or found none, 130 after Ctrl-C.
+    What the cassettes lack is requested from the providers and recorded. A PATH is a folder or an
+    experiment file (default: benchmarks). What follows -- goes to pytest.
     """
     import pytest
 
-    paths = [path.parent if path.suffix == ".toml" else path for path in args.paths]
-    options = [f"--record={'all' if args.all else 'missing'}"]
-    if args.expression is not None:
-        options += ["-k", args.expression]
-    if args.budget is not None:
-        options.append(f"--budget={args.budget}")
-    if args.results is not None:
-        options.append(f"--results={args.results}")
+    folders = [path.parent if path.suffix == ".toml" else path for path in paths]
+    options = {"--record": "all" if again else "missing", "--budget": budget, "--results": results}
+    given = [f"{name}={value}" for name, value in options.items() if value is not None]
+    if expression is not None:
+        given += ["-k", expression]
     interruption = _Interruption()
     code = pytest.main(
-        [*map(str, paths or [Path("benchmarks")]), *options, *args.rest], plugins=[interruption]
+        [*map(str, folders or [Path("benchmarks")]), *given, *pytest_arguments],
+        plugins=[interruption],
     )
-    return 130 if interruption.seen else _EXIT_CODES.get(int(code), 2)
+    # 1: a case failed. What pytest calls 3, 4 and 5 is wrong usage here.
+    return 130 if interruption.seen else min(int(code), 2)

@@ -10,6 +10,7 @@ import importlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from tunebench.datasets.columns import column_names, text_and_label
 from tunebench.datasets.dataset import Dataset
 from tunebench.datasets.duplicates import NearDuplicate, near_duplicates
 from tunebench.datasets.labelled_texts import ENDINGS, TableSummary, inspect_table
@@ -22,9 +23,11 @@ __all__ = [
     "NearDuplicate",
     "Options",
     "TableSummary",
+    "column_names",
     "inspect_table",
     "load",
     "near_duplicates",
+    "text_and_label",
 ]
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What every source of labelled texts gives: two frames of one shape."""
+"""Labelled texts from any source: two frames of one shape."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Dataset:
         train: one row a text, RangeIndex, with the columns ``item`` (str, unique), ``text``
             (str, untouched) and ``label`` (int64, a position in ``label_names``).
         test: the same columns; shares no item with ``train``.
-        report: what was found on reading; None for a set that is always the same.
+        report: counts of the rows read; None for a set that is always the same.
         places: where each item of a user's own table is, as ``tickets.csv, line 12``.
     """
 

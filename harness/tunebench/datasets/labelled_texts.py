@@ -69,14 +69,14 @@ class LabelledTexts:
 
 @dataclass(frozen=True)
 class TableSummary:
-    """What a file of labelled texts holds.
+    """Summary of a file of labelled texts.
 
     Attributes:
         rows: how many rows there are.
         labels: the labels, sorted by name.
         counts: how many kept texts have each label, in the order of `labels`.
         repeated: how many rows repeat an earlier text.
-        runs: whether rows of one label stand together, as in a file that is sorted by it.
+        runs: whether rows of one label follow each other, as in a file that is sorted by it.
         texts: the kept texts, in the file's order.
     """
 
@@ -131,7 +131,7 @@ def read_labelled(
     """Read a table's texts and labels, each text once.
 
     Args:
-        path: the file, UTF-8 but for ``.parquet``.
+        path: the file, in UTF-8 if it is a text file.
         text_column: the column of the texts.
         label_column: the column of the labels; whole numbers are taken as they are written.
         labels: the only labels that may occur; any if None.

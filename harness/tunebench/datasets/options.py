@@ -1,4 +1,4 @@
-"""How to read a data set, and what was found on reading it."""
+"""Options of reading a data set, and the report on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Options:
         label_column: ``label`` if None; of such a set also its only class label.
         test_dataset: a file of test rows; else a share of the texts is held out.
         test_share: that share, between 0 and 1.
-        overlap: what to do with training rows whose text is among given test rows.
+        overlap: whether training rows whose text is among given test rows are refused or moved.
         seed: of the split, where none is given.
         order: of a table's rows: as in the file if None, or by their item ids, as if shuffled.
     """
@@ -42,7 +42,7 @@ class Options:
 
 @dataclass(frozen=True)
 class DataReport:
-    """What was found on reading a data set. ``str`` gives it in a few lines.
+    """Counts of the rows of a data set. ``str`` gives them in a few lines.
 
     Attributes:
         source: the data set's name.

@@ -88,7 +88,7 @@ def run_builder(builder: Any) -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """The beginning of what others say of an error."""
+    """The beginning of an error's text, in one line."""
     return " ".join(str(error).split())[:300]
 
 
@@ -118,7 +118,7 @@ def _prepare(recipe: Recipe, root: Path) -> dict[str, Columns]:
 
 
 def _records(recipe: Recipe, root: Path) -> dict[str, Columns] | None:
-    """The prepared records; None if there are none or they are not what they should be."""
+    """The prepared records; None if there are none or they are damaged."""
     if not (root / recipe.folder / "dataset_info.json").exists():
         return None
     try:

@@ -1,8 +1,8 @@
 """A public data set's splits, whatever their source, as a `Dataset`.
 
-Nobody can fix a public set. So what a user's own table is refused for is left out here, with a
-count: rows without text or label, texts with two labels, repeated texts. Such sets are often sorted
-by label; so their rows are put in a pseudo-random order, which depends on the texts and the seed.
+A user cannot fix a public set. So rows that make a user's own table unusable are left out and
+counted here: rows without text or label, texts with two labels, repeated texts. Such sets are often
+sorted by label; so their rows are put in a pseudo-random order by their texts and the seed.
 """
 
 from __future__ import annotations

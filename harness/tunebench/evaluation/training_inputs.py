@@ -11,7 +11,7 @@ from tunebench.api import JobSpec, Upload
 from tunebench.errors import DatasetError
 from tunebench.evaluation.inputs import State, is_chat, test_rows, train_rows
 from tunebench.formatting import AnswerFormat, bare_prompt
-from tunebench.training_data import Split, chat_record, record, refuse_overlap, split
+from tunebench.training_data import chat_record, record, refuse_overlap, split, without_overlap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,10 +56,8 @@ def files_of(experiment: Experiment, size: int, chat: bool) -> tuple[Upload, Upl
 @lru_cache(maxsize=16)
 def _files(experiment: Experiment, size: int, chat: bool, _: State) -> tuple[Upload, Upload]:
     task, rows = experiment.task, rows_of(experiment, size)
-    halves = split(len(rows))
     texts, labels = rows["text"].tolist(), rows["label"].tolist()
-    trained = {texts[i] for i in halves.train}
-    halves = Split(halves.train, [i for i in halves.valid if texts[i] not in trained])
+    halves = without_overlap(texts, split(len(rows)))
     answers = AnswerFormat.of(task.labels)
 
     def line(text: str, label: str) -> bytes:

@@ -2,10 +2,11 @@
 
 from tunebench.experiment.experiment import Cell, Experiment
 from tunebench.experiment.limits import Limit
-from tunebench.experiment.schema import LIMITS, DecisionRule, Model, Prices, Provider
+from tunebench.experiment.schema import LIMITS, OVERRIDABLE, DecisionRule, Model, Prices, Provider
 
 __all__ = [
     "LIMITS",
+    "OVERRIDABLE",
     "Cell",
     "DecisionRule",
     "Experiment",

@@ -34,7 +34,7 @@ _NO_PARAMETERS = {"model", "prompt", "messages", "n", "best_of", "stream", "echo
 # The decision rule sets these, and reads the answer accordingly.
 _OF_RULES = {"logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "stop"}
 # The rule sets these too, but some models and providers need another value: from least to most.
-_OVERRIDABLE = {"temperature": (0, 100), "top_logprobs": (2, 20)}
+OVERRIDABLE = {"temperature": (0, 100), "top_logprobs": (2, 20)}
 
 
 def _check_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def _check_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
                 "more": limit if any("max" in name for name in wrong) else "",
             },
         )
-    for name, (least, most) in _OVERRIDABLE.items():
+    for name, (least, most) in OVERRIDABLE.items():
         value = parameters.get(name, least)
         if (
             isinstance(value, bool)

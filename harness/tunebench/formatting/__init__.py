@@ -9,7 +9,6 @@ from tunebench.formatting.estimates import (
 )
 from tunebench.formatting.look_alikes import DIFFER_BY, look, shown, twins
 from tunebench.formatting.prompts import (
-    ARROW,
     AnswerFormat,
     Example,
     bare_prompt,
@@ -21,7 +20,6 @@ from tunebench.formatting.prompts import (
 from tunebench.formatting.reading import Reader, ReadingRule, check_readable
 
 __all__ = [
-    "ARROW",
     "BYTES_PER_TOKEN",
     "DIFFER_BY",
     "TOKENS_PER_SECOND",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _BAR_AFTER_SECONDS = 2.0
+_LOG_SECONDS = 30.0
 
 
 def waited_for(
@@ -42,6 +44,29 @@ def waited_for(
     return iter(bar)
 
 
+class _Log:
+    """A stream that shows a bar in lines: one at its end, and one every 30 seconds before."""
+
+    def __init__(self) -> None:
+        self._shown = ""
+        self._next = time.monotonic() + _LOG_SECONDS
+
+    def write(self, text: str) -> None:
+        self._shown = text.strip() or self._shown
+        now = time.monotonic()
+        if self._shown and (text == "\n" or now >= self._next):
+            sys.stderr.write(f"{self._shown}\n")
+            self._shown, self._next = "", now + _LOG_SECONDS
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def _bar(**settings: Any) -> tqdm[Any]:
+    """A bar that stays; in a log, which keeps every carriage return, it is lines."""
+    return tqdm(file=sys.stderr if sys.stderr.isatty() else _Log(), leave=True, **settings)
+
+
 class Progress:
     """Shows the progress of a cell's recording: answered texts, uploads, steps of a job."""
 
@@ -56,7 +81,7 @@ class Progress:
         """Further texts were answered."""
         if self._texts is None:
             self.close()
-            self._texts = tqdm(total=self._total, desc=self._title, unit="text", leave=True)
+            self._texts = _bar(total=self._total, desc=self._title, unit="text")
         self._texts.update(texts)
 
     def say(self, message: str) -> None:
@@ -68,9 +93,7 @@ class Progress:
     def uploading(self, name: str, size: int) -> Callable[[int], None]:
         """A file is being uploaded; call the result with each number of bytes sent."""
         self.close()
-        bar = self._upload = tqdm(
-            total=size, desc=f"upload {name}", unit="B", unit_scale=True, leave=True
-        )
+        bar = self._upload = _bar(total=size, desc=f"upload {name}", unit="B", unit_scale=True)
 
         def sent(count: int) -> None:
             # The form around a file is sent too, and a file that is sent again is sent twice.

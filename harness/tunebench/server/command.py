@@ -22,6 +22,7 @@ from tunebench.server.inference.weights import PACKAGED, cache_folder, is_instal
 _DETERMINISTIC = """\
 compute every prompt alone, so that an answer's bits do not depend on other prompts (equally fast
 for texts of about 300 tokens, a sixth to a half as fast for 16 to 40 tokens)"""
+_INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,15 +88,18 @@ def serve(options: argparse.Namespace) -> int:
     """Serve until interrupted, with the options of ``add_arguments``.
 
     Returns:
-        Exit code: 0 after SIGINT or SIGTERM, 2 after an error that the user can fix.
+        Exit code: 130 after SIGINT (Ctrl-C), 2 after an error that the user can fix.
+
+    Raises:
+        SystemExit: after SIGTERM, with code 0.
     """
     try:
-        signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGTERM, _terminate)
         if options.stop_with_stdin:
             threading.Thread(target=_stop_with_stdin, daemon=True).start()
         return _serve(options)
     except KeyboardInterrupt:
-        return 0
+        return _INTERRUPTED
     except TunebenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -146,15 +150,18 @@ def _serve(options: argparse.Namespace) -> int:
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
     )
+    code = 0
     try:
         Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
     finally:
         queue.close()
         if not worker.close(timeout=3):
             # A thread inside PyTorch cannot be stopped, and Python would wait for it.
             sys.stdout.flush()
-            os._exit(0)
-    return 0
+            os._exit(code)
+    return code
 
 
 def _sources(given: list[str] | None) -> dict[str, str]:
@@ -217,8 +224,8 @@ def _stop_with_stdin() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> Any:
-    raise KeyboardInterrupt
+def _terminate(_signal: int, _frame: FrameType | None) -> Any:
+    sys.exit(0)
 
 
 def _whole_number(least: int, most: int | None = None) -> Callable[[str], int]:

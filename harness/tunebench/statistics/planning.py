@@ -64,9 +64,9 @@ def texts_needed(
 def texts_to_settle(correct: int, n: int, threshold: float, confidence: float = 0.95) -> int | None:
     """The number of test texts at which Wilson's interval would exclude a threshold.
 
-    The accuracy is taken to stay the same.
-    Wilson's interval of an accuracy p of N texts excludes a threshold t if and only if
-    N > z² * t * (1 - t) / (p - t)², with the standard normal quantile z of the confidence.
+    The accuracy is taken to stay the same. Wilson's interval of an accuracy p of N texts excludes a
+    threshold t if and only if N > z² * t * (1 - t) / (p - t)², with the standard normal quantile z
+    of the confidence.
 
     Args:
         correct: number of right answers.

@@ -1,13 +1,12 @@
 """Training files: analysis, proposals and preparation for `prepare-data`."""
 
 from tunebench.training_data.preparation import (
-    Split,
     check_halves,
     free_names,
     is_part_of_a_split,
-    overlap,
     prepare,
     split,
+    without_overlap,
     write_files,
 )
 from tunebench.training_data.report import summarise, summary_lines
@@ -18,12 +17,10 @@ from tunebench.training_data.training_files import chat_record, record, refuse_o
 __all__ = [
     "Proposal",
     "Settings",
-    "Split",
     "chat_record",
     "check_halves",
     "free_names",
     "is_part_of_a_split",
-    "overlap",
     "prepare",
     "read_rows",
     "record",
@@ -31,5 +28,6 @@ __all__ = [
     "split",
     "summarise",
     "summary_lines",
+    "without_overlap",
     "write_files",
 ]

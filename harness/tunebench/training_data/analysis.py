@@ -1,4 +1,4 @@
-"""What the rows of a training file have in common: ends, case, task, classes."""
+"""Common properties of the rows of a training file: ends, case, task, classes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NEGATION = re.compile(r"(?:not|non|no)(?:[\s_-]+|(?=[a-z]))|un|in|ir|il|im|dis"
 
 
 def infer_task(rows: Rows) -> Task:
-    """What the rows teach: open-ended without prompts, classification if completions recur."""
+    """The task of the rows: open-ended without prompts, classification if completions recur."""
     if rows.chat is None and all(prompt.strip() in BLANK_PROMPTS for prompt in rows.prompts):
         return "open-ended"
     different = len(set(rows.completions))
@@ -65,9 +65,9 @@ def is_separator(ending: str, texts: Sequence[str]) -> bool:
 
 
 def separator_of(texts: Sequence[str]) -> str:
-    """What a new prompt must end with: the known separator of all prompts, or all they share.
+    """The end that a new prompt needs: the known separator of all prompts, or all they share.
 
-    What the texts themselves happen to end with, before a known separator, is not part of it.
+    A common end of the texts before a known separator is not part of it.
     """
     ending = common_ending(texts)
     return next((known for known in ALL_SEPARATORS if ending.endswith(known)), ending)

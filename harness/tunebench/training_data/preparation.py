@@ -1,4 +1,4 @@
-"""Prepare a user's file: take the steps, check what is left, split it, write it.
+"""Preparation of a user's file: take the steps, check the rows left, split them, write them.
 
 The steps are repeated until none proposes anything, so that preparing a prepared file changes
 nothing.
@@ -19,7 +19,7 @@ from tunebench.training_data import steps
 from tunebench.training_data.training_files import record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tunebench.training_data.rows import Rows
@@ -52,7 +52,7 @@ def prepare(
     Args:
         path: the file they come from, for messages.
         rows: the rows.
-        settings: what is decided beforehand.
+        settings: the user's decisions.
         accept: called with each proposal; one that it declines is not made again. For a necessary
             one its answer does not count.
 
@@ -60,8 +60,8 @@ def prepare(
         The proposals that were carried out, in order.
 
     Raises:
-        DatasetError: what is left teaches nothing: no rows, one class, one prompt; or two
-            classes look alike.
+        DatasetError: the rows left teach nothing: no rows, one class, one prompt; or two classes
+            look alike.
     """
     declined: set[str] = set()
     done: list[Proposal] = []
@@ -147,15 +147,10 @@ def split(n: int) -> Split:
     return Split(train.tolist(), left.tolist())
 
 
-def overlap(rows: Rows, halves: Split) -> tuple[Split, int]:
-    """Leave out the validation rows whose prompt is also trained on.
-
-    Returns:
-        The split without them, and how many they were.
-    """
-    trained = {rows.prompts[i] for i in halves.train}
-    valid = [i for i in halves.valid if rows.prompts[i] not in trained]
-    return Split(halves.train, valid), len(halves.valid) - len(valid)
+def without_overlap(prompts: Sequence[str], halves: Split) -> Split:
+    """A split without the validation rows whose prompt is also trained on."""
+    trained = {prompts[i] for i in halves.train}
+    return Split(halves.train, [i for i in halves.valid if prompts[i] not in trained])
 
 
 def free_names(path: Path, *, halves: bool) -> list[Path]:

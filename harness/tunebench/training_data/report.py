@@ -24,21 +24,21 @@ _LISTED = 20  # classes
 
 @dataclass(frozen=True)
 class Summary:
-    """What prepared rows hold, and what training on them will take.
+    """Content of prepared rows, and an estimate of training on them.
 
     Attributes:
         rows: how many are left.
-        task: what they teach.
+        task: the task they teach.
         classes: rows of each class, most first; empty for other tasks.
         positive_class: the positive class of two, for precision and recall.
         positive_class_reason: why that one.
-        separator: what all prompts end with.
+        separator: the end of all prompts.
         stop: where an answer is to stop, or None.
         train_rows: rows to train on.
         valid_rows: rows to validate on.
-        rates: what the estimate rests on.
-        estimate: what training will take.
-        notes: what the author should know; a sentence each.
+        rates: the rates of the estimate.
+        estimate: of the training.
+        notes: hints for the author, a sentence each.
     """
 
     rows: int
@@ -63,9 +63,9 @@ def summarise(
     Args:
         path: the file they come from, for messages.
         rows: the rows.
-        task: what they teach.
+        task: the task they teach.
         halves: how they are split, or None.
-        rates: what the estimate rests on.
+        rates: the rates of the estimate.
         positive: the positive class, if it is given.
 
     Raises:

@@ -66,14 +66,14 @@ def read_rows(path: Path, *, encoding: str = "utf-8", delimiter: str | None = No
     if not table.places:
         raise DatasetError("the file holds no rows", where=path, hint="give one that does")
     converted += [f"the column {name!r} becomes {to!r}" for name, to in table.renamed.items()]
-    if table.others:
+    if set(table.names) - {*table.columns, *table.renamed}:
         converted.append("columns other than 'prompt' and 'completion' are left out")
     prompts, completions = table.texts
     return Rows(prompts, completions, table.places, table.unit, chat, converted)
 
 
 def _json_records(table: Table, encoding: str) -> tuple[Iterator[Record], str]:
-    """The records of a .json file, and what becomes of it."""
+    """The records of a .json file, and why it has to be written again."""
     try:
         document = json.loads("".join(table.lines(encoding, "\n")))
     except (ValueError, RecursionError) as error:
@@ -122,7 +122,7 @@ def _chat_lines(table: Table, records: Iterable[Record]) -> Iterator[str]:
 
 
 def _chat_fault(messages: Any) -> tuple[str, str] | None:
-    """What is wrong with the messages of a record and what to do, or None."""
+    """A problem of the messages of a record and its hint, or None."""
     if not isinstance(messages, list) or len(messages) < 2:
         return "'messages' must be a list of two or more", "add the question or the answer"
     for position, message in enumerate(messages, 1):

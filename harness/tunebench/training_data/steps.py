@@ -28,11 +28,11 @@ _REMEMBERED = 4096  # texts
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user has decided beforehand.
+    """The user's decisions.
 
     Attributes:
-        task: what the rows teach; None to infer it from them.
-        separator: what each prompt must end with; None to choose one that no prompt holds.
+        task: the task that the rows teach; None to infer it.
+        separator: the end that each prompt must have; None to choose one that no prompt holds.
     """
 
     task: Task | None = None
@@ -49,10 +49,10 @@ class Proposal:
 
     Attributes:
         step: the step's name, for scripts.
-        found: what was found, in one sentence.
-        action: what will be done about it, without a full stop.
+        found: the finding, in one sentence.
+        action: the change, a clause without a full stop.
         apply: makes the change.
-        necessary: it is done without asking.
+        necessary: whether it is made without asking.
     """
 
     step: str

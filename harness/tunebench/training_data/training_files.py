@@ -6,8 +6,8 @@ prompted and answers with (`tunebench.formatting.prompts`)::
     {"prompt":"a fine film ->","completion":" Positive"}
 
 A record of the chat format has the same as two messages, after the instruction if there is one.
-Files are UTF-8 and unescaped, but for the line ends that JSON would leave bare (U+0085, U+2028,
-U+2029): they are escaped, so that every reader finds as many lines as there are records.
+Files are UTF-8 and unescaped, except for the line ends that JSON allows in a string (U+0085,
+U+2028, U+2029): they are escaped, so that every reader finds as many lines as there are records.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BARE_LINE_ENDS = re.compile("[\x85\u2028\u2029]")
 
 
 def without_line_ends(line: str) -> str:
-    """JSON in one line, with the line ends escaped that JSON leaves bare."""
+    """JSON in one line for every reader: the line ends that JSON allows in a string are escaped."""
     if line.isascii():
         return line
     return _BARE_LINE_ENDS.sub(lambda end: f"\\u{ord(end[0]):04x}", line)

@@ -1,4 +1,7 @@
-"""Answers of providers, checked and decoded before anything else sees them."""
+"""Answers of providers, checked and decoded before anything else sees them.
+
+An answer that cannot be used raises `Unusable`, with the field that is wrong.
+"""
 
 from tunebench.wire.answers import Answers, Asked, Usage, composed, read_answers, read_tokens
 from tunebench.wire.choices import Answer, stored_choice
@@ -15,6 +18,7 @@ from tunebench.wire.job_lists import (
 from tunebench.wire.jobs import (
     MARK,
     Job,
+    SentCreation,
     UploadedFile,
     read_created_job,
     read_file,
@@ -32,6 +36,7 @@ __all__ = [
     "Event",
     "Job",
     "Page",
+    "SentCreation",
     "Unusable",
     "UploadedFile",
     "Usage",

@@ -39,7 +39,6 @@ class Asked:
     """A request, as far as its answer must fit it.
 
     Attributes:
-        model: the model that was asked.
         prompts: how many prompts.
         chat: whether they were messages.
         logprobs: whether log-probabilities were asked for.
@@ -82,18 +81,19 @@ class Answers:
     model: str = ""
     server: str = ""
 
+    @property
+    def prompt_tokens(self) -> int:
+        """0 where the provider did not count them."""
+        return self.usage.prompt_tokens or 0
+
+    @property
+    def completion_tokens(self) -> int:
+        """0 where the provider did not count them."""
+        return self.usage.completion_tokens or 0
+
 
 def read_answers(body: Any, asked: Asked) -> Answers:
-    """Check and read an answer.
-
-    Args:
-        body: its JSON value.
-        asked: what it must fit.
-
-    Raises:
-        Unusable: the provider reports an error, another model answered, there is not exactly one
-            choice for each prompt, or a choice cannot be used.
-    """
+    """Check and read an answer's JSON value."""
     if not isinstance(body, dict):
         raise Unusable("the answer is not a JSON object", hint="is this the API root?")
     if body.get("error"):
@@ -127,11 +127,7 @@ def composed(choices: Sequence[bytes], model: str, server: str, usage: Usage) ->
 
 
 def read_tokens(body: Any) -> list[int]:
-    """The token ids of an answer of ``/tokenize``.
-
-    Raises:
-        Unusable: it holds none.
-    """
+    """The token ids of an answer of ``/tokenize``."""
     tokens = within(body, "tokens")
     if not isinstance(tokens, list) or not tokens:
         raise Unusable("the answer holds no list `tokens` of ids")

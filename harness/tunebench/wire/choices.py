@@ -55,12 +55,7 @@ class Answer:
 
 
 def read_choice(choice: dict[str, Any], at: str, *, chat: bool, logprobs: bool) -> Answer:
-    """Check and read a choice; `at` is its place in the answer.
-
-    Raises:
-        Unusable: it has no text, did not come to its end or lacks the log-probabilities that were
-            asked for.
-    """
+    """Check and read a choice; `at` is its place in the answer."""
     if choice.get("error"):
         raise reported(choice["error"])
     reason = _finish_reason(choice.get("finish_reason"), f"{at}.finish_reason")

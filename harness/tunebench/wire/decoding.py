@@ -13,11 +13,7 @@ _CODINGS = ("gzip", "deflate", "br", "zstd")
 
 
 def decoded(content: bytes, headers: Mapping[str, Sequence[str]]) -> bytes:
-    """An answer's body without its content coding.
-
-    Args:
-        content: the encoded body.
-        headers: a list of values by name.
+    """An answer's body without its content coding, by its headers (a list of values by name).
 
     Raises:
         ValueError: it cannot be decoded.
@@ -46,11 +42,7 @@ def decoded(content: bytes, headers: Mapping[str, Sequence[str]]) -> bytes:
 
 
 def read_result(content: bytes) -> bytes:
-    """Check and read a result file: CSV, which OpenAI serves in base64.
-
-    Raises:
-        Unusable: it is not text.
-    """
+    """Check and read a result file: CSV, which OpenAI serves in base64."""
     import base64  # late, with its own imports: few runs have a result file
     import binascii
 

@@ -26,14 +26,7 @@ _T = TypeVar("_T", bound=Stored, covariant=True)
 
 @dataclass(frozen=True)
 class Event(Stored):
-    """A message of a job.
-
-    Attributes:
-        id: of the event, or an empty string.
-        message: for people, in one line.
-        created_at: seconds since 1970, or None.
-        metrics: numbers by name, of an event of the type ``metrics``; empty for any other.
-    """
+    """A message of a job, for people, in one line; `metrics` of an event of that type."""
 
     _api_names: ClassVar = {"metrics": "data"}
 
@@ -56,14 +49,7 @@ class Event(Stored):
 
 @dataclass(frozen=True)
 class Checkpoint(Stored):
-    """A state of the model that a job kept.
-
-    Attributes:
-        id: of the checkpoint, or an empty string.
-        step: after how many steps; 0 where the provider does not say.
-        model: the name to ask it by, or an empty string.
-        metrics: numbers by name.
-    """
+    """A state of the model that a job kept; `model` is the name to ask it by."""
 
     _api_names: ClassVar = {"step": "step_number", "model": "fine_tuned_model_checkpoint"}
 
@@ -75,12 +61,7 @@ class Checkpoint(Stored):
 
 @dataclass(frozen=True)
 class Page(Generic[_T]):
-    """A page of a list.
-
-    Attributes:
-        entries: in the order of the answer.
-        after: what the next page comes after; None on the last one.
-    """
+    """A page of a list; the next one comes after the entry `after`, None on the last one."""
 
     entries: tuple[_T, ...]
     after: str | None = None
@@ -92,16 +73,10 @@ class Page(Generic[_T]):
 
 
 def read_jobs(body: Any, mark: str, training_file: str = "") -> Page[Job]:
-    """Check and read a page of the list of jobs; those of others are left out.
+    """Check and read a page of the list of jobs; only those of a ``tunebench_job`` are kept.
 
-    Args:
-        body: the answer's JSON value.
-        mark: the ``tunebench_job`` of the metadata to look for.
-        training_file: the id of a file, where the provider may have lost the metadata: jobs that
-            train on it and have no such mark are taken, too.
-
-    Raises:
-        Unusable: it is not a list, or one of those jobs has no id.
+    With a training file, for a provider that may have lost the metadata, jobs that train on it and
+    have no such mark are kept, too.
     """
     entries, after = _entries(body)
     found = tuple(
@@ -120,11 +95,7 @@ def _is_ours(entry: dict[str, Any], mark: str, training_file: str) -> bool:
 
 
 def read_events(body: Any) -> Page[Event]:
-    """Check and read a page of a job's events.
-
-    Raises:
-        Unusable: it is not a list.
-    """
+    """Check and read a page of a job's events."""
     entries, after = _entries(body)
     events = tuple(
         Event(
@@ -148,11 +119,7 @@ def oldest_first(events: Iterable[Event]) -> tuple[Event, ...]:
 
 
 def read_checkpoints(body: Any) -> Page[Checkpoint]:
-    """Check and read a page of a job's checkpoints.
-
-    Raises:
-        Unusable: it is not a list.
-    """
+    """Check and read a page of a job's checkpoints."""
     entries, after = _entries(body)
     checkpoints = tuple(
         Checkpoint(

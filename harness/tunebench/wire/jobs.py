@@ -11,7 +11,7 @@ is read as the answer was.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from tunebench.errors import printable
 from tunebench.wire.values import (
@@ -36,6 +36,7 @@ from tunebench.wire.values import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 # What tunebench writes into a job's metadata.
 MARK = "tunebench_job"
@@ -92,12 +93,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class UploadedFile(Stored):
-    """A file at a provider.
-
-    Attributes:
-        status: the provider's word, or an empty string.
-        details: why it could not be processed, or an empty string.
-    """
+    """A file at a provider; `status` is the provider's word, `details` why processing failed."""
 
     _api_names: ClassVar = {"details": "status_details"}
 
@@ -121,14 +117,8 @@ class Job(Stored):
         status: the provider's word.
         model: the model that is fine-tuned.
         fine_tuned_model: the name to ask the fine-tuned model by.
-        created_at: seconds since 1970.
-        finished_at: seconds since 1970.
-        trained_tokens: the provider's count.
-        hyperparameters: as the provider states them.
-        training_file: its id.
-        validation_file: its id.
-        result_files: ids of the files with its metrics.
-        error: what went wrong.
+        created_at: seconds since 1970, as is `finished_at`.
+        training_file: its id; likewise of the other files.
         metadata: those that tunebench gave it.
     """
 
@@ -157,12 +147,15 @@ class Job(Stored):
         return super().stored() | error
 
 
-def read_file(body: Any) -> UploadedFile:
-    """Check and read the state of an uploaded file.
+class SentCreation(NamedTuple):
+    """The creation of a job that was sent and not answered."""
 
-    Raises:
-        Unusable: it has no id, or the provider reports an error.
-    """
+    idempotency_key: str
+    sent_at: datetime
+
+
+def read_file(body: Any) -> UploadedFile:
+    """Check and read the state of an uploaded file."""
     fields = answered(body, "is base_url the API root?")
     return UploadedFile(
         id_(fields.get("id"), "id"),
@@ -172,12 +165,7 @@ def read_file(body: Any) -> UploadedFile:
 
 
 def read_job(body: Any) -> Job:
-    """Check and read the state of a job.
-
-    Raises:
-        Unusable: it has no id or no status, it has succeeded without a model, or the provider
-            reports an error.
-    """
+    """Check and read the state of a job."""
     job = read_created_job(body)
     name(body.get("status"), "status")
     if job.end == "succeeded" and not job.fine_tuned_model:
@@ -187,20 +175,12 @@ def read_job(body: Any) -> Job:
 
 
 def read_created_job(body: Any) -> Job:
-    """Check and read the answer to a job's creation; only its id must be there.
-
-    Raises:
-        Unusable: it has no id, or the provider reports an error.
-    """
+    """Check and read the answer to a job's creation; only its id must be there."""
     return job_of(answered(body, API))
 
 
 def job_of(fields: dict[str, Any], at: str = "") -> Job:
-    """A job from its fields; `at` is their place in the answer.
-
-    Raises:
-        Unusable: it has no id.
-    """
+    """A job from its fields; `at` is their place in the answer."""
     files = fields.get("result_files")
     metadata = mapping(fields.get("metadata"))
     kept = {key: optional_name(metadata.get(key)) for key in _METADATA}
@@ -226,14 +206,7 @@ def job_of(fields: dict[str, Any], at: str = "") -> Job:
 def answered(body: Any, hint: str, expected: str = "id") -> dict[str, Any]:
     """The fields of an answer.
 
-    Args:
-        body: its JSON value.
-        hint: what to do where it is not an object.
-        expected: a field that the answer has; without it, ``error`` is an error of the provider,
-            and not of the job that the answer is about.
-
-    Raises:
-        Unusable: it is not an object, or the provider reports an error.
+    Without the `expected` field, ``error`` is the provider's, and not of the job in the answer.
     """
     if not isinstance(body, dict):
         raise Unusable("the answer is not a JSON object", hint=hint)

@@ -178,11 +178,7 @@ def moment(value: Any) -> int | None:
 
 
 def name(value: Any, field: str) -> str:
-    """A name: a string that is not empty, shorter than any text, made safe to print.
-
-    Raises:
-        Unusable: it is none.
-    """
+    """A name: a string that is not empty, shorter than any text, made safe to print."""
     if not (found := optional_name(value)):
         raise wrong(field, value, "a name")
     return found
@@ -199,11 +195,7 @@ def exact_name(value: Any) -> str:
 
 
 def id_(value: Any, field: str) -> str:
-    """An id, which becomes a part of a path.
-
-    Raises:
-        Unusable: it is none.
-    """
+    """An id, which becomes a part of a path."""
     found = optional_id(value)
     if not found or found in (".", ".."):
         raise wrong(field, value, "an id")

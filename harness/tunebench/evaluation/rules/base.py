@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunebench.evaluation.inputs import is_chat
+from tunebench.experiment import OVERRIDABLE
 from tunebench.formatting import AnswerFormat
 
 if TYPE_CHECKING:
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from tunebench.api import Answer
     from tunebench.experiment import Cell
     from tunebench.presets import Capability
-
-# A model's `parameters` may set these differently from the rule, which the results then show: some
-# models accept one temperature only, some providers show few candidates.
-_OVERRIDABLE = ("temperature", "top_logprobs")
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ def fields_of(one: Round, parameters: Mapping[str, Any]) -> dict[str, Any]:
         one: the round; its parameters win, except for those that may be overridden.
         parameters: of the model.
     """
-    own = {name: value for name, value in parameters.items() if name not in _OVERRIDABLE}
+    own = {name: value for name, value in parameters.items() if name not in OVERRIDABLE}
     return {**own, **one.parameters, **_overriding(one, parameters)}
 
 
@@ -116,7 +113,7 @@ def overrides_of(rule: Rule, parameters: Mapping[str, Any]) -> dict[str, tuple[A
 def _overriding(one: Round, parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: parameters[name]
-        for name in _OVERRIDABLE
+        for name in OVERRIDABLE
         if name in parameters
         and name in one.parameters
         and parameters[name] != one.parameters[name]

@@ -58,7 +58,8 @@ class Section:
     """A section of the page.
 
     Attributes:
-        anchor: the end of its id.
+        anchor: the end of its id. Begin the ids within it with the view's id and this, so that
+            they are unique on the page.
         title: its heading.
         content: makes its blocks (see `tunebench.reports.page.blocks`) from an experiment's
             results; an experiment for which there are none does not have the section.

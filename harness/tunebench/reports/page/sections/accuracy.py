@@ -101,7 +101,7 @@ def _checks(view: View, checks: Rows) -> Block:
         blocks.column("verdict", "verdict"),
         blocks.column("in words", "sentence"),
     ]
-    return blocks.table(f"{view.id}-checks-table", "Checks of the cells", columns, checks)
+    return blocks.table(f"{view.id}-accuracy-checks", "Checks of the cells", columns, checks)
 
 
 def _name(row: Row) -> str:

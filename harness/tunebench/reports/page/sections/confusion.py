@@ -30,7 +30,7 @@ def _content(view: View) -> Blocks:
             blocks.column("cell", "cell"),
             *(blocks.column(_SCORES[key], key, ".3f") for key in known),
         ]
-        name, caption = f"{view.id}-scores-table", "Other scores of every cell"
+        name, caption = f"{view.id}-confusion-scores", "Other scores of every cell"
         content.append(
             blocks.folded("Other scores", blocks.table(name, caption, columns, view.cells))
         )
@@ -38,7 +38,7 @@ def _content(view: View) -> Blocks:
     # Where every answer was read by the first rule there is nothing to tell.
     if set(readings) - {"exact", "likeliest"}:
         columns = [blocks.column("cell", "cell"), *map(_reading, readings)]
-        name, caption = f"{view.id}-readings-table", "How the answers of every cell were read"
+        name, caption = f"{view.id}-confusion-readings", "How the answers of every cell were read"
         content.append(
             blocks.folded("How answers were read", blocks.table(name, caption, columns, view.cells))
         )
@@ -60,7 +60,7 @@ def _matrices(view: View) -> list[Markup]:
     if not found:
         return []
     shown = [
-        _matrix(f"{view.id}-matrix{number}", cell, labels, matrix)
+        _matrix(f"{view.id}-confusion-matrix{number}", cell, labels, matrix)
         for number, (cell, matrix) in enumerate(found[:_MOST_MATRICES], 1)
     ]
     content = [

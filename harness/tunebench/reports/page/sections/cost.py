@@ -26,7 +26,7 @@ def _cost(view: View) -> Blocks:
 
 
 def _tokens(view: View) -> Blocks:
-    if _cost(view):
+    if _priced(view):
         return []
     rows: list[Row] = [
         {**cell, "spent": (cell["prompt_tokens"] + cell["completion_tokens"]) / cell["n"]}

@@ -22,7 +22,7 @@ def _content(view: View) -> Blocks:
 
 
 def _job(view: View, job: Row, number: int) -> Markup:
-    name = f"{view.id}-job{number}"
+    name = f"{view.id}-jobs-{number}"
     steps = [step for step in job.get("curve") or () if step.get("step") is not None]
     content = [blocks.facts(_facts(job))]
     if job.get("served"):

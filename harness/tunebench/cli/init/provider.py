@@ -1,11 +1,11 @@
-"""The provider of a new experiment: what ``--provider`` names."""
+"""The provider of a new experiment, from ``--provider``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import get_args
 
-from tunebench.errors import UsageError, nearest
+from tunebench.errors import UsageError, did_you_mean
 from tunebench.presets import PRESETS, Capability
 
 _LOCAL_MODEL = "smollm2-135m"
@@ -19,12 +19,12 @@ class ProviderChoice:
         name: of its table.
         table: its keys and values.
         comments: on those lines, by key.
-        key_hint: a variable that may hold its key, for a comment.
+        key_hint: a variable that may hold its API key, for a comment.
         trains: whether it is known to fine-tune.
         logprobs: whether it is known to give log-probabilities.
-        whole_labels: whether it is known to tell labels apart that begin with the same token.
-        model: the model to take where none is named.
-        notes: what a user should know of it before recording, sentences.
+        whole_labels: whether it is known to tell apart labels that begin with the same token.
+        model: the default model.
+        notes: sentences that a user should read before recording.
     """
 
     name: str
@@ -38,42 +38,33 @@ class ProviderChoice:
     notes: tuple[str, ...] = ()
 
     def check(self, train_sizes: list[int] | None) -> None:
-        """Refuse training sizes at a provider that is not known to train.
-
-        Raises:
-            UsageError: there are some.
-        """
+        """Raise UsageError for training sizes at a provider that is not known to train."""
         if train_sizes and not self.trains:
             trained = " or ".join(
                 name for name, known in PRESETS.items() if known.fine_tuning == "openai"
             )
             raise UsageError(
                 f"--train-sizes needs OpenAI's fine-tuning API, which the provider {self.name!r} "
-                f"is not known to have; leave it out, or give --provider {trained}."
+                "is not known to have",
+                hint=f"leave it out, or give --provider {trained}",
             )
 
 
 def chosen_provider(given: str) -> ProviderChoice:
-    """The provider that ``--provider`` names.
-
-    Raises:
-        UsageError: it names none.
-    """
+    """The provider that ``--provider`` names; UsageError if there is no such provider."""
     if given.startswith(("http://", "https://")):
         known = ", ".join(f'"{name}"' for name in get_args(Capability))
         return ProviderChoice(
             "endpoint",
             {"base_url": given, "supports": []},
-            comments={"supports": f"what it can do of {known}: `tunebench doctor` asks it"},
+            comments={"supports": f"any of {known}: `tunebench doctor` finds out"},
             key_hint="API_KEY",
         )
     if given in PRESETS:
         return _preset(given)
-    near = nearest(given, list(PRESETS))
-    hint = f"did you mean {near!r}?" if near else "give one of them."
     raise UsageError(
-        f"--provider {given!r} is neither a URL as https://HOST/v1 nor a preset "
-        f"({', '.join(PRESETS)}); {hint}"
+        f"--provider {given!r} is neither a URL such as https://HOST/v1 nor a known provider",
+        hint=did_you_mean(given, PRESETS),
     )
 
 
@@ -81,8 +72,8 @@ def _preset(name: str) -> ProviderChoice:
     preset = PRESETS[name]
     table: dict[str, str | list[str]] = {"preset": name}
     key = f", with the key in {preset.api_key_env}" if preset.api_key_env else ""
-    comments = {"preset": f"asked by {preset.endpoint}{key}; what is set here as well wins"}
-    notes = [f"Known of {name}: {preset.note}."]
+    comments = {"preset": f"uses {preset.endpoint}{key}; keys that are set here win"}
+    notes = [f"{name}: {preset.note}."]
     if preset.started and preset.base_url is not None:
         table["base_url"] = preset.base_url
         comments["base_url"] = "a recording starts it here"
@@ -106,15 +97,10 @@ def _preset(name: str) -> ProviderChoice:
 
 
 def chosen_model(provider: ProviderChoice, given: str | None) -> str:
-    """The model's id at the provider.
-
-    Raises:
-        UsageError: none is given, and the provider is not the local one.
-    """
+    """The model's id at the provider; UsageError if it has no default and none is given."""
     model = given or provider.model
     if model is None:
         raise UsageError(
-            f"the provider {provider.name!r} serves more models than one",
-            hint="name one with --model",
+            f"the provider {provider.name!r} serves several models", hint="name one with --model"
         )
     return model

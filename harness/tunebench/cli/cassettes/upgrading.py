@@ -1,19 +1,13 @@
-"""Cassettes of format 1 turned into the current format, without asking anyone."""
+"""Conversion of cassettes from format 1 to the current format, without a provider."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tunebench.cassettes import (
-    STORED_PARAMETERS,
-    CassetteFile,
-    converted,
-    first_format_header,
-)
-from tunebench.cli.verification import recordings_of
-from tunebench.errors import CassetteError, TunebenchError
+from tunebench.cassettes import STORED_PARAMETERS, CassetteFile, converted, first_format_header
+from tunebench.cli.cassettes.verification import recordings_of, replay_problem
+from tunebench.errors import CassetteError
 from tunebench.evaluation import Runner, orphans
 from tunebench.files import whole_files
 from tunebench.wire import Asked, Usage, composed, parsed, read_answers
@@ -26,33 +20,18 @@ if TYPE_CHECKING:
     from tunebench.cassettes import Converted
     from tunebench.experiment import Cell, Experiment
 
-_HINT = "record it with `tunebench record`"
 
-
-@dataclass(frozen=True)
-class Upgraded:
-    """A cassette that was turned into the current format.
-
-    Attributes:
-        path: the file.
-        requests: rows of format 1 that count.
-        rows: what they became.
-        problem: why its cell does not replay, a sentence; empty where it does.
-    """
-
-    path: Path
-    requests: int
-    rows: int
-    problem: str
-
-
-def upgraded(experiment: Experiment) -> Iterator[Upgraded]:
+def upgraded(experiment: Experiment) -> Iterator[tuple[Path, int, int, str]]:
     """Upgrade an experiment's cassettes of format 1, also those that no cell uses.
 
-    Each answer is read back and must read as it did; only then is the file put in place.
+    Each answer is read back and must be the same; only then is the file replaced.
+
+    Yields:
+        The file, its requests in format 1, its rows now, and why its cell does not replay: a
+        sentence, or an empty string.
 
     Raises:
-        TunebenchError: a cassette is damaged, or cannot be written; it is as it was.
+        TunebenchError: a cassette is damaged, or cannot be written; it is unchanged.
     """
     known = recordings_of(experiment)
     paths: dict[Path, Cell | None] = {**known, **dict.fromkeys(orphans(experiment))}
@@ -63,11 +42,11 @@ def upgraded(experiment: Experiment) -> Iterator[Upgraded]:
             done.append((path, cell, *_upgrade(path, header, _unstored(experiment, cell))))
     with closing(Runner()) as runner:
         for path, cell, requests, rows in done:
-            yield Upgraded(path, requests, rows, _replayed(runner, path, cell))
+            yield path, requests, rows, replay_problem(runner, path, cell) if cell else ""
 
 
 def _unstored(experiment: Experiment, cell: Cell | None) -> dict[str, Any]:
-    """What a cell's requests hold that no cassette stores: fields of its model's `parameters`."""
+    """The fields of a model's `parameters` that a cell's requests hold and no cassette stores."""
     parameters = experiment.models[cell.model].parameters if cell else {}
     return {name: value for name, value in parameters.items() if name not in STORED_PARAMETERS}
 
@@ -95,7 +74,7 @@ def _upgrade(path: Path, header: dict[str, Any], fields: dict[str, Any]) -> tupl
 
 
 def _check(path: Path, one: Converted, file: CassetteFile) -> None:
-    """Read back what was written, as a replay does."""
+    """Read the answers back as a replay does, and compare them."""
     for row in one.rows if one.answers else ():
         position = (file.find(one.line.digest, [bytes.fromhex(row.prompt)]) or [0])[0]
         stored = file.answer(position)
@@ -104,19 +83,7 @@ def _check(path: Path, one: Converted, file: CassetteFile) -> None:
         asked = Asked.of(one.line.endpoint, fields, 1)
         if read_answers(parsed(body), asked).answers != (one.answers[row.prompt],):
             raise CassetteError(
-                f"{path}, line {one.number}: the answer for {row.item} does not read as it did, so "
-                "the cassette was left as it is; another answer for it may stand in a line before."
+                f"the answer for {row.item} would change, so the cassette was not upgraded",
+                where=f"{path}, line {one.number}",
+                hint="look for another answer to it in a line before",
             )
-
-
-def _replayed(runner: Runner, path: Path, cell: Cell | None) -> str:
-    if cell is None:
-        return ""
-    try:
-        if path == cell.job_cassette:
-            runner.fine_tuned(cell, _HINT)
-        else:
-            runner.evaluate(cell, _HINT)
-    except TunebenchError as error:
-        return str(error)
-    return ""

@@ -1,4 +1,4 @@
-"""The files of a new experiment: what is written where, from a few choices."""
+"""The files of a new experiment: their paths and contents, from a few choices."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from tunebench.errors import UsageError
 
 if TYPE_CHECKING:
-    from tunebench.cli.provider_choice import ProviderChoice
+    from collections.abc import Sequence
+
+    from tunebench.cli.init.provider import ProviderChoice
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 WORKFLOW = Path(".github/workflows/tunebench.yml")
@@ -24,12 +26,12 @@ ATTRIBUTES = Path(".gitattributes")
 
 @dataclass(frozen=True)
 class Choices:
-    """What the files of a new experiment say; the names are those of the experiment file.
+    """The values of a new experiment, by the names in its file.
 
     Attributes:
-        root: the folder that holds, or will hold, ``benchmarks``.
+        root: the folder of ``benchmarks``.
         data: the user's file of labelled texts.
-        shuffled: whether its rows are taken by a hash of their texts, as it is sorted by label.
+        shuffled: whether the file is sorted by label, so that its rows are ordered by a hash.
         model: the model's id at the provider.
     """
 
@@ -61,10 +63,10 @@ class Choices:
 
     @property
     def test(self) -> Path:
-        """The file of its cases.
+        """The file of its test cases.
 
-        Its name is another one in each experiment: two modules of one name in folders that are no
-        packages clash where pytest imports by ``prepend``, its default.
+        Each experiment has another name for it: pytest's default import mode, ``prepend``, does not
+        allow two modules of one name in folders that are not packages.
         """
         return self.folder / f"test_{re.sub(r'[^A-Za-z0-9]', '_', self.name)}.py"
 
@@ -76,10 +78,10 @@ class Choices:
 
     @property
     def decision_rules(self) -> list[str]:
-        """Both, where log-probabilities are known to tell these labels apart."""
+        """Text, and log-probabilities where they are known to tell these labels apart."""
         labels = self.labels
         apart = len({label.split()[0] for label in labels}) == len(labels)
-        # No label may begin another, or nothing tells where the shorter one ends.
+        # If a label begins with another one, it is not known where the shorter one ends.
         whole = not any(a != b and b.startswith(a) for a in labels for b in labels)
         both = apart or (whole and self.provider.whole_labels)
         return ["text", "label_logprobs"] if both and self.provider.logprobs else ["text"]
@@ -108,14 +110,14 @@ class Choices:
         )
 
     def test_file(self) -> str:
-        """The text of the cases."""
+        """The text of the test cases."""
         return _render("test.py.jinja", train_sizes=self.train_sizes)
 
     def git_attributes(self, cassettes: Path) -> list[str]:
         """Lines of ``.gitattributes`` that keep Git from changing the bytes of cassettes and data.
 
-        Git for Windows writes other line ends by default; a cassette is then taken for damaged,
-        and a text of several lines for another text.
+        Git for Windows writes other line ends by default: a cassette then looks damaged, and a
+        text of several lines is another text.
         """
         lines = []
         for path, pattern in ((cassettes, "{}/**"), (self.data, "/{}")):
@@ -130,12 +132,12 @@ class Choices:
 
 
 def workflow_file() -> str:
-    """The text of the workflow that replays all benchmarks of a repository."""
+    """The text of the CI workflow that replays all benchmarks of a repository."""
     return _render("workflow.yml.jinja")
 
 
 def name_of(text: str) -> str:
-    """A name made of a text, as of a file's stem; empty if nothing of it can stand in one."""
+    """A name made from a text, such as a file's stem; empty if no character of it is allowed."""
     letters = "".join(
         c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)
     )
@@ -143,22 +145,19 @@ def name_of(text: str) -> str:
 
 
 def check_name(name: str) -> None:
-    """Refuse what can be no experiment's name.
-
-    Raises:
-        UsageError: it can be none.
-    """
+    """Raise UsageError if a text cannot be an experiment's name."""
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"--name {name!r} can be no experiment's name, which has letters, digits, '.', '_' and "
-            "'-' and begins with a letter or digit; give another."
+            f"--name {name!r} is not allowed: a name has letters, digits, '.', '_' and '-' and "
+            "begins with a letter or digit",
+            hint="give another --name",
         )
 
 
 def path_from(folder: PurePath, file: PurePath) -> str:
-    """A file's path from a folder, with forward slashes; both are absolute.
+    """A file's path relative to a folder, with forward slashes; both are absolute.
 
-    On another drive of Windows it is the whole path.
+    On another drive of Windows it stays absolute.
     """
     system = ntpath if isinstance(file, PureWindowsPath) else posixpath
     try:
@@ -189,11 +188,11 @@ def _render(template: str, **values: Any) -> str:
     return environment.from_string(source).render(values)
 
 
-def prices_of(given: list[str]) -> dict[str, float | str]:
-    """The prices that ``--prices`` gives, as a model's table; the experiment file checks them.
+def prices_of(given: Sequence[str]) -> dict[str, float | str]:
+    """The prices of ``--prices`` as a model's table; the experiment file checks their names.
 
     Raises:
-        UsageError: one is no ``KEY=VALUE``, or its value no number.
+        UsageError: one is not ``KEY=VALUE``, or its value is not a number.
     """
     prices: dict[str, float | str] = {}
     for pair in given:
@@ -201,5 +200,7 @@ def prices_of(given: list[str]) -> dict[str, float | str]:
         try:
             prices[key] = value if key == "currency" else float(value)
         except ValueError:
-            raise UsageError(f"--prices {pair!r} is no price; write one as input=0.4.") from None
+            raise UsageError(
+                f"--prices {pair!r} is not a price", hint="write one as input=0.4"
+            ) from None
     return prices

@@ -1,12 +1,12 @@
-"""What ``tunebench cassettes ls`` tells of each cassette, without the data set."""
+"""The state of each cassette, without reading the data set."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from tunebench.cassettes import inspect
-from tunebench.cli.curve_jobs import states_of
-from tunebench.cli.verification import name_of, recordings_of
+from tunebench.cli.cassettes.verification import name_of, recordings_of
+from tunebench.cli.job_curve import states_of
 from tunebench.evaluation import orphans
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from tunebench.cassettes import Inspected
     from tunebench.experiment import Cell, Experiment
-
 
 _JOB_STATES = {"succeeded": "complete", "failed": "failed", "cancelled": "failed"}
 

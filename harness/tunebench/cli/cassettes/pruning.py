@@ -1,4 +1,4 @@
-"""Remove from an experiment's cassettes what no cell asks, where that is sure."""
+"""Removal of rows and cassettes that no cell uses, where that is certain."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from tunebench.cli.verification import Verified
+    from tunebench.cli.cassettes.verification import Verified
     from tunebench.experiment import Experiment
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """What is done with a cassette.
+    """The change to a cassette.
 
     Attributes:
         path: the file.
         action: ``remove``, ``rewrite`` or ``leave``.
-        sentence: what is done and why.
-        keys: of the rows that go where it is rewritten.
+        sentence: the change and its reason.
+        keys: of the rows to remove where it is rewritten.
     """
 
     path: Path
@@ -35,7 +35,7 @@ class Pruned:
 
 
 def planned(experiment: Experiment, found: Iterable[Verified]) -> Iterator[Pruned]:
-    """What there is to prune, or to leave although it looks like it, among verified cassettes."""
+    """The changes to verified cassettes, and those that are left alone although not used."""
     for one in found:
         path, file = one.path, one.file
         if file is None:
@@ -51,20 +51,17 @@ def planned(experiment: Experiment, found: Iterable[Verified]) -> Iterator[Prune
             yield Pruned(path, "leave", f"{path}: {why}.")
         elif one.unplayed or file.torn:
             rows = len(file.numbers(one.unplayed))
-            what = [f"{rows} rows that nothing asks for"] if rows else []
+            what = [f"{rows} unused rows"] if rows else []
             what += ["the torn last line"] if file.torn else []
             sentence = f"{path}: rewritten without {' and '.join(what)}."
             yield Pruned(path, "rewrite", sentence, tuple(one.unplayed))
 
 
 def carry_out(plan: Pruned) -> Pruned:
-    """Do what is planned with a cassette, unless it is being recorded.
-
-    Returns:
-        What was done.
+    """Change a cassette as planned, unless it is being recorded; the change that was made.
 
     Raises:
-        TunebenchError: the file cannot be removed or written; it is as it was.
+        TunebenchError: the file cannot be removed or written; it is unchanged.
     """
     if plan.action == "leave":
         return plan
@@ -79,11 +76,12 @@ def carry_out(plan: Pruned) -> Pruned:
                 path.unlink()
                 return plan
             with whole_files([path], overwrite=True) as (new,):
-                # Read behind the lock: what another process recorded in between is kept.
+                # Read after locking: what another process recorded in between is kept.
                 new.writelines(without_rows(file, plan.keys))
     except OSError as error:
         raise UsageError(
-            f"{path}: the cassette cannot be changed ({error.strerror}) and is as it was; make "
-            "its folder one that can be written to."
+            f"the cassette cannot be changed ({error.strerror}) and is as it was",
+            where=path,
+            hint="make its folder writable",
         ) from error
     return plan

@@ -1,4 +1,4 @@
-"""Whether an experiment's cassettes are sound, and hold what the experiment asks and no more."""
+"""Checks of cassettes: they are sound, and hold what the experiment requests and no more."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ if TYPE_CHECKING:
     from tunebench.experiment import Cell, Experiment
 
 _HINT = "record it with `tunebench record`"
+_SHORTEST_KEY = 8  # a shorter one is a placeholder that may be part of any text
 
 
 @dataclass(frozen=True)
 class Verified:
-    """A cassette that was looked at.
+    """A cassette that was checked.
 
     Attributes:
         path: the file; it may be missing.
         recording: the cell, or the job; empty for a cassette that no cell uses.
         file: what the file holds; None where it is missing.
-        problems: what is wrong, a sentence each.
-        unplayed: the keys of rows that no request asks; None where the replay did not come to
+        problems: a sentence each.
+        unplayed: the keys of rows that no request asks for; None where the replay did not come to
             its end, so that this is not known.
     """
 
@@ -39,6 +40,13 @@ class Verified:
     file: Inspected | None
     problems: list[str]
     unplayed: list[str] | None
+
+    @property
+    def unplayed_lines(self) -> list[int] | None:
+        """The line numbers of `unplayed`."""
+        if self.file is None or self.unplayed is None:
+            return None
+        return self.file.numbers(self.unplayed)
 
 
 def recordings_of(experiment: Experiment) -> dict[Path, Cell]:
@@ -52,8 +60,20 @@ def name_of(path: Path, cell: Cell) -> str:
     return f"{cell.job} (job)" if path == cell.job_cassette else str(cell)
 
 
+def replay_problem(runner: Runner, path: Path, cell: Cell) -> str:
+    """Replay the job or the cell of a cassette; why that failed, or an empty string."""
+    try:
+        if path == cell.job_cassette:
+            runner.fine_tuned(cell, _HINT)
+        else:
+            runner.evaluate(cell, _HINT)
+    except TunebenchError as error:
+        return str(error)
+    return ""
+
+
 def verified(experiment: Experiment) -> Iterator[Verified]:
-    """Look at each cassette of an experiment, and at those that no cell of it uses.
+    """Check each cassette of an experiment, and those that no cell of it uses.
 
     Each cell is replayed without a network.
 
@@ -71,16 +91,15 @@ def verified(experiment: Experiment) -> Iterator[Verified]:
                 damaged.add(path)
             elif cell.train_size and cell.job_cassette in damaged:
                 problems.append(f"{cell}: not replayed, since its job's cassette is damaged.")
-            else:
-                problems += _replayed(runner, path, cell)
-            unplayed = runner.unplayed.get(path)
-            if file and unplayed:
-                lines = ", ".join(map(str, file.numbers(unplayed)))
+            elif problem := replay_problem(runner, path, cell):
+                problems.append(problem)
+            one = Verified(path, name_of(path, cell), file, problems, runner.unplayed.get(path))
+            if lines := one.unplayed_lines:
                 problems.append(
-                    f"{path}: nothing asks for {len(unplayed)} rows (line {lines}); remove them "
-                    "with `tunebench cassettes prune`."
+                    f"{path}: {len(lines)} rows are not used (line {', '.join(map(str, lines))}); "
+                    "remove them with `tunebench cassettes prune`."
                 )
-            yield Verified(path, name_of(path, cell), file, problems, unplayed)
+            yield one
     for path in orphans(experiment):
         file = inspect(path)
         problem = f"{path}: no cell uses it; remove it with `tunebench cassettes prune`."
@@ -88,20 +107,8 @@ def verified(experiment: Experiment) -> Iterator[Verified]:
         yield Verified(path, "", file, [problem, *file.problems, *leaks], None)
 
 
-def _replayed(runner: Runner, path: Path, cell: Cell) -> list[str]:
-    """Replay a cell, or a job where the path is its cassette's; what is wrong, if anything."""
-    try:
-        if path == cell.job_cassette:
-            runner.fine_tuned(cell, _HINT)
-        else:
-            runner.evaluate(cell, _HINT)
-    except TunebenchError as error:
-        return [str(error)]
-    return []
-
-
 def _known_keys(experiment: Experiment) -> list[str]:
-    """The keys of the experiment's providers that this environment holds."""
+    """The API keys of the experiment's providers that this environment holds."""
     names = (provider.api_key_env for provider in experiment.providers.values())
     keys = (os.environ.get(name, "") for name in names if name)
-    return [key for key in keys if len(key) >= 8]
+    return [key for key in keys if len(key) >= _SHORTEST_KEY]

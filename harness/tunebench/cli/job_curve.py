@@ -27,9 +27,9 @@ class JobCurve:
 
     Attributes:
         name: for people: the cassette's name, or the job's id.
-        job: what is told of it: `id`, `model`, `status`, `fine_tuned_model`, `trained_tokens`,
-            `minutes` from its creation to its end, `hyperparameters`; None is what is not known.
-        curve: as `tunebench.statistics.read_curve` gives it.
+        job: its `id`, `model`, `status`, `fine_tuned_model`, `trained_tokens`, `minutes` from
+            its creation to its end and `hyperparameters`; None is what is not known.
+        curve: as `tunebench.statistics.read_curve` returns it.
     """
 
     name: str
@@ -41,7 +41,7 @@ def from_cassette(path: Path) -> JobCurve:
     """Read a job from its cassette.
 
     Raises:
-        TunebenchError: the file is not a cassette, no job's, or holds no metrics.
+        TunebenchError: the file is not the cassette of a job, or holds no metrics.
     """
     from tunebench.statistics import curve_of_metrics, read_curve
     from tunebench.wire import oldest_first, read_events
@@ -50,8 +50,10 @@ def from_cassette(path: Path) -> JobCurve:
     states = _states(path, answers)
     if not states:
         raise UsageError(
-            f"{path}: the cassette holds no fine-tuning job; name one of the folder `jobs`, such "
-            "as cassettes/imdb/jobs/smollm2-135m-ft300.jsonl."
+            "the cassette holds no fine-tuning job",
+            where=path,
+            hint="name one of the folder `jobs`, such as "
+            "cassettes/imdb/jobs/smollm2-135m-ft300.jsonl",
         )
     job = states[-1]
     by_endpoint = dict(answers)
@@ -59,20 +61,16 @@ def from_cassette(path: Path) -> JobCurve:
         content = by_endpoint.get(f"GET files/{name}/content")
         if isinstance(content, str):
             curve = read_curve(content.encode(), source=f"{path}, result file {name}")
-            return JobCurve(path.stem, _told(job), curve)
+            return JobCurve(path.stem, _summary(job), curve)
     pages = [read_events(body) for end, body in answers if _EVENTS.fullmatch(end) and body]
     events = oldest_first(event for page in pages for event in page.entries)
     curve = curve_of_metrics(_metrics(events), source=_described(job, str(path)))
-    return JobCurve(path.stem, _told(job), curve)
+    return JobCurve(path.stem, _summary(job), curve)
 
 
 def states_of(path: Path) -> list[dict[str, Any]]:
-    """A job's states in its cassette, from the first to the last; as `JobCurve.job` each.
-
-    Raises:
-        UsageError: the file is not a cassette.
-    """
-    return [_told(job) for job in _states(path, _answers(path))]
+    """A job's states in its cassette, from the first to the last, each as `JobCurve.job`."""
+    return [_summary(job) for job in _states(path, _answers(path))]
 
 
 def _states(path: Path, answers: list[tuple[str, Any]]) -> list[Job]:
@@ -85,15 +83,10 @@ def _states(path: Path, answers: list[tuple[str, Any]]) -> list[Job]:
 
 
 def from_provider(name: str, base_url: str, api_key: str) -> JobCurve:
-    """Ask a provider for a job.
-
-    Args:
-        name: the job's id.
-        base_url: the provider's API root.
-        api_key: its key; local servers take any.
+    """Request a job, by its id, from a provider.
 
     Raises:
-        TunebenchError: the provider does not answer, knows no such job, or the job has no metrics.
+        TunebenchError: the provider does not answer, has no such job, or the job has no metrics.
     """
     from tunebench.api import Client, JobRequests, events_of
     from tunebench.statistics import curve_of_metrics, read_curve
@@ -101,14 +94,14 @@ def from_provider(name: str, base_url: str, api_key: str) -> JobCurve:
     with Client(base_url, api_key, retries=2, timeout=60) as client:
         requests, what = JobRequests(client), f"the job {name} at {base_url}"
         job = requests.job(name)
-        # A job that runs, or ended before its time, has no file yet.
+        # A job that is running, or was cancelled, has no file.
         if job.result_files:
             source = f"{what}, result file {job.result_files[0]}"
             curve = read_curve(requests.result(job.result_files[0]), source=source)
         else:
             metrics = _metrics(events_of(client, name))
             curve = curve_of_metrics(metrics, source=_described(job, what))
-    return JobCurve(name, _told(job), curve)
+    return JobCurve(name, _summary(job), curve)
 
 
 def _metrics(events: Iterable[Event]) -> Iterator[Mapping[str, Any]]:
@@ -116,12 +109,12 @@ def _metrics(events: Iterable[Event]) -> Iterator[Mapping[str, Any]]:
 
 
 def _described(job: Job, what: str) -> str:
-    """The job and how it stands, for a message that it has no metrics."""
+    """The job and its state, for an error that it has no metrics."""
     said = f": {job.error.rstrip('.')}" if job.error else ""
     return f"{what} ({job.status}{said})"
 
 
-def _told(job: Job) -> dict[str, Any]:
+def _summary(job: Job) -> dict[str, Any]:
     created, finished = job.created_at, job.finished_at
     minutes = None
     if created is not None and finished is not None:
@@ -157,7 +150,5 @@ def _answers(path: Path) -> list[tuple[str, Any]]:
     cassette = CassetteFile(path, experiment=header["experiment"], recording=header["recording"])
     try:
         return [(stored.request.endpoint, stored.row.answer) for stored in cassette.rows()]
-    except CassetteError as error:
-        raise UsageError(str(error)) from error
     finally:
         cassette.close()

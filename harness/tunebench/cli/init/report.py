@@ -1,4 +1,4 @@
-"""What ``tunebench init`` says of the benchmark that it made."""
+"""The report of ``tunebench init``: the data, the cells, estimates and the next steps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tunebench.cli.new_experiment import Choices
+    from tunebench.cli.init.experiment_files import Choices
     from tunebench.datasets import TableSummary
     from tunebench.experiment import Experiment
 
@@ -28,10 +28,10 @@ def report_of(
     rows: list[dict[str, Any]],
     written: list[Path],
 ) -> dict[str, Any]:
-    """What was made, of what, and what comes next.
+    """The report that ``--json`` prints.
 
     Args:
-        choices: what the files say.
+        choices: the values in the files.
         summary: of the user's file.
         experiment: as it will be read.
         rows: the estimates.
@@ -57,10 +57,10 @@ def report_of(
 
 def _notes(choices: Choices) -> Iterator[str]:
     if choices.test_size < _FEW:
-        few = f"{choices.test_size} texts are" if choices.test_size > 1 else "1 text is"
-        yield f"Only {few} asked, which tells little of an accuracy: add rows."
+        texts = "text" if choices.test_size == 1 else "texts"
+        yield f"Only {choices.test_size} test {texts}: the accuracy will be uncertain. Add rows."
     if choices.shuffled:
-        yield 'The file is sorted by label, so the experiment takes its rows by order = "hash".'
+        yield 'The file is sorted by label, so the experiment orders its rows by order = "hash".'
     yield from choices.provider.notes
     if not choices.provider.trains:
         name = choices.provider.name
@@ -68,24 +68,24 @@ def _notes(choices: Choices) -> Iterator[str]:
 
 
 def _alike(experiment: Experiment) -> Iterator[str]:
-    """Texts that will be asked and stand among the training rows in nearly the same words."""
+    """Test texts that are also among the training rows in nearly the same words."""
     from tunebench.datasets import near_duplicates
     from tunebench.evaluation import dataset_of, test_rows
 
-    data, asked = dataset_of(experiment), test_rows(experiment)
+    data, test = dataset_of(experiment), test_rows(experiment)
     if len(data.train) > _MOST_ROWS or data.train["text"].str.len().sum() > _MOST_CHARACTERS:
-        yield "The file is too large to look for near-duplicates in seconds: none were looked for."
+        yield "The file is too large to look for near-duplicates in seconds: skipped."
         return
     try:
-        pairs = near_duplicates(dataclasses.replace(data, test=asked))
+        pairs = near_duplicates(dataclasses.replace(data, test=test))
     except DatasetError as error:
         yield str(error)
         return
     if pairs:
         texts = len({pair.test_item for pair in pairs})
         yield (
-            f"{texts} of the {len(asked)} texts that are asked stand among the training rows in "
-            "nearly the same words, which favours fine-tuning:"
+            f"{texts} of the {len(test)} test texts are also among the training rows in nearly "
+            "the same words, which favours fine-tuning:"
         )
         yield from (f"  {pair}" for pair in pairs[:_SHOWN])
 
@@ -101,18 +101,18 @@ def lines_of(report: dict[str, Any]) -> list[str]:
         cost = "" if row["cost"] is None else f", {row['cost']:.4g} {row['currency']}"
         lines.append(f"  {row['what']}: {row['tokens']:,} tokens{row['note']}{cost}")
     if all(row["cost"] is None for row in report["estimates"]):
-        lines.append("  What that costs is not known; --prices, or prices in the file, tell.")
+        lines.append("  The cost is unknown: give --prices, or add prices to the file.")
     lines += report["notes"]
     lines += ["", *(f"wrote {path}" for path in report["written"])]
     trains = (
         ", and trains it" if any("trained" in row["note"] for row in report["estimates"]) else ""
     )
-    asked, kept_answers, replayed = report["next"]
+    record, baseline, replay = report["next"]
     lines += [
         "",
         "Next:",
-        f"  {asked}   # asks the model{trains}; can be stopped and resumed",
-        f"  {kept_answers}   # what later recordings are held against",
-        f"  {replayed}   # replays offline; commit benchmarks/, cassettes/ and the data",
+        f"  {record}   # records the model{trains}; can be stopped and resumed",
+        f"  {baseline}   # later recordings are compared with this",
+        f"  {replay}   # replays offline; commit benchmarks/, cassettes/ and the data",
     ]
     return lines

@@ -1,6 +1,6 @@
-"""Who else keeps cassettes where an experiment does: what it does not ask may be another's.
+"""Experiments that share a folder of cassettes: what one does not use may belong to another.
 
-Cassettes are removed only where that is known, so whatever leaves it open is an error.
+Cassettes are removed only where that is known not to be so; whatever leaves it open is an error.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _NOTHING = "so nothing was pruned"
 
 
 def refuse_shared_folders(experiments: Iterable[Experiment]) -> None:
-    """Refuse experiments whose cassettes may be used by another experiment of the repository.
+    """Raise an error if another experiment of the repository may use the same cassettes.
 
-    All TOML files of the repository are looked at, wherever they lie and whatever they are called.
+    All TOML files of the repository are read, whatever their folders and names.
 
     Raises:
-        UsageError: another experiment keeps its cassettes in the same folder or one within it, or
+        UsageError: another experiment has its cassettes in the same folder or one within it, or
             that cannot be known.
-        ConfigurationError: a ``pyproject.toml`` that says where cassettes lie cannot be read.
+        ConfigurationError: a ``pyproject.toml`` that may name their folder cannot be read.
     """
     experiments = list(experiments)
     names = {experiment.name for experiment in experiments}
@@ -43,23 +43,25 @@ def refuse_shared_folders(experiments: Iterable[Experiment]) -> None:
         for path, folder in known[root]:
             if os.path.abspath(path) != own and _overlap(experiment.cassettes, folder):
                 raise UsageError(
-                    f"{experiment.path} and {path} both keep their cassettes in "
-                    f"{experiment.cassettes}, {_NOTHING}; give their tasks other names."
+                    f"{experiment.path} and {path} both have their cassettes in "
+                    f"{experiment.cassettes}, {_NOTHING}",
+                    hint="give their tasks different names",
                 )
 
 
 def _root(experiment: Experiment) -> Path:
-    """The folder that holds all experiments which may keep cassettes where this one does."""
+    """The folder of all experiments that may have cassettes where this one does."""
     folder, cassettes = Path(os.path.abspath(experiment.path)).parent, experiment.cassettes
     root = repository_of(folder)
     if root is None and configuration(folder, {}, os.environ).cassettes is None:
-        # Where nobody says otherwise, only experiments in and below this one do.
+        # Without such a setting, only experiments in and below this one do.
         return cassettes.parent.parent
     if root is None or not cassettes.resolve().is_relative_to(root.resolve()):
         raise UsageError(
-            f"{experiment.path}: its cassettes lie in {cassettes}, outside of its repository, "
-            f"where experiments of other repositories may use them, {_NOTHING}; remove by hand "
-            "what `tunebench cassettes verify` names."
+            f"its cassettes are in {cassettes}, outside of its repository, where experiments of "
+            f"other repositories may use them, {_NOTHING}",
+            where=experiment.path,
+            hint="remove by hand what `tunebench cassettes verify` names",
         )
     return root
 
@@ -78,7 +80,7 @@ def _overlap(own: Path, other: Path) -> bool:
 def _named(root: Path, sought: Iterable[str]) -> Iterator[tuple[Path, str]]:
     """The experiment files below a folder, and the experiments' names.
 
-    One that cannot be read may be any, unless it holds none of the names that are sought.
+    A file that cannot be parsed is an error if it holds one of the names.
     """
     for path in _toml_files(root, frozenset()):
         try:
@@ -86,25 +88,24 @@ def _named(root: Path, sought: Iterable[str]) -> Iterator[tuple[Path, str]]:
         except FileNotFoundError:  # a link to nothing
             continue
         except OSError as error:
-            raise UsageError(
-                f"{path}: the file cannot be read ({error.strerror}), and may be an experiment "
-                f"that uses the same cassettes, {_NOTHING}; make it readable."
-            ) from error
+            raise _unreadable(path, f"the file cannot be read ({error.strerror})") from error
         try:
             found = _name_of(content)
         except (ValueError, RecursionError) as error:
             if any(name.encode() in content for name in sought):
-                raise UsageError(
-                    f"{path}: this is not TOML ({error}), and may be an experiment that uses the "
-                    f"same cassettes, {_NOTHING}; fix it."
-                ) from None
+                raise _unreadable(path, f"this is not TOML ({error})") from None
             continue
         if found is not None:
             yield path, found
 
 
+def _unreadable(path: Path, problem: str) -> UsageError:
+    what = f"{problem}, and an experiment there may use the same cassettes, {_NOTHING}"
+    return UsageError(what, where=path, hint="fix it")
+
+
 def name_in(path: Path) -> str | None:
-    """The name of the experiment in a TOML file; None where it is none, or cannot be read."""
+    """The experiment's name in a TOML file; None if there is none, or it cannot be read."""
     try:
         return _name_of(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -122,17 +123,14 @@ def _name_of(content: bytes) -> str | None:
 def _toml_files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
     """The TOML files in and below a folder, also behind links."""
     here = folder.resolve()
-    if here in above:  # a link to where it lies
+    if here in above:  # a link to a folder above it
         return
     try:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
         folders = {entry.name for entry in entries if entry.is_dir()}
     except OSError as error:
-        raise UsageError(
-            f"{folder}: the folder cannot be read ({error.strerror}), and may hold an experiment "
-            f"that uses the same cassettes, {_NOTHING}; make it readable."
-        ) from error
+        raise _unreadable(folder, f"the folder cannot be read ({error.strerror})") from error
     for entry in entries:
         if entry.name in folders:
             if entry.name != ".git":

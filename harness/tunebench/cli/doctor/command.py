@@ -1,0 +1,115 @@
+"""The command ``tunebench doctor``.
+
+It sends a few small prompts of its own. No data set is read and no job is started.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tunebench.cli.commands import json_option, print_json, read_experiment
+from tunebench.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from tunebench.experiment import Experiment
+
+_TIMEOUT = 120.0  # seconds; a local server may load its model for the first answer
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A provider to examine.
+
+    Attributes:
+        name: of its ``[provider]`` table.
+        base_url: its API root.
+        api_key_env: the variable that holds its key.
+        model: the model to use; None for the first that it lists.
+        experiment: the experiment that declares it, if one does.
+    """
+
+    name: str
+    base_url: str
+    api_key_env: str | None
+    model: str | None
+    experiment: Experiment | None = None
+
+
+@click.command()
+@click.argument("target", default="experiment.toml")
+@click.option(
+    "--provider",
+    metavar="NAME",
+    help="Only this provider of the experiment; with a URL, the name of the table",
+)
+@click.option("--model", metavar="ID", help="The model to use, by its name at the provider")
+@click.option("--api-key-env", metavar="VAR", help="The environment variable that holds the key")
+@json_option
+def doctor(
+    target: str, provider: str | None, model: str | None, api_key_env: str | None, as_json: bool
+) -> int:
+    """Find out what a running provider can do, with a few small requests.
+
+    Prints the [provider] table that says so. TARGET is a base URL, or an experiment file or its
+    folder, whose providers are compared with what it declares; the exit code is 1 where they
+    differ. Nothing is uploaded and no job is started.
+    """
+    from tunebench.api import Client, probe
+    from tunebench.cli.doctor.findings import complaints_of, document_of, lines_of, table_of
+    from tunebench.evaluation import key_of
+
+    if target.startswith(("http://", "https://")):
+        url = target.rstrip("/")
+        targets = [_Target(provider or _preset_name(url), url, api_key_env, model)]
+    else:
+        targets = _declared(Path(target), provider, model, api_key_env)
+    documents = []
+    for one in targets:
+        key = key_of(one.api_key_env, one.base_url)
+        with Client(one.base_url, key, retries=1, timeout=_TIMEOUT) as client:
+            findings = probe(client, one.model)
+        declared = one.experiment.providers[one.name] if one.experiment else None
+        table = table_of(findings, declared, one.api_key_env)
+        complaints = complaints_of(one.experiment, one.name, findings)
+        documents.append(document_of(one.name, findings, table, complaints))
+        if not as_json:
+            print("\n".join(lines_of(documents[-1])))
+    if as_json:
+        print_json({"providers": documents})
+    return int(any(document["complaints"] for document in documents))
+
+
+def _preset_name(base_url: str) -> str:
+    from tunebench.presets import PRESETS
+
+    named = (name for name, preset in PRESETS.items() if preset.base_url == base_url)
+    return next(named, "mine")
+
+
+def _declared(
+    path: Path, only: str | None, model: str | None, api_key_env: str | None
+) -> list[_Target]:
+    """The providers of an experiment's models."""
+    experiment = read_experiment(path)
+    if only is not None and only not in experiment.providers:
+        raise UsageError(
+            f"there is no provider {only!r}",
+            where=experiment.path,
+            hint=did_you_mean(only, experiment.providers),
+        )
+    ids = {one.provider: one.provider_id for one in reversed(experiment.models.values())}
+    return [
+        _Target(
+            name,
+            provider.base_url,
+            api_key_env or provider.api_key_env,
+            model or ids.get(name),
+            experiment,
+        )
+        for name, provider in experiment.providers.items()
+        if only in (None, name)
+    ]

@@ -1,0 +1,41 @@
+"""The columns of a user's file, where they are not named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tunebench.datasets.labelled_texts import ENDINGS, LONGEST
+from tunebench.errors import DatasetError
+from tunebench.tables import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def column_names(path: Path) -> list[str]:
+    """The names of a file's columns; in a ``.jsonl`` file, the keys of all rows.
+
+    Raises:
+        DatasetError: the file cannot be read, or is empty.
+    """
+    table = Table(path, (), lambda *_: "", longest=LONGEST)
+    table.check_ending(*ENDINGS)
+    table.read()
+    if not table.names:
+        raise DatasetError("the file holds no rows", where=path, hint="add rows")
+    return table.names
+
+
+def text_and_label(path: Path, columns: Sequence[str]) -> tuple[str, str]:
+    """Which of two columns holds the texts and which the labels: those of fewer different values.
+
+    Raises:
+        DatasetError: the file cannot be read.
+    """
+    first, second = columns
+    names = (first, second)
+    table = Table(path, names, lambda *_: "fix the file", numbers=names, longest=LONGEST)
+    table.read()
+    one, other = (len(set(texts)) for texts in table.texts)
+    return (second, first) if one < other else (first, second)
