@@ -132,8 +132,8 @@ def test_a_file_sorted_by_label_is_refused(project: OwnFilms) -> None:
     result.stdout.fnmatch_lines(
         [
             "*: 0 of the first 20 test rows are 'Positive', and ??% of all rows: the file is "
-            'sorted by label (4 cells: *); set order = "hash" in [[]task], or shuffle its rows once and put new '
-            "ones at the end."
+            'sorted by label (4 cells: *); set order = "hash" in [[]task], or shuffle its rows '
+            "once and put new ones at the end."
         ]
     )
 
