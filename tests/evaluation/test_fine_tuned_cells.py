@@ -108,8 +108,8 @@ def test_a_failed_job_fails_its_cells_in_the_providers_words(project) -> None:
     project.jobs.states = ["queued", "running", "failed"]
     result = project.record("--results", "out", "-k", "ft8")
     result.assert_outcomes(failed=2, deselected=2)
-    sentence = "the fine-tuning job ftjob-1 failed: the training file has no two classes; fix*"
-    result.stdout.fnmatch_lines([f"m-ft8: {sentence}", f"m-ft8-label_logprobs: {sentence}"])
+    sentence = "the fine-tuning job ftjob-1 failed: the training file has no two classes"
+    result.stdout.fnmatch_lines([f"{sentence} (2 cells: m-ft8, m-ft8-label_logprobs); fix*"])
     assert len(project.jobs.jobs) == 1
     assert project.asked_of("base") == []
 
@@ -122,7 +122,7 @@ def test_a_failed_job_is_started_anew_only_by_record_all(project) -> None:
     for option in ("--record=missing", "--record=none"):
         result = project.run(option, "-k", "ft8")
         result.assert_outcomes(failed=2, deselected=2)
-        result.stdout.fnmatch_lines(["m-ft8: the fine-tuning job ftjob-1 failed: *"])
+        result.stdout.fnmatch_lines(["the fine-tuning job ftjob-1 failed: *(2 cells: m-ft8, *"])
     assert len(project.jobs.jobs) == 1
     project.run("--record=all", "-k", "ft8").assert_outcomes(passed=2, deselected=2)
     assert [job["status"] for job in project.jobs.jobs] == ["failed", "succeeded"]
@@ -132,7 +132,7 @@ def test_a_failed_job_is_started_anew_only_by_record_all(project) -> None:
 def test_a_job_that_is_not_recorded_is_a_sentence_of_cell_and_job(project) -> None:
     result = project.run("-k", "ft8")
     result.assert_outcomes(failed=2, deselected=2)
-    miss = "there is no cassette in *jobs, *(2 cells: m-ft8, m-ft8-label_logprobs); *missing*"
+    miss = "m-ft8: m-ft8 (job): there is no cassette in *jobs, *(2 cells: m-ft8, *); *missing*"
     result.stdout.fnmatch_lines([miss])
     assert project.loopback.asked == []
 
@@ -169,7 +169,8 @@ def test_changed_training_rows_are_another_job(recorded) -> None:
     recorded.write_data()
     result = recorded.run("-k", "ft8")
     result.assert_outcomes(failed=2, deselected=2)
-    result.stdout.fnmatch_lines(["m-ft8-label_logprobs: m-ft8 (job): *the training rows*changed*"])
+    cells = "(2 cells: m-ft8, m-ft8-label_logprobs)"
+    result.stdout.fnmatch_lines([f"m-ft8: m-ft8 (job): *the training rows*changed {cells}; *"])
 
 
 @pytest.mark.parametrize(
