@@ -142,7 +142,7 @@ def test_what_cannot_be_compared_is_a_sentence(compare, second, said):
 def test_results_of_the_first_version_hold_no_answers(compare):
     code, _, err = compare(results({}, version=1), results({}, version=1))
     assert code == 2
-    assert "results of version 1 do not hold each answer; write them again" in err
+    assert "results of version 1 do not hold each answer; write the results again" in err
 
 
 def test_results_that_are_not_there_are_a_sentence(capsys):

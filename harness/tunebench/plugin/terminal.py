@@ -136,4 +136,4 @@ def _reason(report: Any) -> Remark | None:
 
 
 def _wrapped(text: str, width: int) -> Iterable[str]:
-    return textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False) or [text]
+    return textwrap.wrap(text, width, subsequent_indent="    ", break_on_hyphens=False) or [text]
