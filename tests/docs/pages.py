@@ -64,7 +64,7 @@ def matches(shown: str, printed: str) -> bool:
 
 
 def load(name: str) -> ModuleType:
-    """A module of `docs/`, which is no package."""
+    """A module of `docs/`, which is not a package."""
     spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None

@@ -226,7 +226,7 @@ def test_what_stands_behind_the_last_thought_is_read(text, label, reading) -> No
         ('{"label": "mixed", "why": "positive and negative"}', None, "chatter"),
         ('{"label": ["Positive"]}', None, "chatter"),
         ('{"label": null, "why": "not positive"}', None, "chatter"),
-        # What is no such object is read by the other rules.
+        # What is not such an object is read by the other rules.
         ('{"a": {"label": "Positive"}, "b": "Negative"}', None, "several"),
         ('{"Label": "Positive"}', 1, "mentioned"),
         ("{'label': 'Positive'}", 1, "mentioned"),

@@ -124,7 +124,7 @@ def _clause(error: ValidationError) -> str:
 
 
 def _place(loc: Iterable[int | str]) -> str:
-    """``cells[3].accuracy``; names that are no identifiers stand in brackets."""
+    """``cells[3].accuracy``; names that are not identifiers are in brackets."""
     place = ""
     for part in loc:
         if isinstance(part, int):

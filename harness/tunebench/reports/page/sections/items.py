@@ -104,7 +104,7 @@ def _items(experiment: Row, cells: Rows, texts: Mapping[str, str] | None) -> dic
 
 
 def _label_name(label: int | None, labels: Sequence[str]) -> str:
-    """The name of a label; `None` is no label."""
+    """The name of a label; None where an answer states none."""
     if label is None:
         return "no label"
     return labels[label] if 0 <= label < len(labels) else str(label)
