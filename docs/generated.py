@@ -192,7 +192,7 @@ def _pytest_options() -> str:
 
 
 def _fixtures() -> str:
-    """The fixtures with their docstrings, read from the source, since pytest wraps the functions."""
+    """The fixtures with their docstrings, from the source: pytest wraps the functions."""
     parsed = ast.parse((_ROOT / "harness/tunebench/plugin/fixtures.py").read_text(encoding="utf-8"))
     parts = []
     for node in parsed.body:

@@ -32,7 +32,7 @@ class Configuration:
             cassette again.
         results: the folder of the result files; None writes none.
         rivals: whether classical models are trained on the same rows, see `tunebench.analysis`.
-        budget: what a recording may cost, in the currency of the models' prices; None sets no limit.
+        budget: what a recording may cost, in the currency of the prices; None sets no limit.
         strict_verdicts: whether an inconclusive cell fails.
         cassettes: the folder that holds a folder of cassettes for each experiment; None is the
             default, see `cassettes_of`.
