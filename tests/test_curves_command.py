@@ -332,7 +332,7 @@ def test_the_job_goes_to_trackers(cassette, tmp_path, monkeypatch, capsys):
     pytest.importorskip("tensorboardX")
     calls = []
     monkeypatch.setattr(
-        "tunebench.reports.trackers.to_wandb",
+        "tunebench.reports.to_wandb",
         lambda curve, **told: calls.append((len(curve), told)) or "there",
     )
     runs = tmp_path / "runs"
