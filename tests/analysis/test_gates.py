@@ -63,6 +63,21 @@ def test_every_gate_is_a_key_of_the_experiment_file():
             "holds min_uplift 0; about 149 more texts would settle it",
         ),
         (
+            'min_uplift = 0.1\nover = "one-0shot-label_logprobs"\nmode = "confident"',
+            "inconclusive",
+            "holds min_uplift 0.1; about 391 more texts would settle it",
+        ),
+        (
+            'min_uplift = 0.4\nover = "one-0shot-label_logprobs"\nmode = "confident"',
+            "inconclusive",
+            "holds min_uplift 0.4; about 35 more texts would settle it",
+        ),
+        (
+            'min_uplift = 0.2\nover = "one-0shot-label_logprobs"\nmode = "confident"',
+            "inconclusive",
+            "holds min_uplift 0.2; no number of texts would settle it",
+        ),
+        (
             'min_uplift = -0.2\nover = "one-0shot-label_logprobs"\nmode = "confident"',
             "pass",
             "the interval lies above min_uplift -0.2.",
