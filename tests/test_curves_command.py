@@ -448,7 +448,7 @@ def test_wrong_usage_is_told(capsys, arguments, said):
         (None, "the cassette cannot be read (No such file or directory); name the cassette"),
         (
             b"",
-            "line 1: this is not a tunebench cassette; move it away and record again, or name the",
+            "line 1: this is not a tunebench cassette; restore it from version control, or ",
         ),
         (b"step,train_loss\n1,2\n", "line 1: this is not a tunebench cassette"),
         (b"\xff\n", "line 1: this is not a tunebench cassette"),

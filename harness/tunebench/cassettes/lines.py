@@ -101,7 +101,7 @@ def read_header(line: bytes) -> dict[str, Any]:
     Raises:
         CassetteError: it is not the header of a cassette of this version. The error has no place.
     """
-    move_away = "move it away and record again"
+    move_away = "restore it from version control, or move it away and record again"
     try:
         header = json.loads(line)
         version = header["cassette"]

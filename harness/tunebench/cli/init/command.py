@@ -75,7 +75,7 @@ class _Given:
     "--provider",
     default="local",
     metavar="NAME",
-    help=f"local, {', '.join(PRESETS)}, or the URL of another OpenAI-compatible API",
+    help=f"{', '.join(PRESETS)}, or the URL of another OpenAI-compatible API",
 )
 @click.option(
     "--model", metavar="ID", help="The model's name at the provider (local: smollm2-135m)"
