@@ -121,13 +121,13 @@ def test_without_a_cassette_it_says_so(replaying, path: Path) -> None:
     with replaying(PROMPTS) as (client, _), pytest.raises(CassetteMissError) as raised:
         client.complete("m", TEXTS[:1], RULE)
     assert str(raised.value) == (
-        f"m-1shot, item film-0: a cassette is missing in {path.parent}, and replay sends nothing "
+        f"m-1shot, item film-0: there is no cassette in {path.parent}, and replay sends nothing "
         "to a provider; record it with `pytest --record=missing`."
     )
 
 
 def test_after_a_recording_that_got_nothing_there_is_none(missed, path: Path) -> None:
-    assert f"a cassette is missing in {path.parent}, and replay sends" in missed(
+    assert f"there is no cassette in {path.parent}, and replay sends" in missed(
         TEXTS[:1], recorded=[]
     )
 

@@ -132,7 +132,7 @@ def test_a_failed_job_is_started_anew_only_by_record_all(project) -> None:
 def test_a_job_that_is_not_recorded_is_a_sentence_of_cell_and_job(project) -> None:
     result = project.run("-k", "ft8")
     result.assert_outcomes(failed=2, deselected=2)
-    miss = "m-ft8: m-ft8 (job): a cassette is missing in *jobs, *(2 cells: m-ft8, *); *missing*"
+    miss = "m-ft8: m-ft8 (job): there is no cassette in *jobs, *(2 cells: m-ft8, *); *missing*"
     result.stdout.fnmatch_lines([miss])
     assert project.loopback.asked == []
 

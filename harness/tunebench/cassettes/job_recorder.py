@@ -92,7 +92,7 @@ class JobCassette(RecordedCassette):
         name, path, hint = self.file.header["recording"], self.file.path, self.hint
         if not self.file.exists:
             problem = (
-                f"a cassette is missing in {path.parent}, and replay sends nothing to a provider"
+                f"there is no cassette in {path.parent}, and replay sends nothing to a provider"
             )
         elif not any(_is_of_job(row.request.endpoint) for row in self.file.rows()):
             problem = f"{path} holds no job yet"

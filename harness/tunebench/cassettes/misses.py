@@ -32,7 +32,7 @@ def miss(
     what = f"item {_join(named)}" if named else f"request {asked.endpoint!r}"
     if not file.exists:
         folder = file.path.parent
-        problem = f"a cassette is missing in {folder}, and replay sends nothing to a provider"
+        problem = f"there is no cassette in {folder}, and replay sends nothing to a provider"
     elif (nearest := _nearest(file, asked, missing, named)) is None:
         problem = f"{file.path} has no recorded request to {asked.endpoint!r}"
     else:
