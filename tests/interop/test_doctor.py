@@ -76,7 +76,7 @@ def test_what_transformers_serve_lacks_is_found_and_its_table_records_by_text(
     lists = found["lists", "completions"]["detail"]
     assert lists.startswith("the provider answered 400 (prompt must be a string.)")
     assert found["logprobs", "completions"]["detail"] == "taken, but none given"
-    assert found["model as asked", None]["detail"] == f"{MODEL}@main"
+    assert found["model as asked", None]["detail"].removesuffix("@main") == MODEL
     assert "supports = []" in table
 
     made = project(transformers_serve, table=table, rules=["text"])

@@ -132,7 +132,10 @@ def about(result: Result) -> About:
 
 
 def meaning(experiment: Experiment) -> str:
-    """A hash of what the experiment file says: its values that are not the defaults."""
+    """A hash of what the experiment file says: its values that are not the defaults.
+
+    The providers' addresses do not count: a replay of the same file elsewhere is the same.
+    """
     tables = {
         "task": experiment.task,
         "provider": experiment.providers,
@@ -142,7 +145,9 @@ def meaning(experiment: Experiment) -> str:
         "threshold": experiment.thresholds,
     }
     values = json.dumps(
-        tables, default=lambda table: table.model_dump(exclude_defaults=True), sort_keys=True
+        tables,
+        default=lambda table: table.model_dump(exclude_defaults=True, exclude={"base_url"}),
+        sort_keys=True,
     )
     return hashlib.sha256(values.encode()).hexdigest()
 
