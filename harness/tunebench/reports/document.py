@@ -59,7 +59,7 @@ class About(Part):
         instruction: the first line of a prompt.
         seed: of the draw of worked examples, and of the texts held out.
         fine_tuning_seed: of the training.
-        sha256: of what the experiment file says, whatever its comments, order, defaults and addresses.
+        sha256: of what the experiment file says but for comments, order and addresses.
         items: ids of the test texts.
         label_ids: the true labels, in the order of the items.
     """
