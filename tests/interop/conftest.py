@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ..cassette_lines import rows
 from ..film_project import TEST, write_films
 
 _START_SECONDS = 120
@@ -163,8 +164,7 @@ class OtherProject:
         return self.pytester.path / "out" / "results.json"
 
     def rows(self, cell: str) -> list[dict[str, Any]]:
-        path = self.pytester.path / "cassettes" / "films" / f"{cell}.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()[1:]]
+        return rows(self.pytester.path / "cassettes" / "films" / f"{cell}.jsonl")
 
     def _run(self, *args: str) -> pytest.RunResult:
         return self.pytester.runpytest_subprocess("benchmarks", "--results", "out", *args)

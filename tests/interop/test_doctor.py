@@ -55,7 +55,7 @@ def test_what_llama_cpp_has_is_found_and_its_table_records_by_both_rules(
     assert all(result["prompt_tokens"] > 0 for result in results)
     for shots in (0, 1):
         for row in made.rows(f"{MODEL}-{shots}shot-label_logprobs"):
-            (top,) = row["body"]["choices"][0]["logprobs"]["top_logprobs"]
+            (top,) = row["answer"]["logprobs"]["top_logprobs"]
             assert len(top) == 5
 
 
