@@ -50,6 +50,7 @@ SAME = "# A comment.\n[matrix]\nshots = [0, 1]\n\n[fine_tuning]\nn_epochs = 4\n"
         ("Say which it is", "Say which", False),
         ("shots = [0, 1]", "shots = [1, 0]", False),
         ("retries = 0", "retries = 1", False),
+        ('base_url = "http:', 'base_url = "https:', True),  # a replay sends nothing there
     ],
 )
 def test_the_hash_of_an_experiment_is_of_its_meaning(pets, old, new, same):
