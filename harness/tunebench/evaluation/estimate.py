@@ -132,9 +132,9 @@ def estimates(experiment: Experiment) -> list[dict[str, Any]]:
     Raises:
         TunebenchError: the data cannot serve the experiment.
     """
-    groups: dict[tuple[str, int, int], list[Cell]] = {}
+    groups: dict[str, list[Cell]] = {}
     for cell in experiment.cells:
-        groups.setdefault((cell.model, cell.shots, cell.train_size), []).append(cell)
+        groups.setdefault(cell.answered_by, []).append(cell)
     rows = []
     for cells in groups.values():
         if cells[0].train_size:

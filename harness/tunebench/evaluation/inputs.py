@@ -113,12 +113,17 @@ def train_rows(experiment: Experiment) -> pd.DataFrame:
     return dataset_of(experiment).train
 
 
-@lru_cache(maxsize=4)
-def _examples(experiment: Experiment, shots: int, _: State) -> tuple[Example, ...]:
-    task = experiment.task
+@lru_cache(maxsize=8)
+def _examples(experiment: Experiment, shots: int, seed: int, _: State) -> tuple[Example, ...]:
     texts = test_rows(experiment)["text"].tolist()
     train = train_rows(experiment)
-    return draw_examples(train, task.labels, shots, seed=task.seed, test_texts=texts)
+    return draw_examples(train, experiment.task.labels, shots, seed=seed, test_texts=texts)
+
+
+def examples_of(cell: Cell) -> tuple[Example, ...]:
+    """The worked examples in a cell's prompts."""
+    state = cell.experiment.data_state
+    return _examples(cell.experiment, cell.shots, cell.examples_seed, state)
 
 
 def is_chat(cell: Cell) -> bool:
@@ -127,12 +132,13 @@ def is_chat(cell: Cell) -> bool:
     return experiment.providers[experiment.models[cell.model].provider].endpoint == "chat"
 
 
-# A test may evaluate cells in any order; prompts are needed twice when recording.
+# Decision rules share prompts, and prompts are needed twice when recording.
 @lru_cache(maxsize=4)
-def _prompts(experiment: Experiment, shots: int, chat: bool, _: State) -> dict[str, Prompt]:
-    instruction = experiment.task.instruction
+def _prompts(
+    experiment: Experiment, instruction: str, shots: int, seed: int, chat: bool, _: State
+) -> dict[str, Prompt]:
     rows = test_rows(experiment)
-    examples = _examples(experiment, shots, experiment.data_state)
+    examples = _examples(experiment, shots, seed, experiment.data_state)
     prompt = chat_prompt if chat else few_shot_prompt
     return {
         item: prompt(instruction, examples, text)
@@ -155,11 +161,13 @@ def prompts_of(cell: Cell) -> Mapping[str, Prompt]:
     chat, state = is_chat(cell), cell.experiment.data_state
     if cell.train_size and not chat:
         return _bare_prompts(cell.experiment, state)
-    return _prompts(cell.experiment, cell.shots, chat, state)
+    made_of = (cell.instruction_text, cell.shots, cell.examples_seed)
+    return _prompts(cell.experiment, *made_of, chat, state)
 
 
 def texts_of(cell: Cell) -> list[str]:
     """The texts of the data set in a cell's prompts."""
-    shots = 0 if cell.train_size else cell.shots
-    examples = _examples(cell.experiment, shots, cell.experiment.data_state)
-    return [*test_rows(cell.experiment)["text"], *(example.text for example in examples)]
+    return [
+        *test_rows(cell.experiment)["text"],
+        *(example.text for example in examples_of(cell)),
+    ]

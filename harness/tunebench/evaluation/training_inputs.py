@@ -67,7 +67,7 @@ def _files(experiment: Experiment, size: int, chat: bool, _: State) -> tuple[Upl
 
     def file(part: str, positions: Any) -> Upload:
         lines = [line(texts[i], task.labels[labels[i]]) for i in positions]
-        name = f"{task.name}-{size}_prepared_{part}.jsonl"
+        name = f"{_name(experiment)}-{size}_prepared_{part}.jsonl"
         content = b"".join(lines)
         return Upload(name, content, hashlib.sha256(content).hexdigest(), len(lines))
 
@@ -78,6 +78,11 @@ def _files(experiment: Experiment, size: int, chat: bool, _: State) -> tuple[Upl
             hint="name a larger size",
         )
     return file("train", halves.train), file("valid", halves.valid)
+
+
+def _name(experiment: Experiment) -> str:
+    """The name of jobs and their files at the provider."""
+    return experiment.fine_tuning.name or experiment.name
 
 
 def job_of(cell: Cell) -> JobSpec:
@@ -92,8 +97,8 @@ def job_of(cell: Cell) -> JobSpec:
     request: dict[str, Any] = {
         "model": experiment.models[cell.model].provider_id,
         "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
-        "seed": options.seed,
-        "suffix": f"{experiment.name}-ft{cell.train_size}",
+        "seed": cell.training_seed,
+        "suffix": f"{_name(experiment)}-ft{cell.train_size}",
     }
     if options.extra_body:
         request["extra_body"] = options.extra_body
@@ -106,8 +111,9 @@ def job_of(cell: Cell) -> JobSpec:
         request,
         {
             "tunebench_job": hashlib.sha256(canonical.encode()).hexdigest()[:32],
-            "experiment": experiment.name,
-            "cell": cell.job,
+            "experiment": _name(experiment),
+            # Without the seed: a job that was made when there was one seed only is found again.
+            "cell": f"{cell.model}-ft{cell.train_size}",
             "training_file_sha256": train.sha256,
         },
     )

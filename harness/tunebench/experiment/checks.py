@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
 
 from tunebench.errors import ExperimentError, did_you_mean
 from tunebench.experiment.combinations import combinations_of, matches, skipped_by
 from tunebench.experiment.limits import limits_of
-from tunebench.experiment.schema import LIMITS, Selection
+from tunebench.experiment.schema import LIMITS, DecisionRule, Selection
 from tunebench.formatting import check_labels, check_readable
 from tunebench.presets import PRESETS
 
@@ -46,7 +48,8 @@ def _unknown(kind: str, name: str, known: Iterable[str], where: str) -> Experime
 def _check_labels(path: Path, file: ExperimentFile) -> None:
     task = file.task
     try:
-        check_labels(task.labels, task.instruction)
+        for instruction in (task.instruction, *(file.matrix.instructions or {}).values()):
+            check_labels(task.labels, instruction)
         for name in {model.provider for model in file.model} & file.provider.keys():
             check_readable(task.labels, task.reading_at(file.provider[name].endpoint))
     except ExperimentError as error:
@@ -75,23 +78,60 @@ def _check_models(path: Path, file: ExperimentFile) -> None:
 
 def _checked_cells(path: Path, file: ExperimentFile) -> list[Combination]:
     """The combinations that are cells; every entry that selects cells must match one."""
-    matrix = file.matrix
-    for key in ("shots", "train_sizes", "decision_rules"):
-        values = getattr(matrix, key)
-        if len(set(values)) < len(values):
-            raise ExperimentError(
-                "a value is listed twice", where=f"{path}: [matrix] {key}", hint="list each once"
-            )
+    matrix, fine_tuning = file.matrix, file.fine_tuning
+    _check_lists(path, file)
     models = [model.name for model in file.model]
-    combinations = combinations_of(models, matrix)
+    combinations = combinations_of(models, matrix, fine_tuning)
     for position, skip in enumerate(matrix.skip, 1):
         _check_entry(f"{path}: [matrix] skip {position}", skip, models, combinations)
+    if twice := [name for name, count in Counter(map(str, combinations)).items() if count > 1]:
+        raise ExperimentError(
+            f"two cells would have the id {twice[0]!r}",
+            where=path,
+            hint="rename a model or an instruction",
+        )
     cells = [which for which in combinations if skipped_by(matrix, which) is None]
     if not cells:
         raise ExperimentError("every cell is skipped", where=f"{path}: [matrix]", hint="leave one")
     for position, threshold in enumerate(file.threshold, 1):
         _check_entry(f"{path}: [[threshold]] {position}", threshold, models, cells)
     return cells
+
+
+def _check_lists(path: Path, file: ExperimentFile) -> None:
+    matrix, fine_tuning = file.matrix, file.fine_tuning
+    lists = {
+        f"[matrix] {key}": getattr(matrix, key)
+        for key in ("shots", "train_sizes", "decision_rules", "example_draws")
+    }
+    lists |= {
+        f"[fine_tuning] {key}": getattr(fine_tuning, key) for key in ("seeds", "decision_rules")
+    }
+    lists["[matrix] instructions"] = list((matrix.instructions or {}).values())
+    for where, values in lists.items():
+        if len(set(values or ())) < len(values or ()):
+            raise ExperimentError(
+                "a value is listed twice", where=f"{path}: {where}", hint="list each once"
+            )
+    for name in matrix.instructions or ():
+        if name in get_args(DecisionRule) or re.fullmatch(r"(?:draw|seed)[0-9]+", name):
+            raise ExperimentError(
+                f"{name!r} has another meaning in the ids of cells",
+                where=f"{path}: [matrix] instructions",
+                hint="rename it",
+            )
+    if {"seed", "seeds"} <= fine_tuning.model_fields_set:
+        raise ExperimentError(
+            "there are both seed and seeds",
+            where=f"{path}: [fine_tuning]",
+            hint="keep one of them",
+        )
+    if matrix.example_draws and not any(matrix.shots):
+        raise ExperimentError(
+            "there are no worked examples to draw",
+            where=f"{path}: [matrix] example_draws",
+            hint="add a number above 0 to shots, or leave example_draws out",
+        )
 
 
 def _check_entry(

@@ -3,43 +3,70 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
 from tunebench.experiment.schema import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tunebench.experiment.schema import DecisionRule, Matrix
+    from tunebench.experiment.schema import DecisionRule, FineTuning, Matrix
 
 
 @dataclass(frozen=True)
 class Combination:
-    """One model × shots × training size × decision rule; see `Cell` for the attributes."""
+    """One combination of the values of the matrix; see `Cell` for the attributes."""
 
     model: str
     shots: int
     train_size: int
     decision_rule: DecisionRule
+    instruction: str | None = None
+    example_draw: int | None = None
+    seed: int | None = None
 
     def __str__(self) -> str:
-        """The id of its test case: ``smollm2-135m-1shot``, ``...-1shot-label_logprobs``.
+        """The id of its test case: ``smollm2-135m-1shot``, ``...-4shot-terse-draw1-calibrated``.
 
-        The rule ``text`` is the default and is left out.
+        The rule ``text`` is the default and is left out, and so is what does not vary.
         """
-        size = f"ft{self.train_size}" if self.train_size else f"{self.shots}shot"
         rule = "" if self.decision_rule == "text" else f"-{self.decision_rule}"
-        return f"{self.model}-{size}{rule}"
+        return f"{self.answered_by}{rule}"
+
+    @property
+    def answered_by(self) -> str:
+        """The id without the decision rule: what has one prompt and one model."""
+        parts = [self.model, f"ft{self.train_size}" if self.train_size else f"{self.shots}shot"]
+        if self.instruction is not None:
+            parts.append(self.instruction)
+        if self.example_draw is not None:
+            parts.append(f"draw{self.example_draw}")
+        if self.seed is not None:
+            parts.append(f"seed{self.seed}")
+        return "-".join(parts)
 
 
-def combinations_of(models: Iterable[str], matrix: Matrix) -> list[Combination]:
-    """All combinations, skipped ones too, by model, shots, training size and decision rule."""
-    sizes = [(shots, 0) for shots in matrix.shots] + [(0, size) for size in matrix.train_sizes]
+def combinations_of(
+    models: Iterable[str], matrix: Matrix, fine_tuning: FineTuning
+) -> list[Combination]:
+    """All combinations, skipped ones too, in the order of the file's values."""
+    prompts: list[dict[str, Any]] = [
+        {"shots": shots, "train_size": 0, "instruction": instruction, "example_draw": draw}
+        for shots, instruction in product(matrix.shots, matrix.instructions or (None,))
+        for draw in (matrix.example_draws if shots else ()) or (None,)
+    ]
+    seeds = fine_tuning.seeds if len(fine_tuning.seeds or ()) > 1 else None
+    trainings: list[dict[str, Any]] = [
+        {"shots": 0, "train_size": size, "seed": seed}
+        for size, seed in product(matrix.train_sizes, seeds or (None,))
+    ]
+    tuned_rules = fine_tuning.decision_rules or matrix.decision_rules
     return [
-        Combination(model, shots, size, rule)
+        Combination(model=model, decision_rule=rule, **one)
         for model in models
-        for shots, size in sizes
-        for rule in matrix.decision_rules
+        for some, rules in ((prompts, matrix.decision_rules), (trainings, tuned_rules))
+        for one, rule in product(some, rules)
     ]
 
 

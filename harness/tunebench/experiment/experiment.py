@@ -47,6 +47,7 @@ def _sha256(path: str) -> str | None:
 class Cell(Combination):
     """One model × shots × training size × decision rule of an experiment: one test case.
 
+    With several instructions, draws of examples or seeds of training it is one for each of these.
     ``str()`` gives its test id: ``smollm2-135m-1shot``, ``smollm2-135m-ft300-label_logprobs``.
 
     Attributes:
@@ -54,11 +55,15 @@ class Cell(Combination):
         shots: the number of worked examples in the prompt.
         train_size: the number of training rows; 0 if the model is not fine-tuned.
         decision_rule: how an answer is read.
+        instruction: the name of its instruction; None if the experiment has the task's alone, or
+            the model is fine-tuned.
+        example_draw: which draw of worked examples is in its prompt; None if there is one only.
+        seed: the seed of its training; None if there is one only.
         experiment: the experiment that it belongs to.
         limits: what it must reach, at most one limit of each kind.
     """
 
-    experiment: Experiment
+    experiment: Experiment = field(kw_only=True)
     limits: tuple[Limit, ...] = ()
 
     def __repr__(self) -> str:
@@ -100,6 +105,24 @@ class Cell(Combination):
         return self.threshold.value if self.threshold else 0.0
 
     @property
+    def instruction_text(self) -> str:
+        """The first line of its prompt."""
+        wordings = self.experiment.matrix.instructions
+        if self.instruction is None or wordings is None:
+            return self.experiment.task.instruction
+        return wordings[self.instruction]
+
+    @property
+    def examples_seed(self) -> int:
+        """The seed of the draw of its worked examples."""
+        return self.experiment.task.seed + (self.example_draw or 0)
+
+    @property
+    def training_seed(self) -> int:
+        """The seed of its training."""
+        return self.experiment.fine_tuning.first_seed if self.seed is None else self.seed
+
+    @property
     def cassette(self) -> Path:
         """The path of its cassette."""
         return self.experiment.cassettes / f"{self}.jsonl"
@@ -107,7 +130,7 @@ class Cell(Combination):
     @property
     def job(self) -> str:
         """The name of the fine-tuning job that makes its model, as ``smollm2-135m-ft300``."""
-        return f"{self.model}-ft{self.train_size}"
+        return self.answered_by
 
     @property
     def job_cassette(self) -> Path:
@@ -239,4 +262,4 @@ class Experiment:
     @property
     def combinations(self) -> list[Combination]:
         """All combinations of the matrix, skipped ones too."""
-        return combinations_of(self.models, self.matrix)
+        return combinations_of(self.models, self.matrix, self.fine_tuning)

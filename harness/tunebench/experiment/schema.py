@@ -24,6 +24,9 @@ URL = r"^https?://[^/?#]+(/[^?#]*)?$"
 CURRENCY = r"^[A-Z]{3}$"
 
 _Name = Annotated[str, Field(pattern=NAME)]
+# A part of ids between hyphens, which no other part can be taken for.
+_Variant = Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")]
+_Seed = Annotated[int, Field(ge=0, lt=2**31)]
 _Share = Annotated[float, Field(ge=0, le=1, strict=False)]
 _Pace = Annotated[float, Field(gt=0, strict=False, allow_inf_nan=False)]
 _Price = Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)]
@@ -220,6 +223,12 @@ class FineTuning(_Table):
         batch_size: examples per step.
         learning_rate_multiplier: factor for the provider's default learning rate.
         seed: seed of the training.
+        seeds: several of them instead of `seed`: a job and a cell for each, so that results show
+            what a training's luck is worth.
+        decision_rules: how answers of fine-tuned models are read; as in ``[matrix]`` if left out.
+        name: the name that jobs and their files have at the provider; the experiment's if left
+            out. Experiments that share it, and train on the same rows in the same way, share the
+            models.
         extra_body: further fields of the job's request, such as ``lora_rank`` at the local
             provider.
         allow_test_rows: train also on rows whose text is a test row, which makes the score
@@ -231,9 +240,17 @@ class FineTuning(_Table):
     learning_rate_multiplier: (
         Annotated[float, Field(gt=0, strict=False, allow_inf_nan=False)] | None
     ) = None
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    seed: _Seed = 0
+    seeds: Annotated[list[_Seed], Field(min_length=1)] | None = None
+    decision_rules: Annotated[list[DecisionRule], Field(min_length=1)] | None = None
+    name: _Name | None = None
     extra_body: dict[str, Any] = Field(default_factory=dict)
     allow_test_rows: bool = False
+
+    @property
+    def first_seed(self) -> int:
+        """The first seed, or the only one."""
+        return self.seeds[0] if self.seeds else self.seed
 
 
 class Selection(_Table):
@@ -243,18 +260,24 @@ class Selection(_Table):
     shots: int | None = None
     train_size: int | None = None
     decision_rule: DecisionRule | None = None
+    instruction: str | None = None
+    example_draw: int | None = None
+    seed: int | None = None
 
 
 class Skip(Selection):
     """Cells of the matrix that are left out, and why.
 
-    Of the first four keys, one that is left out matches every cell.
+    Of the keys but `reason`, one that is left out matches every cell.
 
     Attributes:
         model: the model of the cells.
         shots: their number of worked examples.
         train_size: their training size.
         decision_rule: their decision rule.
+        instruction: the name of their instruction.
+        example_draw: their draw of worked examples.
+        seed: the seed of their training.
         reason: why they are left out; shown with the results.
     """
 
@@ -269,6 +292,10 @@ class Matrix(_Table):
         train_sizes: numbers of training rows of the fine-tuned models, whose prompts have no
             worked examples.
         decision_rules: how answers are read.
+        instructions: several wordings of the instruction by name, each with each number of shots;
+            the task's alone if left out. The name is part of the cells' ids.
+        example_draws: several draws of worked examples, where there are shots: draw 0 is the one
+            of the task's `seed`, draw 1 that of the next seed, and so on.
         skip: cells that are left out.
     """
 
@@ -277,13 +304,15 @@ class Matrix(_Table):
     decision_rules: list[DecisionRule] = Field(
         default_factory=lambda: list[DecisionRule](["text"]), min_length=1
     )
+    instructions: Annotated[dict[_Variant, str], Field(min_length=1)] | None = None
+    example_draws: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
     skip: list[Skip] = Field(default_factory=list)
 
 
 class Threshold(Selection):
     """What cells must reach: one limit or more.
 
-    Of the first four keys, one that is left out matches every cell; but `shots` without
+    Of the keys that select cells, one that is left out matches every cell; but `shots` without
     `train_size` matches only models that are not fine-tuned.
 
     Attributes:
@@ -291,6 +320,9 @@ class Threshold(Selection):
         shots: their number of worked examples.
         train_size: their training size.
         decision_rule: their decision rule.
+        instruction: the name of their instruction.
+        example_draw: their draw of worked examples.
+        seed: the seed of their training.
         min_accuracy: the least accuracy.
         min_uplift: the least uplift over the cell `over`.
         over: the id of that cell, as ``smollm2-135m-1shot``.

@@ -35,6 +35,8 @@ VERSION = 2
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 Decision = Literal["fine-tune", "prompt", "undecided"]
+AnswerVerdict = Literal["fine-tune", "do not fine-tune", "use", "undecided"]
+OptionKind = Literal["constant", "rival", "prompt", "fine-tuned"]
 LabelId = Count
 
 _METRICS = ("training_loss", "validation_loss", "classification/accuracy")
@@ -47,6 +49,9 @@ class Skipped(Part):
     shots: Count | None = None
     train_size: Count | None = None
     decision_rule: Name | None = None
+    instruction: Name | None = None
+    example_draw: Count | None = None
+    seed: Count | None = None
     reason: Text | None = None
 
 
@@ -62,6 +67,7 @@ class About(Part):
         sha256: of what the experiment file says but for comments, order and addresses.
         items: ids of the test texts.
         label_ids: the true labels, in the order of the items.
+        groups: for each item the number of its group, where the texts come in groups.
     """
 
     name: Name
@@ -75,6 +81,7 @@ class About(Part):
     n: Count | None = None
     items: list[Name]
     label_ids: list[LabelId]
+    groups: list[Count] | None = None
     majority_rate: Share | None = None
     train_sizes: list[Count] = Field(default_factory=list)
     skipped: list[Skipped] = Field(default_factory=list)
@@ -87,6 +94,8 @@ class About(Part):
             raise wrong("items", f"the item {twice!r} is there twice")
         if len(self.label_ids) != len(self.items):
             raise wrong("label_ids", f"there are {len(self.items)} items")
+        if self.groups is not None and len(self.groups) != len(self.items):
+            raise wrong("groups", f"there are {len(self.items)} items")
         if self.label_ids and max(self.label_ids) >= len(self.labels):
             raise wrong("label_ids", f"there are {len(self.labels)} labels, with ids from 0 on")
         if self.n not in (None, len(self.items)):
@@ -124,6 +133,9 @@ class CellRow(Part):
     Attributes:
         experiment: its name in ``experiments``.
         cell: its id, which is also its test's.
+        instruction: the name of its instruction, where there are several.
+        example_draw: the number of its draw of worked examples, where there are several.
+        seed: the seed of its training, where there are several.
         readings: how many answers were read by which rule (``exact``, ``casefolded``, ``json``,
             ``mentioned``, ``likeliest``), or why none was read (``refusal``, ``empty``,
             ``several``, ``cut off``, ``chatter``, ``unseen``).
@@ -139,7 +151,10 @@ class CellRow(Part):
         brier: over the items that have probabilities, as is ``calibration_error``.
         confusion: a row a true label, a column a predicted one; the last is for no label.
         predictions: label ids in the order of the items, null where an answer stated none.
-        probabilities: of the rule ``label_logprobs``: a row an item over the label ids, or null.
+        auc: how well the probabilities rank the texts: the area under the ROC curve, with more
+            than two labels the mean of one against the rest.
+        probabilities: of rules that have log-probabilities: a row an item over the label ids, or
+            null.
         prompt_sha256: of each item's prompt.
     """
 
@@ -149,6 +164,9 @@ class CellRow(Part):
     shots: Count
     train_size: Count
     decision_rule: DecisionRule
+    instruction: Name | None = None
+    example_draw: Count | None = None
+    seed: Count | None = None
     n: Annotated[int, Field(ge=1)]
     correct: Count
     unread: Count | None = None
@@ -182,6 +200,7 @@ class CellRow(Part):
     matthews: Difference | None = None
     brier: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
     calibration_error: Share | None = None
+    auc: Share | None = None
     confusion: list[list[Count]] | None = None
     predictions: list[LabelId | None]
     probabilities: list[list[Share] | None] | None = None
@@ -193,6 +212,14 @@ class CellRow(Part):
         what = f"ft{self.train_size}" if self.train_size else f"{self.shots}shot"
         if not f"{self.cell}-".startswith(f"{self.model}-{what}-"):
             raise wrong("cell", f"its model, shots and training size make {self.model}-{what}")
+        variants = {
+            self.instruction: self.instruction,
+            f"draw{self.example_draw}": self.example_draw,
+            f"seed{self.seed}": self.seed,
+        }
+        for part, value in variants.items():
+            if value is not None and f"-{part}-" not in f"{self.cell}-":
+                raise wrong("cell", f"it is {self.cell!r}, without {part}")
         for rule in get_args(DecisionRule):
             named = rule != "text" and f"-{rule}-" in f"{self.cell}-"
             if named != (rule == self.decision_rule != "text"):
@@ -310,11 +337,72 @@ class UpliftRow(Part):
         return self
 
 
+class Option(Part):
+    """One way to do the task, as the answer compares it.
+
+    Attributes:
+        name: in words, as ``smollm2-135m fine-tuned on 300 rows``.
+        kind: ``constant`` is always giving the most frequent label; ``rival`` a classical model.
+        cells: the ids of its cells, one for each seed of training; empty for what is not a cell.
+        accuracy: the mean over its runs.
+        runs: the accuracy of each run, in the order of `cells`; one where there are no seeds.
+        ci_low: lower end of the 95 % interval of `accuracy`, over texts and runs.
+        auc: how well its probabilities rank the texts, the mean over its runs.
+    """
+
+    name: Text
+    kind: OptionKind
+    model: Name | None = None
+    train_size: Count = 0
+    decision_rule: Name | None = None
+    cells: list[Name] = Field(default_factory=list)
+    accuracy: Share
+    runs: list[Share] = Field(default_factory=list)
+    ci_low: Share
+    ci_high: Share
+    auc: Share | None = None
+    cost_per_1000: Number | None = None
+    training_cost: Number | None = None
+    currency: Text | None = None
+
+
 class Answer(Part):
-    """The answer of an experiment."""
+    """The answer of an experiment.
+
+    Attributes:
+        verdict: whether to fine-tune; ``use`` where nothing is fine-tuned and one option is shown
+            to be the best.
+        badge: the verdict in a few words, as ``Fine-tune``.
+        sentence: the verdict with the two figures that decide.
+        chosen: the name of the option that is recommended, or of the best candidate.
+        rival: the name of the strongest option that speaks against it.
+        difference: the accuracy of `chosen` minus that of `rival`.
+        ci_low: lower end of the 95 % interval of `difference`, over texts and runs.
+        p: its p-value after Holm's correction over the fine-tuned options.
+        smallest_gain: the least gain that counts, from the experiment.
+        texts_needed: how many texts would settle it, where it is undecided.
+        detectable: the smallest difference that these texts could have shown.
+        against: what speaks against it, four sentences at most.
+        statistics: one line for who reads such.
+        options: all options, the most accurate first.
+    """
 
     experiment: Name
     sentence: Text
+    verdict: AnswerVerdict | None = None
+    badge: Text | None = None
+    chosen: Text | None = None
+    rival: Text | None = None
+    difference: Difference | None = None
+    ci_low: Difference | None = None
+    ci_high: Difference | None = None
+    p: Share | None = None
+    smallest_gain: Difference | None = None
+    texts_needed: Annotated[int, Field(ge=0)] | None = None
+    detectable: Share | None = None
+    against: list[Text] = Field(default_factory=list)
+    statistics: Text | None = None
+    options: list[Option] = Field(default_factory=list)
     decision: Decision | None = None
     cell: Name | None = None
     over: Name | None = None
