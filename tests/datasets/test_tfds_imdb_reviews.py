@@ -78,7 +78,7 @@ def test_the_reviews_come_in_the_order_of_tfds(small: Archive, tmp_path: Path) -
             (name for name in FILES if name.startswith(split)),
             key=lambda name: hashlib.md5(f"{split}aclImdb/{name}".encode()).hexdigest(),
         )
-        assert frame["item"].tolist() == names
+        assert frame["item"].tolist() == [f"{split}/{n:05d}" for n in range(len(names))]
         assert frame["text"].tolist() == [FILES[name] for name in names]
         assert frame["label"].tolist() == [int("/pos/" in name) for name in names]
 
@@ -133,10 +133,5 @@ def test_any_text_comes_out_of_the_records_as_it_went_in(texts: list[str]) -> No
         manual.mkdir(parents=True)
         (manual / "small.tar.gz").write_bytes(body)
         data = tfds_imdb.load(data_dir=folder, archive=known(body))
-    found = dict(zip(data.train["item"], data.train["text"], strict=True))
     # TFDS strips a review's bytes of white space at both ends, of ASCII's only.
-    assert found == {
-        name: text.encode().strip().decode()
-        for name, text in files.items()
-        if name.startswith("train")
-    }
+    assert sorted(data.train["text"]) == sorted(text.encode().strip().decode() for text in texts)

@@ -10,7 +10,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from tunebench.datasets import prepared
-from tunebench.datasets.dataset import Dataset, to_frame
+from tunebench.datasets.dataset import Columns, Dataset, to_frame
 from tunebench.datasets.download import Archive, fetch
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ def load(
         archive: another archive of the same layout; TFDS's own if None.
 
     Returns:
-        The data set in TFDS's order; its items are the archive's file names, such as
-        ``train/pos/0_9.txt``.
+        The data set in TFDS's order; its items are the positions in it, such as ``test/00042``.
 
     Raises:
         DatasetError: the archive cannot be downloaded or prepared, or is another one.
@@ -49,9 +48,15 @@ def load(
     return Dataset(
         name="tfds:imdb_reviews",
         label_names=LABEL_NAMES,
-        train=to_frame(splits["train"]),
-        test=to_frame(splits["test"]),
+        train=to_frame(_by_position("train", splits["train"])),
+        test=to_frame(_by_position("test", splits["test"])),
     )
+
+
+def _by_position(split: str, columns: Columns) -> Columns:
+    # TFDS's own copy has no file names, so that items can be compared with it by position only.
+    items = [f"{split}/{position:05d}" for position in range(len(columns["text"]))]
+    return Columns(item=items, text=columns["text"], label=columns["label"])
 
 
 def official_archive() -> Archive:

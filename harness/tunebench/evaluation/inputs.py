@@ -110,7 +110,14 @@ def _refuse_sorted(experiment: Experiment, data: Dataset, rows: pd.DataFrame) ->
 def train_rows(experiment: Experiment) -> pd.DataFrame:
     """The rows for training and for worked examples, in the order of the data set."""
     test_rows(experiment)  # checks the labels
-    return dataset_of(experiment).train
+    rows, limit = dataset_of(experiment).train, experiment.task.training_rows
+    if limit is not None and limit > len(rows):
+        raise DatasetError(
+            f"{limit} is more than the {len(rows)} training rows of {experiment.task.dataset!r}",
+            where=f"{experiment.path}: [task] training_rows",
+            hint=f"lower it to {len(rows)} or less, or leave it out",
+        )
+    return rows if limit is None else rows.head(limit)
 
 
 @lru_cache(maxsize=8)

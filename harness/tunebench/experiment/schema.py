@@ -81,6 +81,8 @@ class Task(_Table):
             these names.
         instruction: the first line of the prompt for a model that is not fine-tuned.
         test_size: how many test rows are used, from the first on.
+        training_rows: how many training rows are used, from the first on, for worked examples and
+            training; all, if left out.
         text_column: the column or feature of the texts; ``text`` if left out.
         label_column: the column or feature of the labels; ``label`` if left out.
         test_dataset: a file of test rows; if left out, the data set's own, or a share held out.
@@ -103,6 +105,7 @@ class Task(_Table):
     labels: Annotated[list[str], Field(max_length=200)]
     instruction: str
     test_size: Annotated[int, Field(ge=1)]
+    training_rows: Annotated[int, Field(ge=1)] | None = None
     text_column: str | None = None
     label_column: str | None = None
     test_dataset: str | None = None
