@@ -258,3 +258,64 @@ def test_what_a_job_will_take_is_said_before_it_starts(project, prices: str, cos
         ]
     )
     assert "fine-tuning base" not in str(project.record("-k", "ft8 and not logprobs").stderr)
+
+
+def seeded(project, seeds: str = "seeds = [3, 4]") -> None:
+    project.edit("n_epochs = 2", f'n_epochs = 2\n{seeds}\ndecision_rules = ["text"]')
+
+
+def test_each_seed_is_a_job_and_a_case(project) -> None:
+    seeded(project)
+    project.record("--results", "out", "-k", "ft8").assert_outcomes(passed=2, deselected=2)
+    assert [body["seed"] for body in project.jobs.bodies] == [3, 4]
+    assert len({body["metadata"]["tunebench_job"] for body in project.jobs.bodies}) == 2
+    jobs = sorted(path.name for path in (project.cassettes / "jobs").iterdir())
+    assert jobs == ["m-ft8-seed3.jsonl", "m-ft8-seed4.jsonl"]
+    rows = project.results("out")
+    assert [(row["cell"], row["seed"], row["fine_tuned_model"]) for row in rows] == [
+        ("m-ft8-seed3", 3, "ft:base:ftjob-1"),
+        ("m-ft8-seed4", 4, "ft:base:ftjob-2"),
+    ]
+
+
+def test_a_further_seed_finds_the_job_of_the_first_one(project) -> None:
+    project.edit("n_epochs = 2", "n_epochs = 2\nseed = 3")
+    project.record("-k", "ft8").assert_outcomes(passed=2, deselected=2)
+    project.edit("seed = 3", 'seeds = [3, 4]\ndecision_rules = ["text"]')
+    project.record("-k", "ft8").assert_outcomes(passed=2, deselected=2)
+    assert [body["seed"] for body in project.jobs.bodies] == [3, 4]
+
+
+def test_the_table_shows_the_mean_and_the_spread_of_seeds(project) -> None:
+    seeded(project)
+    # The second model says Negative, and so gets half of the texts right.
+    right = project.complete
+
+    def complete(asked):
+        said = right(asked)
+        if asked.fields["model"] == "ft:base:ftjob-2":
+            for choice in said.body["choices"]:
+                choice["text"] = " Nega"
+        return said
+
+    project.jobs.complete = complete
+    result = project.record()
+    result.stdout.fnmatch_lines(["model*best prompt*on 8*", "m *0shot*0.750 ±0.354*"])
+
+
+def test_a_provider_that_trains_with_another_seed_is_a_sentence(project) -> None:
+    seeded(project)
+    project.jobs.extra = {"seed": 3}
+    result = project.record("-k", "ft8")
+    result.assert_outcomes(passed=1, failed=1, deselected=2)
+    result.stdout.fnmatch_lines(
+        ["m-ft8-seed4: the provider trained with the seed 3, not with 4; use a provider that *"]
+    )
+
+
+def test_experiments_with_one_name_for_jobs_share_their_models(project) -> None:
+    project.record("-k", "ft8").assert_outcomes(passed=2, deselected=2)
+    project.edit('name = "films"', 'name = "films_again"')
+    project.edit("n_epochs = 2", 'n_epochs = 2\nname = "films"')
+    project.record("-k", "ft8").assert_outcomes(passed=2, deselected=2)
+    assert len(project.jobs.bodies) == 1

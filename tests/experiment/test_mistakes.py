@@ -70,7 +70,8 @@ SKIP = 'shots = [0, 1, 4]\nskip = [{ model = "gemma3-270m", shots = 4, reason = 
         ("[[threshold]]", "[[thresholds]]",
          "unknown table [thresholds]; did you mean 'threshold'?"),
         ("shots = [0, 1, 4]", "zzz = 1",
-         "[matrix]: unknown key 'zzz'; known are shots, train_sizes, decision_rules, instructions, example_draws, skip."),
+         "[matrix]: unknown key 'zzz'; known are shots, train_sizes, decision_rules, instructions, "
+         "example_draws, skip."),
         # names that nothing has
         ('provider = "local"', 'provider = "lokal"', "[[model]] 1: there is no provider 'lokal'; "
          "did you mean 'local'?"),

@@ -132,7 +132,8 @@ def test_a_threshold_can_select_a_wording_a_draw_and_a_seed(tmp_path: Path) -> N
         (SHOTS + 'instructions = { seed1 = "Do" }\n', "",
          "[matrix] instructions: 'seed1' has another meaning in the ids of cells; rename it."),
         (SHOTS + 'instructions = { label_logprobs = "Do" }\n', "",
-         "[matrix] instructions: 'label_logprobs' has another meaning in the ids of cells; rename it."),
+         "[matrix] instructions: 'label_logprobs' has another meaning in the ids of cells; rename "
+         "it."),
         (SIZES, "\n[fine_tuning]\nseed = 1\nseeds = [1, 2]\n",
          "[fine_tuning]: there are both seed and seeds; keep one of them."),
         (SIZES, "\n[fine_tuning]\nseeds = [2, 2]\n",

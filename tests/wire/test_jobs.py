@@ -118,6 +118,7 @@ READ_JOB = Job(
     validation_file="file-2",
     result_files=("file-3",),
     error="nothing",
+    seed=7,
     metadata=METADATA,
 )
 READ_EVENT = Event("ftevent-1", "Step 1/8", 1_700_000_010, EVENT["data"])
@@ -373,7 +374,7 @@ def test_a_job_without_metadata_is_known_by_its_training_file() -> None:
 
 def test_what_nobody_reads_is_not_stored() -> None:
     stored = json.dumps(read_job(JOB | {"integrations": [{"wandb": "w"}]}).stored())
-    for field in ("organization_id", "org-payer", "theirs", "integrations", "seed", "method"):
+    for field in ("organization_id", "org-payer", "theirs", "integrations", "method"):
         assert field not in stored
     assert read_events(page(EVENT | {"user": "someone"})).stored() == {
         "data": [

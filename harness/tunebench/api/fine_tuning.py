@@ -42,6 +42,7 @@ class FineTuned:
         events: from the first to the last; none where the provider does not list them.
         checkpoints: in the order of their steps; none where the provider does not list them.
         metrics: the first result file, CSV; empty if there is none.
+        seed: of the training; None where the provider does not say.
     """
 
     job: str
@@ -53,6 +54,7 @@ class FineTuned:
     events: tuple[Event, ...] = field(repr=False)
     checkpoints: tuple[Checkpoint, ...] = field(repr=False)
     metrics: bytes = field(repr=False)
+    seed: int | None = None
 
 
 def fine_tune(
@@ -192,6 +194,7 @@ class _Following:
             events=events,
             checkpoints=tuple(sorted(checkpoints, key=lambda checkpoint: checkpoint.step)),
             metrics=metrics,
+            seed=job.seed,
         )
 
     def _read(self, what: str, read: Callable[[], _T], lacking: _T) -> _T:

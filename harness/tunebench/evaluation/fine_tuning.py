@@ -109,6 +109,11 @@ class FineTunedModels:
         ):
             made = fine_tune(client, spec, None, cassette)
             self.unplayed[cell.job_cassette] = cassette.unplayed
+        if cell.seed is not None and made.seed not in (None, cell.seed):
+            raise RecordingError(
+                f"the provider trained with the seed {made.seed}, not with {cell.seed}",
+                hint="use a provider that takes seeds, or leave `seeds` out of [fine_tuning]",
+            )
         return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from tunebench.reports.document import RivalRow
@@ -20,7 +21,7 @@ _UPLIFT_HEADER = ("model", "cell", "over", "uplift", "95 % interval", "mid-p", "
 _JOB_HEADER = ("job", "trained tokens", "minutes", "fine-tuned model")
 
 _GAP = "  "
-_FIGURES = frozenset("0123456789+-.,/%<e ")
+_FIGURES = frozenset("0123456789+-±.,/%<e ")
 _SHORT = 12  # so short may keys get, to keep a table in one piece
 _LEAST = 6  # so short may any text get
 
@@ -28,26 +29,27 @@ _LEAST = 6  # so short may any text get
 def model_table(
     cells: Sequence[CellRow], rivals: Sequence[RivalRow], width: int | None = None
 ) -> list[str]:
-    """One line a model: its best prompt, and the best cell of each training size.
+    """One line a model: its best prompt, and the best decision rule of each training size.
 
-    Rivals and the most frequent label follow. All rows are of one experiment.
+    Where a model was trained with several seeds, that is their mean and standard deviation. Rivals
+    and the most frequent label follow. All rows are of one experiment.
     """
     prompted: dict[str, CellRow] = {}
-    tuned: dict[tuple[str, int], float] = {}
+    runs: dict[tuple[str, int], dict[str, list[float]]] = {}
     for row in cells:
         if row.train_size:
-            key = row.model, row.train_size
-            tuned[key] = max(row.accuracy, tuned.get(key, 0))
+            rules = runs.setdefault((row.model, row.train_size), {})
+            rules.setdefault(row.decision_rule, []).append(row.accuracy)
         elif row.model not in prompted or row.correct > prompted[row.model].correct:
             prompted[row.model] = row
-    trained = {(row.model, row.train_size): row.accuracy for row in rivals}
+    tuned = {key: _mean_and_spread(max(rules.values(), key=fmean)) for key, rules in runs.items()}
+    trained = {(row.model, row.train_size): f"{row.accuracy:.3f}" for row in rivals}
     sizes = sorted({size for _, size in tuned.keys() | trained.keys()})
     models = list(dict.fromkeys(row.model for row in cells))
     name_width = max(map(len, [*models, "model"]))
 
-    def line(first: str, best: str, found: dict[tuple[str, int], float], model: str) -> list[str]:
-        accuracies = (found.get((model, size)) for size in sizes)
-        return [first, best, *("-" if one is None else f"{one:.3f}" for one in accuracies)]
+    def line(first: str, best: str, found: dict[tuple[str, int], str], model: str) -> list[str]:
+        return [first, best, *(found.get((model, size), "-") for size in sizes)]
 
     lines = []
     for model in models:
@@ -139,13 +141,19 @@ def _cost_line(row: CellRow | RivalRow) -> tuple[str, ...]:
     return tokens, "-" if latency is None else f"{latency:.0f}"
 
 
+def _mean_and_spread(accuracies: Sequence[float]) -> str:
+    if len(accuracies) == 1:
+        return f"{accuracies[0]:.3f}"
+    return f"{fmean(accuracies):.3f} ±{stdev(accuracies):.3f}"
+
+
 def _interval(row: CellRow | RivalRow) -> str:
     return f"{row.ci_low:.3f}-{row.ci_high:.3f}"
 
 
 def _job_line(row: CellRow) -> tuple[str, ...]:
     return (
-        f"{row.model}-ft{row.train_size}",
+        row.cell.removesuffix(f"-{row.decision_rule}"),
         "-" if row.trained_tokens is None else f"{row.trained_tokens:,}",
         "-" if row.training_seconds is None else f"{row.training_seconds / 60:.1f}",
         row.fine_tuned_model or "-",

@@ -119,6 +119,7 @@ class Job(Stored):
         fine_tuned_model: the name to ask the fine-tuned model by.
         created_at: seconds since 1970, as is `finished_at`.
         training_file: its id; likewise of the other files.
+        seed: of the training.
         metadata: those that tunebench gave it.
     """
 
@@ -134,6 +135,7 @@ class Job(Stored):
     validation_file: str = ""
     result_files: tuple[str, ...] = ()
     error: str = ""
+    seed: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -199,6 +201,7 @@ def job_of(fields: dict[str, Any], at: str = "") -> Job:
         if isinstance(files, list)
         else (),
         error=line(fields.get("error")),
+        seed=count(fields.get("seed")),
         metadata={key: value for key, value in kept.items() if value},
     )
 
