@@ -197,7 +197,7 @@ def _check_limits(path: Path, file: ExperimentFile, cells: Sequence[Combination]
     ids = [str(which) for which in cells]
     for position, threshold in enumerate(file.threshold, 1):
         where = f"{path}: [[threshold]] {position}"
-        if all(getattr(threshold, gate) is None for gate in LIMITS):
+        if all(getattr(threshold, name) is None for name in (*LIMITS, "xfail")):
             *first, last = LIMITS
             raise ExperimentError(
                 "there is no limit", where=where, hint=f"add {', '.join(first)} or {last}"

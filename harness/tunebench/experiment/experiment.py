@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tunebench.errors import ExperimentError
 from tunebench.experiment.checks import check_file
 from tunebench.experiment.combinations import Combination, combinations_of, skipped_by
-from tunebench.experiment.limits import Limit, limits_of
+from tunebench.experiment.limits import Limit, limits_of, xfail_of
 from tunebench.experiment.loading import read_file
 from tunebench.experiment.readers import note_readers
 from tunebench.settings import cassettes_of
@@ -61,10 +61,12 @@ class Cell(Combination):
         seed: the seed of its training; None if there is one only.
         experiment: the experiment that it belongs to.
         limits: what it must reach, at most one limit of each kind.
+        xfail: why it is expected not to reach them; None if it is expected to.
     """
 
     experiment: Experiment = field(kw_only=True)
     limits: tuple[Limit, ...] = ()
+    xfail: str | None = None
 
     def __repr__(self) -> str:
         return f"Cell({self.experiment.name}/{self})"
@@ -228,7 +230,12 @@ class Experiment:
     def cells(self) -> tuple[Cell, ...]:
         """All cells that are not skipped, in the order of models, shots, sizes, decision rules."""
         return tuple(
-            Cell(**vars(which), experiment=self, limits=limits_of(self.thresholds, which))
+            Cell(
+                **vars(which),
+                experiment=self,
+                limits=limits_of(self.thresholds, which),
+                xfail=xfail_of(self.thresholds, which),
+            )
             for which in self.combinations
             if self.skipped(which) is None
         )

@@ -34,6 +34,12 @@ class Limit:
     position: int = 0
 
 
+def xfail_of(thresholds: Iterable[Threshold], which: Combination) -> str | None:
+    """Why a cell is expected to fail: as the last table says that matches and sets it."""
+    reasons = [one.xfail for one in thresholds if one.xfail is not None and matches(one, which)]
+    return reasons[-1] if reasons else None
+
+
 def limits_of(thresholds: Iterable[Threshold], which: Combination) -> tuple[Limit, ...]:
     """The limits of a cell: for each key, the last table that matches and sets it.
 

@@ -15,6 +15,7 @@ import pytest
 
 from tunebench.errors import TunebenchError, describe_error
 from tunebench.plugin.fixtures import (
+    LimitsFailed,
     compare,
     configuration_key,
     evaluate,
@@ -72,6 +73,15 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
         report.longrepr = str(error)
         report.tunebench_error = True  # type: ignore[attr-defined]
     return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the cases of cells that are expected to fail."""
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        if reason := getattr(params.get("cell"), "xfail", None):
+            raises = (AssertionError, LimitsFailed)
+            item.add_marker(pytest.mark.xfail(reason=reason, raises=raises, strict=True))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -26,6 +26,10 @@ session_key: pytest.StashKey[Session] = pytest.StashKey()
 evaluated_key: pytest.StashKey[Evaluated | None] = pytest.StashKey()
 
 
+class LimitsFailed(pytest.fail.Exception):  # type: ignore[name-defined, misc]
+    """A cell does not reach its limits."""
+
+
 @pytest.fixture
 def evaluate(request: pytest.FixtureRequest) -> Callable[[Cell], Result]:
     """Evaluate a cell: replay its cassette, or record it where ``--record`` says so.
@@ -108,7 +112,7 @@ def gate(
             sentences = [one.sentence for one in judged if one.verdict in failing]
             if not sentences:
                 return result
-        pytest.fail("\n".join(sentences), pytrace=False)
+        raise LimitsFailed("\n".join(sentences), pytrace=False)
 
     return run
 
