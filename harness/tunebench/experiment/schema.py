@@ -331,11 +331,11 @@ class Threshold(Selection):
         over: the id of that cell, as ``smollm2-135m-1shot``.
         max_cost: the highest cost of 1,000 answers, in the currency of the model's prices.
         max_regression: how far the accuracy may fall below that of the committed baseline.
+        mode: ``point`` compares accuracy and uplift with the limit, ``confident`` their 95 %
+            intervals. It does not apply to the other two limits.
         xfail: why the cells are expected to fail, as with ``pytest.mark.xfail``: their tests count
             as xfailed, and fail where all limits are reached. An error of a cell fails its test all
             the same.
-        mode: ``point`` compares accuracy and uplift with the limit, ``confident`` their 95 %
-            intervals. It does not apply to the other two limits.
     """
 
     min_accuracy: _Share | None = None
@@ -343,8 +343,8 @@ class Threshold(Selection):
     over: str | None = None
     max_cost: _Price | None = None
     max_regression: _Share | None = None
-    xfail: Annotated[str, Field(min_length=1)] | None = None
     mode: Mode = "point"
+    xfail: Annotated[str, Field(min_length=1)] | None = None
 
 
 # What a threshold limits, in the order in which a cell's limits are judged and shown.
