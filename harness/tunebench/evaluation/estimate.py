@@ -127,7 +127,7 @@ def estimates(experiment: Experiment) -> list[dict[str, Any]]:
 
     Returns:
         Rows with ``what``, ``tokens``, ``note``, ``cost`` (None if not known) and ``currency``; the
-        answers of all decision rules count in one row.
+        answers of all decision rules count in one row, those that rules share once.
 
     Raises:
         TunebenchError: the data cannot serve the experiment.
@@ -145,8 +145,17 @@ def estimates(experiment: Experiment) -> list[dict[str, Any]]:
 
 def _answers_row(cells: list[Cell]) -> dict[str, Any]:
     prompts = list(prompts_of(cells[0]).values())
-    found = [Estimate.of_answers(cell, prompts) for cell in cells]
-    rules = f" × {len(cells)} decision rules" if len(cells) > 1 else ""
+    further: list[Prompt] = []
+    recorded: dict[str, tuple[Cell, list[Prompt]]] = {}
+    for cell in cells:
+        make = RULES[cell.decision_rule].calibration_prompts
+        own = [] if make is None else list(make(cell).values())
+        _, asked = recorded.setdefault(cell.recording, (cell, list(prompts)))
+        asked += own
+        further += own
+    found = [Estimate.of_answers(cell, asked) for cell, asked in recorded.values()]
+    rules = f" × {len(recorded)} decision rules" if len(recorded) > 1 else ""
+    rules += f", and {len(further)} to calibrate with" if further else ""
     costs = [estimate.cost for estimate in found if estimate.cost is not None]
     return _row(
         found[0],

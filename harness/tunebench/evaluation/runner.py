@@ -6,17 +6,18 @@ replayed. So a recording and every later replay give the same result.
 
 from __future__ import annotations
 
-from contextlib import closing, nullcontext
+import time
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tunebench.api import endpoint_of
 from tunebench.cassettes import blocked_network, item_index, use_cassette
 from tunebench.errors import CellError, TunebenchError
+from tunebench.evaluation.calibration import texts_asked_for
 from tunebench.evaluation.connections import Connections, known_names
 from tunebench.evaluation.estimate import Estimate, answers_announcement
 from tunebench.evaluation.fine_tuning import FineTunedModels
-from tunebench.evaluation.inputs import prompts_of, test_rows, texts_of
+from tunebench.evaluation.inputs import test_rows, texts_of
 from tunebench.evaluation.judgements import judge
 from tunebench.evaluation.recording import (
     NoProgress,
@@ -25,16 +26,18 @@ from tunebench.evaluation.recording import (
     place_in,
     recorded_file,
 )
-from tunebench.evaluation.result import Result
-from tunebench.evaluation.rules import fields_of, overrides_of, rule_of
+from tunebench.evaluation.requests import calibration_requests, text_requests
+from tunebench.evaluation.result import Calibration, Result
+from tunebench.evaluation.rules import overrides_of, rule_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from tunebench.api import FineTuned, Prompt
+    from tunebench.api import Answer, Client, FineTuned
+    from tunebench.cassettes import RecordedCassette
     from tunebench.evaluation.budget import Budget
-    from tunebench.evaluation.rules import Rule
+    from tunebench.evaluation.requests import Request
     from tunebench.experiment import Cell, Experiment
     from tunebench.settings import RecordMode
 
@@ -49,14 +52,17 @@ class Runner:
         start_provider: called before the first request of a cell is sent, with the experiment and
             the provider's name; starts the local provider.
         budget: the limit of the estimated costs of recordings, or None.
-        unplayed: for each cassette that was replayed to the end, the keys of the rows that were
-            not used.
+        unplayed: for each cassette that was replayed to the end, the keys of the rows that no cell
+            of its experiment uses.
+        started: when the run began, nanoseconds since 1970: with ``all``, a cassette that several
+            cells share is recorded once in a run.
     """
 
     record: RecordMode = "none"
     start_provider: Callable[[Experiment, str], None] = lambda *_: None
     budget: Budget | None = None
     unplayed: dict[Path, list[str]] = field(default_factory=dict)
+    started: int = field(default_factory=time.time_ns)
     _connections: Connections = field(default_factory=Connections)
 
     def __post_init__(self) -> None:
@@ -116,26 +122,33 @@ class Runner:
         provider = cell.experiment.models[cell.model].provider
         items: dict[str, str] = {}
         with (
-            recorded_file(cell, cell.cassette, str(cell), self.record) as file,
+            recorded_file(
+                cell,
+                cell.cassette,
+                cell.recording,
+                self.record,
+                shared_since=self.started if cell.sharing else None,
+            ) as file,
             use_cassette(
                 file,
                 before_send=lambda: self.start_provider(cell.experiment, provider),
                 items=items,
-                texts=texts_of(cell),
+                texts=[*texts_of(cell), *texts_asked_for((cell, *cell.sharing))],
                 hint=hint,
                 answers_as=known_names(cell.experiment, provider),
             ) as cassette,
         ):
             client = self._connections.client(cell.experiment, provider, recording=True)
             model = _model_name(cell, made)
-            requests = _requests(cell, rule_of(cell, client))
+            # A whole recording replaces what the other cells of the cassette need, too.
+            others = cell.sharing if self.record == "all" else ()
+            requests = _to_record(cell, others, client)
             lacking = []
             for request in requests:
                 items |= item_index(request.prompts)
-                prompts = list(request.prompts.values())
-                endpoint = f"POST {endpoint_of(prompts[0])[1:]}"
                 fields = {"model": model, **request.fields}
-                lacking.append(cassette.lacking(endpoint, fields, prompts))
+                prompts = list(request.prompts.values())
+                lacking.append(cassette.lacking(request.endpoint, fields, prompts))
             if to_send := [prompt for prompts in lacking for prompt in prompts]:
                 estimate = Estimate.of_answers(cell, to_send, file)
                 if (line := answers_announcement(estimate, len(to_send))) is not None:
@@ -159,19 +172,33 @@ class Runner:
         model = _model_name(cell, made)
         items: dict[str, str] = {}
         with (
-            closing(cassette_file(cell, cell.cassette, str(cell))) as file,
+            closing(cassette_file(cell, cell.cassette, cell.recording)) as file,
             use_cassette(file, before_send=None, items=items, hint=hint) as cassette,
         ):
+
+            def ask(requests: Sequence[Request]) -> list[list[Answer]]:
+                answers = []
+                for request in requests:
+                    items.update(item_index(request.prompts))
+                    prompts = list(request.prompts.values())
+                    replies = client.complete(model, prompts, request.fields)
+                    answers.append([answer for reply in replies for answer in reply.answers])
+                return answers
+
             rule = rule_of(cell, client)
-            answers = []
-            for request in _requests(cell, rule):
-                items |= item_index(request.prompts)
-                prompts = list(request.prompts.values())
-                replies = client.complete(model, prompts, request.fields)
-                answers.append([answer for reply in replies for answer in reply.answers])
+            answers = ask(text_requests(cell, rule))
+            totals, played = cassette.totals(), len(cassette.played)
+            rule = rule.fitted(ask(calibration_requests(cell, rule)))
             decisions = rule.decide(answers)
+            calibration = None
+            if rule.biases is not None:
+                taken = cassette.totals(since=played)
+                calibration = Calibration(
+                    rule.biases, taken.prompt_tokens, taken.completion_tokens, taken.seconds
+                )
+            if not cassette.all_played:
+                _spare(cassette, cell.sharing, client, model)
             unplayed = self.unplayed[cell.cassette] = cassette.unplayed
-            totals = cassette.totals()
         return Result(
             cell=cell,
             judgements=judge(
@@ -191,31 +218,37 @@ class Runner:
             label_logprobs=tuple(decision.logprobs for decision in decisions),
             answered_as=", ".join(name for name in totals.models if name != model),
             overrides=overrides_of(rule, cell.experiment.models[cell.model].parameters),
+            calibration=calibration,
         )
 
 
-@dataclass(frozen=True)
-class _Request:
-    """One request for each text of a cell: the fields of its body, and the prompts by item id."""
+def _to_record(cell: Cell, others: Sequence[Cell], client: Client) -> list[Request]:
+    """The requests of a cell, those of others that share its cassette, and at last its texts'."""
+    rule = rule_of(cell, client)
+    texts, requests = text_requests(cell, rule), calibration_requests(cell, rule)
+    for one in others:
+        requests += _requests_if_any(one, client)
+    different = []
+    for request in requests:
+        if request not in different and request not in texts:
+            different.append(request)
+    return different + texts
 
-    fields: dict[str, Any]
-    prompts: dict[str, Prompt]
+
+def _spare(cassette: RecordedCassette, cells: Sequence[Cell], client: Client, model: str) -> None:
+    """Count the rows that other cells of a cassette ask for as used."""
+    for cell in cells:
+        for request in _requests_if_any(cell, client):
+            fields = {"model": model, **request.fields}
+            cassette.spare(request.endpoint, fields, request.prompts.values())
 
 
-def _requests(cell: Cell, rule: Rule) -> Sequence[_Request]:
-    """The requests of a cell, one for each round of its rule."""
-    prompts = dict(prompts_of(cell))
-    parameters = cell.experiment.models[cell.model].parameters
-    return [
-        _Request(
-            fields_of(one, parameters),
-            # Only for completions: a chat cannot be continued.
-            {item: f"{prompt}{one.suffix}" for item, prompt in prompts.items()}
-            if one.suffix
-            else prompts,
-        )
-        for one in rule.rounds
-    ]
+def _requests_if_any(cell: Cell, client: Client) -> list[Request]:
+    # What keeps another cell from being asked is said where that one is evaluated.
+    with suppress(TunebenchError):
+        rule = rule_of(cell, client)
+        return calibration_requests(cell, rule) + text_requests(cell, rule)
+    return []
 
 
 def _model_name(cell: Cell, made: FineTuned | None) -> str:

@@ -16,7 +16,9 @@ from pydantic_core import PydanticCustomError
 from tunebench.formatting import ReadingRule
 from tunebench.presets import PRESETS, Capability, Endpoint, MaxTokensField, PresetName
 
-DecisionRule = Literal["text", "label_logprobs"]
+DecisionRule = Literal["text", "label_logprobs", "calibrated"]
+# Rules that make the requests of another one: both are answered from its cassette.
+SHARED_REQUESTS: dict[DecisionRule, DecisionRule] = {"calibrated": "label_logprobs"}
 Mode = Literal["point", "confident"]
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -194,7 +196,8 @@ class Model(_Table):
         answers_as: its name in the provider's answers, if that is yet another; an answer of any
             other model is an error.
         label_token_ids: the id of each label's first token (after a space, but not in a chat), for
-            the decision rule ``label_logprobs`` if the provider has no ``/tokenize``.
+            the decision rules ``label_logprobs`` and ``calibrated`` if the provider has no
+            ``/tokenize``.
         parameters: further fields of each request, such as ``reasoning_effort``. Fields that the
             decision rule sets are refused, except ``temperature``, because some models accept one
             value only, and ``top_logprobs``, because some providers return 5 at most: a value other
@@ -312,6 +315,21 @@ class Matrix(_Table):
     skip: list[Skip] = Field(default_factory=list)
 
 
+class Calibration(_Table):
+    """How the decision rule ``calibrated`` finds the bias of each label.
+
+    Attributes:
+        method: ``labelled`` fits the biases to the labels of some training rows, which are asked
+            with the prompt of each cell. ``content_free`` needs no labels: it asks with three texts
+            that say nothing, and makes the labels equally likely for them.
+        rows: how many training rows ``labelled`` takes. They are the same for all cells; none is a
+            test row, a worked example of any cell, or trained on by a cell that is calibrated.
+    """
+
+    method: Literal["labelled", "content_free"] = "labelled"
+    rows: Annotated[int, Field(ge=2)] = 100
+
+
 class Threshold(Selection):
     """What cells must reach: one limit or more.
 
@@ -359,4 +377,5 @@ class ExperimentFile(_Table):
     model: Annotated[list[Model], Field(min_length=1)]
     matrix: Matrix = Matrix()
     fine_tuning: FineTuning = FineTuning()
+    calibration: Calibration = Calibration()
     threshold: list[Threshold] = Field(default_factory=list)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tunebench.analysis import said_once
-from tunebench.reports import cell_table, job_table, model_table, uplift_table
+from tunebench.reports import calibration_table, cell_table, job_table, model_table, uplift_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -97,6 +97,9 @@ def ending_of(summary: Summary, config: pytest.Config) -> Ending:
     with summary.complaining("the table of cells could not be made"):
         if cells or rivals:
             ending.add(cell_table(cells, rivals, width, paint, costs=verbose))
+    with summary.complaining("the table of biases could not be made"):
+        if verbose and any(row.calibration for row in cells):
+            ending.add(calibration_table(cells, summary.experiments, width))
     with summary.complaining("the table of jobs could not be made"):
         if any(row.job for row in cells):
             ending.add(job_table(cells, width))

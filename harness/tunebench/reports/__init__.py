@@ -34,6 +34,7 @@ from tunebench.reports.progress import shown_progress, waited_for
 from tunebench.reports.reading import Judgements, is_of, judgements_of, read_results
 from tunebench.reports.terminal_tables import (
     aligned,
+    calibration_table,
     cell_table,
     job_table,
     model_table,
@@ -62,6 +63,7 @@ __all__ = [
     "UpliftRow",
     "WrongJson",
     "aligned",
+    "calibration_table",
     "cell_table",
     "checked",
     "finite",

@@ -127,6 +127,35 @@ class Gate(Part):
         return self
 
 
+class CalibrationRow(Part):
+    """How a cell of the rule ``calibrated`` was calibrated.
+
+    Attributes:
+        method: ``labelled`` or ``content_free``.
+        texts: how many texts it was calibrated with.
+        biases: what is added to the log-probability of each label, by label id, in nats; their sum
+            is 0.
+        unseen: ids of labels that no answer showed, so that their bias of 0 means nothing.
+        prompt_tokens: of these texts; the cell's own do not include them.
+        completion_tokens: likewise.
+        cost: of their answers, once, in the cell's ``currency``.
+    """
+
+    method: Name
+    texts: Count
+    biases: list[Number]
+    unseen: list[LabelId] = Field(default_factory=list)
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    cost: Number | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> CalibrationRow:
+        if abs(sum(self.biases)) > 1e-3:
+            raise wrong("biases", "their sum is not 0")
+        return self
+
+
 class CellRow(Part):
     """A cell.
 
@@ -153,8 +182,9 @@ class CellRow(Part):
         predictions: label ids in the order of the items, null where an answer stated none.
         auc: how well the probabilities rank the texts: the area under the ROC curve, with more
             than two labels the mean of one against the rest.
+        calibration: of a cell of the rule ``calibrated``.
         probabilities: of rules that have log-probabilities: a row an item over the label ids, or
-            null.
+            null; of a calibrated cell those after calibration.
         prompt_sha256: of each item's prompt.
     """
 
@@ -201,6 +231,7 @@ class CellRow(Part):
     brier: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
     calibration_error: Share | None = None
     auc: Share | None = None
+    calibration: CalibrationRow | None = None
     confusion: list[list[Count]] | None = None
     predictions: list[LabelId | None]
     probabilities: list[list[Share] | None] | None = None
@@ -525,6 +556,8 @@ def _check_confusion(at: str, cell: CellRow, about: About) -> None:
     for row in cell.probabilities or ():
         if row is not None and (len(row) != labels or abs(sum(row) - 1) > 1e-6):
             raise wrong(f"{at}.probabilities", "a row is not one of each label, 1 together")
+    if cell.calibration is not None and len(cell.calibration.biases) != labels:
+        raise wrong(f"{at}.calibration.biases", f"there are {labels} labels")
     if cell.confusion is None:
         return
     counted = [[0] * (labels + 1) for _ in range(labels)]

@@ -20,9 +20,11 @@ from tunebench.statistics.costs import (
 )
 from tunebench.statistics.data_needs import Forecast, NoForecast, forecast_doubling
 from tunebench.statistics.intervals import clopper_pearson, majority_rate, wilson_interval
+from tunebench.statistics.label_biases import content_free_biases, fitted_biases
 from tunebench.statistics.learning_curves import accuracy_by_size, epochs
 from tunebench.statistics.paired import holm, mcnemar_exact, mcnemar_mid_p, paired_bootstrap
 from tunebench.statistics.planning import texts_needed, texts_to_settle
+from tunebench.statistics.ranking import area_under_roc
 from tunebench.statistics.result_files import curve_of_metrics, read_curve
 
 __all__ = [
@@ -30,15 +32,18 @@ __all__ = [
     "NoForecast",
     "accuracy_by_size",
     "answers_cost",
+    "area_under_roc",
     "balanced_accuracy",
     "break_even",
     "brier_score",
     "clopper_pearson",
     "confusion_matrix",
+    "content_free_biases",
     "cost_per_additional_correct",
     "curve_of_metrics",
     "epochs",
     "expected_calibration_error",
+    "fitted_biases",
     "forecast_doubling",
     "holm",
     "hourly_cost",
