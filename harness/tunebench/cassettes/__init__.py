@@ -10,6 +10,7 @@ from tunebench.cassettes.lines import Row, read_header, without_rows
 from tunebench.cassettes.network import blocked_network
 from tunebench.cassettes.recorder import RecordedCassette, item_index, use_cassette
 from tunebench.cassettes.store import CassetteFile
+from tunebench.cassettes.totals import Totals
 
 __all__ = [
     "STORED_PARAMETERS",
@@ -19,6 +20,7 @@ __all__ = [
     "JobCassette",
     "RecordedCassette",
     "Row",
+    "Totals",
     "blocked_network",
     "converted",
     "differences",

@@ -9,12 +9,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn
 
 from tunebench.errors import DatasetError
-from tunebench.evaluation.inputs import State, examples_of, prompts_for, test_rows, train_rows
+from tunebench.evaluation.inputs import State, examples_of, test_rows, train_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tunebench.api import Prompt
     from tunebench.experiment import Cell, Experiment
 
 # Those of Zhao et al. (2021).
@@ -43,16 +42,6 @@ def texts_to_answer(cell: Cell) -> int:
         labelled = experiment.calibration.method == "labelled"
         further = experiment.calibration.rows if labelled else len(_CONTENT_FREE)
     return experiment.task.test_size + further
-
-
-def calibration_prompts(cell: Cell) -> dict[str, Prompt]:
-    """The prompts that a cell makes of the texts to calibrate with, by item id.
-
-    Raises:
-        DatasetError: the training rows cannot serve.
-    """
-    found = calibration_texts(cell.experiment)
-    return prompts_for(cell, zip(found.items, found.texts, strict=True))
 
 
 def texts_asked_for(cells: Iterable[Cell]) -> tuple[str, ...]:

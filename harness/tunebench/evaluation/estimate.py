@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tunebench.cassettes import prompt_text
 from tunebench.evaluation.inputs import is_chat, prompts_of
 from tunebench.evaluation.prices import cost_of_training, cost_per_1000
+from tunebench.evaluation.requests import calibration_prompts
 from tunebench.evaluation.rules import RULES
 from tunebench.evaluation.training_inputs import files_of
 from tunebench.formatting import BYTES_PER_TOKEN, TOKENS_PER_SECOND, Rates, duration
@@ -148,8 +149,7 @@ def _answers_row(cells: list[Cell]) -> dict[str, Any]:
     further: list[Prompt] = []
     recorded: dict[str, tuple[Cell, list[Prompt]]] = {}
     for cell in cells:
-        make = RULES[cell.decision_rule].calibration_prompts
-        own = [] if make is None else list(make(cell).values())
+        own = list(calibration_prompts(cell).values())
         _, asked = recorded.setdefault(cell.recording, (cell, list(prompts)))
         asked += own
         further += own

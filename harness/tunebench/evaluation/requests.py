@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunebench.api import endpoint_of
-from tunebench.evaluation.inputs import prompts_of
+from tunebench.evaluation.inputs import prompts_for, prompts_of
 from tunebench.evaluation.rules import RULES, fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tunebench.api import Prompt
+    from tunebench.evaluation.calibration import CalibrationTexts
     from tunebench.evaluation.rules import Rule
     from tunebench.experiment import Cell
 
@@ -46,8 +47,21 @@ def calibration_requests(cell: Cell, rule: Rule) -> list[Request]:
     Raises:
         DatasetError: the training rows cannot serve.
     """
-    make = RULES[cell.decision_rule].calibration_prompts
-    return [] if make is None else _requests(cell, rule, make(cell))
+    prompts = calibration_prompts(cell)
+    return _requests(cell, rule, prompts) if prompts else []
+
+
+def calibration_prompts(cell: Cell) -> dict[str, Prompt]:
+    """The prompts of these requests by item id."""
+    found = calibration_of(cell)
+    texts = zip(found.items, found.texts, strict=True) if found else ()
+    return prompts_for(cell, texts)
+
+
+def calibration_of(cell: Cell) -> CalibrationTexts | None:
+    """The texts of these requests; None where the cell's rule has none."""
+    texts = RULES[cell.decision_rule].calibration_texts
+    return None if texts is None else texts(cell.experiment)
 
 
 def _requests(cell: Cell, rule: Rule, prompts: Mapping[str, Prompt]) -> list[Request]:

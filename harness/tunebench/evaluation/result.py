@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tunebench.api import FineTuned
-    from tunebench.evaluation.rules import LabelBiases
+    from tunebench.cassettes import Totals
+    from tunebench.evaluation.rules import LabelBiases, Rule
     from tunebench.experiment import Cell, Prices
 
 
@@ -41,6 +42,13 @@ class Calibration:
     prompt_tokens: int
     completion_tokens: int
     seconds: float
+
+    @classmethod
+    def of(cls, rule: Rule, taken: Totals) -> Calibration | None:
+        """The calibration of a fitted rule; None for a rule without biases."""
+        if rule.biases is None:
+            return None
+        return cls(rule.biases, taken.prompt_tokens, taken.completion_tokens, taken.seconds)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ from tunebench.evaluation.recording import (
     place_in,
     recorded_file,
 )
-from tunebench.evaluation.requests import calibration_requests, text_requests
+from tunebench.evaluation.requests import calibration_of, calibration_requests, text_requests
 from tunebench.evaluation.result import Calibration, Result
 from tunebench.evaluation.rules import overrides_of, rule_of
 
@@ -188,14 +188,11 @@ class Runner:
             rule = rule_of(cell, client)
             answers = ask(text_requests(cell, rule))
             totals, played = cassette.totals(), len(cassette.played)
-            rule = rule.fitted(ask(calibration_requests(cell, rule)))
-            decisions = rule.decide(answers)
             calibration = None
-            if rule.biases is not None:
-                taken = cassette.totals(since=played)
-                calibration = Calibration(
-                    rule.biases, taken.prompt_tokens, taken.completion_tokens, taken.seconds
-                )
+            if (texts := calibration_of(cell)) is not None:
+                rule = rule.fitted(ask(calibration_requests(cell, rule)), texts.labels)
+                calibration = Calibration.of(rule, cassette.totals(since=played))
+            decisions = rule.decide(answers)
             if not cassette.all_played:
                 _spare(cassette, cell.sharing, client, model)
             unplayed = self.unplayed[cell.cassette] = cassette.unplayed

@@ -13,8 +13,9 @@ from tunebench.formatting import AnswerFormat
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tunebench.api import Answer, Prompt
-    from tunebench.experiment import Cell
+    from tunebench.api import Answer
+    from tunebench.evaluation.calibration import CalibrationTexts
+    from tunebench.experiment import Cell, Experiment
     from tunebench.presets import Capability
 
 
@@ -79,8 +80,8 @@ class Rule(ABC):
     def read(self, *answers: Answer) -> Decision:
         """The decision on one text, from its answer of each round."""
 
-    def fitted(self, _: Sequence[Sequence[Answer]]) -> Rule:
-        """The rule after calibration: from the answers of each round to its kind's prompts."""
+    def fitted(self, _answers: Sequence[Sequence[Answer]], _labels: Sequence[int]) -> Rule:
+        """The rule after calibration, from the answers of each round to its kind's texts."""
         return self
 
     def decide(self, answers: Sequence[Sequence[Answer]]) -> list[Decision]:
@@ -98,8 +99,8 @@ class RuleKind:
         answer_tokens: the tokens of an answer at most, as far as known before anything is sent.
         needs: what the provider must support.
         has_probabilities: whether its decisions hold the labels' log-probabilities.
-        calibration_prompts: prompts by item id that a cell asks besides those of the texts, to be
-            `fitted` to their answers; None where there are none.
+        calibration_texts: texts that a cell asks besides those of the test, to be `fitted` to
+            their answers and labels; None where there are none.
     """
 
     described: str
@@ -107,7 +108,7 @@ class RuleKind:
     answer_tokens: Callable[[Cell], int]
     needs: tuple[Capability, ...] = ()
     has_probabilities: bool = False
-    calibration_prompts: Callable[[Cell], Mapping[str, Prompt]] | None = None
+    calibration_texts: Callable[[Experiment], CalibrationTexts] | None = None
 
 
 def answer_format(cell: Cell) -> AnswerFormat:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tunebench.errors import RequestError
-from tunebench.evaluation.calibration import calibration_prompts, calibration_texts
+from tunebench.evaluation.calibration import calibration_texts
 from tunebench.evaluation.rules import label_logprobs
 from tunebench.evaluation.rules.base import Decision, LabelBiases, Round, Rule, RuleKind
 from tunebench.evaluation.rules.label_logprobs import LogprobsRule, likeliest
@@ -36,14 +36,12 @@ class CalibratedRule(Rule):
         uncalibrated: the rule whose requests it makes.
         n_labels: number of labels of the task.
         method: of the calibration.
-        labels: the label ids of the calibration texts; empty where they have none.
         biases: of the labels; None until it is fitted.
     """
 
     uncalibrated: LogprobsRule
     n_labels: int
     method: str
-    labels: tuple[int, ...] = ()
     biases: LabelBiases | None = None
 
     @property
@@ -51,21 +49,25 @@ class CalibratedRule(Rule):
         """Those of ``label_logprobs``."""
         return self.uncalibrated.rounds
 
-    def fitted(self, answers: Sequence[Sequence[Answer]]) -> CalibratedRule:
-        """The rule with the biases that follow from the answers to the calibration prompts.
+    def fitted(self, answers: Sequence[Sequence[Answer]], labels: Sequence[int]) -> CalibratedRule:
+        """The rule with the biases that follow from the answers to the calibration texts.
+
+        Args:
+            answers: of each round, in the order of the texts.
+            labels: the texts' label ids; empty where they have none.
 
         Raises:
             RequestError: the answers show no label.
         """
         seen = [self.uncalibrated.seen(*of_text)[0] for of_text in zip(*answers, strict=True)]
-        if self.labels:
-            biases = fitted_biases(seen, self.labels, self.n_labels)
+        if labels:
+            biases = fitted_biases(seen, labels, self.n_labels)
         else:
             biases = content_free_biases(seen, self.n_labels)
         if biases is None:
             raise RequestError(
                 f"none of the {len(seen)} answers to calibrate with shows "
-                + ("the text's label" if self.labels else "a label")
+                + ("the text's label" if labels else "a label")
                 + " among the likeliest tokens",
                 hint="use a provider with `logit_bias` and `tokenize`, or take calibrated out of "
                 "the decision rules",
@@ -89,7 +91,6 @@ def _made(cell: Cell, tokenize: Callable[[str], list[int]]) -> CalibratedRule:
         label_logprobs.made(cell, tokenize),
         len(experiment.task.labels),
         experiment.calibration.method,
-        calibration_texts(experiment).labels,
     )
 
 
@@ -99,5 +100,5 @@ RULE = RuleKind(
     answer_tokens=label_logprobs.RULE.answer_tokens,
     needs=label_logprobs.RULE.needs,
     has_probabilities=True,
-    calibration_prompts=calibration_prompts,
+    calibration_texts=calibration_texts,
 )
