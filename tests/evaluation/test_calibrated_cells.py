@@ -314,11 +314,13 @@ def test_the_budget_counts_the_rows_to_calibrate_with(project):
 def test_verbose_runs_show_aucs_and_biases(project):
     project.record("-k", "0shot")
     said = project.run("-k", "0shot", "-v").stdout.str()
-    assert re.search(r"cell +n +accuracy +95 % interval +majority +AUC", said)
-    assert re.search(r"m-0shot-label_logprobs +10 +0.500 +\S+ +0.500 +1.000", said)
+    assert re.search(r"cell .* AUC\n", said)
+    assert re.search(r"m-0shot-label_logprobs .* 1\.000\n", said)
     assert re.search(r"m-0shot-calibrated +12 +Positive \+\d\.\d\d, Negative -\d\.\d\d", said)
     assert "calibrated with 12 labelled training rows" in said
-    assert "added to" not in project.run("-k", "0shot").stdout.str()
+    quiet = project.run("-k", "0shot").stdout.str()
+    assert "added to" not in quiet
+    assert "AUC" not in quiet
 
 
 def tune(project, more=""):

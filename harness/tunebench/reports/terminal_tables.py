@@ -85,18 +85,17 @@ def cell_table(
         rivals: what they have to beat.
         width: see `aligned`.
         paint: see `aligned`.
-        costs: whether tokens and latency are shown, too. Limits are where there are some, and so
-            is the AUC.
+        costs: whether AUC, tokens and latency are shown, too. Limits are where there are some.
     """
     rows: list[CellRow | RivalRow] = [*cells, *rivals]
-    areas = any(row.auc is not None for row in cells)
+    areas = costs and any(row.auc is not None for row in cells)
     gates = any(row.min_accuracy is not None or row.verdict for row in cells)
-    header = [*_CELL_HEADER, *("AUC",) * areas, *_GATE_HEADER * gates, *_COST_HEADER * costs]
+    header = [*_CELL_HEADER, *_GATE_HEADER * gates, *("AUC",) * areas, *_COST_HEADER * costs]
     lines = [
         [
             *_accuracy_line(row),
-            *_area_line(row) * areas,
             *_gate_line(row) * gates,
+            *_area_line(row) * areas,
             *_cost_line(row) * costs,
         ]
         for row in rows
