@@ -129,6 +129,13 @@ def about(result: Result) -> About:
         "label_ids": result.judgements["label"].tolist(),
         "majority_rate": result.majority_rate,
         "train_sizes": experiment.matrix.train_sizes,
+        "cells": list(map(str, experiment.cells)),
+        "local_models": [
+            name
+            for name, model in experiment.models.items()
+            if experiment.providers[model.provider].is_local
+        ],
+        "smallest_gain": experiment.answer.smallest_gain,
         "skipped": _skipped(experiment),
     }
     return checked(About, fields)
@@ -145,6 +152,7 @@ def meaning(experiment: Experiment) -> str:
         "model": experiment.models,
         "matrix": experiment.matrix,
         "fine_tuning": experiment.fine_tuning,
+        "answer": experiment.answer,
         "threshold": experiment.thresholds,
     }
     values = json.dumps(

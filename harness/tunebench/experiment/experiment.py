@@ -23,6 +23,7 @@ from tunebench.settings import cassettes_of
 
 if TYPE_CHECKING:
     from tunebench.experiment.schema import (
+        AnswerRule,
         DecisionRule,
         FineTuning,
         Matrix,
@@ -157,6 +158,7 @@ class Experiment:
         models: models by name.
         matrix: the combinations that are cells.
         fine_tuning: the hyperparameters of fine-tuning.
+        answer: what the answer asks for.
         thresholds: in the order of the file.
         read_at: when it was read, nanoseconds of this process's monotonic clock.
     """
@@ -167,6 +169,7 @@ class Experiment:
     models: dict[str, Model]
     matrix: Matrix
     fine_tuning: FineTuning
+    answer: AnswerRule
     thresholds: tuple[Threshold, ...]
     read_at: int = field(default_factory=time.monotonic_ns, compare=False, repr=False)
 
@@ -194,6 +197,7 @@ class Experiment:
             models={model.name: model for model in file.model},
             matrix=file.matrix,
             fine_tuning=file.fine_tuning,
+            answer=file.answer,
             thresholds=tuple(file.threshold),
         )
 

@@ -22,10 +22,13 @@ from tunebench.statistics.data_needs import Forecast, NoForecast, forecast_doubl
 from tunebench.statistics.intervals import clopper_pearson, majority_rate, wilson_interval
 from tunebench.statistics.learning_curves import accuracy_by_size, epochs
 from tunebench.statistics.paired import holm, mcnemar_exact, mcnemar_mid_p, paired_bootstrap
-from tunebench.statistics.planning import texts_needed, texts_to_settle
+from tunebench.statistics.planning import detectable_difference, texts_needed, texts_to_settle
+from tunebench.statistics.repeated import Difference, run_bootstrap, run_difference, run_interval
 from tunebench.statistics.result_files import curve_of_metrics, read_curve
+from tunebench.statistics.student import student_p, student_quantile
 
 __all__ = [
+    "Difference",
     "Forecast",
     "NoForecast",
     "accuracy_by_size",
@@ -37,6 +40,7 @@ __all__ = [
     "confusion_matrix",
     "cost_per_additional_correct",
     "curve_of_metrics",
+    "detectable_difference",
     "epochs",
     "expected_calibration_error",
     "forecast_doubling",
@@ -50,6 +54,11 @@ __all__ = [
     "mcnemar_mid_p",
     "paired_bootstrap",
     "read_curve",
+    "run_bootstrap",
+    "run_difference",
+    "run_interval",
+    "student_p",
+    "student_quantile",
     "texts_needed",
     "texts_to_settle",
     "training_cost",
