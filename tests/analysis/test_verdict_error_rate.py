@@ -53,14 +53,16 @@ def verdict_in(
     world = World(seed, n)
     cells = [cell(world.right(best - less), n=n, shots=i) for i, less in enumerate(prompts)]
     cells += [
-        cell(world.right(best + gain, luck), n=n, size=size, **run) for size in sizes for run in seeds
+        cell(world.right(best + gain, luck), n=n, size=size, **run)
+        for size in sizes
+        for run in seeds
     ]
     found = answer_of(about(n), cells, [rival(world.right(best), n=n, size=2000)])
     return found and found.verdict
 
 
-def verdicts(**world) -> Counter[str | None]:
-    return Counter(verdict_in(seed, **world) for seed in range(WORLDS))
+def verdicts(worlds=WORLDS, **world) -> Counter[str | None]:
+    return Counter(verdict_in(seed, **world) for seed in range(worlds))
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,6 @@ def test_without_a_difference_fine_tuning_is_advised_in_at_most_5_of_100_worlds(
 
 
 def test_a_true_gain_of_15_points_is_found_on_500_texts():
-    found = verdicts(gain=0.15, n=500, best=0.7)
-    assert found["fine-tune"] >= 0.8 * WORLDS
+    found = verdicts(worlds=100, gain=0.15, n=500, best=0.7)
+    assert found["fine-tune"] >= 80
     assert not found["do not fine-tune"]

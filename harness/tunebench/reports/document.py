@@ -380,8 +380,8 @@ class Answer(Part):
         badge: the verdict in a few words, as ``Fine-tune``; `sentence` begins with it and a colon.
         sentence: the verdict with the two figures that decide.
         chosen: the name of the option that is recommended, or of the best candidate.
-        rival: the name of the strongest option that speaks against it: the one that `chosen` is
-            least clearly shown to beat.
+        rival: the name of the strongest option that speaks against it: the most accurate of the
+            others, or, where it is undecided, the one that `chosen` is least clearly shown to beat.
         difference: the accuracy of `chosen` minus that of `rival`.
         ci_low: lower end of the 95 % interval of `difference`, over texts and runs.
         p: the p-value that decides, corrected: of the claim that `chosen` beats every option that

@@ -30,7 +30,8 @@ class Difference:
         run_variance: of `mean`, from the luck of the trainings.
         degrees: Welch and Satterthwaite's degrees of freedom; 0 where there is one unit only.
         texts: how many texts there are.
-        differing: how many units, which are groups or else texts, tell the two apart.
+        units: how many groups they come in, or else texts.
+        differing: how many units tell the two apart.
     """
 
     mean: float
@@ -38,6 +39,7 @@ class Difference:
     run_variance: float
     degrees: float
     texts: int
+    units: int
     differing: int
 
     @property
@@ -48,13 +50,18 @@ class Difference:
     def p(self, margin: float = 0.0) -> float:
         """The two-sided p-value of the t test that the true difference is `margin`.
 
-        It is never below that of a sign test in which all units that tell the two apart agree:
-        from very few of them a standard error is not known.
+        Very few units that tell the two apart do not show a standard error. So it is never below
+        the mid-p value of a sign test in which all of them agree; or, for a difference that is
+        nearer to 0 than the margin is, below the chance that no unit at all tells the two apart
+        where a share as large as the margin does.
         """
         if not self.degrees or (not self.error and self.mean == margin):
             return 1.0
         t = (self.mean - margin) / self.error if self.error else inf
-        return max(student_p(t, self.degrees), 2.0**-self.differing)
+        least = 2.0**-self.differing
+        if (margin > 0 and self.mean < margin) or (margin < 0 and self.mean > margin):
+            least = min(least, (1 - abs(margin)) ** self.units)
+        return max(student_p(t, self.degrees), least)
 
     def quantile(self, level: float = 0.95) -> float:
         """So many standard errors reach from `mean` to the ends of the interval."""
@@ -120,7 +127,7 @@ def run_difference(
         deviations, apart = (np.bincount(numbers, one) for one in (deviations, apart))
     units, differing = deviations.size, int(np.count_nonzero(apart))
     if units < 2:
-        return Difference(mean, 0.0, 0.0, 0.0, n, differing)
+        return Difference(mean, 0.0, 0.0, 0.0, n, units, differing)
     parts = [(float(units / (units - 1) * (deviations**2).sum() / n**2), units - 1)]
     parts += [
         (float(one.mean(1).var(ddof=1)) / len(one), len(one) - 1) for one in runs if len(one) > 1
@@ -128,7 +135,7 @@ def run_difference(
     total = sum(variance for variance, _ in parts)
     spread = sum(variance * variance / degrees for variance, degrees in parts)
     degrees = total * total / spread if spread > 0 else float(units - 1)
-    return Difference(mean, parts[0][0], total - parts[0][0], degrees, n, differing)
+    return Difference(mean, parts[0][0], total - parts[0][0], degrees, n, units, differing)
 
 
 def run_bootstrap(

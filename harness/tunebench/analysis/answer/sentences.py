@@ -48,8 +48,7 @@ class Told:
     @property
     def badge(self) -> str:
         """The verdict in a few words."""
-        chosen = self.found.chosen.option
-        return _BADGES[self.found.verdict].format(chosen.model or chosen.name)
+        return _BADGES[self.found.verdict].format(self.found.chosen.option.model or "no model")
 
     @property
     def missing(self) -> list[str]:
@@ -214,19 +213,21 @@ class Told:
     def statistics(self) -> str:
         """One line for those who read statistics."""
         found, gain = self.found, self.found.gain
-        test = "McNemar's mid-p" if gain.is_mcnemar else "t test, p"
-        corrected = ""
+        many = len(found.gains)
+        head = f"Largest p of {many}" if many > 1 else "p"
+        test = "McNemar's mid-p" if gain.is_mcnemar else "t test"
+        parts = [f"{head} ({test}) {shown_p(found.largest_p)}"]
         if found.family > 1:
             tuned = found.verdict != "do not fine-tune"
-            name = "Holm" if tuned else "Bonferroni"
-            over = "fine-tuned options" if tuned else "others"
-            corrected = f", {shown_p(found.p)} after {name} over {found.family} {over}"
-        runs = max(gain.first.runs, gain.over.runs)
-        more = "" if gain.groups is None else f" in {len(set(gain.groups))} groups"
-        more += f" ({gain.differing} differ)"
-        more += f", {runs} trainings" if runs > 1 else ""
-        more += "" if gain.is_mcnemar else f", {gain.spread.degrees:.0f} degrees of freedom"
-        return f"{test} {shown_p(gain.p)}{corrected}, on {gain.n:,} texts{more}."
+            over = "Holm over {} fine-tuned" if tuned else "Bonferroni over {} others"
+            parts[0] += f", after {over.format(found.family)} {shown_p(found.p)}"
+        groups = "" if gain.groups is None else f" in {len(set(gain.groups))} groups"
+        parts.append(f"{gain.n:,} texts{groups}, {gain.differing} differ")
+        if (runs := max(gain.first.runs, gain.over.runs)) > 1:
+            parts.append(f"{runs} trainings")
+        if not gain.is_mcnemar:
+            parts.append(f"{gain.spread.degrees:.0f} degrees of freedom")
+        return f"{'; '.join(parts)}."
 
 
 _ITS = {False: "its luck is not measured", True: "their luck is not measured"}

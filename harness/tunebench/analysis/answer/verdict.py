@@ -34,7 +34,8 @@ class Decided:
     Attributes:
         verdict: the verdict.
         gain: of the option that is recommended, or of the best candidate, over the strongest other.
-        p: the p-value of the claim, corrected.
+        largest_p: the p-value of the claim: the largest of all comparisons that it needs.
+        p: the same, corrected.
         family: over how many comparisons it is corrected.
         gains: of the chosen option over all others that it has to beat.
         best: the most accurate of the options that are not fine-tuned.
@@ -45,6 +46,7 @@ class Decided:
 
     verdict: AnswerVerdict
     gain: Gain
+    largest_p: float
     p: float
     family: int
     gains: tuple[Gain, ...]
@@ -92,9 +94,18 @@ class _Candidate:
         return min(self.gains, key=lambda gain: (gain.below, -gain.over.option.accuracy))
 
     @property
+    def strongest(self) -> Gain:
+        """The one over the most accurate of them."""
+        return max(self.gains, key=lambda gain: (gain.over.option.accuracy, gain.above))
+
+    @property
     def p(self) -> float:
         """The p-value of its beating each of them: two-sided, and 1 where it is not above one."""
         return min(1.0, 2 * self.hardest.above)
+
+    def is_above(self, margin: float) -> bool:
+        """Whether the intervals of the comparisons that decide are above a margin."""
+        return all(one.interval[0] > margin for one in (self.hardest, self.strongest))
 
 
 def decided(options: Sequence[Tried], about: About) -> Decided | None:
@@ -124,10 +135,11 @@ def _fine_tune(
     while passing:
         best = max(passing, key=lambda one: (one.tried.option.accuracy, -_size(one)))
         chosen = _smallest(best, list(passing), about)
-        if chosen.hardest.interval[0] > about.smallest_gain:
+        if chosen.is_above(about.smallest_gain):
             return Decided(
                 verdict="fine-tune",
-                gain=chosen.hardest,
+                gain=chosen.strongest,
+                largest_p=chosen.p,
                 p=passing[chosen],
                 family=len(candidates),
                 gains=chosen.gains,
@@ -173,6 +185,7 @@ def _do_not(
             return Decided(
                 verdict="do not fine-tune",
                 gain=gain,
+                largest_p=min(1.0, 2 * gain.above),
                 p=p,
                 family=many,
                 gains=(gain,),
@@ -195,6 +208,7 @@ def _undecided(candidates: Sequence[_Candidate], others: Sequence[Tried]) -> Dec
     return Decided(
         verdict="undecided",
         gain=gain,
+        largest_p=chosen.p,
         p=adjusted[candidates.index(chosen)],
         family=len(candidates),
         gains=chosen.gains,
@@ -209,10 +223,11 @@ def _use(options: Sequence[Tried], about: About) -> Decided:
     best = _best(options)
     gains = tuple(Gain(best, other, about.groups) for other in options if other is not best)
     found = _Candidate(best, gains)
-    shown = found.p < LEVEL and found.hardest.interval[0] > 0
+    shown = found.p < LEVEL and found.is_above(0)
     return Decided(
         verdict="use" if shown else "undecided",
-        gain=found.hardest,
+        gain=found.strongest if shown else found.hardest,
+        largest_p=found.p,
         p=found.p,
         family=1,
         gains=gains,
