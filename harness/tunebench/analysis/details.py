@@ -124,6 +124,13 @@ def about(result: Result) -> About:
         "label_ids": result.judgements["label"].tolist(),
         "majority_rate": result.majority_rate,
         "train_sizes": experiment.matrix.train_sizes,
+        "cells": list(map(str, experiment.cells)),
+        "local_models": [
+            name
+            for name, model in experiment.models.items()
+            if experiment.providers[model.provider].is_local
+        ],
+        "smallest_gain": experiment.answer.smallest_gain,
         "skipped": _skipped(experiment),
     }
     return checked(About, fields)
@@ -141,6 +148,7 @@ def meaning(experiment: Experiment) -> str:
         "matrix": experiment.matrix,
         "fine_tuning": experiment.fine_tuning,
         **({"calibration": experiment.calibration} if experiment.calibrated_cells else {}),
+        "answer": experiment.answer,
         "threshold": experiment.thresholds,
     }
     values = json.dumps(

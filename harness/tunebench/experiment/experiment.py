@@ -23,6 +23,7 @@ from tunebench.settings import cassettes_of
 
 if TYPE_CHECKING:
     from tunebench.experiment.schema import (
+        AnswerRule,
         Calibration,
         DecisionRule,
         FineTuning,
@@ -168,6 +169,7 @@ class Experiment:
         matrix: the combinations that are cells.
         fine_tuning: the hyperparameters of fine-tuning.
         calibration: how cells of the rule ``calibrated`` are calibrated.
+        answer: what the answer asks for.
         thresholds: in the order of the file.
         read_at: when it was read, nanoseconds of this process's monotonic clock.
     """
@@ -179,6 +181,7 @@ class Experiment:
     matrix: Matrix
     fine_tuning: FineTuning
     calibration: Calibration
+    answer: AnswerRule
     thresholds: tuple[Threshold, ...]
     read_at: int = field(default_factory=time.monotonic_ns, compare=False, repr=False)
 
@@ -207,6 +210,7 @@ class Experiment:
             matrix=file.matrix,
             fine_tuning=file.fine_tuning,
             calibration=file.calibration,
+            answer=file.answer,
             thresholds=tuple(file.threshold),
         )
 

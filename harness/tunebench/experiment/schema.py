@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -159,6 +160,11 @@ class Provider(_Table):
     timeout: Annotated[float, Field(gt=0, strict=False)] = 600.0
     requests_per_minute: _Pace | None = None
     tokens_per_minute: _Pace | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine."""
+        return urlsplit(self.base_url).hostname in ("127.0.0.1", "localhost", "::1")
 
     @model_validator(mode="before")
     @classmethod
@@ -369,6 +375,17 @@ class Threshold(Selection):
 LIMITS = tuple(name for name in Threshold.model_fields if name.startswith(("min_", "max_")))
 
 
+class AnswerRule(_Table):
+    """What the answer asks for.
+
+    Attributes:
+        smallest_gain: the least gain in accuracy over every prompt and rival for which fine-tuning
+            is worth it, a share: 0.02 are two points of a hundred.
+    """
+
+    smallest_gain: Annotated[float, Field(ge=0, lt=1, strict=False)] = 0.0
+
+
 class ExperimentFile(_Table):
     """The whole file."""
 
@@ -378,4 +395,5 @@ class ExperimentFile(_Table):
     matrix: Matrix = Matrix()
     fine_tuning: FineTuning = FineTuning()
     calibration: Calibration = Calibration()
+    answer: AnswerRule = AnswerRule()
     threshold: list[Threshold] = Field(default_factory=list)

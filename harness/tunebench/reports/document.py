@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 VERSION = 2
 
 Verdict = Literal["pass", "fail", "inconclusive"]
-Decision = Literal["fine-tune", "prompt", "undecided"]
 AnswerVerdict = Literal["fine-tune", "do not fine-tune", "use", "undecided"]
 OptionKind = Literal["constant", "rival", "prompt", "fine-tuned"]
 LabelId = Count
@@ -68,6 +67,9 @@ class About(Part):
         items: ids of the test texts.
         label_ids: the true labels, in the order of the items.
         groups: for each item the number of its group, where the texts come in groups.
+        cells: the ids of all its cells, also of those without a result.
+        local_models: those that a provider on this machine serves.
+        smallest_gain: the least gain in accuracy for which fine-tuning is worth it.
     """
 
     name: Name
@@ -82,6 +84,9 @@ class About(Part):
     items: list[Name]
     label_ids: list[LabelId]
     groups: list[Count] | None = None
+    cells: list[Name] = Field(default_factory=list)
+    local_models: list[Name] = Field(default_factory=list)
+    smallest_gain: Share = 0.0
     majority_rate: Share | None = None
     train_sizes: list[Count] = Field(default_factory=list)
     skipped: list[Skipped] = Field(default_factory=list)
@@ -403,18 +408,24 @@ class Answer(Part):
     Attributes:
         verdict: whether to fine-tune; ``use`` where nothing is fine-tuned and one option is shown
             to be the best.
-        badge: the verdict in a few words, as ``Fine-tune``.
+        badge: the verdict in a few words, as ``Fine-tune``; `sentence` begins with it and a colon.
         sentence: the verdict with the two figures that decide.
         chosen: the name of the option that is recommended, or of the best candidate.
-        rival: the name of the strongest option that speaks against it.
+        rival: the name of the strongest option that speaks against it: the most accurate of the
+            others, or, where it is undecided, the one that `chosen` is least clearly shown to beat.
         difference: the accuracy of `chosen` minus that of `rival`.
         ci_low: lower end of the 95 % interval of `difference`, over texts and runs.
-        p: its p-value after Holm's correction over the fine-tuned options.
+        p: the p-value that decides, corrected: of the claim that `chosen` beats every option that
+            is not fine-tuned, after Holm's correction over the fine-tuned options; where the
+            verdict is not to fine-tune, of the claim that `rival` does not beat `chosen`, corrected
+            for all that it was compared with.
         smallest_gain: the least gain that counts, from the experiment.
-        texts_needed: how many texts would settle it, where it is undecided.
-        detectable: the smallest difference that these texts could have shown.
-        against: what speaks against it, four sentences at most.
-        statistics: one line for who reads such.
+        texts_needed: how many texts would settle it, where it is undecided; null where no number
+            would.
+        detectable: the smallest difference that these texts show four times in five.
+        missing: the cells without a result.
+        against: what speaks against it, four sentences at most, the most important first.
+        statistics: one line for those who read statistics.
         options: all options, the most accurate first.
     """
 
@@ -431,13 +442,10 @@ class Answer(Part):
     smallest_gain: Difference | None = None
     texts_needed: Annotated[int, Field(ge=0)] | None = None
     detectable: Share | None = None
+    missing: list[Name] = Field(default_factory=list)
     against: list[Text] = Field(default_factory=list)
     statistics: Text | None = None
     options: list[Option] = Field(default_factory=list)
-    decision: Decision | None = None
-    cell: Name | None = None
-    over: Name | None = None
-    evidence: list[Text] | None = None
 
 
 class DataNeed(Part):

@@ -27,6 +27,10 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
     for answer in document["answers"]:
         name = f"{answer['experiment']}: " if several else ""
         lines += [f"**{_text(name + answer['sentence'])}**", ""]
+        if answer["against"]:
+            lines += [*(f"- {_text(sentence)}" for sentence in answer["against"]), ""]
+        if answer["statistics"]:
+            lines += [_text(answer["statistics"]), ""]
     for about in document["experiments"]:
         lines += [
             f"**{_text(about['name'])}**: {about['n']} texts of {_text(about['dataset'])}, labels "
