@@ -33,7 +33,7 @@ def test_a_clear_gain_over_every_option_says_fine_tune():
     )
     assert (found.chosen, found.rival) == ("m fine-tuned on 300 rows", "m with no examples")
     assert found.p < 0.001
-    assert found.statistics == ("Largest p of 3 (McNemar's mid-p) < 0.001; 100 texts, 30 differ.")
+    assert found.statistics == ("Largest p of 3 (McNemar mid-p) < 0.001; 100 texts, 30 differ.")
 
 
 def test_one_rival_that_is_not_shown_to_be_beaten_leaves_it_undecided():
@@ -67,7 +67,7 @@ def test_a_clear_loss_says_do_not_and_names_the_cheapest_that_is_enough():
         "It is the cheapest option that is not shown to be worse than the best, m with 4 examples "
         "(0.900)."
     )
-    assert "after Bonferroni over 4 others < 0.001" in found.statistics
+    assert "Bonferroni over 4 others < 0.001" in found.statistics
 
 
 def test_one_fine_tuned_option_that_may_be_better_leaves_it_undecided():

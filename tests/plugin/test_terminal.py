@@ -41,7 +41,7 @@ def test_the_answer_is_first_then_a_line_a_model(tuned):
     doubts = [line for line in lines[:table] if line.startswith("- ")]
     assert "- No classical rival was compared: `--rivals` adds them." in doubts
     assert len(doubts) <= 4
-    assert lines[table - 2].startswith("Largest p of 2 (McNemar's mid-p) ")
+    assert lines[table - 2].startswith("Largest p of 2 (McNemar mid-p) ")
     assert lines[table].split()[:3] == ["model", "best", "prompt"]
     assert lines[table + 1].split() == ["m", "0shot", "1.000", "(0.722-1.000)", "1.000"]
     assert lines[table + 2].startswith("most frequent label")
