@@ -207,8 +207,8 @@ def answer(found, **more):
         "chosen": tuned["name"],
         "rival": other["name"],
         "difference": difference,
-        "ci_low": difference - 0.05,
-        "ci_high": difference + 0.05,
+        "ci_low": max(-1.0, difference - 0.05),
+        "ci_high": min(1.0, difference + 0.05),
         "p": 0.21,
         "against": [
             "The difference is not shown: about 1,400 texts would settle it.",
@@ -354,6 +354,8 @@ def answered(n=500, **more):
     ]
     parts = {
         "answers": [answer(options(cells, rivals, n))],
+        "uplifts": [uplift(next(one for one in cells if one["train_size"]), cells[0])],
+        "data_needs": [{"experiment": "imdb", "sentence": "Twice the rows may add 0.01."}],
         "baselines": rivals,
         "jobs": jobs,
     }

@@ -99,8 +99,8 @@ def dot_chart(
     top = 0.0
     for dot in dots:
         mark, classes = KINDS[dot.kind]
-        two = "two" if len(dot.lines) > 1 else "one"
-        chart.label(top + 10, dot.lines, f"{two} strong" if dot.strong else two)
+        kinds = [" two"] * (len(dot.lines) > 1) + [" strong"] * dot.strong
+        chart.label(top + 10, dot.lines, "".join(kinds))
         top += dot.height
         y = top - 10
         chart.line([(x(dot.low), y), (x(dot.high), y)], f"whisker {classes}")

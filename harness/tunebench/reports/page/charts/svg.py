@@ -146,7 +146,7 @@ class Chart:
             Markup('<tspan x="0" y="{}">{}</tspan>').format(_short(y + 15 * i + 4.5), line)
             for i, line in enumerate(lines)
         )
-        self._parts.append(Markup('<text class="label {}">{}</text>').format(classes, parts))
+        self._parts.append(Markup('<text class="label{}">{}</text>').format(classes, parts))
 
     def x_axis(
         self, scale: Scale, y: float, title: str, labels: Sequence[tuple[float, str]]
@@ -179,11 +179,16 @@ class Chart:
             classes: of page.css, for the room at its sides.
         """
         return Markup(
-            '<svg class="plot {5}" width="100%" height="{0}" role="img" '
+            '<svg class="{5}" width="100%" height="{0}" role="img" '
             'aria-labelledby="{1}-title {1}-desc"><title id="{1}-title">{2}</title>'
             '<desc id="{1}-desc">{3}</desc>{4}</svg>'
         ).format(
-            _short(self.height), name, title, description, Markup("\n").join(self._parts), classes
+            _short(self.height),
+            name,
+            title,
+            description,
+            Markup("\n").join(self._parts),
+            f"plot {classes}".strip(),
         )
 
     @staticmethod

@@ -124,7 +124,7 @@ def _leans(view: View, cells: list[CellRow]) -> list[Markup]:
         for lean in shown
     ]
     limits = (min(0, *(dot.value for dot in dots)), max(0.1, *(dot.value for dot in dots)))
-    title = "share of the answers minus share of the texts"
+    title = "share predicted minus share true"
     chart = dot_chart(dots, title=title, form="+.2f", limits=limits, line=0)
     drawing = chart.svg(
         f"{view.id}-calibration-leans",

@@ -65,7 +65,7 @@ def _content(view: View) -> Blocks:
 def _values(view: View, columns: list[Column]) -> dict[str, Any]:
     """The values of items.html."""
     about, texts = view.about, view.texts
-    places = getattr(about, "places", None) or []
+    places = about.places or []
     start = _start(view, columns)
     rows = [
         i
