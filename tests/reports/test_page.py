@@ -548,6 +548,10 @@ def test_texts_are_there_only_when_given():
     assert "a fine film" not in made(small()).source
     page = made(small(), texts={item: "a fine film"})
     assert "a fine film" in page.one("table", class_="answers")["text"]
+    assert not page.one("table", class_="answers")["text"].count("…")
+    long = made(small(), texts={item: "a fine film " * 20}).one("table", class_="answers")["text"]
+    assert ("a fine film " * 20)[:100] + "…" in long
+    assert "a fine film " * 20 in long
     data = json.loads(page.one("script", type="application/json")["text"])
     assert data["texts"] == ["", "a fine film", ""]
 

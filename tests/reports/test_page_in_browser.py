@@ -60,6 +60,7 @@ def pages(tmp_path_factory):
     second = cell("tiny", 4, truth=truth, size=300, predictions=[0, 0, 1, 1])
     named = experiment(4, label_ids=truth, majority_rate=0.5)
     texts = {f"{WHOLE}{number:05}": f"text number {number}" for number in range(4)}
+    texts |= {f"{WHOLE}{number:05}": f"{number} is long 🎬 " * 30 for number in range(4, 60)}
     results = {
         "few": (document([first, second], experiments=[named]), None),
         "texts": (document([first, second], experiments=[named]), texts),

@@ -3,6 +3,7 @@
   const DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
   const PAGE = 200;
   const MOST_COLUMNS = 40;
+  const SHOWN = 100;
 
   const make = (tag, text, className) => {
     const element = document.createElement(tag);
@@ -112,10 +113,15 @@
       const tr = make("tr");
       const th = make("th", data.places?.[i] || data.items[i]);
       th.scope = "row";
-      if (data.texts && data.texts[i]) {
-        const details = make("details");
-        details.append(make("summary", "text"), make("p", data.texts[i]));
-        th.append(details);
+      const text = data.texts?.[i];
+      if (text) {
+        const letters = Array.from(text);
+        const whole = make("p", text);
+        if (letters.length > SHOWN) {
+          const details = make("details");
+          details.append(make("summary", letters.slice(0, SHOWN).join("") + "…"), whole);
+          th.append(details);
+        } else th.append(whole);
       }
       tr.append(th, make("td", labelName(truth[i])),
         make("td", right[i] + " of " + cells.length, "n"));

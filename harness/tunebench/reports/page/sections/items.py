@@ -103,7 +103,7 @@ def _values(view: View, columns: list[Column]) -> dict[str, Any]:
                 "item": about.items[i],
                 "place": places[i] if places else "",
                 "label": about.labels[label],
-                "text": None if texts is None else texts.get(about.items[i], ""),
+                "text": (texts or {}).get(about.items[i], ""),
                 "right": sum(column.answers[i] == label for column in columns),
                 "answers": [_answer(column, i, label, about.labels) for column in shown],
             }
