@@ -482,7 +482,10 @@ def test_costs_are_shown_only_where_prices_are_known():
     page = made(results)
     assert "cost of 1,000 answers, EUR" in page.source
     assert f"{option['name']}: {option['accuracy']:.3f} for 0.5 EUR" in page.words()
-    assert "training cost" in page.table("Accuracy and cost of 1,000 answers, EUR")
+    table = page.table("All options")
+    assert "cost of 1,000 answers of training in" in table
+    assert "0.5 3 EUR" in table
+    assert "of training" not in made(answered(20)).table("All options")
 
 
 def test_confusion_is_counted():

@@ -67,7 +67,7 @@ def figure(drawing: Markup, keys: Iterable[Key] = (), caption: str = "") -> Mark
 
 
 def table(name: str, caption: str, columns: Sequence[Column[T]], rows: Iterable[T]) -> Markup:
-    """A table; the first column names the row.
+    """A table; the first column names the row, and a column of nothing is left out.
 
     Args:
         name: the id of its caption.
@@ -75,20 +75,18 @@ def table(name: str, caption: str, columns: Sequence[Column[T]], rows: Iterable[
         columns: its columns.
         rows: a row of the table for each.
     """
-    number = [Markup(' class="n"') if numeric else "" for _, numeric, _ in columns]
+    texts = [[write(row) for _, _, write in columns] for row in rows]
+    shown = [i for i in range(len(columns)) if not i or any(row[i] != NOTHING for row in texts)]
+    number = [Markup(' class="n"' if numeric else "") for _, numeric, _ in columns]
     head = Markup("").join(
-        Markup('<th scope="col"{}>{}</th>').format(attribute, title)
-        for attribute, (title, _, _) in zip(number, columns, strict=True)
+        Markup('<th scope="col"{}>{}</th>').format(number[i], columns[i][0]) for i in shown
     )
-    cells = [Markup('<th scope="row">{}</th>')]
-    cells += [Markup(f"<td{attribute}>{{}}</td>") for attribute in number[1:]]
     body = Markup("").join(
-        Markup("<tr>{}</tr>\n").format(
-            Markup("").join(
-                cell.format(write(row)) for cell, (_, _, write) in zip(cells, columns, strict=True)
-            )
+        Markup('<tr><th scope="row">{}</th>{}</tr>\n').format(
+            row[0],
+            Markup("").join(Markup("<td{}>{}</td>").format(number[i], row[i]) for i in shown[1:]),
         )
-        for row in rows
+        for row in texts
     )
     return Markup(
         '<div class="scroll" role="group" tabindex="0" aria-labelledby="{0}">\n<table>\n'
@@ -105,12 +103,6 @@ def words(title: str, value: Callable[[T], str | None]) -> Column[T]:
 def numbers(title: str, form: str, value: Callable[[T], float | None]) -> Column[T]:
     """A column of numbers in a format."""
     return title, True, lambda row: written(value(row), form)
-
-
-def known(rows: Iterable[T], *columns: tuple[Callable[[T], object], Column[T]]) -> list[Column[T]]:
-    """The columns, each after the value that it shows, of which some row has the value."""
-    rows = list(rows)
-    return [column for value, column in columns if any(value(row) is not None for row in rows)]
 
 
 def written(value: str | float | None, form: str = "") -> str:

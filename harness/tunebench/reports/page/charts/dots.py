@@ -45,7 +45,7 @@ class Dot:
     @property
     def lines(self) -> list[str]:
         """Its name in one line or two."""
-        room, found = _ROOM / (1.15 if self.strong else 1), [""]
+        room, found = _ROOM / (1.08 if self.strong else 1), [""]
         for word in shortened(self.label).split():
             longer = f"{found[-1]} {word}".strip()
             if text_width(longer) <= room or not found[-1]:

@@ -132,14 +132,11 @@ def _table(view: View, answer: Answer) -> Markup:
         blocks.numbers("accuracy", ".3f", lambda o: o.accuracy),
         ("95 % interval", True, lambda o: blocks.interval(o.ci_low, o.ci_high)),
         ("each training", True, lambda o: ", ".join(f"{run:.3f}" for run in o.runs[:9])),
-        *blocks.known(
-            answer.options,
-            (lambda o: o.auc, blocks.numbers("AUC", ".3f", lambda o: o.auc)),
-            (
-                lambda o: o.cost_per_1000,
-                blocks.numbers("cost of 1,000", ",.4g", lambda o: o.cost_per_1000),
-            ),
-        ),
+        blocks.numbers("AUC", ".3f", lambda o: o.auc),
+        blocks.numbers("training rows", ",", lambda o: o.train_size or None),
+        blocks.numbers("cost of 1,000 answers", ",.4g", lambda o: o.cost_per_1000),
+        blocks.numbers("of training", ",.4g", lambda o: o.training_cost),
+        blocks.words("in", lambda o: o.currency),
     ]
     return blocks.table(f"{view.id}-answer-table", "All options", columns, answer.options)
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tunebench.reports.page import blocks
 from tunebench.reports.page.charts import Point, kind_keys, spent_chart, unbeaten
 from tunebench.reports.page.section import Blocks, Section, View
-
-if TYPE_CHECKING:
-    from tunebench.reports.document import Option
 
 
 def _content(view: View) -> Blocks:
@@ -28,18 +23,6 @@ def _content(view: View) -> Blocks:
         for cost, one in priced
     ]
     best = unbeaten(points)
-    columns: list[blocks.Column[Option]] = [
-        blocks.words("option", lambda o: o.name),
-        blocks.numbers(title, ",.4g", lambda o: o.cost_per_1000),
-        blocks.numbers("accuracy", ".3f", lambda o: o.accuracy),
-        *blocks.known(
-            view.options,
-            (
-                lambda o: o.training_cost,
-                blocks.numbers("training cost", ",.4g", lambda o: o.training_cost),
-            ),
-        ),
-    ]
     text = [
         *said,
         blocks.legend(kind_keys(point.series for point in points)),
@@ -48,17 +31,11 @@ def _content(view: View) -> Blocks:
             (f"{point.label}: {point.y:.3f} for {point.x:,.4g} {currency}" for point in best),
             tag="ol",
         ),
-        blocks.folded(
-            "The same as a table",
-            blocks.table(
-                f"{view.id}-cost-table", f"Accuracy and {title}", columns, [o for _, o in priced]
-            ),
-        ),
     ]
     drawing = spent_chart(points, title).svg(
         f"{view.id}-cost-chart",
         f"Accuracy against {title}",
-        f"{len(points)} options. The table beside it has all values.",
+        f"{len(points)} options. The table of all options has all values.",
         "axis",
     )
     return [blocks.group("split", blocks.group("text", *text), blocks.figure(drawing))]

@@ -27,13 +27,6 @@ def _content(view: View) -> Blocks:
         return forecast
     names = list(series)
     shown = blocks.some(names, _MOST_SERIES, lambda name: -series[name][0].accuracy)
-    options = [option for line in series.values() for option in line]
-    columns: list[blocks.Column[Option]] = [
-        blocks.words("option", lambda o: o.name),
-        blocks.numbers("training rows", ",", lambda o: o.train_size),
-        blocks.numbers("accuracy", ".3f", lambda o: o.accuracy),
-        ("95 % interval", True, lambda o: blocks.interval(o.ci_low, o.ci_high)),
-    ]
     chart, keys = _chart(view, [option for name in shown for option in series[name]])
     said = (
         "Vertical lines are 95 % intervals, faint dots single trainings. The horizontal lines are "
@@ -44,10 +37,6 @@ def _content(view: View) -> Blocks:
         blocks.legend(keys),
         *blocks.bounded(len(shown), len(names), "that reach the highest accuracy", "lines"),
         *forecast,
-        blocks.folded(
-            "The same as a table",
-            blocks.table(f"{view.id}-sizes-table", "Accuracy by training size", columns, options),
-        ),
     ]
     return [blocks.group("split", blocks.group("text", *text), blocks.figure(chart))]
 
@@ -73,7 +62,7 @@ def _chart(view: View, options: list[Option]) -> tuple[Markup, list[Key]]:
     drawing = chart.svg(
         f"{view.id}-sizes-chart",
         "Accuracy by training size",
-        f"{len(points)} options. The table beside it has all values.",
+        f"{len(points)} options. The table of all options has all values.",
         "axis",
     )
     return drawing, keys
