@@ -245,6 +245,24 @@ def test_no_texts_of_charts_overlap_or_leave_the_page(driver, pages, width):
             assert aside or above, (one, other)
 
 
+def test_print_has_no_form_nothing_cut_off_and_a_badge_without_its_background(driver, pages):
+    look(driver, "light", 718)
+    driver.get(pages["whole"])
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert not find(driver, "nav").is_displayed()
+        assert not find(driver, "form").is_displayed()
+        colour, cut = driver.execute_script(
+            "return [getComputedStyle(document.querySelector('.badge')).backgroundColor,"
+            " [...document.querySelectorAll('.scroll')].filter("
+            "(e) => getComputedStyle(e).overflowX !== 'visible').length]"
+        )
+        assert colour == "rgba(0, 0, 0, 0)"
+        assert cut == 0
+    finally:
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
 def test_a_link_to_a_folded_section_opens_it(driver, pages):
     driver.get(pages["whole"])
     table = find(driver, ".provenance table")
