@@ -116,7 +116,9 @@ def test_long_names_take_a_second_line_and_a_higher_row():
     assert second - first > third - second
     (shown,) = dots(dot(0.5, 0, 1, label="endless" * 40)).labels()
     assert all(len(line) <= 40 for line in shown)
-    assert shown[0].endswith("…")
+    assert shown[-1].endswith("…")
+    (wide,) = dots(dot(0.5, 0, 1, label="模型" * 30)).labels()
+    assert all(len(line) <= 22 for line in wide)
 
 
 def test_sizes_are_on_a_logarithmic_axis_between_horizontal_lines():

@@ -44,17 +44,14 @@ class Dot:
 
     @property
     def lines(self) -> list[str]:
-        """Its name in one line or two."""
-        room, found = _ROOM / (1.08 if self.strong else 1), [""]
-        for word in shortened(self.label).split():
-            longer = f"{found[-1]} {word}".strip()
-            if text_width(longer) <= room or not found[-1]:
-                found[-1] = longer
-            else:
-                found.append(word)
-        fits = int(room / 7)
-        rest = " ".join(found[1:])
-        return [shortened(found[0], fits), *([shortened(rest, fits)] if rest else [])]
+        """Its name in one line, or in two of about the same length."""
+        room, name = _ROOM / (1.08 if self.strong else 1), shortened(self.label)
+        if text_width(name) <= room:
+            return [name]
+        fits = int(room * len(name) / text_width(name))
+        spaces = [i for i, letter in enumerate(name) if letter == " "]
+        at = min(spaces, key=lambda i: abs(2 * i - len(name)), default=fits)
+        return [shortened(part, fits) for part in (name[:at], name[at:])]
 
     @property
     def height(self) -> float:

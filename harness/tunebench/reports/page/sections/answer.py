@@ -14,7 +14,7 @@ from tunebench.reports.page.section import Blocks, Section, View
 if TYPE_CHECKING:
     from tunebench.reports.document import Answer, Option
 
-_HEIGHT = 400  # pixels of rows: with the badge they fill the first screen of a phone
+_HEIGHT = 370  # pixels of rows: with the badge they fill the first screen of a phone
 
 
 def _content(view: View) -> Blocks:
@@ -25,12 +25,12 @@ def _content(view: View) -> Blocks:
         said = "The results contain no answer; below is what was measured."
         return [blocks.paragraph(said), *_rest(view)]
     if not answer.options:
-        old = [blocks.bullets(answer.evidence)] if answer.evidence else []
-        return [blocks.paragraph(answer.sentence, "verdict"), *old, *_against(view, answer)]
+        return [blocks.paragraph(answer.sentence, "verdict"), *_against(view, answer)]
     badge = Markup('<p class="badge {}">{}</p>').format(
         (answer.verdict or "undecided").replace(" ", "-"), answer.badge or answer.verdict
     )
-    verdict = [badge, blocks.paragraph(answer.sentence, "verdict")]
+    sentence = answer.sentence.removeprefix(f"{answer.badge}: ")
+    verdict = [badge, blocks.paragraph(sentence, "verdict")]
     return [
         blocks.group(
             "hero",
@@ -75,10 +75,15 @@ def _rest(view: View) -> list[Markup]:
 
 
 def decisive(answer: Answer) -> list[Option]:
-    """The options that the chart shows: those that decide, the best of each kind, the best."""
-    best: dict[str, Option] = {}
+    """The options that the chart shows.
+
+    Those that decide, the best of each kind, of each model and training size, and the best others.
+    """
+    best: dict[object, Option] = {}
     for option in answer.options:
         best.setdefault(option.kind, option)
+    for option in answer.options:
+        best.setdefault((option.kind, option.model, option.train_size), option)
     decide = [one for one in answer.options if one.name in (answer.chosen, answer.rival)]
     shown, free = [], float(_HEIGHT)
     for option in [*decide, *best.values(), *answer.options]:
