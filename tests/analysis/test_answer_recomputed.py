@@ -396,7 +396,9 @@ def test_the_committed_answer_is_printed_in_the_summary_and_on_the_page(committe
     page.feed((imdb_replay / "report.html").read_text())
     printed = " ".join((imdb_replay / "printed.txt").read_text().split())
     summary = (imdb_replay / "summary.md").read_text().replace("\\", "")
-    assert found["sentence"] in " ".join(" ".join(page.words).split())
+    badge, _, rest = found["sentence"].partition(": ")
+    assert badge == found["badge"]
+    assert f"{badge} {rest}" in " ".join(" ".join(page.words).split())
     for sentence in (found["sentence"], *found["against"], found["statistics"]):
         assert sentence in printed
         assert sentence.replace("<", "&lt;") in summary

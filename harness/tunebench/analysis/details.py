@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tunebench.analysis.gates import judge_limits, verdict_of
 from tunebench.cassettes import prompt_text, text_sha256
 from tunebench.errors import ResultsError
-from tunebench.evaluation import prompts_of
+from tunebench.evaluation import dataset_of, prompts_of
 from tunebench.reports import About, CellRow, Job, Skipped, checked, finite
 from tunebench.statistics import (
     balanced_accuracy,
@@ -111,6 +111,7 @@ def details_of(result: Result) -> dict[str, Any]:
 def about(result: Result) -> About:
     """A result's experiment as an entry of ``experiments`` in ``results.json``."""
     experiment = result.cell.experiment
+    items, places = result.judgements["item"].tolist(), dataset_of(experiment).places
     fields = {
         "name": experiment.name,
         "dataset": experiment.task.dataset,
@@ -120,7 +121,8 @@ def about(result: Result) -> About:
         "sha256": meaning(experiment),
         "labels": experiment.task.labels,
         "n": result.n,
-        "items": result.judgements["item"].tolist(),
+        "items": items,
+        "places": [places[item] for item in items] if places else None,
         "label_ids": result.judgements["label"].tolist(),
         "majority_rate": result.majority_rate,
         "train_sizes": experiment.matrix.train_sizes,

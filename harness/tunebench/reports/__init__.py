@@ -35,7 +35,13 @@ from tunebench.reports.document import (
 from tunebench.reports.files import refuse_unwritable, write_results
 from tunebench.reports.page import write_report
 from tunebench.reports.progress import shown_progress, waited_for
-from tunebench.reports.reading import Judgements, is_of, judgements_of, read_results
+from tunebench.reports.reading import (
+    Judgements,
+    is_of,
+    judgements_of,
+    read_results,
+    typed_results,
+)
 from tunebench.reports.terminal_tables import (
     aligned,
     calibration_table,
@@ -90,6 +96,7 @@ __all__ = [
     "sizes_lines",
     "to_tensorboard",
     "to_wandb",
+    "typed_results",
     "uplift_table",
     "waited_for",
     "write_report",

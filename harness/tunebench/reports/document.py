@@ -70,6 +70,8 @@ class About(Part):
         cells: the ids of all its cells, also of those without a result.
         local_models: those that a provider on this machine serves.
         smallest_gain: the least gain in accuracy for which fine-tuning is worth it.
+        places: where each item is in the user's table, by the name of its file, as
+            ``tickets.csv, line 12``: the same on every machine.
     """
 
     name: Name
@@ -87,6 +89,7 @@ class About(Part):
     cells: list[Name] = Field(default_factory=list)
     local_models: list[Name] = Field(default_factory=list)
     smallest_gain: Share = 0.0
+    places: list[Text] | None = None
     majority_rate: Share | None = None
     train_sizes: list[Count] = Field(default_factory=list)
     skipped: list[Skipped] = Field(default_factory=list)
@@ -99,8 +102,9 @@ class About(Part):
             raise wrong("items", f"the item {twice!r} is there twice")
         if len(self.label_ids) != len(self.items):
             raise wrong("label_ids", f"there are {len(self.items)} items")
-        if self.groups is not None and len(self.groups) != len(self.items):
-            raise wrong("groups", f"there are {len(self.items)} items")
+        for name, values in (("groups", self.groups), ("places", self.places)):
+            if values is not None and len(values) != len(self.items):
+                raise wrong(name, f"there are {len(self.items)} items")
         if self.label_ids and max(self.label_ids) >= len(self.labels):
             raise wrong("label_ids", f"there are {len(self.labels)} labels, with ids from 0 on")
         if self.n not in (None, len(self.items)):
