@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Capability = Literal["lists", "logprobs", "logit_bias", "tokenize", "fine_tuning", "embeddings"]
+Capability = Literal["lists", "logprobs", "logit_bias", "tokenize", "fine_tuning"]
 Endpoint = Literal["completions", "chat"]
 MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
 PresetName = Literal[

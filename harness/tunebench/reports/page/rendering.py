@@ -7,6 +7,8 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from tunebench.errors import ResultsError
+from tunebench.reports.document import VERSION
+from tunebench.reports.reading import upgraded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,15 +16,14 @@ if TYPE_CHECKING:
 
     from tunebench.reports.page.section import Row, Rows, View
 
-_VERSION = 2
 _PARTS = (
-    "cells", "uplifts", "baselines", "jobs", "answers", "errors", "data_needs", "break_evens",
+    "cells", "uplifts", "rivals", "jobs", "answers", "errors", "data_needs", "break_evens",
 )  # fmt: skip
 # The fields that the page cannot do without.
 _NEEDED = {
     "cells": ("experiment", "cell", "model", "n", "accuracy", "ci_low", "ci_high"),
     "uplifts": ("experiment", "cell", "over", "difference", "ci_low", "ci_high"),
-    "baselines": ("experiment", "model", "train_size", "n", "accuracy", "ci_low", "ci_high"),
+    "rivals": ("experiment", "model", "train_size", "n", "accuracy", "ci_low", "ci_high"),
     "jobs": ("experiment", "name"),
     "answers": ("experiment", "sentence"),
 }
@@ -32,11 +33,11 @@ def report(document: Mapping[str, Any], *, texts: Mapping[str, str] | None = Non
     """Make the page of results; equal results give an equal page.
 
     Args:
-        document: the content of ``results.json``, version 2.
+        document: the content of ``results.json``, version 2 or later.
         texts: the texts of the data set by item; without it the page has none.
 
     Raises:
-        ResultsError: these are not results of version 2.
+        ResultsError: these are not such results.
     """
     # Late: importing this package must not import the template engine.
     from tunebench.reports.page.sections import SECTIONS
@@ -78,12 +79,12 @@ def write_report(
     """Write the page of results atomically, replacing an older one.
 
     Args:
-        document: the content of ``results.json``, version 2.
+        document: the content of ``results.json``, version 2 or later.
         path: the file of the page; its folder exists.
         texts: the texts of the data set by item; without it the page has none.
 
     Raises:
-        ResultsError: these are not results of version 2.
+        ResultsError: these are not such results.
         DatasetError: the file cannot be written.
     """
     from tunebench.files import whole_files
@@ -95,8 +96,11 @@ def write_report(
 
 def _checked(document: Mapping[str, Any]) -> dict[str, list[Row]]:
     """The parts of results, each a list of objects with the fields that the page needs."""
-    if not isinstance(document, dict) or document.get("version") != _VERSION:
-        raise _wrong(f"these are not results of version {_VERSION}")
+    if not isinstance(document, dict):
+        raise _wrong("these are not results")
+    document = upgraded(document)
+    if document.get("version") != VERSION:
+        raise _wrong(f"these are not results of version 2 or {VERSION}")
     parts = {name: document.get(name) or [] for name in ("experiments", *_PARTS)}
     for name, entries in parts.items():
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):

@@ -40,7 +40,7 @@ class View:
     @property
     def rivals(self) -> Rows:
         """The classical models."""
-        return self.parts["baselines"]
+        return self.parts["rivals"]
 
     @property
     def majority(self) -> float | None:

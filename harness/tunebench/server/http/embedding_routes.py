@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -66,6 +67,6 @@ async def _embedded(
         if await request.is_disconnected():
             raise ApiError(499, "The client has left.")
         part = [rows[number] for number in batch]
-        vectors = await asyncio.wrap_future(worker.call(lambda part=part: model.embed(part)))
+        vectors = await asyncio.wrap_future(worker.call(partial(model.embed, part)))
         found.update(zip(batch, vectors, strict=True))
     return [found[number] for number in range(len(rows))]
