@@ -95,7 +95,7 @@ def _estimates(document: dict[str, Any]) -> Iterator[Estimate]:
             if cell["train_size"] and cell["decision_rule"] == "text":
                 label = f"fine-tuned on {cell['train_size']:,} rows"
                 yield _estimate(model, label, "fine-tuned", cell)
-    for row in document["baselines"]:
+    for row in document["rivals"]:
         if row["model"] != _NOT_DRAWN:
             yield _estimate(row["model"], f"{row['train_size']:,} rows", "rival", row)
 

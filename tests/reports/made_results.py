@@ -134,7 +134,7 @@ def document(cells, **parts):
     """The content of ``results.json``."""
     n = cells[0]["n"] if cells else 2
     return {
-        "version": 2,
+        "version": 3,
         "experiments": [experiment(n)],
         "cells": cells,
         "uplifts": [],
@@ -164,10 +164,10 @@ def imdb_like(n=100):
         ]
         uplifts.append(uplift(tuned, max(prompted, key=lambda one: one["accuracy"])))
         uplifts.append(uplift(tuned, prompted[2]))
-    baselines = []
+    rivals = []
     for size, correct in ((300, 0.84), (500, 0.83), (2000, 0.83)):
         low, high = wilson(correct * n, n)
-        baselines.append(
+        rivals.append(
             {
                 "experiment": "imdb",
                 "model": "tf-idf + logistic regression",
@@ -191,7 +191,7 @@ def imdb_like(n=100):
         cells,
         experiments=[experiment(n, skipped=[skipped])],
         uplifts=uplifts,
-        baselines=baselines,
+        rivals=rivals,
         jobs=[job("smollm2-135m", size) for size in (300, 500, 2000)],
         answers=[
             {

@@ -272,7 +272,7 @@ def test_nothing_in_the_results_becomes_markup(monkeypatch):
         data_needs=[named | {"sentence": EVIL}],
         break_evens=[named | {"sentence": EVIL}],
         errors=[named | {"cell": EVIL, "error": EVIL}, {"cell": EVIL, "error": EVIL}],
-        baselines=[named | dict(first, model=EVIL, train_size=300) | {"cell": None}],
+        rivals=[named | dict(first, model=EVIL, train_size=300) | {"cell": None}],
     )
     page = Page(report(results, texts={EVIL: EVIL}))
     assert len(page.all("script")) == 2
@@ -285,7 +285,7 @@ def test_nothing_in_the_results_becomes_markup(monkeypatch):
 
 @pytest.mark.parametrize(
     "left_out",
-    ["experiments", "uplifts", "errors", "jobs", "baselines", "answers", "data_needs", "cells"],
+    ["experiments", "uplifts", "errors", "jobs", "rivals", "answers", "data_needs", "cells"],
 )
 def test_a_part_may_be_missing_or_null(left_out):
     results = imdb_like(4)
@@ -430,12 +430,12 @@ def test_a_lone_surrogate_is_written(tmp_path):
     [
         (
             {"version": 1, "cells": []},
-            "these are not results of version 2; write the results again with",
+            "these are not results of version 2 or 3; write the results again with",
         ),
-        ({"version": 2, "cells": [3]}, "'cells' must be a list of objects; write"),
-        ({"version": 2, "cells": {}}, None),
-        ({"version": 2, "cells": [{"cell": "a"}]}, "entry 1 of 'cells' has no 'experiment'"),
-        ({"version": 2, "uplifts": "abc"}, "'uplifts' must be a list of objects; write"),
+        ({"version": 3, "cells": [3]}, "'cells' must be a list of objects; write"),
+        ({"version": 3, "cells": {}}, None),
+        ({"version": 3, "cells": [{"cell": "a"}]}, "entry 1 of 'cells' has no 'experiment'"),
+        ({"version": 3, "uplifts": "abc"}, "'uplifts' must be a list of objects; write"),
     ],
 )
 def test_wrong_results_are_an_error(results, sentence):

@@ -77,7 +77,7 @@ def test_what_is_there_for_information_may_be_absent_or_odd(other: Any) -> None:
         ({"error": {"message": "Busy."}}, 1, "the provider answered with an error: Busy"),
         ({"message": "Busy", "data": []}, 1, "the provider answered with an error: Busy"),
         (body(entry()), 2, "2 texts were sent and 1 embeddings came back; see the provider's log"),
-        (body(entry(), entry(1)), 1, "one text was sent and 2 embeddings came back; see the provider's log"),
+        (body(entry(), entry(1)), 1, "one text was sent and 2 embeddings came back"),
         (body(entry(), "a"), 2, 'data[1] is "a" and must be an object'),
         (body(entry(), entry(0)), 2, "data[1].index is 0, which another embedding has, too, so it "
          "is not known which text it answers"),
