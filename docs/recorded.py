@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).resolve().parent
 EXPERIMENTS = ("imdb", "tickets", "sentences")
-COMMAND = ("--rivals", "-v")
+COMMAND = ("-v",)
 
 SCHEMES = ("light", "dark")
 

@@ -15,8 +15,11 @@ from tunebench.analysis.rival_file import (
     write_rivals,
 )
 from tunebench.analysis.rival_rows import recorded_rivals
+from tunebench.api import LocalProvider
 from tunebench.errors import CassetteError
-from tunebench.evaluation import train_rows
+from tunebench.evaluation import StartedProvider, estimates, train_rows
+from tunebench.reports import read_results
+from tunebench.reports.page import report
 
 from ..cassette_lines import rows
 from ..conftest import Said
@@ -399,3 +402,37 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CassetteError, match="line 1: this is not a file of rivals"):
         read_rivals(tmp_path / "file", "pets")
+
+
+def test_their_tokens_and_price_are_estimated(project):
+    edit(project, "'embedder'", "'embedder'\nprices = { input = 1_000_000, currency = 'EUR' }")
+    row = estimates(Experiment.read(project.toml))[-1]
+    assert row["what"] == "letters (rival)"
+    assert row["note"] == " of embeddings (30 texts)"
+    assert row["currency"] == "EUR"
+    assert row["cost"] == pytest.approx(row["tokens"], rel=0.01)
+
+
+def test_a_recording_starts_the_local_provider_with_their_models(project, monkeypatch):
+    started = []
+    monkeypatch.setattr(LocalProvider, "ensure", lambda _, url, models: started.append(models))
+    edit(project, "[provider.standin]", "[provider.standin]\npreset = 'local'")
+    StartedProvider().start(Experiment.read(project.toml), "standin")
+    assert started == [["m", "embedder"]]
+
+
+def test_results_of_the_version_before_are_read_and_shown(project):
+    project.shown("--record=missing")
+    path = project.root / "out" / "results.json"
+    now = json.loads(path.read_text())
+    before = {name: part for name, part in now.items() if name != "rivals"}
+    old = before | {"version": 2, "baselines": now["rivals"]}
+    path.write_text(json.dumps(old))
+    read = read_results(path)
+    assert (read["version"], read["rivals"]) == (3, now["rivals"])
+    assert "baselines" not in read
+    assert report(old) == report(now)
+    old["baselines"][0]["correct"] += 1
+    path.write_text(json.dumps(old))
+    with pytest.raises(TunebenchError, match=r"rivals\[0\]\.accuracy"):
+        read_results(path)
