@@ -127,9 +127,9 @@ def test_runs_that_agree_have_nothing_more_to_say(compare):
         (results({"x": RIGHT}, labels=LABELS[::-1]), "20 items, such as item-0, have another"),
         (results({"x": RIGHT}, names=("yes", "no")), "has the labels no, yes in"),
         (results({"x": RIGHT}, version=1), "version 2 and"),
-        (results({"x": RIGHT}, version=3), "these are not results of version 1 or 2"),
+        (results({"x": RIGHT}, version=4), "these are not results of version 1, 2 or 3"),
         (results({"x": RIGHT[:3]}), "cells[0].predictions: there is not one for each of 20 items"),
-        ([], "these are not results of version 1 or 2"),
+        ([], "these are not results of version 1, 2 or 3"),
     ],
 )
 def test_what_cannot_be_compared_is_a_sentence(compare, second, said):

@@ -405,7 +405,10 @@ def test_accuracy_by_size_is_written_and_drawn(results, tmp_path, capsys):
     [
         (None, "there is no such file or folder"),
         ("{", "this is not JSON (Expecting property name"),
-        ('{"version": 3, "cells": []}', "version: these are not results of version 1 or 2; write"),
+        (
+            '{"version": 4, "cells": []}',
+            "version: these are not results of version 1, 2 or 3; write",
+        ),
         ("[]", "version: these are not results of version 1 or 2; write"),
         ('{"version": 2, "cells": []}', "the results have no fine-tuned cell; name those"),
         ('{"version": 1, "cells": []}', "the results have no fine-tuned cell; name those"),

@@ -229,7 +229,7 @@ def test_rivals_that_fail_in_any_way_are_a_sentence(recorded, monkeypatch):
     done = recorded.run("--rivals", "--results", "out", "-k", "shot")
     shows_everything(done)
     done.stdout.fnmatch_lines(["*experiment.toml: tf-idf*on 20 rows: *MemoryError*"])
-    assert recorded.results()["baselines"] == []
+    assert recorded.results()["rivals"] == []
 
 
 def test_an_experiment_that_is_gone_when_its_rivals_are_made_is_a_sentence(recorded):

@@ -290,8 +290,8 @@ def test_a_baseline_with_another_value_is_the_same_or_told(project, capsys):
         ),
         ('"accuracy": ', f'"accuracy": {"[" * 100_000}, "other": ', "this is not JSON"),
         ('"cells": ', '"cells": , "other": ', "this is not JSON"),
-        ('"version": 2', '"version": 2.0', "version: these are not results of version 1 or 2"),
-        ('"version": 2', '"version": true', "version: these are not results of version 1 or 2"),
+        ('"version": 3', '"version": 3.0', "version: these are not results of version 1, 2 or 3"),
+        ('"version": 3', '"version": true', "version: these are not results of version 1, 2 or 3"),
     ],
 )
 def test_what_json_leaves_open_is_told(project, capsys, command, old, new, said):

@@ -50,10 +50,10 @@ def test_a_page_is_overwritten_only_when_asked(folder, capsys):
     ("content", "sentence"),
     [
         ("{", "this is not JSON (Expecting property name"),
-        ("[]", "version: these are not results of version 1 or 2; write the results again with"),
+        ("[]", "version: these are not results of version 1, 2 or 3; write the results again with"),
         (
             {"version": 1, "cells": []},
-            "these are not results of version 2; write the results again",
+            "these are not results of version 2 or 3; write the results again",
         ),
         ({"version": 2, "cells": [{}]}, "cells[0].experiment: field required; write the results"),
     ],

@@ -70,7 +70,7 @@ def near(value):
 
 def test_every_number_follows_from_the_answers(project):
     document = project.document
-    assert document["version"] == 2
+    assert document["version"] == 3
     (about,) = document["experiments"]
     assert len(about["items"]) == len(about["label_ids"]) == about["n"] == 45
     assert about["majority_rate"] == max(np.bincount(about["label_ids"])) / 45
@@ -82,8 +82,8 @@ def test_every_number_follows_from_the_answers(project):
     for cell, labels, read in frames(project):
         _check_cell(cell, labels, read)
     _check_uplifts(document, {cell["cell"]: (y, read) for cell, y, read in frames(project)})
-    assert len(document["baselines"]) == 4
-    for rival in document["baselines"]:
+    assert len(document["rivals"]) == 4
+    for rival in document["rivals"]:
         right = np.array(rival["predictions"]) == np.array(about["label_ids"])
         assert (rival["correct"], rival["accuracy"]) == (right.sum(), near(right.mean()))
 

@@ -121,7 +121,7 @@ def test_rivals_and_answers_are_of_each_file(twins, jobs):
     assert twins.record().ret == 0
     done = twins.run("--results", "out", "--rivals")
     results = twins.results()
-    assert [one["experiment"] for one in results["baselines"]] == [ONE, ONE, OTHER, OTHER]
+    assert [one["experiment"] for one in results["rivals"]] == [ONE, ONE, OTHER, OTHER]
     assert [one["experiment"] for one in results["answers"]] == [ONE, OTHER]
     assert [one["experiment"] for one in results["data_needs"]] == [ONE, OTHER]
     assert [one["experiment"] for one in results["jobs"]] == [ONE, OTHER]

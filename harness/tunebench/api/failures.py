@@ -40,6 +40,9 @@ _AT_MOST = re.compile(
     re.IGNORECASE,
 )
 _USUAL_LIMIT = 5
+_NO_EMBEDDINGS = (
+    "if the model makes no embeddings, or none of texts as long as these, name another in [[rival]]"
+)
 _UNKNOWN = ("unknown", "unsupported", "unrecognized", "not support", "not permitted", "extra ")
 
 
@@ -180,6 +183,8 @@ def _fix(error: openai.APIStatusError, message: str, base_url: str) -> str:
         return f"{wait}, or lower the provider's `concurrency`"
     if status in (400, 422):
         return _fix_refused(message, str(error.code), error.param, path)
+    if path.endswith("/embeddings") and status == 501:
+        return _NO_EMBEDDINGS
     if status >= 500:
         return "see the provider's log, or run the same command again later"
     return {
@@ -194,6 +199,8 @@ def _fix_missing(message: str, path: str, base_url: str) -> str:
         return 'set endpoint = "chat" for this provider'
     if "model" in message or "deployment" in message:
         return "check the model's `id`; `tunebench doctor` shows which models there are"
+    if path.endswith("/embeddings") and _VERSION.search(base_url):
+        return _NO_EMBEDDINGS
     capabilities = {"/tokenize": "tokenize", "/jobs": "fine_tuning", "/files": "fine_tuning"}
     for end, capability in capabilities.items():
         if path.endswith(end) and _VERSION.search(base_url):
@@ -204,6 +211,8 @@ def _fix_missing(message: str, path: str, base_url: str) -> str:
 def _fix_refused(message: str, code: str, param: str | None, path: str) -> str:
     if code == "content_filter":
         return "its content filter refused a text: change that filter, or leave the text out"
+    if path.endswith("/embeddings"):
+        return _NO_EMBEDDINGS
     if code == "context_length_exceeded" or "context length" in message:
         return "show fewer examples, or take a model of a longer context"
     if "max_tokens" in message and "max_completion_tokens" in message:

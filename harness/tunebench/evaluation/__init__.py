@@ -3,6 +3,7 @@
 from tunebench.evaluation.budget import Budget
 from tunebench.evaluation.calibration import texts_to_answer
 from tunebench.evaluation.connections import StartedProvider, key_of
+from tunebench.evaluation.embeddings import rival_recording
 from tunebench.evaluation.estimate import estimates
 from tunebench.evaluation.inputs import State, dataset_of, prompts_of, test_rows, train_rows
 from tunebench.evaluation.judgements import judge
@@ -10,7 +11,7 @@ from tunebench.evaluation.recording import Progress
 from tunebench.evaluation.result import Result
 from tunebench.evaluation.rules import RULES
 from tunebench.evaluation.runner import Runner, orphans
-from tunebench.evaluation.training_inputs import rows_of
+from tunebench.evaluation.training_inputs import rival_texts, rows_of
 
 __all__ = [
     "RULES",
@@ -26,6 +27,8 @@ __all__ = [
     "key_of",
     "orphans",
     "prompts_of",
+    "rival_recording",
+    "rival_texts",
     "rows_of",
     "test_rows",
     "texts_to_answer",

@@ -209,7 +209,12 @@ def _pairs(old: Path, new: Path) -> Iterator[tuple[str, Path, Path]]:
     if old.is_file():
         yield old.name, old, new
         return
-    names = {path.relative_to(folder) for folder in (old, new) for path in folder.rglob("*.jsonl")}
+    names = {
+        path.relative_to(folder)
+        for folder in (old, new)
+        for path in folder.rglob("*.jsonl")
+        if path.parent.name != "rivals"  # predictions, which follow from the cassettes
+    }
     if not names:
         raise UsageError(f"{old} and {new} hold no cassette", hint="name the folders of two")
     yield from ((name.as_posix(), old / name, new / name) for name in sorted(names))
@@ -232,8 +237,8 @@ def _differing(one: dict[str, Any]) -> Iterator[str]:
 
 
 def _verified(experiment: Experiment) -> Iterator[Verified]:
-    from tunebench.cli.cassettes.verification import recordings_of, verified
+    from tunebench.cli.cassettes.verification import embeddings_of, recordings_of, verified
     from tunebench.reports import waited_for
 
-    total = len(recordings_of(experiment))
+    total = len(recordings_of(experiment)) + len(embeddings_of(experiment))
     return waited_for(verified(experiment), experiment.name, "cassette", total)
