@@ -113,7 +113,7 @@ def test_a_cell_that_would_ask_something_else_now_is_told(cassettes):
     assert len(prompted) == 2
     for cell, problem in zip(("m-0shot", "m-0shot-label_logprobs"), prompted, strict=True):
         assert problem.startswith(f"{cell}, item held-out/0, ")
-        assert "differs in the text of the prompt (prompt template, examples or data" in problem
+        assert "differs in the text of the prompt (instruction, labels, examples or data" in problem
         assert "record it with `tunebench record`" in problem
 
 
