@@ -30,7 +30,7 @@ def test_a_provider_that_does_not_run(refused):
         port = probe.getsockname()[1]
     said = refused(f"http://127.0.0.1:{port}/v1")
     assert said.startswith(f"http://127.0.0.1:{port}/v1/models: no connection (")
-    assert said.endswith("; is the provider running, and its base_url right?")
+    assert said.endswith("; is the provider running, and its address right?")
 
 
 def test_an_address_without_its_version(refused, loopback, said):
@@ -42,7 +42,7 @@ def test_an_address_without_its_version(refused, loopback, said):
 
     loopback.answer = below
     assert refused(loopback.root) == (
-        f"base_url {loopback.root} is not the API root, which is {loopback.url}; add the /v1."
+        f"the address {loopback.root} is not the API root, which is {loopback.url}; add the /v1."
     )
 
 
@@ -70,7 +70,7 @@ def test_a_page_instead_of_an_api(refused, loopback, said):
     loopback.answer = lambda _: said(b"<title>Sign in</title>", 200, {"Content-Type": "text/html"})
     told = refused(loopback.url, "--model", "m")
     assert told.startswith(f"{loopback.url} answers 'm' neither completions: the answer is a web ")
-    assert "page, 'Sign in'; check that base_url" in told
+    assert "page, 'Sign in'; check that the address" in told
 
 
 def test_a_model_that_is_not_there(refused, loopback, said):

@@ -93,6 +93,39 @@ def test_of_more_columns_the_names_are_listed_and_none_is_taken(capsys):
     assert tree() == [name]
 
 
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        (("an evening 0", "good"), "'good'"),
+        (
+            ("an evening that " + "went on " * 12, "fair"),
+            "'an evening that went on went on went on …'",
+        ),
+        ((1, "an evening 0", 1, "good"), "'good'"),
+    ],
+)
+@pytest.mark.parametrize("named", [[], ["--text", "body"], ["--text", "body", "--label", "mood"]])
+def test_a_file_without_column_names_is_refused(header, value, named, capsys):
+    more = ["x"] * (len(header) - 2)
+    rows = [(*more, f"an evening {i}", ("bad", "good")[i % 2]) for i in range(1, 60)]
+    name = write(".csv", header, rows)
+    assert main(["init", name, *named]) == 2
+    assert capsys.readouterr().err == (
+        f"tunebench: {name}: the first line should name the columns, and {value} looks like a "
+        "value; put a line with the names of the columns above it, or give --text and --label if "
+        "they are called so.\n"
+    )
+    assert tree() == [name]
+
+
+def test_a_column_may_have_the_name_of_a_label_where_it_is_named():
+    rows = [(f"a message, {i}", ("spam", "ham")[i % 2]) for i in range(60)]
+    name = write(".csv", ("body", "spam"), rows)
+    assert main(["init", name]) == 2
+    assert main(["init", name, "--text", "body", "--label", "spam"]) == 0
+    assert Experiment.read("benchmarks/evenings/experiment.toml").task.label_column == "spam"
+
+
 def test_two_columns_of_one_name_are_refused(capsys):
     name = write(".csv", ("body", "body"), [("a", "b")])
     assert main(["init", name]) == 2

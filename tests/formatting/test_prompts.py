@@ -374,7 +374,7 @@ def test_a_text_that_stands_twice_is_drawn_once() -> None:
 
 
 def test_too_few_rows_of_a_class_are_named() -> None:
-    with pytest.raises(ExperimentError, match="only 1 usable of 'b'; lower `shots`"):
+    with pytest.raises(ExperimentError, match="only 1 usable of 'b'; use fewer"):
         draw(rows_of([0] * 9 + [1]), 4, names="ab")
 
 

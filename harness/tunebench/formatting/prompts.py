@@ -261,7 +261,7 @@ def draw_examples(
             missing = ", ".join(repr(labels[i]) for i, n in enumerate(counts) if n == least)
             problem = f"{shots} worked examples cannot be drawn evenly: the training rows hold "
             problem += f"only {least} usable of {missing}"
-            raise ExperimentError(problem, hint="lower `shots` or add training rows")
+            raise ExperimentError(problem, hint="use fewer, or add training rows")
         seen.add(text)
         counts[label] += 1
         drawn.append(Example(item, text, labels[label]))

@@ -62,6 +62,11 @@ def _notes(choices: Choices) -> Iterator[str]:
     if choices.shuffled:
         yield 'The file is sorted by label, so the experiment orders its rows by order = "hash".'
     yield from choices.provider.notes
+    if choices.provider.local:
+        from tunebench.server import to_install
+
+        if missing := to_install(choices.model):
+            yield f"Run `pip install {missing}` before you record: the local provider needs it."
     if not choices.provider.trains:
         name = choices.provider.name
         yield f"No training sizes: {name} is not known to fine-tune as OpenAI does."

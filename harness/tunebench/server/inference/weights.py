@@ -19,6 +19,9 @@ from pathlib import Path
 from tunebench.errors import ConfigurationError
 from tunebench.files import whole_files
 
+# Of the extra `local`; each has many dependencies, or one file that nothing else installs.
+_LIBRARIES = ("fastapi", "gguf", "peft", "python_multipart", "torch", "transformers", "uvicorn")
+
 
 @dataclass(frozen=True)
 class PackagedModel:
@@ -79,6 +82,14 @@ def cache_folder() -> Path:
 def is_installed(model: PackagedModel) -> bool:
     """Whether every package that holds a part of the model is installed."""
     return all(importlib.util.find_spec(package) is not None for package, _ in model.parts)
+
+
+def to_install(source: str) -> str | None:
+    """What pip has to install before a model can be served; None if nothing is missing."""
+    if any(importlib.util.find_spec(module) is None for module in _LIBRARIES):
+        return "'tunebench[local]'"
+    model = PACKAGED.get(source)
+    return None if model is None or is_installed(model) else model.requirement
 
 
 def find(source: str) -> Weights:
