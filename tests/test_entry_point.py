@@ -1,5 +1,6 @@
 """The plugin as ``pip install tunebench`` brings it: by entry point, into any pytest run."""
 
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+SOURCES = ROOT / "harness"
 CONFTEST = 'pytest_plugins = ["tunebench.plugin"]\n'
 USES_EVALUATE = "def test_it(evaluate, compare, gate): assert callable(evaluate)\n"
 OTHER_PLUGIN = """
@@ -39,7 +41,7 @@ def installed(pytester, tmp_path_factory, monkeypatch):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     plugins = "".join(f"{k} = {v}\n" for k, v in project["entry-points"]["pytest11"].items())
     (folder / "entry_points.txt").write_text(f"[pytest11]\n{plugins}")
-    monkeypatch.setenv("PYTHONPATH", str(folder.parent))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder.parent), str(SOURCES)]))
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
     # Those of other distributions, which may be here and take seconds, stay out.
     others = {found.name for found in entry_points(group="pytest11")} - {"tunebench"}
@@ -59,6 +61,20 @@ def test_a_conftest_that_names_the_plugin_does_not_load_it_twice(installed, fold
     (installed.path / "conftest.py").write_text(CONFTEST)
     result = installed.runpytest_subprocess("-W", "error::pytest.PytestAssertRewriteWarning")
     result.assert_outcomes(passed=1)
+
+
+def test_a_process_that_has_imported_the_package_gets_no_warning(installed):
+    """As of `tunebench record`, and of a notebook."""
+    site, _ = os.environ["PYTHONPATH"].split(os.pathsep)
+    (distribution,) = Path(site).iterdir()
+    (distribution / "RECORD").write_text(
+        "tunebench/__init__.py,,\ntunebench/plugin/__init__.py,,\n"
+    )
+    installed.makepyfile(USES_EVALUATE)
+    code = "import sys, tunebench, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    strict = ["-W", "error::pytest.PytestAssertRewriteWarning"]
+    done = installed.run(sys.executable, "-c", code, *strict)
+    done.assert_outcomes(passed=1)
 
 
 def test_the_command_line_and_the_environment_may_name_it_too(installed, monkeypatch):
@@ -108,7 +124,7 @@ def test_where_no_experiment_is_it_imports_next_to_nothing(installed):
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={
-            "PYTHONPATH": f"{ROOT}:{Path(pytest.__file__).parent.parent}",
+            "PYTHONPATH": f"{SOURCES}:{Path(pytest.__file__).parent.parent}",
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "PYTEST_PLUGINS": "tunebench.plugin",
         },

@@ -171,6 +171,7 @@ def test_a_cell_below_its_threshold_fails_with_its_figures(recorded):
     result = recorded.run("--results", "out", "-k", "one-0shot and not logprobs")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*one-0shot: 27 of 45 right, accuracy 0.600 *threshold 0.99*"])
+    result.stdout.fnmatch_lines(["*where 0.6 = <Result one-0shot: 27 of 45 right>.accuracy"])
     assert [cell["verdict"] for cell in recorded.results()["cells"]] == ["fail"]
 
 
@@ -260,7 +261,7 @@ def test_recorded_answers_that_nothing_asked_for_are_reported(recorded):
     result = recorded.run("-k", "one-0shot and not logprobs")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
-        ["cassettes/small/one-0shot.jsonl: 5 recorded answers were not asked for*"]
+        ["cassettes/small/one-0shot.jsonl: 5 recorded answers were not asked for; they are kept *"]
     )
 
 

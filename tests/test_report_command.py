@@ -35,6 +35,24 @@ def test_the_page_lies_beside_the_results(folder, name, capsys):
     assert capsys.readouterr().out == f"Wrote {page}.\n"
 
 
+def test_the_page_of_the_same_results_is_made_again(folder):
+    page = folder(results()) / "report.html"
+    assert report(page.parent) == 0
+    before = page.read_bytes()
+    assert report(page.parent) == 0
+    assert page.read_bytes() == before
+
+
+def test_a_page_of_other_results_is_left_alone(folder, capsys):
+    page = folder(results()) / "report.html"
+    assert report(page.parent) == 0
+    before = page.read_bytes()
+    folder(document([cell("other", 2)], experiments=[experiment(2)]))
+    assert report(page.parent) == 2
+    assert "the file exists" in capsys.readouterr().err
+    assert page.read_bytes() == before
+
+
 def test_a_page_is_overwritten_only_when_asked(folder, capsys):
     page = folder(results()) / "report.html"
     page.write_text("mine")
@@ -86,9 +104,11 @@ def test_texts_come_from_the_data_set_on_this_machine(folder):
     page = path / "report.html"
     assert report(path) == 0
     assert "<summary>text</summary>" not in page.read_text(encoding="utf-8")
-    assert report(path, "--texts", "--force") == 0
+    assert report(path, "--texts") == 0
+    assert report(path, "--texts") == 0
     start = texts[1].split("&")[0].split("'")[0].split('"')[0].split("<")[0]
     assert start in page.read_text(encoding="utf-8")
+    assert report(path) == 2  # it has what was asked for before
 
 
 def test_texts_come_from_a_table_that_the_experiment_names(folder, tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 """``tunebench report``: results as one web page.
 
-The page holds no text of a data set unless that is requested, and no page is overwritten unless
-that is.
+The page holds no text of a data set unless that is requested, and no file is overwritten unless
+that is; the page of the same results is.
 """
 
 from __future__ import annotations
@@ -34,19 +34,23 @@ def report(results: Path, output: Path | None, force: bool, texts: bool) -> None
     RESULTS is the folder that was given to --results, or its results.json. The page is one file,
     works without a network and holds no text of the data set unless --texts is given.
     """
-    from tunebench.reports import read_results, write_report
+    from tunebench.files import whole_files
+    from tunebench.reports import read_results, report_bytes
 
     path = results / "results.json" if results.is_dir() else results
     output = output or path.parent / "report.html"
-    refuse_existing([output], force, "--output")
     document = read_results(path)
     found = _texts(path, document) if texts else None
-    if not output.parent.is_dir():
-        raise UsageError("there is no such folder", where=output.parent, hint="create it first")
     try:
-        write_report(document, output, texts=found)
+        page, without_texts = (report_bytes(document, texts=given) for given in (found, None))
     except ResultsError as error:
         raise ResultsError(error.problem, where=error.where or path, hint=error.hint) from error
+    if output.exists() and output.read_bytes() not in (page, without_texts):
+        refuse_existing([output], force, "--output")
+    if not output.parent.is_dir():
+        raise UsageError("there is no such folder", where=output.parent, hint="create it first")
+    with whole_files([output], overwrite=True) as (file,):
+        file.write(page)
     print(f"Wrote {output}.")
 
 

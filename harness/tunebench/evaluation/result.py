@@ -94,6 +94,9 @@ class Result:
     overrides: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     calibration: Calibration | None = None
 
+    def __repr__(self) -> str:
+        return f"<Result {self.cell}: {self.correct} of {self.n} right>"
+
     @property
     def n(self) -> int:
         """How many texts there are."""

@@ -33,7 +33,7 @@ from tunebench.reports.document import (
     UpliftRow,
 )
 from tunebench.reports.files import refuse_unwritable, write_results
-from tunebench.reports.page import write_report
+from tunebench.reports.page import report_bytes
 from tunebench.reports.progress import shown_progress, waited_for
 from tunebench.reports.reading import Judgements, is_of, judgements_of, read_results
 from tunebench.reports.terminal_tables import (
@@ -85,6 +85,7 @@ __all__ = [
     "read_results",
     "refuse_unwritable",
     "render",
+    "report_bytes",
     "shown_progress",
     "sizes_figure",
     "sizes_lines",
@@ -92,7 +93,6 @@ __all__ = [
     "to_wandb",
     "uplift_table",
     "waited_for",
-    "write_report",
     "write_results",
     "wrong",
 ]
