@@ -145,8 +145,8 @@ def test_how_answers_were_read_is_counted(project) -> None:
     }
     assert (cell["correct"], cell["unread"]) == (2, 7)
     result.stdout.fnmatch_lines(
-        ["m-0shot: 7 of 10 answers stated no label (3 refusal, 1 several, 1 empty, 1 chatter, "
-         "1 cut off)."]
+        ["m-0shot: 7 of 10 answers stated no label (3 refusal, 1 several, 1 empty, 1",
+         "    chatter, 1 cut off; chatter: other text)."]
     )  # fmt: skip
 
 
@@ -170,7 +170,7 @@ def test_a_missed_threshold_says_why_answers_were_not_read(project) -> None:
     result = project.record("-k", "0shot and not logprobs")
     result.assert_outcomes(failed=1, deselected=3)
     result.stdout.fnmatch_lines(
-        ["*threshold 1.0; 2 of 10 answers stated no label (1 chatter, 1 refusal)*"]
+        ["*threshold 1.0; 2 of 10 answers stated no label (1 chatter, 1 refusal; chatter: *"]
     )
 
 

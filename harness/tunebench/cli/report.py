@@ -45,7 +45,7 @@ def report(results: Path, output: Path | None, force: bool, texts: bool) -> None
         page, without_texts = (report_bytes(document, texts=given) for given in (found, None))
     except ResultsError as error:
         raise ResultsError(error.problem, where=error.where or path, hint=error.hint) from error
-    if output.exists() and output.read_bytes() not in (page, without_texts):
+    if not (output.is_file() and output.read_bytes() in (page, without_texts)):
         refuse_existing([output], force, "--output")
     if not output.parent.is_dir():
         raise UsageError("there is no such folder", where=output.parent, hint="create it first")

@@ -21,7 +21,8 @@ An answer that begins by declining ("I'm sorry, but I can't …") is not searche
 with the rule ``json``, is one whose JSON object states something that is not a label. An answer
 that no rule can read is counted as a ``refusal``, ``empty``, ``several`` (labels are mentioned, or
 stated by objects), ``cut off`` (a thought was not finished, or the answer had to be searched and
-ended at the token limit) or ``chatter``.
+ended at the token limit) or ``chatter`` (any other text, as when a model explains instead of
+naming a label).
 """
 
 from __future__ import annotations
