@@ -59,6 +59,14 @@ def test_each_cassette_is_a_line_and_a_recorded_one_is_complete(cassettes):
     assert set(states(cassettes).values()) == {"complete"}
 
 
+@pytest.mark.parametrize("width", [60, 80, 139])
+def test_its_table_fits_the_terminal_and_names_whole_cells(cassettes, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = cassettes("ls")[1].splitlines()
+    assert max(map(len, lines)) <= min(width, 100)
+    assert any("m-ft8-label_logprobs" in line for line in lines)
+
+
 def test_scripts_read_what_a_cassette_holds(cassettes):
     found = json.loads(cassettes("ls", "--json", "benchmarks/films")[1])["cassettes"]
     (row,) = (row for row in found if row["recording"] == "m-0shot")

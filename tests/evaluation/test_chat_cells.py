@@ -145,8 +145,8 @@ def test_how_answers_were_read_is_counted(project) -> None:
     }
     assert (cell["correct"], cell["unread"]) == (2, 7)
     result.stdout.fnmatch_lines(
-        ["m-0shot: 7 of 10 answers stated no label (3 refusal, 1 several, 1 empty, 1",
-         "    chatter, 1 cut off; chatter: other text)."]
+        ["m-0shot: 7 of 10 answers stated no label (3 refusal, 1 several, 1 empty, 1 chatter, "
+         "1 cut off; chatter: other text)."]
     )  # fmt: skip
 
 

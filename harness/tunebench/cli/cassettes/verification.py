@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tunebench.experiment import Cell, Experiment
 
 _HINT = "record it with `tunebench record`"
+_SHOWN = 5
 _SHORTEST_KEY = 8  # a shorter one is a placeholder that may be part of any text
 
 
@@ -107,9 +108,10 @@ def verified(experiment: Experiment) -> Iterator[Verified]:
                 unplayed = runner.unplayed.get(path)
             one = Verified(path, name_of(path, cell), file, problems, unplayed)
             if lines := one.unplayed_lines:
+                at = ", ".join(map(str, lines[:_SHOWN])) + ", …" * (len(lines) > _SHOWN)
                 problems.append(
-                    f"{path}: {len(lines)} rows are not used (line {', '.join(map(str, lines))}); "
-                    "remove them with `tunebench cassettes prune`."
+                    f"{path}: {len(lines)} rows are not used (line {at}); remove them with "
+                    "`tunebench cassettes prune`."
                 )
             yield one
     for path in orphans(experiment):
