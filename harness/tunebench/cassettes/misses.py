@@ -22,11 +22,7 @@ def miss(
 ) -> CassetteMissError:
     """The error of a request: cassette, cell, items, nearest recorded row, difference, fix.
 
-    Args:
-        file: the cassette.
-        items: item id by prompt SHA-256.
-        hint: how to record what is missing.
-        asked: the request.
+    `items` has item ids by prompt SHA-256; `hint` says how to record what is missing.
     """
     missing = {sha256 for sha256 in asked.prompt_sha256 if not file.holds(asked.digest, sha256)}
     named = [items[sha256] for sha256 in asked.prompt_sha256 if sha256 in missing & items.keys()]

@@ -93,11 +93,6 @@ def inspect_table(
 ) -> TableSummary:
     """Summarise a file of labelled texts.
 
-    Args:
-        path: a ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file.
-        text_column: the column of the texts.
-        label_column: the column of the labels.
-
     Raises:
         DatasetError: the file cannot be read, or no benchmark can be made of its rows.
     """

@@ -233,13 +233,6 @@ def draw_examples(
     drawn is taken. So classes differ by at most one, the draw for k examples begins with that for
     k - 1, and rows added later move few others.
 
-    Args:
-        train: training rows with the columns ``item``, ``text``, ``label`` (label ids).
-        labels: label names by id.
-        shots: how many examples, 0 or more.
-        seed: any integer; another seed gives another draw.
-        test_texts: the texts of the test rows; no example is one of them.
-
     Raises:
         ExperimentError: the training rows do not hold enough examples of a class.
     """

@@ -80,13 +80,7 @@ class Reader:
     def read(
         self, text: str, *, refused: bool = False, cut_off: bool = False
     ) -> tuple[int | None, str]:
-        """The label id that an answer states, or None, and how it was read.
-
-        Args:
-            text: the answer.
-            refused: whether the provider marks it as a refusal.
-            cut_off: whether it ended at the token limit.
-        """
+        """The label id that an answer states, or None, and how it was read."""
         if refused:
             return None, "refusal"
         said = behind_thoughts(text)

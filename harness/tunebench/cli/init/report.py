@@ -28,15 +28,7 @@ def report_of(
     rows: list[dict[str, Any]],
     written: list[Path],
 ) -> dict[str, Any]:
-    """The report that ``--json`` prints.
-
-    Args:
-        choices: the values in the files.
-        summary: of the user's file.
-        experiment: as it will be read.
-        rows: the estimates.
-        written: the files.
-    """
+    """The report that ``--json`` prints."""
     folder = choices.folder.as_posix()
     return {
         "name": choices.name,

@@ -95,11 +95,7 @@ def to_install(source: str) -> str | None:
 def find(source: str) -> Weights:
     """Weights of a built-in name, a folder, a ``.gguf`` file or a Hugging Face id.
 
-    Args:
-        source: tried in that order.
-
-    Returns:
-        Path and sha256. A folder's sha256 is that of its weight files' hashes and its config.
+    A folder's sha256 is that of its weight files' hashes and its config.
 
     Raises:
         ConfigurationError: nothing is found there, or the weights of a built-in name have changed.
