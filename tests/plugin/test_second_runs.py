@@ -11,7 +11,7 @@ from tunebench.evaluation.inputs import prompts_of, texts_of, train_rows
 from tunebench.evaluation.inputs import test_rows as rows_to_ask
 from tunebench.evaluation.training_inputs import files_of, job_of
 
-from .pets_project import edit
+from ..pets_project import edit
 
 # Runs pytest twice in one process; what the first line of the middle does happens in between.
 TWICE = """

@@ -12,7 +12,7 @@ from tunebench import Experiment
 from tunebench.evaluation.inputs import dataset_of
 from tunebench.presets import PRESETS
 
-from .evenings import init, write_table
+from ..evenings import init, write_table
 
 PAIR = r"  evenings.csv, line \d+ \(test\) and evenings.csv, line \d+ \(train\): 0.9\d alike"
 

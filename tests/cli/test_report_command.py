@@ -4,7 +4,7 @@ import pytest
 
 from tunebench.cli import main
 
-from .reports.made_results import cell, document, experiment
+from ..reports.made_results import cell, document, experiment
 
 
 def results(**more):

@@ -11,7 +11,7 @@ import pytest
 
 from tunebench.cli import main
 
-from .printed import unwrapped
+from ..printed import unwrapped
 
 UNITTEST = """
 import unittest

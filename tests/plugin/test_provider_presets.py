@@ -10,7 +10,7 @@ from tunebench.api import LocalProvider
 from tunebench.evaluation import StartedProvider
 from tunebench.presets import PRESETS, Capability, PresetName
 
-from .experiment_example import read_example
+from ..experiment_example import read_example
 
 TABLE = 'base_url = "http://127.0.0.1:8017/v1"\nendpoint = "completions"\n'
 SIZES = ("shots = [0, 1, 4]", "shots = [1]\ntrain_sizes = [300]")

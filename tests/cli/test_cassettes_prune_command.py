@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tunebench.cli import main
 from tunebench.cli.cassettes.pruning import Pruned, carry_out
 
-from .cassette_lines import line_of, rows
+from ..cassette_lines import line_of, rows
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import re
 
 from tunebench.presets import PRESETS
 
-from .docs.pages import DOCS, README, ROOT, blocks
+from ..docs.pages import DOCS, README, ROOT, blocks
 
 TEXT = README.read_text(encoding="utf-8")
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tunebench.cli import main
 
-from .pets_project import edit
+from ..pets_project import edit
 
 TEST = """
 import pytest

@@ -6,7 +6,7 @@ import pytest
 
 from tunebench.cli import main
 
-from .pets_project import edit
+from ..pets_project import edit
 
 
 @pytest.fixture

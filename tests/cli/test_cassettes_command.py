@@ -6,7 +6,7 @@ import pytest
 
 from tunebench.cli import main
 
-from .cassette_lines import change_lines, change_requests, line_of, rows
+from ..cassette_lines import change_lines, change_requests, line_of, rows
 
 TEXT = "a fine film, number 3 of the held-out ones"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from .film_project import FilmProject
-from .jobs_provider import JobsProvider
+from ..film_project import FilmProject
+from ..jobs_provider import JobsProvider
 
 DATASET = 'dataset = "imdb_reviews"'
 OWN = 'dataset = "films.csv"\ntext_column = "review"\nlabel_column = "verdict"'

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "harness"
 CONFTEST = 'pytest_plugins = ["tunebench.plugin"]\n'
 USES_EVALUATE = "def test_it(evaluate, compare, gate): assert callable(evaluate)\n"

@@ -13,7 +13,7 @@ from tunebench import Experiment
 from tunebench.cli import main
 from tunebench.evaluation.inputs import dataset_of
 
-from .evenings import init, tree, write_table
+from ..evenings import init, tree, write_table
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from tunebench.cli import main
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TICKETS = ROOT / "benchmarks" / "tickets"
 
 

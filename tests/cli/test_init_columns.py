@@ -8,7 +8,7 @@ import pytest
 from tunebench import Experiment
 from tunebench.cli import main
 
-from .evenings import tree, write_table
+from ..evenings import tree, write_table
 
 
 @pytest.fixture(autouse=True)

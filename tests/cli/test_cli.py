@@ -31,7 +31,7 @@ def options(command):
 
 
 def test_the_help_says_what_it_does(monkeypatch, capsys):
-    # To write it again: python -m tests.test_cli > tests/help.txt
+    # To write it again: python -m tests.cli.test_cli > tests/cli/help.txt
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["completion", "-h"]) == 0
     assert capsys.readouterr().out in HELP.read_text()
@@ -72,7 +72,7 @@ def test_the_same_option_has_one_help_in_all_commands():
 
 @pytest.mark.parametrize("option", ["--version", "-V"])
 def test_the_version_is_that_of_the_project(option, capsys):
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     assert main([option]) == 0
     assert capsys.readouterr().out == f"tunebench {project['project']['version']}\n"
 

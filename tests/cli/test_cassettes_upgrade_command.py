@@ -6,7 +6,7 @@ import pytest
 
 from tunebench.cli import main
 
-from .first_format import downgrade
+from ..first_format import downgrade
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from tunebench.cli import main
 from tunebench.experiment.schema import Provider
 
-from .api.scripted_provider import PROVIDERS, Scripted
-from .experiment_example import EXAMPLE
+from ..api.scripted_provider import PROVIDERS, Scripted
+from ..experiment_example import EXAMPLE
 
 KEY = "sesame-open-0123"
 

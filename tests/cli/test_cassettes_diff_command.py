@@ -7,7 +7,7 @@ import pytest
 
 from tunebench.cli import main
 
-from .cassette_lines import change_requests, rows
+from ..cassette_lines import change_requests, rows
 
 SAME = {"only_old": [], "only_new": [], "changed": []}
 

@@ -6,8 +6,8 @@ import pytest
 
 from tunebench.cli import main
 
-from .api.scripted_provider import PROVIDERS, Scripted
-from .experiment_example import EXAMPLE
+from ..api.scripted_provider import PROVIDERS, Scripted
+from ..experiment_example import EXAMPLE
 
 
 @pytest.fixture

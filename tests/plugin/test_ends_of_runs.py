@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .cassette_lines import change_lines
+from ..cassette_lines import change_lines
 
 BREAKS = """
 import pathlib

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from .pets_project import edit
+from ..pets_project import edit
 
 DIVERGED = b"step,train_loss,valid_loss,custom\n1,0.5,,x\n2,inf,nan,y\n3,0.25,1e999,z\n"
 
