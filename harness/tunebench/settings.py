@@ -104,10 +104,6 @@ def cassettes_of(path: Path, name: str) -> Path:
     This is ``<name>`` in the folder that the setting ``cassettes`` names. Without that setting it
     is ``cassettes/<name>`` beside the repository's folder ``benchmarks``, or beside the file if the
     experiment is not in such a folder.
-
-    Args:
-        path: the experiment file.
-        name: the name of the experiment.
     """
     folder = Path(os.path.abspath(path)).parent
     configured = configuration(folder, {}, os.environ).cassettes

@@ -228,7 +228,7 @@ class Summary:
                 report.cell,
                 f"{report.unplayed} recorded answers were not asked for",
                 report.row.cassette if report.row else None,
-                "`tunebench cassettes prune` removes them",
+                "they are kept and cost nothing",
             )
             for _, report in evaluated
             if report.unplayed

@@ -63,13 +63,13 @@ def _explained(error: openai.APIError, base_url: str) -> tuple[str, str | None]:
     if isinstance(cause, httpx2.TooManyRedirects):
         return (
             "the provider redirects from one address to the next and never answers",
-            "check that base_url is the API root",
+            "check that the address is the API root",
         )
     if isinstance(error, openai.APITimeoutError):
         return "no answer in time", "is the provider overloaded, or `timeout` too short?"
     if isinstance(error, openai.APIConnectionError):
         return f"no connection ({cause or error})", (
-            "is the provider running, and its base_url right?"
+            "is the provider running, and its address right?"
         )
     if isinstance(error, openai.APIStatusError):
         words_ = said(error)
@@ -163,8 +163,10 @@ def _page(text: str) -> str | None:
 def _root(base_url: str) -> str:
     """What may be wrong with the address."""
     if _VERSION.search(base_url):
-        return f"check that base_url {base_url.rstrip('/')} is the API root"
-    return f"base_url {base_url.rstrip('/')} has no /v1: add it, and check that it is the API root"
+        return f"check that the address {base_url.rstrip('/')} is the API root"
+    return (
+        f"the address {base_url.rstrip('/')} has no /v1: add it, and check that it is the API root"
+    )
 
 
 def _fix(error: openai.APIStatusError, message: str, base_url: str) -> str:
@@ -188,7 +190,7 @@ def _fix(error: openai.APIStatusError, message: str, base_url: str) -> str:
     if status >= 500:
         return "see the provider's log, or run the same command again later"
     return {
-        401: "set the key in the variable that the provider's `api_key_env` names",
+        401: "set the key in the variable that `api_key_env` or --api-key-env names",
         403: "ask for access, or use another key",
         413: "send less at once: leave 'lists' out of `supports`, or show fewer examples",
     }.get(status, "see the provider's log or documentation")

@@ -75,7 +75,7 @@ class Cell(Combination):
         return f"Cell({self.experiment.name}/{self})"
 
     @property
-    def rivals(self) -> tuple[Cell, ...]:
+    def other_prompts(self) -> tuple[Cell, ...]:
         """The other prompted cells of the same model, under each decision rule."""
         return tuple(
             cell

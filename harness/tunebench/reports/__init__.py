@@ -33,7 +33,7 @@ from tunebench.reports.document import (
     UpliftRow,
 )
 from tunebench.reports.files import refuse_unwritable, write_results
-from tunebench.reports.page import write_report
+from tunebench.reports.page import report_bytes
 from tunebench.reports.progress import shown_progress, waited_for
 from tunebench.reports.reading import (
     Judgements,
@@ -91,6 +91,7 @@ __all__ = [
     "read_results",
     "refuse_unwritable",
     "render",
+    "report_bytes",
     "shown_progress",
     "sizes_figure",
     "sizes_lines",
@@ -99,7 +100,6 @@ __all__ = [
     "typed_results",
     "uplift_table",
     "waited_for",
-    "write_report",
     "write_results",
     "wrong",
 ]

@@ -13,6 +13,7 @@ format) and ``problem`` (a sentence, or an empty string).
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path  # noqa: TC003 - Click needs it
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from tunebench.cli.commands import (
     Group,
     experiments_argument,
     json_option,
+    output_width,
     print_json,
     read_experiments,
 )
@@ -35,8 +37,9 @@ if TYPE_CHECKING:
     from tunebench.experiment import Experiment
 
 _SHOWN = 5
+_DATE = len("2026-01-01")
 _NOT_SHOWN = ("answer", "prompt_sha256")
-_LS_HEADER = ("experiment", "recording", "state", "rows", "bytes", "first", "last", "models")
+_LS_HEADER = ("experiment", "recording", "state", "rows", "bytes", "recorded", "models")
 
 
 @click.group(cls=Group)
@@ -68,12 +71,12 @@ def ls(experiments: tuple[Path, ...], as_json: bool) -> None:
         (
             *(row["experiment"], row["recording"], row["state"]),
             *(str(row["rows"]), f"{row['bytes']:,}"),
-            *(row["first_recorded_at"] or "-", row["last_recorded_at"] or "-"),
+            (row["last_recorded_at"] or "-")[:_DATE],
             ", ".join(row["models"]) or "-",
         )
         for row in rows
     ]
-    print("\n".join(aligned(_LS_HEADER, lines)))
+    print("\n".join(aligned(_LS_HEADER, lines, output_width(), keys=2)))
 
 
 @cassettes.command(short_help="Replay each cassette and check each line")
@@ -102,7 +105,8 @@ def verify(experiments: tuple[Path, ...], as_json: bool) -> int:
         print_json({"cassettes": rows, "problems": len(problems)})
     else:
         sound = sum(not one.problems for _, one in found)
-        print("\n".join([*problems, f"{sound} of {len(found)} cassettes are sound."]))
+        lines = [line for problem in problems for line in _wrapped(problem)]
+        print("\n".join([*lines, f"{sound} of {len(found)} cassettes are sound."]))
     return int(bool(problems))
 
 
@@ -234,6 +238,16 @@ def _differing(one: dict[str, Any]) -> Iterator[str]:
             yield f"    {change['of']}{values}"
         if len(changes) > _SHOWN:
             yield f"    and {len(changes) - _SHOWN} more"
+
+
+def _wrapped(sentence: str) -> list[str]:
+    return textwrap.wrap(
+        sentence,
+        output_width(),
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _verified(experiment: Experiment) -> Iterator[Verified]:

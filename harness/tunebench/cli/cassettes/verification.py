@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tunebench.experiment import Cell, EmbeddingRival, Experiment
 
 _HINT = "record it with `tunebench record`"
+_SHOWN = 5
 _SHORTEST_KEY = 8  # a shorter one is a placeholder that may be part of any text
 
 
@@ -159,8 +160,9 @@ def _unused(one: Verified) -> list[str]:
     """A sentence if no request asks for some rows."""
     if not (lines := one.unplayed_lines):
         return []
+    at = ", ".join(map(str, lines[:_SHOWN])) + ", …" * (len(lines) > _SHOWN)
     return [
-        f"{one.path}: {len(lines)} rows are not used (line {', '.join(map(str, lines))}); "
+        f"{one.path}: {len(lines)} rows are not used (line {at}); "
         "remove them with `tunebench cassettes prune`."
     ]
 

@@ -35,16 +35,7 @@ def create_app(
     max_body: int,
     max_file: int,
 ) -> FastAPI:
-    """The ASGI application.
-
-    Args:
-        registry: the models that are served.
-        worker: computes their answers.
-        queue: runs the fine-tuning jobs.
-        api_key: needed for every request except ``/health``; None needs no key.
-        max_body: bytes of a request's body, except for uploads.
-        max_file: bytes of an uploaded file.
-    """
+    """The ASGI application; requests need the key, if there is one, except for ``/health``."""
     app = FastAPI(title="tunebench", version=responses.version(), docs_url=None, redoc_url=None)
     add_error_handlers(app)
     app.include_router(_model_routes(registry))

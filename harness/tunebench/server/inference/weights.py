@@ -20,6 +20,9 @@ from pathlib import Path
 from tunebench.errors import ConfigurationError
 from tunebench.files import whole_files
 
+# Of the extra `local`; each has many dependencies, or one file that nothing else installs.
+_LIBRARIES = ("fastapi", "gguf", "peft", "python_multipart", "torch", "transformers", "uvicorn")
+
 
 @dataclass(frozen=True)
 class PackagedModel:
@@ -88,14 +91,18 @@ def is_installed(model: PackagedModel) -> bool:
     return all(importlib.util.find_spec(package) is not None for package, _ in model.parts)
 
 
+def to_install(source: str) -> str | None:
+    """What pip has to install before a model can be served; None if nothing is missing."""
+    if any(importlib.util.find_spec(module) is None for module in _LIBRARIES):
+        return "'tunebench[local]'"
+    model = PACKAGED.get(source)
+    return None if model is None or is_installed(model) else model.requirement
+
+
 def find(source: str) -> Weights:
     """Weights of a built-in name, a folder, a ``.gguf`` file or a Hugging Face id.
 
-    Args:
-        source: tried in that order.
-
-    Returns:
-        Path and sha256. A folder's sha256 is that of its weight files' hashes and its config.
+    A folder's sha256 is that of its weight files' hashes and its config.
 
     Raises:
         ConfigurationError: nothing is found there, or the weights of a built-in name have changed.
