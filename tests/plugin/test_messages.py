@@ -42,11 +42,11 @@ def test_other_connections_are_refused_while_a_cell_replays(recorded, loopback):
         'pytest_plugins = ["tunebench.plugin"]\n'
         "@pytest.fixture(autouse=True)\n"
         "def telephone(monkeypatch):\n"
-        "    real = runner._requests\n"
+        "    real = runner.text_requests\n"
         "    def ask(*args):\n"
         f"        urllib.request.urlopen('{loopback.root}/health')\n"
         "        return real(*args)\n"
-        "    monkeypatch.setattr(runner, '_requests', ask)\n"
+        "    monkeypatch.setattr(runner, 'text_requests', ask)\n"
     )
     result = recorded.run("-k", "one-0shot and not logprobs")
     result.assert_outcomes(failed=1)

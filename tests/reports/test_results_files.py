@@ -178,6 +178,7 @@ def test_tables_say_what_the_json_says(project):
         "gates",
         "confusion",
         "predictions",
+        "calibration",
         "probabilities",
         "prompt_sha256",
     }
