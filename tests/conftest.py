@@ -398,7 +398,7 @@ def imdb_replay(shared_folder: SharedFolder) -> Path:
     root = Path(__file__).parent.parent
 
     def replay(folder: Path) -> None:
-        options = ["-v", "-p", "no:cacheprovider", "--rivals", "--results", str(folder)]
+        options = ["-v", "-p", "no:cacheprovider", "--results", str(folder)]
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "benchmarks/imdb", *options],
             cwd=root,
