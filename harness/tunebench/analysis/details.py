@@ -7,9 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tunebench.analysis.gates import judge_limits, verdict_of
-from tunebench.cassettes import prompt_text, text_sha256
 from tunebench.errors import ResultsError
-from tunebench.evaluation import RULES, prompts_of
+from tunebench.evaluation import RULES, prompt_sha256_of
 from tunebench.reports import About, CellRow, Job, Skipped, checked, finite
 from tunebench.statistics import (
     balanced_accuracy,
@@ -91,7 +90,9 @@ def details_of(result: Result) -> dict[str, Any]:
     """The further fields of a cell in ``results.json``, plain JSON values."""
     labels = result.judgements["label"].tolist()
     matrix = confusion_matrix(labels, result.predictions, len(result.cell.experiment.task.labels))
-    exact_low, exact_high = clopper_pearson(result.correct, result.n)
+    exact_low, exact_high = None, None
+    if result.groups is None:  # it is exact for texts on their own only
+        exact_low, exact_high = clopper_pearson(result.correct, result.n)
     probabilities = _probabilities(result)
     known = [
         (row, label)
@@ -109,7 +110,7 @@ def details_of(result: Result) -> dict[str, Any]:
         "calibration_error": expected_calibration_error(rows, truths) if known else None,
         "confusion": matrix,
         "probabilities": probabilities,
-        "prompt_sha256": [text_sha256(prompt_text(p)) for p in prompts_of(result.cell).values()],
+        "prompt_sha256": prompt_sha256_of(result.cell),
     }
 
 
@@ -127,6 +128,8 @@ def about(result: Result) -> About:
         "n": result.n,
         "items": result.judgements["item"].tolist(),
         "label_ids": result.judgements["label"].tolist(),
+        "groups": None if result.groups is None else list(result.groups),
+        "checked_against_data": result.checked_against_data,
         "majority_rate": result.majority_rate,
         "train_sizes": experiment.matrix.train_sizes,
         "skipped": _skipped(experiment),

@@ -100,6 +100,11 @@ class Summary:
         return self._rows(self._evaluated())
 
     @property
+    def experiments(self) -> list[About]:
+        """The experiments of all cells with a result."""
+        return self._experiments(self._evaluated())
+
+    @property
     def uplifts(self) -> list[UpliftRow]:
         """All comparisons, in the order of the cells.
 

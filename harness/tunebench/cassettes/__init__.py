@@ -4,6 +4,7 @@ from tunebench.cassettes.comparison import differences
 from tunebench.cassettes.fingerprint import STORED_PARAMETERS, prompt_text, text_sha256
 from tunebench.cassettes.first_format import Converted, converted, first_format_header
 from tunebench.cassettes.inspection import Inspected, inspect
+from tunebench.cassettes.items_file import ITEMS_NAME, WRITE_ITEMS, Item, ItemsFile, read_items
 from tunebench.cassettes.job_recorder import JobCassette
 from tunebench.cassettes.line_file import lock
 from tunebench.cassettes.lines import Row, read_header, without_rows
@@ -12,10 +13,14 @@ from tunebench.cassettes.recorder import RecordedCassette, item_index, use_casse
 from tunebench.cassettes.store import CassetteFile
 
 __all__ = [
+    "ITEMS_NAME",
     "STORED_PARAMETERS",
+    "WRITE_ITEMS",
     "CassetteFile",
     "Converted",
     "Inspected",
+    "Item",
+    "ItemsFile",
     "JobCassette",
     "RecordedCassette",
     "Row",
@@ -28,6 +33,7 @@ __all__ = [
     "lock",
     "prompt_text",
     "read_header",
+    "read_items",
     "text_sha256",
     "use_cassette",
     "without_rows",

@@ -4,6 +4,13 @@ from tunebench.evaluation.budget import Budget
 from tunebench.evaluation.connections import StartedProvider, key_of
 from tunebench.evaluation.estimate import estimates
 from tunebench.evaluation.inputs import State, dataset_of, prompts_of, test_rows, train_rows
+from tunebench.evaluation.items import (
+    Items,
+    is_data_here,
+    items_path,
+    prompt_sha256_of,
+    recalled_of,
+)
 from tunebench.evaluation.judgements import judge
 from tunebench.evaluation.recording import Progress
 from tunebench.evaluation.result import Result
@@ -14,6 +21,7 @@ from tunebench.evaluation.training_inputs import rows_of
 __all__ = [
     "RULES",
     "Budget",
+    "Items",
     "Progress",
     "Result",
     "Runner",
@@ -21,10 +29,14 @@ __all__ = [
     "State",
     "dataset_of",
     "estimates",
+    "is_data_here",
+    "items_path",
     "judge",
     "key_of",
     "orphans",
+    "prompt_sha256_of",
     "prompts_of",
+    "recalled_of",
     "rows_of",
     "test_rows",
     "train_rows",

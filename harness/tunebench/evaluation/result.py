@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tunebench.evaluation.prices import cost_of_training, cost_per_1000
-from tunebench.statistics import majority_rate, wilson_interval
+from tunebench.statistics import clustered_interval, effective_texts, majority_rate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,9 @@ class Result:
             with a date.
         overrides: fields of the request that the model's `parameters` set instead of the decision
             rule, with both values: the rule's and the one that was sent.
+        groups: for each judgement the number of its text's group; None where texts have none.
+        checked_against_data: whether the prompts were made of the data set; otherwise their hashes
+            are taken from ``items.jsonl``.
     """
 
     cell: Cell
@@ -58,6 +61,8 @@ class Result:
     label_logprobs: tuple[Mapping[int, float] | None, ...] = ()
     answered_as: str = ""
     overrides: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    groups: tuple[int, ...] | None = None
+    checked_against_data: bool = True
 
     @property
     def n(self) -> int:
@@ -117,8 +122,17 @@ class Result:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the accuracy."""
-        return wilson_interval(self.correct, self.n)
+        """Wilson's 95 % interval of the accuracy; by groups where the texts have any."""
+        return clustered_interval(self._right, self.groups)
+
+    @property
+    def effective_n(self) -> float:
+        """How many texts of their own say as much; fewer than `n` where they come in groups."""
+        return self.n if self.groups is None else effective_texts(self._right, self.groups)
+
+    @property
+    def _right(self) -> list[bool]:
+        return [bool(right) for right in self.judgements["correct"]]
 
     @cached_property
     def majority_rate(self) -> float:

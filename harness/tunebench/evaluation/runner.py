@@ -11,12 +11,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tunebench.api import endpoint_of
-from tunebench.cassettes import blocked_network, item_index, use_cassette
+from tunebench.cassettes import blocked_network, use_cassette
 from tunebench.errors import CellError, TunebenchError
 from tunebench.evaluation.connections import Connections, known_names
 from tunebench.evaluation.estimate import Estimate, answers_announcement
 from tunebench.evaluation.fine_tuning import FineTunedModels
-from tunebench.evaluation.inputs import prompts_of, test_rows, texts_of
+from tunebench.evaluation.inputs import group_numbers, is_chat, prompts_of, test_rows, texts_of
+from tunebench.evaluation.items import (
+    check_items,
+    items_path,
+    note_items,
+    prompt_hashes,
+    recalled_of,
+)
 from tunebench.evaluation.judgements import judge
 from tunebench.evaluation.recording import (
     NoProgress,
@@ -29,11 +36,12 @@ from tunebench.evaluation.result import Result
 from tunebench.evaluation.rules import fields_of, overrides_of, rule_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from tunebench.api import FineTuned, Prompt
+    from tunebench.api import Answer, FineTuned, Prompt
     from tunebench.evaluation.budget import Budget
+    from tunebench.evaluation.items import Items, Recalled
     from tunebench.evaluation.rules import Rule
     from tunebench.experiment import Cell, Experiment
     from tunebench.settings import RecordMode
@@ -51,12 +59,15 @@ class Runner:
         budget: the limit of the estimated costs of recordings, or None.
         unplayed: for each cassette that was replayed to the end, the keys of the rows that were
             not used.
+        items: for experiments whose ``items.jsonl`` is to be written again, its new content so far;
+            a replay adds to it, and is not compared with the file.
     """
 
     record: RecordMode = "none"
     start_provider: Callable[[Experiment, str], None] = lambda *_: None
     budget: Budget | None = None
     unplayed: dict[Path, list[str]] = field(default_factory=dict)
+    items: dict[Experiment, Items] = field(default_factory=dict)
     _connections: Connections = field(default_factory=Connections)
 
     def __post_init__(self) -> None:
@@ -131,11 +142,10 @@ class Runner:
             requests = _requests(cell, rule_of(cell, client))
             lacking = []
             for request in requests:
-                items |= item_index(request.prompts)
+                items |= request.items
                 prompts = list(request.prompts.values())
-                endpoint = f"POST {endpoint_of(prompts[0])[1:]}"
                 fields = {"model": model, **request.fields}
-                lacking.append(cassette.lacking(endpoint, fields, prompts))
+                lacking.append(cassette.lacking(_endpoint(cell), fields, prompts))
             if to_send := [prompt for prompts in lacking for prompt in prompts]:
                 estimate = Estimate.of_answers(cell, to_send, file)
                 if (line := answers_announcement(estimate, len(to_send))) is not None:
@@ -151,10 +161,11 @@ class Runner:
                     done=progress.answered if number == len(requests) else lambda _: None,
                     say=lambda line: progress.say(f"{cell}: {line}"),
                 )
+        note_items(cell, {request.suffix: request.hashes for request in requests})
 
     def _replay(self, cell: Cell, made: FineTuned | None, hint: str) -> Result:
         provider = cell.experiment.models[cell.model].provider
-        rows = test_rows(cell.experiment)
+        recalled = recalled_of(cell.experiment)
         client = self._connections.client(cell.experiment, provider, recording=False)
         model = _model_name(cell, made)
         items: dict[str, str] = {}
@@ -163,20 +174,29 @@ class Runner:
             use_cassette(file, before_send=None, items=items, hint=hint) as cassette,
         ):
             rule = rule_of(cell, client)
-            answers = []
-            for request in _requests(cell, rule):
-                items |= item_index(request.prompts)
-                prompts = list(request.prompts.values())
-                replies = client.complete(model, prompts, request.fields)
-                answers.append([answer for reply in replies for answer in reply.answers])
+            answers: list[Sequence[Answer]] = []
+            requests = _requests(cell, rule, recalled)
+            for request in requests:
+                items |= request.items
+                if recalled is None:
+                    prompts = list(request.prompts.values())
+                    replies = client.complete(model, prompts, request.fields)
+                    answers.append([answer for reply in replies for answer in reply.answers])
+                else:
+                    fields = {"model": model, **request.fields}
+                    hashes = request.hashes.values()
+                    answers.append(cassette.recalled(_endpoint(cell), fields, hashes))
             decisions = rule.decide(answers)
             unplayed = self.unplayed[cell.cassette] = cassette.unplayed
             totals = cassette.totals()
+        if recalled is None:
+            self._compare_items(cell, requests)
+        texts, labels, groups = _texts(cell.experiment, recalled)
         return Result(
             cell=cell,
             judgements=judge(
-                rows["item"].tolist(),
-                rows["label"].tolist(),
+                texts,
+                labels,
                 [decision.label for decision in decisions],
                 [decision.reading for decision in decisions],
             ),
@@ -191,31 +211,73 @@ class Runner:
             label_logprobs=tuple(decision.logprobs for decision in decisions),
             answered_as=", ".join(name for name in totals.models if name != model),
             overrides=overrides_of(rule, cell.experiment.models[cell.model].parameters),
+            groups=groups,
+            checked_against_data=recalled is None,
         )
+
+    def _compare_items(self, cell: Cell, requests: Iterable[_Request]) -> None:
+        hashes = {request.suffix: request.hashes for request in requests}
+        if cell.experiment in self.items:
+            self.items[cell.experiment].add(cell, hashes)
+        else:
+            check_items(cell, hashes)
 
 
 @dataclass(frozen=True)
 class _Request:
-    """One request for each text of a cell: the fields of its body, and the prompts by item id."""
+    """One request for each text of a cell.
+
+    Attributes:
+        fields: of its body.
+        suffix: what the rule adds to each prompt.
+        prompts: by item id; none where the data set is not on the machine.
+        hashes: SHA-256 (hex) of the prompts by item id.
+    """
 
     fields: dict[str, Any]
+    suffix: str
     prompts: dict[str, Prompt]
+    hashes: dict[str, str]
+
+    @property
+    def items(self) -> dict[str, str]:
+        """Item ids by the hashes of their prompts."""
+        return {sha256: item for item, sha256 in self.hashes.items()}
 
 
-def _requests(cell: Cell, rule: Rule) -> Sequence[_Request]:
+def _requests(cell: Cell, rule: Rule, recalled: Recalled | None = None) -> list[_Request]:
     """The requests of a cell, one for each round of its rule."""
-    prompts = dict(prompts_of(cell))
     parameters = cell.experiment.models[cell.model].parameters
-    return [
-        _Request(
-            fields_of(one, parameters),
-            # Only for completions: a chat cannot be continued.
-            {item: f"{prompt}{one.suffix}" for item, prompt in prompts.items()}
-            if one.suffix
-            else prompts,
-        )
-        for one in rule.rounds
-    ]
+    plain = dict(prompts_of(cell)) if recalled is None else {}
+    requests = []
+    for one in rule.rounds:
+        # Only for completions: a chat cannot be continued.
+        prompts = plain
+        if one.suffix:
+            prompts = {item: f"{text}{one.suffix}" for item, text in plain.items()}
+        if recalled is None:
+            hashes = dict(zip(prompts, prompt_hashes(prompts.values()), strict=True))
+        else:
+            hashes = recalled.prompts(cell, one.suffix)
+        requests.append(_Request(fields_of(one, parameters), one.suffix, prompts, hashes))
+    return requests
+
+
+def _endpoint(cell: Cell) -> str:
+    """Method and path of a cell's requests, as a cassette knows them."""
+    return f"POST {endpoint_of([] if is_chat(cell) else '')[1:]}"
+
+
+def _texts(
+    experiment: Experiment, recalled: Recalled | None
+) -> tuple[list[str], list[int], tuple[int, ...] | None]:
+    """Item ids, label ids and group numbers of the texts."""
+    if recalled is not None:
+        test = recalled.test
+        return [one.item for one in test], [one.label for one in test], recalled.groups
+    rows = test_rows(experiment)
+    groups = group_numbers(rows["group"]) if "group" in rows else None
+    return rows["item"].tolist(), rows["label"].tolist(), groups
 
 
 def _model_name(cell: Cell, made: FineTuned | None) -> str:
@@ -225,7 +287,7 @@ def _model_name(cell: Cell, made: FineTuned | None) -> str:
 
 def orphans(experiment: Experiment) -> Iterator[Path]:
     """The cassettes in an experiment's folder that belong to none of its cells."""
-    known = {cell.cassette for cell in experiment.cells}
+    known = {cell.cassette for cell in experiment.cells} | {items_path(experiment)}
     known |= {cell.job_cassette for cell in experiment.cells if cell.train_size}
     for folder in (experiment.cassettes, experiment.cassettes / "jobs"):
         if folder.is_dir():

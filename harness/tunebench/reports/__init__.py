@@ -1,5 +1,6 @@
 """Results for people and programs: terminal, files, web page, trackers."""
 
+from tunebench.reports.about_lines import about_lines
 from tunebench.reports.checked_json import (
     Count,
     Line,
@@ -61,6 +62,7 @@ __all__ = [
     "Text",
     "UpliftRow",
     "WrongJson",
+    "about_lines",
     "aligned",
     "cell_table",
     "checked",

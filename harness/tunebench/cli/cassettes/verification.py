@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tunebench.cassettes import inspect
 from tunebench.errors import TunebenchError
-from tunebench.evaluation import Runner, orphans, test_rows, train_rows
+from tunebench.evaluation import Runner, orphans, recalled_of, test_rows, train_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,12 +75,14 @@ def replay_problem(runner: Runner, path: Path, cell: Cell) -> str:
 def verified(experiment: Experiment) -> Iterator[Verified]:
     """Check each cassette of an experiment, and those that no cell of it uses.
 
-    Each cell is replayed without a network.
+    Each cell is replayed without a network. Texts are looked for where the data set is.
 
     Raises:
-        TunebenchError: the data set cannot be read.
+        TunebenchError: the data set cannot be read, and there are no items in its place.
     """
-    texts = [*test_rows(experiment)["text"], *train_rows(experiment)["text"]]
+    texts = []
+    if recalled_of(experiment) is None:
+        texts = [*test_rows(experiment)["text"], *train_rows(experiment)["text"]]
     keys = _known_keys(experiment)
     damaged: set[Path] = set()
     with closing(Runner()) as runner:

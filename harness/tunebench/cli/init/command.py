@@ -10,6 +10,7 @@ import dataclasses
 import math
 import tempfile
 from contextlib import ExitStack
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,7 @@ class _Given:
     data: Path
     text: str | None
     label: str | None
+    group: str | None
     name: str | None
     provider: str
     model: str | None
@@ -70,6 +72,9 @@ class _Given:
 @click.argument("data", metavar="FILE", type=ExistingPath(), is_eager=True)
 @click.option("--text", metavar="COLUMN", help="The column of the texts")
 @click.option("--label", metavar="COLUMN", help="The column of the labels")
+@click.option(
+    "--group", metavar="COLUMN", help="The column of groups that must not be on both sides"
+)
 @click.option("--name", help="The name of the experiment (the file's name)")
 @click.option(
     "--provider",
@@ -120,7 +125,7 @@ def init(force: bool, as_json: bool, **arguments: Any) -> None:
 
     given = _Given(**arguments)
     text, label, notes = _columns(given)
-    summary = inspect_table(given.data, text, label)
+    summary = inspect_table(given.data, text, label, given.group)
     choices = _sized(given, _choices(given, text, label, summary))
     experiment = _checked(choices)
     rows = estimates(experiment)
@@ -145,7 +150,7 @@ def _columns(given: _Given) -> tuple[str, str, list[str]]:
     from tunebench.datasets import column_names, text_and_label
 
     columns = column_names(given.data)
-    named = {"--text": given.text, "--label": given.label}
+    named = {"--text": given.text, "--label": given.label, "--group": given.group}
     for option, column in named.items():
         if column is not None and column not in columns:
             raise UsageError(
@@ -153,13 +158,15 @@ def _columns(given: _Given) -> tuple[str, str, list[str]]:
                 where=given.data,
                 hint=did_you_mean(column, columns),
             )
-    if given.text is not None and given.label is not None:
-        if given.text == given.label:
-            problem = f"--text and --label are both {given.text!r}"
+    for (option, column), (other, same) in combinations(named.items(), 2):
+        if column is not None and column == same:
+            problem = f"{option} and {other} are both {column!r}"
             raise UsageError(problem, where=given.data, hint="name two columns")
+    if given.text is not None and given.label is not None:
         return given.text, given.label, []
+    columns = [column for column in columns if column != given.group]
     if len(columns) != 2:
-        missing = " and ".join(option for option, column in named.items() if column is None)
+        missing = " and ".join(option for option in ("--text", "--label") if named[option] is None)
         problem = f"the columns are {', '.join(map(repr, columns))}"
         raise UsageError(problem, where=given.data, hint=f"name those to read with {missing}")
     text, label = text_and_label(given.data, columns)
@@ -191,6 +198,7 @@ def _choices(given: _Given, text: str, label: str, summary: TableSummary) -> Cho
         name=name,
         text_column=text,
         label_column=label,
+        group_column=given.group,
         labels=labels,
         instruction=instruction,
         test_share=_test_share(len(summary.texts), given.test_size),

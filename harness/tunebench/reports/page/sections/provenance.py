@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tunebench.reports.about_lines import about_lines
 from tunebench.reports.page import blocks
 from tunebench.reports.page.section import Blocks, Row, Section, View
 
@@ -23,6 +24,7 @@ def _content(view: View) -> Blocks:
         blocks.paragraph(
             "Every number above comes from a recorded answer. These are the recordings."
         ),
+        *map(blocks.paragraph, about_lines(view.experiment)),
         blocks.table(f"{view.id}-provenance-table", "Cassette of every cell", columns, view.cells),
     ]
 
