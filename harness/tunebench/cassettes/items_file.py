@@ -6,8 +6,8 @@ the machine, it takes the hashes from this file, and the labels to compare the a
     {"items":1,"experiment":"tickets","dataset":"tickets.csv","rows":200,"task":{...},...}
     {"item":"...","label":2,"group":0,"prompts":{"0shot":"<64 hex digits>",...},"crc32":"<8>"}
 
-The header has the keys of ``[task]`` that the items follow from, the instruction of each kind of
-prompt, and the checksums of the training files by training size. Each other line is an item, in the
+The header has the keys of ``[task]`` that the items follow from, the hash of the instruction in each kind
+of prompt, and the checksums of the training files by training size. Each other line is an item, in the
 order of the test rows. A group is a number, not what the data set calls it. A kind of prompt is the
 part of a cell's id after the model, ``bare`` for a fine-tuned model's, with ``chat-`` before it for
 messages, and with what a decision rule adds to the prompt after a ``+``.
@@ -77,7 +77,7 @@ class ItemsFile:
         experiment: the experiment's name.
         dataset: the data set's name.
         task: the keys of ``[task]`` that the items follow from.
-        instructions: the first line of each kind of prompt; an empty text where it has none.
+        instructions: SHA-256 (hex) of the first line of each kind of prompt.
         files: by training size, rows and SHA-256 of the training and of the validation file.
         items: in the order of the file.
     """
@@ -173,6 +173,7 @@ def _header(path: Path, lines: Iterable[bytes]) -> dict[str, Any]:
         )
     files = header.get("files")
     right = all(type(header.get(name)) is kind for name, kind in _HEADER.items())
+    right = right and all(map(_is_sha256, header["prompts"].values()))
     if not right or not (isinstance(files, dict) and all(map(_are_files, files.values()))):
         raise _damaged(place, "its fields are not those of a header")
     return header

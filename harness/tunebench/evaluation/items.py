@@ -276,7 +276,7 @@ class Items:
         files = {**before.files, **self._files}
         return replace(
             before,
-            instructions={kind: instructions.get(kind, "") for kind in sorted(used)},
+            instructions={kind: instructions[kind] for kind in sorted(used & instructions.keys())},
             files={size: files[size] for size in sorted(sizes & files.keys())},
             items=(*items, *(item for item in before.items if item.role != "test")),
         )
@@ -342,7 +342,8 @@ def _size(cell: Cell) -> str:
 
 
 def _instruction(cell: Cell) -> str:
-    return "" if cell.train_size and not is_chat(cell) else cell.instruction_text
+    """SHA-256 (hex) of the instruction in a cell's prompts."""
+    return text_sha256("" if cell.train_size and not is_chat(cell) else cell.instruction_text)
 
 
 def _task(experiment: Experiment) -> dict[str, Any]:
@@ -381,8 +382,9 @@ def _load_or_hint(experiment: Experiment) -> None:
     try:
         dataset_of(experiment)
     except DatasetError as error:
-        path = items_path(experiment)
-        other = f"commit {path}, which a replay without the data set needs"
+        folder = experiment.cassettes
+        path = f"{folder.parent.name}/{folder.name}/{ITEMS_NAME}"
+        other = f"add {path}, with which a replay needs no data set"
         hint = f"{error.hint}, or {other}" if error.hint else other
         raise DatasetError(error.problem, where=error.where, hint=hint) from error
 

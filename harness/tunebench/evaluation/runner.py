@@ -166,6 +166,7 @@ class Runner:
     def _replay(self, cell: Cell, made: FineTuned | None, hint: str) -> Result:
         provider = cell.experiment.models[cell.model].provider
         recalled = recalled_of(cell.experiment)
+        texts, labels, groups = _texts(cell.experiment, recalled)
         client = self._connections.client(cell.experiment, provider, recording=False)
         model = _model_name(cell, made)
         items: dict[str, str] = {}
@@ -191,7 +192,6 @@ class Runner:
             totals = cassette.totals()
         if recalled is None:
             self._compare_items(cell, requests)
-        texts, labels, groups = _texts(cell.experiment, recalled)
         return Result(
             cell=cell,
             judgements=judge(
