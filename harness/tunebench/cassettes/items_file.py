@@ -6,11 +6,12 @@ the machine, it takes the hashes from this file, and the labels to compare the a
     {"items":1,"experiment":"tickets","dataset":"tickets.csv","rows":200,"task":{...},...}
     {"item":"...","label":2,"group":0,"prompts":{"0shot":"<64 hex digits>",...},"crc32":"<8>"}
 
-The header has the keys of ``[task]`` that the items follow from, the hash of the instruction in each kind
-of prompt, and the checksums of the training files by training size. Each other line is an item, in the
-order of the test rows. A group is a number, not what the data set calls it. A kind of prompt is the
-part of a cell's id after the model, ``bare`` for a fine-tuned model's, with ``chat-`` before it for
-messages, and with what a decision rule adds to the prompt after a ``+``.
+The header has the keys of ``[task]`` that the items follow from, the hash of the instruction in
+each kind of prompt, and rows and checksum of the training and of the validation file of each
+training size. Each other line is an item, in the order of the test rows. A group is a number, not
+what the data set calls it. A kind of prompt is the part of a cell's id after the model, ``bare``
+for a fine-tuned model's, with ``chat-`` before it for messages, and with what a decision rule adds
+to the prompt after a ``+``.
 
 A line with ``"role":"calibration"`` is a training row that is asked, too. Each line ends with a
 checksum as those of cassettes do.

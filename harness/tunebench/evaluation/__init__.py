@@ -4,13 +4,8 @@ from tunebench.evaluation.budget import Budget
 from tunebench.evaluation.connections import StartedProvider, key_of
 from tunebench.evaluation.estimate import estimates
 from tunebench.evaluation.inputs import State, dataset_of, prompts_of, test_rows, train_rows
-from tunebench.evaluation.items import (
-    Items,
-    is_data_here,
-    items_path,
-    prompt_sha256_of,
-    recalled_of,
-)
+from tunebench.evaluation.items import is_data_here, items_path, prompt_sha256_of, recalled_of
+from tunebench.evaluation.items_writing import Items
 from tunebench.evaluation.judgements import judge
 from tunebench.evaluation.recording import Progress
 from tunebench.evaluation.result import Result

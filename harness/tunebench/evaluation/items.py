@@ -6,9 +6,7 @@ data compares it with the file; one without takes items, labels and hashes of pr
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tunebench.api import Upload
@@ -29,17 +27,11 @@ from tunebench.evaluation.inputs import (
     is_chat,
     options_of,
     prompts_of,
-    test_rows,
 )
-from tunebench.evaluation.training_inputs import file_name, files_of
-
-try:
-    import fcntl
-except ImportError:  # On Windows two recordings of one experiment at once are not kept apart.
-    fcntl = None  # type: ignore[assignment]
+from tunebench.evaluation.training_inputs import file_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from tunebench.experiment import Cell, Experiment
@@ -146,11 +138,11 @@ class Recalled:
             CassetteError: they are not in the file, or its instruction has changed since.
         """
         kind = kind_of(cell, suffix)
-        if self.file.instructions.get(kind) not in (None, _instruction(cell)):
+        if self.file.instructions.get(kind) not in (None, instruction_of(cell)):
             raise CassetteError(
                 f"the instruction of {kind} is another one than in {self.path}",
                 where=str(cell),
-                hint=f"undo that change, or {_again(cell.experiment)}",
+                hint=f"undo that change, or {write_again(cell.experiment)}",
             )
         lacking = [item.item for item in self.test if kind not in item.prompts]
         if lacking:
@@ -158,7 +150,7 @@ class Recalled:
                 f"{self.path} has no prompts of {kind} for {len(lacking)} of {len(self.test)} "
                 f"items, and the data set {self.file.dataset!r} is not on this machine",
                 where=str(cell),
-                hint=_again(cell.experiment),
+                hint=write_again(cell.experiment),
             )
         return {item.item: item.prompts[kind] for item in self.test}
 
@@ -168,13 +160,13 @@ class Recalled:
         Raises:
             CassetteError: they are not in the file.
         """
-        found = self.file.files.get(_size(cell))
+        found = self.file.files.get(size_of(cell))
         if found is None:
             raise CassetteError(
-                f"{self.path} has no training files of {_size(cell)} rows, and the data set "
+                f"{self.path} has no training files of {size_of(cell)} rows, and the data set "
                 f"{self.file.dataset!r} is not on this machine",
                 where=str(cell),
-                hint=_again(cell.experiment),
+                hint=write_again(cell.experiment),
             )
         train, valid = (
             Upload(file_name(cell.experiment, cell.train_size, part), b"", sha256, rows)
@@ -183,184 +175,32 @@ class Recalled:
         return train, valid
 
 
-def check_items(cell: Cell, prompts: Mapping[str, Mapping[str, str]]) -> None:
-    """Compare a cell's inputs from the data set with ``items.jsonl``, if there is one.
-
-    Args:
-        cell: the cell.
-        prompts: SHA-256 (hex) of its prompts by what was added to each, and by item.
-
-    Raises:
-        CassetteError: the file cannot be read, or items, labels, groups, prompts or training files
-            are others there.
-    """
-    path, experiment = items_path(cell.experiment), cell.experiment
-    file = read_items(path)
-    if file is None:
-        return
-    _check_experiment(path, file, experiment)
-    own, known = _items_of(experiment), file.of_role("test")
-    if len(known) < len(own):
-        raise _differs(cell, f"{path} has {len(known)} test items, and {len(own)} are asked")
-    names = experiment.task.labels
-    places = dataset_of(experiment).places
-    for item, there in zip(own, known, strict=False):
-        at = f"{path}, item {there.item}" if there.item == item.item else f"{path}"
-        place = places.get(item.item, f"the item {item.item}")
-        if item.item != there.item:
-            raise _differs(cell, f"{at}: {place} is asked where the file has item {there.item}")
-        if item.label != there.label:
-            label = names[there.label] if there.label < len(names) else f"number {there.label}"
-            now = names[item.label]
-            raise _differs(cell, f"{at}: the label is {label!r}, and {now!r} in the data ({place})")
-        for suffix, hashes in prompts.items():
-            kind = kind_of(cell, suffix)
-            if there.prompts.get(kind) not in (None, hashes[item.item]):
-                what = f"the prompt of {kind} is another one than the data makes now ({place})"
-                raise _differs(cell, f"{at}: {what}")
-    if _groups(own) != _groups(known[: len(own)]):
-        raise _differs(cell, f"{path}: the items are in other groups than in the data")
-    files = file.files.get(_size(cell))
-    if cell.train_size and files not in (None, _files(cell)):
-        what = f"the training files of {_size(cell)} rows are others than the data makes now"
-        raise _differs(cell, f"{path}: {what}")
-
-
-@dataclass
-class Items:
-    """The content of an ``items.jsonl`` that is being written.
-
-    Attributes:
-        experiment: the experiment, whose data set is on this machine.
-        before: the file as it was, of which is kept what still holds; None to begin again.
-    """
-
-    experiment: Experiment
-    before: ItemsFile | None = None
-    _prompts: dict[str, dict[str, str]] = field(default_factory=dict)
-    _instructions: dict[str, str] = field(default_factory=dict)
-    _files: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
-
-    def add(self, cell: Cell, prompts: Mapping[str, Mapping[str, str]]) -> None:
-        """Add what a replay of a cell needs; the arguments are as for `check_items`."""
-        plain = dict(zip(prompts_of(cell), prompt_sha256_of(cell), strict=True))
-        for suffix, hashes in {"": plain, **prompts}.items():
-            self._instructions[kind_of(cell, suffix)] = _instruction(cell)
-            self._prompts[kind_of(cell, suffix)] = dict(hashes)
-        if cell.train_size:
-            self._files[_size(cell)] = _files(cell)
-
-    def content(self) -> ItemsFile:
-        """What the file should hold."""
-        experiment, task = self.experiment, _task(self.experiment)
-        before = self.before
-        if before is None or (before.experiment, before.task) != (experiment.name, task):
-            before = ItemsFile(experiment.name, experiment.task.dataset, task)
-        own, known = _items_of(experiment), before.of_role("test")
-        if [item.item for item in known[: len(own)]] == [item.item for item in own]:
-            own += known[len(own) :]  # of a larger test_size
-        kinds = {kind_of(cell) for cell in experiment.cells}
-        kept = {item.item: item.prompts for item in known}
-        items = []
-        for item in own:
-            prompts = {
-                kind: sha256
-                for kind, sha256 in kept.get(item.item, {}).items()
-                if kind.partition("+")[0] in kinds
-            }
-            prompts |= {k: of[item.item] for k, of in self._prompts.items() if item.item in of}
-            items.append(replace(item, prompts=dict(sorted(prompts.items()))))
-        used = {kind for item in items for kind in item.prompts}
-        instructions = {**before.instructions, **self._instructions}
-        sizes = {_size(cell) for cell in experiment.fine_tuned_cells}
-        files = {**before.files, **self._files}
-        return replace(
-            before,
-            instructions={kind: instructions[kind] for kind in sorted(used & instructions.keys())},
-            files={size: files[size] for size in sorted(sizes & files.keys())},
-            items=(*items, *(item for item in before.items if item.role != "test")),
-        )
-
-    def write(self) -> bool:
-        """Write the file where it has changed; whether it has."""
-        content = self.content()
-        if content == self.before:
-            return False
-        path = items_path(self.experiment)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        content.write(path)
-        return True
-
-
-def note_items(cell: Cell, prompts: Mapping[str, Mapping[str, str]]) -> None:
-    """Keep what a replay of a recorded cell needs; the arguments are as for `check_items`.
-
-    Raises:
-        CassetteError: the file cannot be read.
-    """
-    path = items_path(cell.experiment)
-    with _alone(path.parent):
-        items = Items(cell.experiment, read_items(path))
-        items.add(cell, prompts)
-        items.write()
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let one process after the other change a file in a folder."""
-    if fcntl is None:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _items_of(experiment: Experiment) -> list[Item]:
-    """The test items of the data set, without prompts."""
-    rows = test_rows(experiment)
-    groups = group_numbers(rows["group"]) if "group" in rows else [None] * len(rows)
-    columns = rows["item"].tolist(), rows["label"].tolist(), groups
-    return [Item(*fields) for fields in zip(*columns, strict=True)]
-
-
-def _groups(items: Iterable[Item]) -> tuple[int, ...]:
-    return group_numbers(item.group for item in items)
-
-
-def _files(cell: Cell) -> list[tuple[int, str]]:
-    files = files_of(cell.experiment, cell.train_size, is_chat(cell))
-    return [(file.rows, file.sha256) for file in files]
-
-
-def _size(cell: Cell) -> str:
+def size_of(cell: Cell) -> str:
     """The name of a training size's files."""
     return f"chat-{cell.train_size}" if is_chat(cell) else str(cell.train_size)
 
 
-def _instruction(cell: Cell) -> str:
+def instruction_of(cell: Cell) -> str:
     """SHA-256 (hex) of the instruction in a cell's prompts."""
     return text_sha256("" if cell.train_size and not is_chat(cell) else cell.instruction_text)
 
 
-def _task(experiment: Experiment) -> dict[str, Any]:
+def task_of(experiment: Experiment) -> dict[str, Any]:
+    """The keys of ``[task]`` that the items follow from; those that are left out are not there."""
     return experiment.task.model_dump(mode="json", include=set(_KEYS), exclude_none=True)
 
 
 def _check_task(path: Path, file: ItemsFile, experiment: Experiment) -> None:
     """Check that the items are of this task, where they cannot be compared with the data."""
-    _check_experiment(path, file, experiment)
-    now = _task(experiment)
+    check_experiment(path, file, experiment)
+    now = task_of(experiment)
     for key in _KEYS:
         if now.get(key) != file.task.get(key):
             raise CassetteError(
                 f"{key} in [task] is {now.get(key)!r}, and was {file.task.get(key)!r} when the "
                 "items were written",
                 where=path,
-                hint=f"undo that change, or {_again(experiment)}",
+                hint=f"undo that change, or {write_again(experiment)}",
             )
     labels = len(experiment.task.labels)
     if wrong := next((item for item in file.items if item.label >= labels), None):
@@ -368,7 +208,12 @@ def _check_task(path: Path, file: ItemsFile, experiment: Experiment) -> None:
         raise CassetteError(f"{problem} labels", where=path, hint=WRITE_ITEMS)
 
 
-def _check_experiment(path: Path, file: ItemsFile, experiment: Experiment) -> None:
+def check_experiment(path: Path, file: ItemsFile, experiment: Experiment) -> None:
+    """Check that a file is of an experiment.
+
+    Raises:
+        CassetteError: it is another's.
+    """
     if file.experiment != experiment.name:
         raise CassetteError(
             f"the items belong to the experiment {file.experiment!r}, not to {experiment.name!r}",
@@ -389,13 +234,8 @@ def _load_or_hint(experiment: Experiment) -> None:
         raise DatasetError(error.problem, where=error.where, hint=hint) from error
 
 
-def _differs(cell: Cell, problem: str) -> CassetteError:
-    return CassetteError(
-        problem, where=str(cell), hint=f"undo the change, or {_again(cell.experiment)}"
-    )
-
-
-def _again(experiment: Experiment) -> str:
+def write_again(experiment: Experiment) -> str:
+    """How to fix a file that does not fit, a clause."""
     return (
         f"write the file again with `tunebench cassettes items {experiment.path}`, or record, "
         "where the data set is"

@@ -17,13 +17,8 @@ from tunebench.evaluation.connections import Connections, known_names
 from tunebench.evaluation.estimate import Estimate, answers_announcement
 from tunebench.evaluation.fine_tuning import FineTunedModels
 from tunebench.evaluation.inputs import group_numbers, is_chat, prompts_of, test_rows, texts_of
-from tunebench.evaluation.items import (
-    check_items,
-    items_path,
-    note_items,
-    prompt_hashes,
-    recalled_of,
-)
+from tunebench.evaluation.items import items_path, prompt_hashes, recalled_of
+from tunebench.evaluation.items_writing import check_items, note_items
 from tunebench.evaluation.judgements import judge
 from tunebench.evaluation.recording import (
     NoProgress,
@@ -41,7 +36,8 @@ if TYPE_CHECKING:
 
     from tunebench.api import Answer, FineTuned, Prompt
     from tunebench.evaluation.budget import Budget
-    from tunebench.evaluation.items import Items, Recalled
+    from tunebench.evaluation.items import Recalled
+    from tunebench.evaluation.items_writing import Items
     from tunebench.evaluation.rules import Rule
     from tunebench.experiment import Cell, Experiment
     from tunebench.settings import RecordMode
