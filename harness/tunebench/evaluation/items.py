@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 # The keys of [task] that the items, their order, labels and groups follow from.
 _KEYS = (
     *("dataset", "test_dataset", "text_column", "label_column", "group_column", "labels"),
-    *("test_share", "overlap", "order", "seed"),
+    *("test_share", "training_rows", "overlap", "order", "seed"),
 )
 
 
