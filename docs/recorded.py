@@ -16,7 +16,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunebench.reports.page.charts import Estimate, interval_chart
+from tunebench.reports.page.charts import Chart, Dot, Key, dot_chart, dot_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +27,11 @@ COMMAND = ("--rivals", "-v")
 
 SCHEMES = ("light", "dark")
 
-_KINDS = ("fine-tuned", "prompted", "rival")
 _CSS = DOCS.parent / "harness/tunebench/reports/page/page.css"
-_OF_CHARTS = (".drawing text", ".drawing .muted", ".line", ".mark", ".dash-", ".series-")
+_OF_CHARTS = (".drawing ", ".plot ", ".line", ".mark", ".dash-", ".series-", ".constant")
 _NOT_DRAWN = "majority class"  # it is the dashed line
 _MARGIN = 16
+_NAMES, _PLOT, _VALUES = 296, 380, 48  # pixels, from left to right
 
 
 def replay(name: str, folder: Path) -> str:
@@ -58,50 +58,57 @@ def shown(printed: str) -> str:
 
 
 def figure(document: dict[str, Any], scheme: str) -> str:
-    """Draw accuracy with its interval by model and training size, as an SVG image."""
+    """Draw accuracy with its interval, an option a row as on the page, as an SVG image."""
     cells = document["cells"]
-    chart = interval_chart(
-        list(_estimates(document)),
-        _KINDS,
-        title="accuracy, 95 % interval",
-        form=".2f",
-        limits=(0.4, 1.0),
-        line=(cells[0]["majority_rate"], "majority label"),
+    rate = cells[0]["majority_rate"]
+    dots = sorted(_dots(document), key=lambda dot: -dot.value)
+    limits = (0.4, 1.0)
+    title = "accuracy, 95 % interval"
+    chart = dot_chart(dots, title=title, form=".2f", limits=limits, line=rate)
+    name = f"Accuracy on {cells[0]['n']} film reviews"
+    width, top = _NAMES + _PLOT + _VALUES, 26.0
+    svg = ET.Element(
+        "svg",
+        {
+            "xmlns": "http://www.w3.org/2000/svg",
+            "class": "drawing",
+            "viewBox": f"{-_MARGIN} {-_MARGIN} {width + 2 * _MARGIN} "
+            f"{chart.height + top + 2 * _MARGIN:g}",
+            "width": f"{width + 2 * _MARGIN}",
+            "height": f"{chart.height + top + 2 * _MARGIN:g}",
+        },
     )
-    title = f"Accuracy on {cells[0]['n']} film reviews"
-    svg = ET.fromstring(str(chart.svg("figure", title, "By model and training size.")))
-    width, height = (float(svg.attrib[name]) + 2 * _MARGIN for name in ("width", "height"))
-    svg.attrib |= {
-        "xmlns": "http://www.w3.org/2000/svg",
-        "class": "drawing",
-        "viewBox": f"{-_MARGIN} {-_MARGIN} {width:g} {height:g}",
-        "width": f"{width:g}",
-        "height": f"{height:g}",
-    }
-    style = ET.Element("style")
-    style.text = _style(scheme)
-    svg.insert(0, style)
+    ET.SubElement(svg, "style").text = _style(scheme)
+    drawn = ET.fromstring(str(chart.svg("figure", name, "By model and training size.")))
+    drawn.attrib |= {"x": f"{_NAMES}", "y": f"{top:g}", "width": f"{_PLOT}"}
+    svg.append(drawn)
+    at = float(_NAMES)
+    for key in [*dot_keys(dots), Key("line", "reference", "most frequent label")]:
+        mark = ET.SubElement(svg, "svg", {"x": f"{at:g}", "y": "0"})
+        mark.append(ET.fromstring(str(Chart.of_key(key))))
+        ET.SubElement(svg, "text", {"x": f"{at + 24:g}", "y": "11.5"}).text = key.name
+        at += 44 + 7 * len(key.name)
     return ET.tostring(svg, encoding="unicode") + "\n"
 
 
-def _estimates(document: dict[str, Any]) -> Iterator[Estimate]:
-    """The best prompt and each training size of every model, then the rivals."""
+def _dots(document: dict[str, Any]) -> Iterator[Dot]:
+    """The best prompt and each training size of every model, and the rivals."""
     for model in dict.fromkeys(cell["model"] for cell in document["cells"]):
         cells = [cell for cell in document["cells"] if cell["model"] == model]
         prompts = [cell for cell in cells if not cell["train_size"]]
         best = max(prompts, key=lambda cell: cell["accuracy"])
-        yield _estimate(model, f"best of {len(prompts)} prompts", "prompted", best)
+        yield _dot(f"{model}, best of {len(prompts)} prompts", "prompt", best)
         for cell in cells:
             if cell["train_size"] and cell["decision_rule"] == "text":
-                label = f"fine-tuned on {cell['train_size']:,} rows"
-                yield _estimate(model, label, "fine-tuned", cell)
+                label = f"{model}, fine-tuned on {cell['train_size']:,} rows"
+                yield _dot(label, "fine-tuned", cell)
     for row in document["baselines"]:
         if row["model"] != _NOT_DRAWN:
-            yield _estimate(row["model"], f"{row['train_size']:,} rows", "rival", row)
+            yield _dot(f"{row['model']}, {row['train_size']:,} rows", "rival", row)
 
 
-def _estimate(group: str, label: str, kind: str, row: dict[str, Any]) -> Estimate:
-    return Estimate(group, label, kind, row["accuracy"], row["ci_low"], row["ci_high"])
+def _dot(label: str, kind: str, row: dict[str, Any]) -> Dot:
+    return Dot(label, kind, row["accuracy"], row["ci_low"], row["ci_high"])
 
 
 def _style(scheme: str) -> str:
@@ -110,6 +117,7 @@ def _style(scheme: str) -> str:
     variables = re.findall(r":root \{\n(.*?)\}", css, re.DOTALL)[SCHEMES.index(scheme)]
     colours = " ".join(re.findall(r"--[\w-]+: #\w+;", variables))
     rules = [line for line in css.splitlines() if line.startswith(_OF_CHARTS)]
+    rules += [line.strip() for line in css.splitlines() if line.startswith("  .label")]
     font = "svg { font-family: system-ui, sans-serif; background: var(--page); }"
     return "\n".join([f":root {{ {colours} }}", font, *rules])
 

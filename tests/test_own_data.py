@@ -1,6 +1,7 @@
 """A user's own table from the experiment file to the result, as it is met through pytest."""
 
 import csv
+import json
 import random
 from collections.abc import Iterable
 from pathlib import Path
@@ -58,6 +59,22 @@ def test_an_experiment_on_a_table_is_recorded_and_replayed(project: OwnFilms) ->
     assert by_name["m-0shot"]["accuracy"] < 1.0
     for path in project.cassettes.rglob("*.jsonl"):
         assert "film, number" not in path.read_text()
+
+
+def test_each_item_has_its_place_in_the_file_and_no_path_of_this_machine(project: OwnFilms) -> None:
+    project.record("--results", "out").assert_outcomes(passed=4)
+    text = (project.root / "out/results.json").read_text(encoding="utf-8")
+    (about,) = json.loads(text)["experiments"]
+    lines = (project.toml.parent / "films.csv").read_text(encoding="utf-8").splitlines()
+    verdicts = ["Negative", "Positive"]
+    for place, label in zip(about["places"], about["label_ids"], strict=True):
+        line = int(place.removeprefix("films.csv, line "))
+        assert lines[line - 1].endswith(f",{verdicts[label]}")
+    page = (project.root / "out/report.html").read_text(encoding="utf-8")
+    assert about["places"][0] in page
+    for written in (text, page):
+        assert "film, number" not in written
+        assert str(project.toml.parent) not in written
 
 
 def test_a_file_that_grew_replays_the_same_cells(project: OwnFilms) -> None:

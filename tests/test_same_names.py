@@ -55,7 +55,8 @@ ONE, OTHER = "pets (a/benchmarks/pets/experiment.toml)", "pets (b/benchmarks/pet
 def test_their_rows_stand_apart_in_the_table_and_the_results(twins, parallel):
     done = twins.run("--results", "out", *parallel)
     lines = [line for line in done.outlines if line.startswith("pets (")]
-    assert [re.split("  +", line)[:2] for line in lines[:3]] == [
+    assert lines[0].startswith(f"{OTHER}: Use no model: always")
+    assert [re.split("  +", line)[:2] for line in lines[1:4]] == [
         [ONE, "good-0shot"],
         [OTHER, "bad-0shot"],
         [OTHER, "bad-1shot"],

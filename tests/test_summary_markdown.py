@@ -44,9 +44,15 @@ def test_nothing_in_it_is_taken_for_markdown_or_html():
 
 
 def test_the_answers_come_first_with_their_experiment_where_there_are_several():
-    answer = {"experiment": "a|b", "sentence": "Undecided: <x> gets 1."}
+    answer = {
+        "experiment": "a|b", "sentence": "Undecided: <x> gets 1.",
+        "against": ["Only <b>2</b> texts."], "statistics": "p < 0.1.",
+    }  # fmt: skip
     alone = summary_markdown(EMPTY | {"answers": [answer], "experiments": [ABOUT]})
-    assert alone.startswith("# tunebench\n\n**Undecided: &lt;x&gt; gets 1.**\n\n")
+    assert alone.startswith(
+        "# tunebench\n\n**Undecided: &lt;x&gt; gets 1.**\n\n- Only &lt;b&gt;2&lt;/b&gt; texts.\n\n"
+        "p &lt; 0.1.\n\n"
+    )
     both = summary_markdown(EMPTY | {"answers": [answer], "experiments": [ABOUT, ABOUT]})
     assert "**a\\|b: Undecided: &lt;x&gt; gets 1.**" in both
 

@@ -121,7 +121,7 @@ def test_what_the_page_adds_is_used(copied, repository):
 
     page = (repository / "results/report.html").read_text(encoding="utf-8")
     (section,) = re.findall(
-        r'<section aria-labelledby="[\w-]*readings">.*?</section>', page, re.DOTALL
+        r'<section [^>]*aria-labelledby="[\w-]*readings">.*?</section>', page, re.DOTALL
     )
     assert "prefix: 10" in section
 

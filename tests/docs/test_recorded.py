@@ -40,10 +40,16 @@ def test_every_experiment_is_recorded_and_shown():
 @pytest.mark.parametrize("scheme", recorded.SCHEMES)
 def test_the_figure_shows_the_accuracies_of_the_results(scheme, imdb_results):
     figure = ET.fromstring(recorded.figure(imdb_results, scheme))
-    texts = [element.text for element in figure.iter("{http://www.w3.org/2000/svg}text")]
-    for name, accuracy in (("fine-tuned on 300 rows", 0.9), ("best of 6 prompts", 0.66)):
+    texts = ["".join(text.itertext()) for text in figure.iter("{http://www.w3.org/2000/svg}text")]
+    for name, accuracy in (
+        ("smollm2-135m, fine-tuned on 300 rows", 0.9),
+        ("smollm2-135m, best of 6 prompts", 0.66),
+        ("tf-idf + logistic regression, 300 rows", 0.84),
+    ):
         assert texts[texts.index(name) + 1] == f"{accuracy:.2f}"
-    assert texts.count("300 rows") == 1
+    shown = [float(text) for text in texts if re.fullmatch(r"0\.\d\d", text)]
+    assert shown == sorted(shown, reverse=True)
+    assert len(shown) == 10
 
 
 def test_every_class_and_colour_of_the_figure_is_defined(imdb_results):

@@ -307,3 +307,21 @@ def test_a_date_behind_the_models_name_is_kept_and_not_told(project) -> None:
     result = project.record("--results", "out", "-k", "0shot and not logprobs")
     result.stdout.no_fnmatch_line("*the provider says that*")
     assert project.results("out")[0]["answered_as"] == "base-2024-07-18"
+
+
+def test_a_chat_is_calibrated_on_conversations(project) -> None:
+    project.edit(
+        'decision_rules = ["text", "label_logprobs"]\n',
+        'decision_rules = ["label_logprobs", "calibrated"]\n[calibration]\nrows = 8\n',
+    )
+    project.record("-k", "0shot", "--results", "out").assert_outcomes(passed=2, deselected=2)
+    texts = [fields["messages"][1]["content"] for fields in chats(project)]
+    assert texts[:10] == project.texts[1]["text"][:10]
+    # Its rows are not among the 8 that the fine-tuned cells train on.
+    assert len(set(texts[10:])) == 8
+    assert set(texts[10:]) <= set(project.texts[0]["text"][8:])
+    plain, calibrated = project.results("out")
+    assert calibrated["cassette"] == plain["cassette"]
+    # It says the same of each text, so that the labels' shares among the rows decide.
+    ends = {text for text in texts[10:] if "fine" in text}
+    assert calibrated["probabilities"][0][1] == pytest.approx(len(ends) / 8, abs=1e-2)

@@ -101,8 +101,10 @@ def test_a_replay_without_the_data_gives_the_same_results(recorded):
     before, after = recorded.document("before"), recorded.document("after")
     assert after["experiments"] != before["experiments"]
     for document in (before, after):
-        checked = [about.pop("checked_against_data") for about in document["experiments"]]
-        assert checked == [document is before]
+        (about,) = document["experiments"]
+        assert about.pop("checked_against_data") == (document is before)
+        # Where an item is in the user's file is known with the file alone.
+        assert (about.pop("places") is not None) == (document is before)
     assert after == before
     assert after["experiments"][0]["groups"] == [0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
 
@@ -456,6 +458,50 @@ def test_wordings_draws_and_seeds_replay_without_the_data(project):
     project.take_data_away()
     project.run("--results", "after").assert_outcomes(passed=8)
     assert project.results("after") == project.results("before")
+
+
+@pytest.mark.parametrize("method", ["labelled", "content_free"])
+def test_calibrated_cells_replay_without_the_data(method, project):
+    project.edit('["text", "label_logprobs"]', '["calibrated", "label_logprobs"]')
+    project.edit("train_sizes = [8]", "")
+    calibration = {"labelled": "rows = 6", "content_free": 'method = "content_free"'}[method]
+    project.edit("[fine_tuning]", f"[calibration]\n{calibration}\n\n[fine_tuning]")
+    project.record("--results", "before").assert_outcomes(passed=2)
+    further = [line for line in lines(project.items)[1:] if line.get("role") == "calibration"]
+    if method == "labelled":
+        assert (len(further), {line["label"] for line in further}) == (6, {0, 1})
+    else:
+        assert [line["label"] for line in further] == [None] * 3
+    whole = project.items.read_bytes()
+    assert main(["cassettes", "items", str(project.toml)]) == 0
+    assert project.items.read_bytes() == whole
+    project.take_data_away()
+    project.run("--results", "after").assert_outcomes(passed=2)
+    assert project.results("after") == project.results("before")
+    project.run("-k", "calibrated", "--results", "alone").assert_outcomes(passed=1, deselected=1)
+    if method == "labelled":
+        project.edit("rows = 6", "rows = 7")
+        result = project.run()
+        result.assert_outcomes(passed=1, failed=1)
+        result.stdout.fnmatch_lines(
+            ["*items.jsonl does not have the 7 labelled rows to calibrate with, and the data set*"]
+        )
+
+
+def test_other_rows_to_calibrate_with_are_an_error(project):
+    project.edit('["text", "label_logprobs"]', '["calibrated", "label_logprobs"]')
+    project.edit("train_sizes = [8]", "")
+    project.edit("[fine_tuning]", "[calibration]\nrows = 6\n\n[fine_tuning]")
+    project.record().assert_outcomes(passed=2)
+    number, row = next(
+        (number, line)
+        for number, line in enumerate(lines(project.items), 1)
+        if line.get("role") == "calibration"
+    )
+    rewrite(project.items, number, label=1 - row["label"])
+    result = project.run()
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines([f"*item {row['item']}: the label is *in the data (films.csv, *"])
 
 
 def test_a_prepared_set_that_was_never_downloaded_replays(recorded_films, monkeypatch, tmp_path):

@@ -82,7 +82,8 @@ SKIP = 'shots = [0, 1, 4]\nskip = [{ model = "gemma3-270m", shots = 4, reason = 
         ("shots = [0, 1, 4]\n", SKIP.replace("gemma3", "gemma4"), "[matrix] skip 1: there is no "
          "model 'gemma4-270m'; did you mean 'gemma3-270m'?"),
         ("shots = [0, 1, 4]", 'decision_rules = ["texts"]',
-         "[matrix] decision_rules 1: must be 'text' or 'label_logprobs', not 'texts'."),
+         "[matrix] decision_rules 1: must be 'text', 'label_logprobs' or 'calibrated', not "
+         "'texts'."),
         ('endpoint = "completions"', 'endpoint = "embeddings"',
          "[provider.local] endpoint: must be 'completions' or 'chat', not 'embeddings'."),
         ('endpoint = "completions"', 'max_tokens_field = "max_completion_tokens"',

@@ -36,8 +36,12 @@ def ending(done):
 
 def test_the_answer_is_first_then_a_line_a_model(tuned):
     lines = ending(tuned.run())
-    assert lines[0].startswith("Undecided: m fine-tuned on 20 rows gets 10 of 10 right")
+    assert lines[0].startswith("Undecided: m fine-tuned on 20 rows gets 1.000; the strongest rival")
     table = lines.index("") + 1
+    doubts = [line for line in lines[:table] if line.startswith("- ")]
+    assert "- No classical rival was compared: `--rivals` adds them." in doubts
+    assert len(doubts) <= 4
+    assert lines[table - 2].startswith("Largest p of 2 (McNemar mid-p) ")
     assert lines[table].split()[:3] == ["model", "best", "prompt"]
     assert lines[table + 1].split() == ["m", "0shot", "1.000", "(0.722-1.000)", "1.000"]
     assert lines[table + 2].startswith("most frequent label")
@@ -59,7 +63,8 @@ def test_the_answer_needs_no_result_files_and_is_the_one_that_they_hold(tuned):
     done = tuned.run("--results", "out")
     (answer,) = tuned.results()["answers"]
     for printed in (done, tuned.run()):
-        assert answer["sentence"] in " ".join(printed.stdout.str().split())
+        for said in (answer["sentence"], *answer["against"], answer["statistics"]):
+            assert said in " ".join(printed.stdout.str().split())
 
 
 def test_without_an_answer_what_ran_is_shown(tuned):
@@ -67,6 +72,43 @@ def test_without_an_answer_what_ran_is_shown(tuned):
     assert lines[0].split()[:2] == ["cell", "n"]
     assert lines[1].split()[:3] == ["m-ft20", "10", "1.000"]
     assert any(line.startswith("job ") for line in lines)
+
+
+def test_a_part_of_the_cells_has_an_answer_that_names_the_others(pets, jobs):
+    pets.toml = pets.add(shots="[0, 1, 2]")
+    edit(pets.toml, "shots = [0, 1, 2]", "shots = [0, 1, 2]\ntrain_sizes = [20]")
+    jobs.complete = pets.answer
+    pets.loopback.answer = jobs.answer
+    assert pets.record().ret == 0
+    lines = ending(pets.run("-k", "0shot or ft20"))
+    assert "- 2 of 4 cells are missing: m-1shot, m-2shot." in lines
+    (pets.root / "cassettes/pets/m-2shot.jsonl").unlink()
+    lines = ending(pets.run())
+    assert "- 1 of 4 cells is missing: m-2shot." in lines
+    lines = ending(pets.run("-k", "0shot or 1shot"))
+    assert lines[0].startswith("cell ")
+    assert any(
+        line.startswith("No answer: it needs the fine-tuned cells, too; 2 of 4") for line in lines
+    )
+    lines = ending(pets.run("-k", "0shot"))
+    assert not any("nswer" in line for line in lines)
+
+
+@pytest.mark.parametrize("colour", ["yes", "no"])
+def test_the_badge_has_the_verdicts_colour(tuned, colour):
+    printed = tuned.run(f"--color={colour}").stdout.str()
+    assert ("\x1b[1m\x1b[33mUndecided:\x1b[0m" in printed) is (colour == "yes")
+    assert ("\x1b" in printed) is (colour == "yes")
+
+
+def test_prompts_alone_have_an_answer_and_their_table(prompted):
+    prompted.wrong.add("m")
+    prompted.run("--record=all", "-k", "1shot")
+    lines = ending(prompted.run())
+    assert lines[0].startswith(
+        "Use m: m with no examples gets 1.000 and beats each of the 2 others"
+    )
+    assert any(line.startswith("cell ") for line in lines)
 
 
 @pytest.mark.parametrize(("columns", "most"), [(200, 100), (100, 100), (80, 80), (50, 50)])

@@ -7,12 +7,26 @@ from itertools import pairwise
 
 import pytest
 
-from tunebench.errors import ResultsError
+from tunebench.reports import About, Results, checked
 from tunebench.reports.page import report, sections, write_report
 from tunebench.reports.page.blocks import paragraph
 from tunebench.reports.page.section import Section
 
-from .made_results import cell, document, experiment, imdb_like, job, many, uplift
+from .made_results import (
+    answer,
+    answered,
+    cell,
+    document,
+    experiment,
+    imdb_like,
+    job,
+    label_ids,
+    many,
+    options,
+    rival,
+    uplift,
+    wilson,
+)
 
 VOID = {"meta", "link", "input", "br", "path", "use"}
 
@@ -63,6 +77,11 @@ class Page(HTMLParser):
         (element,) = self.all(*tags, **attributes)
         return element
 
+    def table(self, caption):
+        """The words of the table with a caption."""
+        (text,) = (e["text"] for e in self.all("table") if e["text"].strip().startswith(caption))
+        return " ".join(text.split()).removeprefix(caption).strip()
+
     def words(self):
         """What a reader sees: neither scripts nor styles."""
         hidden = [element["text"] for element in self.all("script", "style", "title")]
@@ -75,13 +94,30 @@ class Page(HTMLParser):
         return [" ".join(element["text"].split()) for element in self.all("h2")]
 
 
-@pytest.fixture(scope="module")
-def imdb():
-    return Page(report(imdb_like()))
+def typed(results):
+    return checked(Results, results)
 
 
 def made(results, **options):
-    return Page(report(results, **options))
+    return Page(report(typed(results), **options))
+
+
+@pytest.fixture(scope="module")
+def imdb():
+    """Every section."""
+    return made(priced(answered(100)))
+
+
+@pytest.fixture(scope="module")
+def older():
+    """Results without options."""
+    return made(imdb_like())
+
+
+def priced(results):
+    for number, option in enumerate(results["answers"][0]["options"]):
+        option |= {"cost_per_1000": 0.1 * (1 + number % 7), "currency": "EUR"}
+    return results
 
 
 def small(n=3, **parts):
@@ -92,37 +128,42 @@ def test_the_page_has_landmarks_one_title_and_headings_in_order(imdb):
     for landmark in ("header", "nav", "main", "footer", "h1"):
         imdb.one(landmark)
     assert imdb.one("html")["lang"] == "en"
-    assert imdb.one("h1")["text"] == "Does fine-tuning beat prompting on imdb?"
+    assert imdb.one("h1")["text"] == "What works best on imdb?"
     assert next(iter(imdb.all("title")))["text"] == imdb.one("h1")["text"]
     levels = [int(heading["tag"][1]) for heading in imdb.all("h1", "h2", "h3", "h4")]
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
-def test_the_sections_come_in_order(imdb):
-    assert imdb.sections() == [
-        "The answer",
-        "Accuracy",
-        "Uplift",
-        "Accuracy by training size",
-        "Accuracy against tokens",
-        "Learning curves",
-        "Confusion",
-        "Items",
-        "Provenance",
-    ]
-    targets = [link["href"][1:] for link in imdb.all("a")]
-    assert set(targets) <= {element.get("id") for element in imdb.elements}
+def test_the_sections_come_in_order(imdb, older):
+    shown = ["The answer", "Accuracy by training size", "Cost against accuracy", "Calibration"]
+    shown.append("Errors by item")
+    folded = ["Learning curves", "Confusion matrices", "All cells", "Comparisons", "Provenance"]
+    assert imdb.sections() == [*shown, *folded]
+    within = [h["text"] for h in imdb.all("h2") if "summary" in [tag for tag, _ in h["in"]]]
+    assert within == folded
+    assert set(older.sections()) == {*shown, *folded} - {"Cost against accuracy"}
+    for page in (imdb, older):
+        targets = [link["href"][1:] for link in page.all("a")]
+        assert set(targets) <= {element.get("id") for element in page.elements}
+
+
+def test_without_options_the_cells_are_shown_without_a_chart(older):
+    assert not older.all("p", class_="badge")
+    assert not [h for h in older.all("h2") if "summary" in [tag for tag, _ in h["in"]]]
+    assert not [e for e in older.all("svg") if "answer" in e.get("aria-labelledby", "")]
+    assert "smollm2-135m-0shot-label_logprobs" in older.table("All cells")
+    assert older.one("p", class_="verdict")["text"].startswith("Fine-tune: smollm2-135m on 2,000")
 
 
 def test_a_section_is_added_to_the_list_alone(monkeypatch):
     longest = Section(
         "longest",
         "The longest item",
-        lambda view: [paragraph(max(view.experiment["items"]))] if view.cells else [],
+        lambda view: [paragraph(max(view.about.items))] if view.cells else [],
     )
     monkeypatch.setattr(sections, "SECTIONS", (longest, *sections.SECTIONS))
     page = made(small())
-    assert page.sections()[:2] == ["The longest item", "What was measured"]
+    assert page.sections()[:2] == ["The longest item", "The answer"]
     assert "The longest item movie-reviews/00002" in page.words()
     assert page.one("a", href="#x1-longest")["text"] == page.one("h2", id="x1-longest")["text"]
     assert "The longest item" not in made(document([])).words()
@@ -160,21 +201,92 @@ def test_two_experiments_have_sections_of_their_own():
         | {"cells": [*small()["cells"], *other]}
     )
     assert page.sections() == ["imdb", "other"]
-    assert page.one("h1")["text"] == "Does fine-tuning beat prompting?"
+    assert page.one("h1")["text"] == "What works best?"
     ids = [element["id"] for element in page.elements if element.get("id")]
     assert len(ids) == len(set(ids))
 
 
-def test_the_answer_its_decision_and_its_evidence_lead(imdb):
-    assert imdb.one("p", class_="answer")["text"].startswith("Fine-tune: smollm2-135m on 2,000")
-    assert imdb.one("p", class_="decision")["text"] == "Decision: fine-tune"
-    assert imdb.one("ul", class_="evidence")["text"].count("\n") == 3
+def test_the_badge_the_chart_and_what_speaks_against_it_lead():
+    results = answered(100)
+    given = results["answers"][0]
+    words = made(results).words()
+    order = [given["badge"], given["sentence"].partition(": ")[2], "accuracy, 95 % interval"]
+    order += [
+        "What speaks against it",
+        *given["against"],
+        given["statistics"],
+        "All options as a table",
+    ]
+    places = [words.index(text) for text in order]
+    assert places == sorted(places)
 
 
-def test_without_an_answer_the_heading_is_neutral():
+@pytest.mark.parametrize("verdict", ["fine-tune", "do not fine-tune", "use", "undecided"])
+def test_the_badge_has_the_colour_of_the_verdict(verdict):
+    results = answered(20)
+    results["answers"][0] |= {"verdict": verdict, "badge": "In a few words"}
+    page = made(results)
+    badge = page.one("p", class_=f"badge {verdict.replace(' ', '-')}")
+    assert badge["text"] == "In a few words"
+    sheet = page.one("style")["text"]
+    assert (f".badge.{verdict.replace(' ', '-')}" in sheet) == (verdict != "undecided")
+
+
+def shown_options(page):
+    """The names of the options in the chart, from top to bottom."""
+    chart = page.one("svg", **{"aria-labelledby": "x1-answer-chart-title x1-answer-chart-desc"})
+    labels = [
+        e for e in page.all("text") if ("svg", chart) in e["in"] and "label" in e.get("class", "")
+    ]
+    return [e["text"] for e in labels]
+
+
+def test_the_chart_has_a_row_for_each_option_best_first():
+    found = [cell("tiny", 20, skill=0.6), cell("tiny", 20, size=300, skill=0.9)]
+    every = options(found, [rival("tf-idf", 300, 20, 15)], 20)
+    page = made(document(found, answers=[answer(every)]))
+    names = [option["name"].replace(" ", "") for option in every]
+    assert [name.replace(" ", "") for name in shown_options(page)] == names
+    assert "The chart shows" not in page.words()
+    table = page.table("All options")
+    places = [table.index(option["name"]) for option in every]
+    assert places == sorted(places)
+
+
+def test_a_chart_of_many_options_keeps_those_that_decide_and_the_best_of_each_kind():
+    found = [cell(f"m{number:02}", 20, size=300, skill=0.99) for number in range(30)]
+    found += [cell(f"m{number:02}", 20, skill=0.3) for number in range(30)]
+    every = options(found, [rival("tf-idf", 300, 20, 9)], 20)
+    last = [option for option in every if option["kind"] == "prompt"][-1]
+    page = made(document(found, answers=[answer(every, rival=last["name"])]))
+    shown = shown_options(page)
+    assert 8 <= len(shown) <= 12
+    for kind in ("constant", "rival", "prompt", "fine-tuned"):
+        best = next(option["name"] for option in every if option["kind"] == kind)
+        assert best.replace(" ", "") in [name.replace(" ", "") for name in shown]
+    assert last["name"] in shown
+    assert f"The chart shows the {len(shown)} options that decide of 62 options" in page.words()
+
+
+def test_prompts_that_were_not_checked_against_the_data_are_a_visible_line():
+    said = "Prompts not checked against the data"
+    assert said not in made(answered(20)).words()
+
+    class Unchecked(About):
+        checked_against_data: bool = False
+
+    results = typed(answered(20))
+    about = Unchecked(**dict(results.experiments[0]))
+    page = Page(report(results.model_copy(update={"experiments": [about]})))
+    assert said in page.one("p", class_="warning")["text"]
+    assert "details" not in [tag for tag, _ in page.one("p", class_="warning")["in"]]
+
+
+def test_without_an_answer_the_page_says_so():
     page = made(small())
-    assert page.sections()[0] == "What was measured"
-    assert not page.all("p", class_="answer")
+    assert page.sections()[0] == "The answer"
+    assert "The results contain no answer" in page.words()
+    assert not page.all("p", class_="badge")
 
 
 def test_numbers_are_written_as_in_the_results():
@@ -188,24 +300,28 @@ def test_numbers_are_written_as_in_the_results():
 
 
 def test_charts_say_what_they_show_and_have_a_table(imdb):
-    charts = imdb.all("svg")
-    assert len(charts) == 4 + 3
+    charts = imdb.all("svg", role="img")
+    names = {chart["aria-labelledby"].partition("-title")[0].rstrip("12345678") for chart in charts}
+    ends = ("answer", "sizes", "cost", "calibration", "jobs")
+    assert names == {"x1-calibration-leans", *(f"x1-{end}-chart" for end in ends)}
     for chart in charts:
-        assert chart["role"] == "img"
         title, description = chart["aria-labelledby"].split()
         assert imdb.one("title", id=title)["text"]
-        assert "table" in imdb.one("desc", id=description)["text"]
+        told = imdb.one("desc", id=description)["text"]
+        assert "table" in told or re.search(r"0\.\d\d, 0\.\d\d", told)
+    drawn = [e for e in imdb.all("svg") if not e.get("role")]
+    assert all(e.get("aria-hidden") or ("svg" in [tag for tag, _ in e["in"]]) for e in drawn)
 
 
 def test_charts_have_no_style_of_their_own(imdb):
     drawn = "".join(re.findall(r"<svg.*?</svg>", imdb.source, re.DOTALL))
-    assert "ft2000-label_logprobs" in drawn
+    assert "smollm2-135m fine-tuned on" in drawn
     assert not re.search(r"#|style|fill|stroke|font|url", drawn)
+    plain = {"dash-1"}  # a series' first dashes are none
     sheet = imdb.one("style")["text"]
     used = {name for found in re.findall(r'class="([^"]*)"', drawn) for name in found.split()}
     assert used >= {"line", "mark", "hollow", "reference", "grid", "series-1", "series-5", "dash-2"}
-    # A series' first dashes are none.
-    assert {name for name in used - {"dash-1"} if f".{name}" not in sheet} == set()
+    assert {name for name in used - plain if f".{name}" not in sheet} == set()
 
 
 def test_colours_of_charts_are_there_in_both_schemes(imdb):
@@ -248,33 +364,44 @@ def test_the_page_of_the_experiment_stays_small(imdb):
 def test_equal_results_give_equal_bytes(tmp_path):
     results = document([cell("tiny", 3), cell("tiny", 3, size=300)], jobs=[job("tiny", 300)])
     for name in ("one.html", "two.html"):
-        write_report(json.loads(json.dumps(results)), tmp_path / name)
+        write_report(typed(json.loads(json.dumps(results))), tmp_path / name)
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
 
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&$x_1$"
 
 
-def test_nothing_in_the_results_becomes_markup(monkeypatch):
-    first = cell(EVIL, 3, server=EVIL, fine_tuned_model=EVIL, verdict=EVIL)
-    second = cell(EVIL, 3, size=300, job=EVIL)
-    gate = {"gate": EVIL, "value": 1, "limit": 2, "mode": EVIL, "verdict": EVIL, "sentence": EVIL}
-    first["gates"] = [gate]
+def test_nothing_in_the_results_becomes_markup():
+    more = {"server": EVIL, "answered_as": EVIL, "cassette": EVIL, "readings": {EVIL: 3}}
+    first = cell(EVIL, 3, truth=[0, 0, 1], fine_tuned_model=EVIL, **more)
+    gate = {"gate": EVIL, "value": 1.0, "limit": 2.0, "mode": EVIL, "verdict": "fail"}
+    first |= {"gates": [gate | {"sentence": EVIL}], "verdict": "fail"}
+    second = cell(
+        EVIL, 3, truth=[0, 0, 1], size=300, rule="label_logprobs", job=EVIL, currency=EVIL
+    )
+    second["cost_per_1000"] = 1.0
     named = {"experiment": "imdb"}
+    rivals = [rival(EVIL, 300, 3, 2) | {"majority_rate": None}]
+    every = options([first, second], rivals, 3)
+    every[0]["name"] = EVIL
+    told = {"against": [EVIL], "statistics": EVIL, "badge": EVIL, "sentence": EVIL}
+    about = {"labels": [EVIL, "b"], "items": [EVIL, "1", "2"], "places": [EVIL, "", ""]}
     results = document(
         [first, second],
         experiments=[
-            experiment(3, labels=[EVIL, "b"], items=[EVIL, "1", "2"], skipped=[{"reason": EVIL}])
+            experiment(3, label_ids=[0, 0, 1], majority_rate=2 / 3, skipped=[{"reason": EVIL}])
+            | about
+            | {"file": EVIL, "dataset": EVIL, "instruction": EVIL}
         ],
         uplifts=[uplift(second, first)],
         jobs=[job(EVIL, 300) | {"served": EVIL, "hyperparameters": {EVIL: EVIL}}],
-        answers=[named | {"sentence": EVIL, "evidence": [EVIL], "decision": EVIL}],
+        answers=[answer(every, **told)],
         data_needs=[named | {"sentence": EVIL}],
         break_evens=[named | {"sentence": EVIL}],
         errors=[named | {"cell": EVIL, "error": EVIL}, {"cell": EVIL, "error": EVIL}],
-        baselines=[named | dict(first, model=EVIL, train_size=300) | {"cell": None}],
+        baselines=rivals,
     )
-    page = Page(report(results, texts={EVIL: EVIL}))
+    page = made(results, texts={EVIL: EVIL})
     assert len(page.all("script")) == 2
     assert not page.all("img")
     assert not [e for e in page.elements if any(name.startswith("on") for name in e)]
@@ -285,28 +412,27 @@ def test_nothing_in_the_results_becomes_markup(monkeypatch):
 
 @pytest.mark.parametrize(
     "left_out",
-    ["experiments", "uplifts", "errors", "jobs", "baselines", "answers", "data_needs", "cells"],
+    ["uplifts", "errors", "jobs", "baselines", "answers", "data_needs", "break_evens"],
 )
-def test_a_part_may_be_missing_or_null(left_out):
-    results = imdb_like(4)
-    for value in (None, []):
-        made(results | {left_out: value})
-    del results[left_out]
+def test_a_part_may_be_missing_or_empty(left_out):
+    results = answered(20)
+    made(results | {left_out: []})
+    results.pop(left_out, None)
     page = made(results)
     assert "None" not in page.words()
 
 
 OPTIONAL = (
-    "correct", "unread", "majority_rate", "min_accuracy", "verdict", "prompt_tokens",
-    "completion_tokens", "latency_ms_median", "cassette", "recorded_at", "server", "job",
-    "fine_tuned_model", "trained_tokens", "training_seconds", "predictions", "prompt_sha256",
-    "balanced_accuracy", "macro_f1", "matthews", "decision_rule", "shots", "train_size",
+    "unread", "majority_rate", "min_accuracy", "verdict", "prompt_tokens", "completion_tokens",
+    "latency_ms_median", "cassette", "server", "job", "fine_tuned_model", "trained_tokens",
+    "training_seconds", "probabilities", "prompt_sha256", "balanced_accuracy", "macro_f1",
+    "matthews", "auc", "calibration_error",
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", OPTIONAL)
 def test_a_value_of_a_cell_may_be_missing_or_null(name):
-    results = small()
+    results = answered(20)
     for one in results["cells"]:
         one[name] = None
     assert "None" not in made(results).words()
@@ -315,58 +441,108 @@ def test_a_value_of_a_cell_may_be_missing_or_null(name):
     assert "None" not in made(results).words()
 
 
+ABOUT_AN_ANSWER = (
+    "verdict", "badge", "chosen", "rival", "difference", "ci_low", "ci_high", "p", "against",
+    "statistics",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ABOUT_AN_ANSWER)
+def test_a_value_of_the_answer_may_be_missing(name):
+    results = answered(20)
+    del results["answers"][0][name]
+    page = made(results)
+    assert "None" not in page.words()
+    assert page.sections()[0] == "The answer"
+
+
 def test_the_least_that_results_can_hold():
-    assert "The results have no experiment." in made({"version": 2}).words()
-
-
-def test_without_answers_by_item_the_page_says_so():
-    page = made(small() | {"experiments": [{"name": "imdb"}]})
-    assert "The results have no answers by item." in page.words()
+    assert "The results have no experiment." in made({"version": 2, "cells": []}).words()
 
 
 @pytest.mark.parametrize("skill", [0.0, 1.0], ids=["all wrong", "all right"])
 @pytest.mark.parametrize("n", [1, 20])
 def test_extremes_are_drawn(skill, n):
-    first, second = cell("tiny", n, skill=skill), cell("tiny", n, size=300, skill=skill)
-    page = Page(report(document([first, second], uplifts=[uplift(second, first)])))
-    assert len(page.all("svg")) == 4
+    found = [cell("tiny", n, skill=skill), cell("tiny", n, size=300, skill=skill)]
+    found.append(cell("tiny", n, shots=1, rule="label_logprobs", skill=skill))
+    every = [one | {"cost_per_1000": 0.0} for one in options(found, [], n)]
+    page = made(document(found, answers=[answer(every)], uplifts=[uplift(found[1], found[0])]))
+    # Groups of texts for the reliability are at least two.
+    assert len(page.all("svg", role="img")) == 4
     assert "nan" not in page.source.partition("<main")[2].partition("<script")[0]
     assert f"{skill:.3f}" in page.words()
 
 
-def test_costs_take_the_place_of_tokens_where_they_are_known():
-    cells = [
-        cell("tiny", 3, cost_per_1000=0.5, currency="EUR"),
-        cell("tiny", 3, size=300, cost_per_1000=0, currency="EUR", training_cost=3),
-    ]
-    page = Page(report(document(cells)))
-    assert "Accuracy against cost" in page.sections()
+def test_costs_are_shown_only_where_prices_are_known():
+    results = answered(20)
+    assert "Cost against accuracy" not in made(results).sections()
+    option = results["answers"][0]["options"][0]
+    option |= {"cost_per_1000": 0.5, "currency": "EUR", "training_cost": 3.0}
+    page = made(results)
     assert "cost of 1,000 answers, EUR" in page.source
-    assert "no prices" not in page.words()
+    assert f"{option['name']}: {option['accuracy']:.3f} for 0.5 EUR" in page.words()
+    table = page.table("All options")
+    assert "cost of 1,000 answers of training in" in table
+    assert "0.5 3 EUR" in table
+    assert "of training" not in made(answered(20)).table("All options")
 
 
-def test_confusion_is_counted_where_the_results_do_not_state_it():
-    one = cell("tiny", 4, predictions=[0, 1, None, 1])
-    page = made(document([one], experiments=[experiment(4, label_ids=[0, 0, 1, 1])]))
+def test_confusion_is_counted():
+    one = cell("tiny", 4, truth=[0, 0, 1, 1], predictions=[0, 1, None, 1])
+    page = made(
+        document([one], experiments=[experiment(4, label_ids=[0, 0, 1, 1], majority_rate=0.5)])
+    )
     matrix = page.one("table", class_="matrix")
     assert matrix["text"].split()[-8:] == ["Negative", *"110", "Positive", *"011"]
 
 
-def test_the_stated_confusion_is_shown():
-    page = made(document([cell("tiny", 4, confusion=[[7, 8, 9], [1, 2, 3]])]))
-    assert "7 8 9" in page.one("table", class_="matrix")["text"]
+def test_the_lean_is_the_share_of_the_answers_minus_that_of_the_texts():
+    one = cell("tiny", 4, truth=[0, 0, 0, 1], rule="label_logprobs", predictions=[1, 1, 1, 0])
+    about = experiment(4, label_ids=[0, 0, 0, 1], majority_rate=0.75)
+    page = made(document([one], experiments=[about]))
+    assert "Negative 0.250 0.750 -0.500" in page.table("Lean by label")
+    assert "Positive 0.750 0.250 +0.500" in page.table("Lean by label")
+    (value,) = (e["text"] for e in page.all("text") if e["text"].startswith("+"))
+    assert value == "+0.50"
 
 
-def test_items_show_marks_as_text_and_the_prompts_hash():
-    one = cell("tiny", 3, predictions=[0, 1, None], prompt_sha256=["ab" * 32] * 3)
-    page = made(document([one], experiments=[experiment(3, label_ids=[0, 0, 1])]))
-    answers = page.one("table", class_="answers")["text"]
-    assert "✓ Negative right" in answers
-    assert "✗ Positive wrong" in answers
-    assert "– no label" in answers
-    assert "abababab" in answers
-    assert "ababababa" not in answers
-    assert "1 of 1" in answers
+def test_reliability_is_the_share_right_among_texts_of_like_probability():
+    truth = [0] * 40
+    one = cell("tiny", 40, truth=truth, rule="label_logprobs", predictions=[0] * 30 + [1] * 10)
+    one["probabilities"] = [[0.9, 0.1]] * 20 + [[0.7, 0.3]] * 10 + [[0.3, 0.7]] * 10
+    about = experiment(40, label_ids=truth, majority_rate=1.0)
+    page = made(document([one], experiments=[about]))
+    told = page.one("desc", id="x1-calibration-chart1-desc")["text"]
+    assert told.endswith("0.70, 0.50; 0.90, 1.00")
+
+
+def test_calibration_is_left_out_where_no_cell_has_probabilities():
+    assert "Calibration" not in made(small()).sections()
+
+
+def test_items_show_marks_as_text_the_place_and_the_probability():
+    one = cell("tiny", 3, truth=[0, 0, 1], rule="label_logprobs", predictions=[0, 1, 1])
+    one |= {"predictions": [0, 1, None], "correct": 1, "unread": 1, "accuracy": 1 / 3}
+    one["ci_low"], one["ci_high"] = wilson(1, 3)
+    one["probabilities"] = [[0.876, 0.124], [0.4, 0.6], None]
+    places = [f"reviews.csv, line {line}" for line in (2, 3, 4)]
+    about = experiment(3, label_ids=[0, 0, 1], majority_rate=2 / 3, places=places)
+    answers = made(document([one], experiments=[about])).table("Answers by item")
+    assert "reviews.csv, line 2 Negative 1 of 1 ✓ Negative 0.88 right" in answers
+    assert "reviews.csv, line 3 Negative 0 of 1 ✗ Positive 0.60 wrong" in answers
+    assert "reviews.csv, line 4 Positive 0 of 1 – no label" in answers
+
+
+def test_the_items_begin_with_the_errors_of_the_chosen_option():
+    truth = label_ids(20)
+    tuned = cell("tiny", 20, size=300, predictions=[*truth[:18], *(1 - one for one in truth[18:])])
+    prompt, other = cell("tiny", 20, skill=0.3), cell("tiny", 20, shots=4, skill=0.2)
+    every = options([tuned, prompt, other], [], 20)
+    page = made(document([tuned, prompt, other], answers=[answer(every)]))
+    table = page.table("Answers by item")
+    assert re.findall(r"movie-reviews/\d+", table) == ["movie-reviews/00018", "movie-reviews/00019"]
+    best = max(prompt, other, key=lambda one: one["accuracy"])
+    assert table.split()[5:7] == ["ft300", best["cell"].removeprefix("tiny-")]
 
 
 def test_texts_are_there_only_when_given():
@@ -374,35 +550,43 @@ def test_texts_are_there_only_when_given():
     assert "a fine film" not in made(small()).source
     page = made(small(), texts={item: "a fine film"})
     assert "a fine film" in page.one("table", class_="answers")["text"]
+    assert not page.one("table", class_="answers")["text"].count("…")
+    long = made(small(), texts={item: "a fine film " * 20}).one("table", class_="answers")["text"]
+    assert ("a fine film " * 20)[:100] + "…" in long
+    assert "a fine film " * 20 in long
     data = json.loads(page.one("script", type="application/json")["text"])
     assert data["texts"] == ["", "a fine film", ""]
 
 
 def test_errors_are_shown():
     page = made(small(errors=[{"experiment": "imdb", "cell": "tiny-9shot", "error": "no such"}]))
-    assert page.sections()[-1] == "Errors"
+    assert page.sections()[:2] == ["The answer", "Errors"]
     assert "tiny-9shot no such" in page.words()
 
 
 def test_a_thousand_cells_give_whole_tables_and_bounded_charts():
-    page = Page(report(many(50, 20, 100)))
-    assert "The chart shows the 60 of highest accuracy of 1,000 cells" in page.words()
-    assert len(page.all("svg")) == 4
-    captions = {e["text"]: e["in"][-1][1] for e in page.all("caption")}
-    assert captions["Accuracy of every cell"]["text"].count("model-") == 1000
-    shown = captions["Answers by item"]["text"]
-    assert shown.count("movie-reviews/") == 100
+    page = made(many(50, 20, 100))
+    assert page.table("All cells").count("model-") == 1000
+    assert page.table("Answers by item").count("movie-reviews/") == 100
     assert "the first 24 of 1,000 cells" in page.one("noscript")["text"]
     data = json.loads(page.one("script", type="application/json")["text"])
     assert len(data["cells"]) == 1000
-    assert len(data["hashes"]) == 10
     assert len(page.source.encode()) < 2_000_000
+
+
+def test_a_thousand_options_give_whole_tables_and_bounded_charts():
+    found = many(50, 20, 20)["cells"]
+    page = made(document(found, answers=[answer(options(found, [], 20))]))
+    assert page.table("All options").count("model-") == 1000
+    assert re.search(r"The chart shows the \d+ options that decide of 1,001 options", page.words())
+    assert "The chart shows the 8 that reach the highest accuracy of 50 lines" in page.words()
 
 
 def test_more_labels_than_digits_are_kept():
     labels = [f"label {number}" for number in range(70)]
-    one = cell("tiny", 2, predictions=[69, None])
-    page = made(document([one], experiments=[experiment(2, labels=labels, label_ids=[69, 0])]))
+    one = cell("tiny", 2, truth=[69, 0], predictions=[69, None])
+    about = experiment(2, labels=labels, label_ids=[69, 0], majority_rate=0.5)
+    page = made(document([one], experiments=[about]))
     assert "✓ label 69" in page.words()
     data = json.loads(page.one("script", type="application/json")["text"])
     assert data["cells"][0]["answers"] == [69, -1]
@@ -411,46 +595,43 @@ def test_more_labels_than_digits_are_kept():
 @pytest.mark.parametrize("losses", [[12.0, 0.1, 0.05], [1.0, 0.9, 0.8], [1.0, 0.0, 0.5]])
 def test_losses_of_many_sizes_stay_readable(losses):
     curve = [{"step": step, "training_loss": loss} for step, loss in enumerate(losses)]
-    page = report(small(jobs=[job("tiny", 300) | {"curve": curve}]))
+    page = report(typed(small(jobs=[job("tiny", 300) | {"curve": curve}])))
     assert ("loss, logarithmic" in page) == (losses[0] == 12)
 
 
+def test_learning_curves_are_in_one_chart_in_which_trainings_of_one_kind_look_alike():
+    jobs = [job("tiny", 300) | {"name": f"tiny-ft300-seed{seed}"} for seed in range(3)]
+    page = made(small(jobs=[*jobs, job("tiny", 500)]))
+    (chart,) = (e for e in page.all("svg") if "x1-jobs-chart" in e.get("aria-labelledby", ""))
+    marks = [e for e in page.all("circle") if ("svg", chart) in e["in"]]
+    assert {e["class"] for e in marks} == {"mark series-1"}
+    assert len(marks) == 3 * 4
+    (legend,) = (e["text"] for e in page.all("ul", class_="legend") if "tiny-ft500" in e["text"])
+    assert legend.split() == ["tiny-ft300", "tiny-ft500"]
+    assert page.table("Fine-tuning jobs").count("validation 0.2") == 4
+
+
 def test_names_that_xml_cannot_hold_or_that_look_like_formulas_are_drawn():
-    page = Page(report(document([cell("a\x00b$\\frac$", 3), cell("模型", 3, size=300)])))
-    assert len(page.all("svg")) == 3
+    found = [cell("a$\\frac$", 3), cell("模型", 3, size=300)]
+    every = options(found, [], 3)
+    every[-1]["name"] = "a\x00b $\\frac$"
+    page = made(document(found, answers=[answer(every)]))
+    assert "ab $\\frac$" in page.source.replace("a b", "ab")
+    assert len(page.all("svg", role="img")) == 2
 
 
 def test_a_lone_surrogate_is_written(tmp_path):
-    write_report(small(errors=[{"cell": "\ud800", "error": "x"}]), tmp_path / "r.html")
+    texts = {"movie-reviews/00001": "\ud800"}
+    write_report(typed(small()), tmp_path / "r.html", texts=texts)
     assert "\\ud800" in (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("results", "sentence"),
-    [
-        (
-            {"version": 1, "cells": []},
-            "these are not results of version 2; write the results again with",
-        ),
-        ({"version": 2, "cells": [3]}, "'cells' must be a list of objects; write"),
-        ({"version": 2, "cells": {}}, None),
-        ({"version": 2, "cells": [{"cell": "a"}]}, "entry 1 of 'cells' has no 'experiment'"),
-        ({"version": 2, "uplifts": "abc"}, "'uplifts' must be a list of objects; write"),
-    ],
-)
-def test_wrong_results_are_an_error(results, sentence):
-    if sentence is None:
-        made(results)
-        return
-    with pytest.raises(ResultsError, match=re.escape(sentence)):
-        report(results)
-
-
-def test_a_page_that_cannot_be_made_leaves_the_old_one(tmp_path):
+def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
     path = tmp_path / "report.html"
     path.write_text("old")
-    with pytest.raises(ResultsError):
-        write_report({"version": 1}, path)
+    monkeypatch.setattr("tunebench.reports.page.rendering._views", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_report(typed(small()), path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -6,13 +6,15 @@ Accessibility is checked where the variable AXE_CORE names the file axe.min.js o
 import json
 import os
 import shutil
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 
+from tunebench.reports import Results, checked
 from tunebench.reports.page import write_report
 
-from .made_results import LABELS, cell, document, experiment, imdb_like, many
+from .made_results import LABELS, answered, cell, document, experiment, imdb_like, many
 
 pytestmark = pytest.mark.browser
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -53,18 +55,21 @@ def driver():
 def pages(tmp_path_factory):
     """Pages by name, as addresses."""
     folder = tmp_path_factory.mktemp("pages")
-    first = cell("tiny", 4, predictions=[0, 1, None, 1])
-    second = cell("tiny", 4, size=300, predictions=[0, 0, 1, 1])
-    named = experiment(4, label_ids=[0, 0, 1, 1])
+    truth = [0, 0, 1, 1]
+    first = cell("tiny", 4, truth=truth, predictions=[0, 1, None, 1])
+    second = cell("tiny", 4, truth=truth, size=300, predictions=[0, 0, 1, 1])
+    named = experiment(4, label_ids=truth, majority_rate=0.5)
     texts = {f"{WHOLE}{number:05}": f"text number {number}" for number in range(4)}
+    texts |= {f"{WHOLE}{number:05}": f"{number} is long 🎬 " * 30 for number in range(4, 60)}
     results = {
         "few": (document([first, second], experiments=[named]), None),
         "texts": (document([first, second], experiments=[named]), texts),
-        "whole": (imdb_like(30), None),
+        "older": (imdb_like(30), None),
+        "whole": (answered(60), texts),
         "many": (many(50, 20, 300), None),
     }
     for name, (made, given) in results.items():
-        write_report(made, folder / f"{name}.html", texts=given)
+        write_report(checked(Results, made), folder / f"{name}.html", texts=given)
     return {name: (folder / f"{name}.html").as_uri() for name in results}
 
 
@@ -103,13 +108,13 @@ def test_it_opens_without_a_complaint_and_asks_nobody(driver, pages):
         if entry["method"] == "Network.requestWillBeSent"
     ]
     assert {url for url in asked if not url.startswith("data:")} == {pages["whole"]}
-    assert driver.title == "Does fine-tuning beat prompting on imdb?"
+    assert driver.title == "What works best on imdb?"
 
 
 def test_the_script_shows_what_the_page_shows_without_it(driver, pages):
     without = start(scripts=False)
     try:
-        for name in ("few", "texts"):
+        for name in ("few", "texts", "whole"):
             driver.get(pages[name])
             without.get(pages[name])
             assert find(driver, "form").is_displayed()
@@ -188,11 +193,103 @@ def test_a_thousand_cells_stay_usable(driver, pages):
     assert took < 10_000, "redrawing must not hang, not even on a busy machine"
 
 
+SIZES = [(1280, 800), (390, 844)]
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_the_badge_and_the_chart_are_on_the_first_screen(driver, pages, width, height):
+    look(driver, "light", width, height)
+    driver.get(pages["whole"])
+    for selector in (".badge", ".hero .legend", ".hero .plot"):
+        box = find(driver, selector).rect
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["y"] + box["height"] <= height
+        assert box["height"] > 0
+    ends = driver.execute_script(
+        "return [...document.querySelectorAll('.hero .plot *')]"
+        ".map((e) => e.getBoundingClientRect()).map((b) => [b.left, b.right, b.bottom])"
+    )
+    assert len(ends) > 40
+    assert min(left for left, _, _ in ends) >= 0
+    assert max(right for _, right, _ in ends) <= width
+    assert max(bottom for *_, bottom in ends) <= height
+
+
+def test_the_chart_reaches_the_right_third_of_a_wide_page(driver, pages):
+    look(driver, "light", 1280)
+    driver.get(pages["whole"])
+    for plot in driver.find_elements("css selector", ".rows, section > .split > figure .plot"):
+        assert plot.rect["x"] + plot.rect["width"] > 1100
+
+
+@pytest.mark.parametrize("width", [320, 390, 1000, 1280])
+def test_no_texts_of_charts_overlap_or_leave_the_page(driver, pages, width):
+    look(driver, "light", width)
+    driver.get(pages["whole"])
+    driver.execute_script("document.querySelectorAll('details').forEach((e) => { e.open = true })")
+    charts = driver.execute_script(
+        "return [...document.querySelectorAll('.plot, .legend')].map((chart) =>"
+        " [...chart.querySelectorAll('text, li')].map((text) => {"
+        "  const box = text.getBoundingClientRect();"
+        "  return [text.textContent, box.left, box.right, box.top, box.bottom] }))"
+    )
+    assert len(charts) > 8
+    for boxes in charts:
+        for text, left, right, _, _ in boxes:
+            assert -1 <= left < right <= width + 1, text
+        for (one, *first), (other, *second) in combinations(boxes, 2):
+            aside = first[0] >= second[1] or second[0] >= first[1]
+            # A pixel of a line's box is above the letters.
+            above = first[2] >= second[3] - 1 or second[2] >= first[3] - 1
+            assert aside or above, (one, other)
+
+
+def test_print_has_no_form_nothing_cut_off_and_a_badge_without_its_background(driver, pages):
+    look(driver, "light", 718)
+    driver.get(pages["whole"])
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert not find(driver, "nav").is_displayed()
+        assert not find(driver, "form").is_displayed()
+        colour, cut = driver.execute_script(
+            "return [getComputedStyle(document.querySelector('.badge')).backgroundColor,"
+            " [...document.querySelectorAll('.scroll')].filter("
+            "(e) => getComputedStyle(e).overflowX !== 'visible').length]"
+        )
+        assert colour == "rgba(0, 0, 0, 0)"
+        assert cut == 0
+    finally:
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_a_link_to_a_folded_section_opens_it(driver, pages):
+    driver.get(pages["whole"])
+    table = find(driver, ".provenance table")
+    assert not table.is_displayed()
+    driver.execute_script("document.querySelector('[href$=-provenance]').click()")
+    driver.execute_async_script("setTimeout(arguments[0], 100)")
+    assert table.is_displayed()
+
+
+def test_the_items_begin_with_the_errors_of_the_chosen_option(driver, pages):
+    driver.get(pages["whole"])
+    cell = find(driver, "[name=cell] option:checked").text
+    marks = driver.find_elements("css selector", ".answers tbody tr > td:nth-of-type(3)")
+    assert "-ft" in cell
+    assert marks
+    assert {mark.get_attribute("class") for mark in marks} == {"wrong"}
+    choose(driver, "mark", "anything")
+    assert counted(driver).startswith("60 items, ")
+
+
 @pytest.mark.parametrize("width", [320, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_its_window_in_both_schemes(driver, pages, width, scheme):
+@pytest.mark.parametrize("name", ["whole", "older"])
+def test_it_fits_its_window_in_both_schemes(driver, pages, name, width, scheme):
     look(driver, scheme, width)
-    driver.get(pages["whole"])
+    driver.get(pages[name])
+    driver.execute_script("document.querySelectorAll('details').forEach((e) => { e.open = true })")
     inner, content = driver.execute_script(
         "return [innerWidth, document.documentElement.scrollWidth]"
     )
@@ -210,11 +307,13 @@ def test_it_fits_its_window_in_both_schemes(driver, pages, width, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(driver, pages, scheme):
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing(driver, pages, scheme, width):
     if not os.environ.get("AXE_CORE"):
         pytest.skip("AXE_CORE names no axe.min.js")
-    look(driver, scheme, 1280)
+    look(driver, scheme, width)
     driver.get(pages["whole"])
+    driver.execute_script("document.querySelectorAll('details').forEach((e) => { e.open = true })")
     driver.execute_script(Path(os.environ["AXE_CORE"]).read_text(encoding="utf-8"))
     found = driver.execute_async_script(
         "const done = arguments[0];"
@@ -224,12 +323,12 @@ def test_axe_finds_nothing(driver, pages, scheme):
     assert found == []
 
 
-def look(driver, scheme, width):
+def look(driver, scheme, width, height=900):
     driver.execute_cdp_cmd(
         "Emulation.setEmulatedMedia",
         {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
     )
     driver.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
     )

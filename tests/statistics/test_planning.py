@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
-from tunebench.statistics import mcnemar_mid_p, texts_needed, texts_to_settle, wilson_interval
+from tunebench.statistics import (
+    detectable_difference,
+    mcnemar_mid_p,
+    texts_needed,
+    texts_to_settle,
+    wilson_interval,
+)
 
 shares = st.tuples(st.floats(0, 1), st.floats(0, 1)).filter(lambda pair: sum(pair) <= 1)
 
@@ -148,3 +154,35 @@ def test_thresholds_of_0_and_1_are_left_out_at_once():
 def test_what_cannot_be_settled_is_refused(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         texts_to_settle(*arguments)
+
+
+@given(differing=st.floats(0, 1), n=st.integers(10, 5_000), level=st.floats(0.001, 0.1))
+def test_the_detectable_difference_is_the_smallest_that_needs_no_more_texts(
+    differing: float, n: int, level: float
+) -> None:
+    found = detectable_difference(differing, n, level=level)
+    if found is None:
+        assert texts_needed(1.0, 0.0, level=level) > n
+        return
+    for difference, fits in ((found, True), (found * 0.999 - 1e-5, False)):
+        if difference > 0:
+            apart = max(differing, difference)
+            shares = (apart + difference) / 2, (apart - difference) / 2
+            needed = texts_needed(*shares, level=level)
+            assert (needed is not None and needed <= n) is fits
+
+
+def test_the_detectable_difference_solves_connors_equation() -> None:
+    def lacking(d: float) -> float:
+        z = stats.norm.ppf([0.975, 0.8])
+        return float(d * 20 - z[0] * np.sqrt(0.2) - z[1] * np.sqrt(0.2 - d * d))
+
+    expected = optimize.brentq(lacking, 0.01, 0.19)
+    assert detectable_difference(0.2, 400) == pytest.approx(expected, rel=0.01)
+    assert detectable_difference(0.2, 2) is None
+
+
+@pytest.mark.parametrize(("differing", "n"), [(-0.1, 10), (1.1, 10), (0.5, 0)])
+def test_no_share_and_no_texts_are_refused(differing: float, n: int) -> None:
+    with pytest.raises(ValueError, match="must be a share"):
+        detectable_difference(differing, n)

@@ -1,83 +1,100 @@
-"""Break-even: after how many texts cheaper answers pay for the training, from ``results.json``."""
+"""Break-even: after how many texts cheaper answers pay for the training; the price of accuracy."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tunebench.reports import BreakEven, checked, finite
+from tunebench.statistics import break_even, cost_per_additional_correct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Sequence
+
+    from tunebench.reports import CellRow, Option
+
+_A_POINT = 10  # further right answers of 1,000
 
 
-def break_evens(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def break_evens(rows: Sequence[CellRow]) -> list[BreakEven]:
     """Compare the costs of each fine-tuned cell with those of prompts of the same model.
 
     These are the one-shot cell of its own decision rule, and the model's best prompted cell of any
     rule; of two that are equally good, the cheaper one.
-
-    Args:
-        rows: ``cells`` of ``results.json``, without details.
-
-    Returns:
-        Entries of its ``break_evens``: ``experiment``, ``cell``, ``over``, ``requests`` of one
-        text each after which the training is paid back (None for never), ``training_cost``,
-        ``cost_difference`` (of 1,000 answers, the cell's minus the other's), ``difference`` (in
-        accuracy), ``cost_per_additional_correct`` (None where it is not right more often),
-        ``currency`` and ``sentence``.
     """
-    rows = list(rows)
     return [
-        _entry(row, over)
+        _entry(row, row.cost_per_1000, row.training_cost, over, over.cost_per_1000)
         for row in rows
-        if row["train_size"] and None not in (row["cost_per_1000"], row["training_cost"])
+        if row.train_size and row.cost_per_1000 is not None and row.training_cost is not None
         for over in _prompted_cells(row, rows)
+        if over.cost_per_1000 is not None
     ]
 
 
-def _prompted_cells(
-    row: Mapping[str, Any], rows: list[Mapping[str, Any]]
-) -> list[Mapping[str, Any]]:
+def price_of_a_point(option: Option, over: Option) -> str:
+    """What a point of accuracy costs with one option instead of another, a sentence.
+
+    Empty where a price is not known, the currencies differ, or it is not more accurate.
+    """
+    cost, other = option.cost_per_1000, over.cost_per_1000
+    if cost is None or other is None or option.currency != over.currency:
+        return ""
+    more = cost_per_additional_correct(cost - other, option.accuracy - over.accuracy)
+    if more is None:
+        return ""
+    training = option.training_cost
+    after = f", after {training:.3g} {option.currency} for the training" if training else ""
+    if more <= 0:
+        saved = f"{other - cost:.3g} {option.currency} less"
+        return f"1,000 answers cost {saved if more else 'the same'} than {over.name}'s{after}."
+    return (
+        f"A point of accuracy over {over.name} costs {_A_POINT * more:.3g} {option.currency} for "
+        f"1,000 answers{after}."
+    )
+
+
+def _prompted_cells(row: CellRow, rows: Sequence[CellRow]) -> list[CellRow]:
     rivals = [
-        other
+        (other, other.cost_per_1000)
         for other in rows
-        if (other["experiment"], other["model"]) == (row["experiment"], row["model"])
-        and not other["train_size"]
-        and other["cost_per_1000"] is not None
+        if (other.experiment, other.model) == (row.experiment, row.model)
+        and not other.train_size
+        and other.cost_per_1000 is not None
     ]
     one_shot = [
         other
-        for other in rivals
-        if other["shots"] == 1 and other["decision_rule"] == row["decision_rule"]
+        for other, _ in rivals
+        if other.shots == 1 and other.decision_rule == row.decision_rule
     ]
-    best = min(rivals, key=lambda o: (-o["accuracy"], o["cost_per_1000"]), default=None)
-    return [*one_shot, *([best] if best is not None and best not in one_shot else [])]
+    best = min(rivals, key=lambda one: (-one[0].accuracy, one[1]), default=None)
+    return [*one_shot, *([best[0]] if best is not None and best[0] not in one_shot else [])]
 
 
-def _entry(row: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    from tunebench.statistics import break_even, cost_per_additional_correct
-
-    training, currency = row["training_cost"], row["currency"]
-    tuned, prompted = row["cost_per_1000"], over["cost_per_1000"]
+def _entry(
+    row: CellRow, tuned: float, training: float, over: CellRow, prompted: float
+) -> BreakEven:
+    currency = row.currency
     # Counted in whole texts, as rounding would make a difference of two shares.
-    difference = (row["correct"] - over["correct"]) / row["n"]
+    difference = (row.correct - over.correct) / row.n
     more = cost_per_additional_correct(tuned - prompted, difference)
     requests = break_even(training, prompted / 1000, tuned / 1000)
     if requests is None:
         paid = (
             f"is never paid back by cheaper answers, as 1,000 of them cost {tuned:.4g} {currency} "
-            f"and {over['cell']}'s {prompted:.4g}"
+            f"and {over.cell}'s {prompted:.4g}"
         )
     else:
-        paid = f"is paid back after {requests:,} texts by answers cheaper than {over['cell']}'s"
+        paid = f"is paid back after {requests:,} texts by answers cheaper than {over.cell}'s"
     gain = "" if more is None else f"; one more right answer costs {more:.4g} {currency}"
-    return {
-        "experiment": row["experiment"],
-        "cell": row["cell"],
-        "over": over["cell"],
+    fields = {
+        "experiment": row.experiment,
+        "cell": row.cell,
+        "over": over.cell,
         "requests": requests,
         "training_cost": training,
         "cost_difference": tuned - prompted,
         "difference": difference,
         "cost_per_additional_correct": more,
         "currency": currency,
-        "sentence": f"{row['cell']}: its training, {training:.4g} {currency}, {paid}{gain}.",
+        "sentence": f"{row.cell}: its training, {training:.4g} {currency}, {paid}{gain}.",
     }
+    return checked(BreakEven, finite(fields))

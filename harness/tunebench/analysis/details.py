@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunebench.analysis.gates import judge_limits, verdict_of
 from tunebench.errors import ResultsError
-from tunebench.evaluation import RULES, prompt_sha256_of
+from tunebench.evaluation import dataset_of, prompt_sha256_of
 from tunebench.reports import About, CellRow, Job, Skipped, checked, finite
 from tunebench.statistics import (
     balanced_accuracy,
@@ -17,7 +17,6 @@ from tunebench.statistics import (
     confusion_matrix,
     curve_of_metrics,
     expected_calibration_error,
-    label_probabilities,
     macro_f1,
     matthews,
     read_curve,
@@ -75,6 +74,8 @@ def row_of(result: Result) -> CellRow:
         "cost_per_1000": result.cost_per_1000,
         "training_cost": result.training_cost,
         "currency": result.prices.currency if result.prices else None,
+        "auc": result.auc,
+        "calibration": _calibration(result),
         "gates": [gate.row() for gate in judged],
         "predictions": result.predictions,
     }
@@ -93,23 +94,17 @@ def details_of(result: Result) -> dict[str, Any]:
     exact_low, exact_high = None, None
     if result.groups is None:  # it is exact for texts on their own only
         exact_low, exact_high = clopper_pearson(result.correct, result.n)
-    probabilities = _probabilities(result)
-    known = [
-        (row, label)
-        for row, label in zip(probabilities or (), labels, strict=False)
-        if row is not None
-    ]
-    rows, truths = [row for row, _ in known], [label for _, label in known]
+    rows, truths = result.with_probabilities
     return {
         "exact_low": exact_low,
         "exact_high": exact_high,
         "balanced_accuracy": balanced_accuracy(matrix),
         "macro_f1": macro_f1(matrix),
         "matthews": matthews(matrix),
-        "brier": brier_score(rows, truths) if known else None,
-        "calibration_error": expected_calibration_error(rows, truths) if known else None,
+        "brier": brier_score(rows, truths) if rows else None,
+        "calibration_error": expected_calibration_error(rows, truths) if rows else None,
         "confusion": matrix,
-        "probabilities": probabilities,
+        "probabilities": result.probabilities,
         "prompt_sha256": prompt_sha256_of(result.cell),
     }
 
@@ -117,6 +112,8 @@ def details_of(result: Result) -> dict[str, Any]:
 def about(result: Result) -> About:
     """A result's experiment as an entry of ``experiments`` in ``results.json``."""
     experiment = result.cell.experiment
+    items = result.judgements["item"].tolist()
+    places = dataset_of(experiment).places if result.checked_against_data else {}
     fields = {
         "name": experiment.name,
         "dataset": experiment.task.dataset,
@@ -126,12 +123,20 @@ def about(result: Result) -> About:
         "sha256": meaning(experiment),
         "labels": experiment.task.labels,
         "n": result.n,
-        "items": result.judgements["item"].tolist(),
+        "items": items,
+        "places": [places[item] for item in items] if places else None,
         "label_ids": result.judgements["label"].tolist(),
         "groups": None if result.groups is None else list(result.groups),
         "checked_against_data": result.checked_against_data,
         "majority_rate": result.majority_rate,
         "train_sizes": experiment.matrix.train_sizes,
+        "cells": list(map(str, experiment.cells)),
+        "local_models": [
+            name
+            for name, model in experiment.models.items()
+            if experiment.providers[model.provider].is_local
+        ],
+        "smallest_gain": experiment.answer.smallest_gain,
         "skipped": _skipped(experiment),
     }
     return checked(About, fields)
@@ -148,6 +153,8 @@ def meaning(experiment: Experiment) -> str:
         "model": experiment.models,
         "matrix": experiment.matrix,
         "fine_tuning": experiment.fine_tuning,
+        **({"calibration": experiment.calibration} if experiment.calibrated_cells else {}),
+        "answer": experiment.answer,
         "threshold": experiment.thresholds,
     }
     values = json.dumps(
@@ -178,12 +185,19 @@ def job_of(result: Result, made: FineTuned) -> Job:
     return checked(Job, finite(fields))
 
 
-def _probabilities(result: Result) -> list[list[float] | None] | None:
-    """Over the labels seen; None where none was, or where one's log-probability is not a number."""
-    if not RULES[result.cell.decision_rule].has_probabilities:
+def _calibration(result: Result) -> dict[str, Any] | None:
+    one = result.calibration
+    if one is None:
         return None
-    n_labels = len(result.cell.experiment.task.labels)
-    return [None if x is None else label_probabilities(x, n_labels) for x in result.label_logprobs]
+    return {
+        "method": one.biases.method,
+        "texts": one.biases.texts,
+        "biases": list(one.biases.values),
+        "unseen": list(one.biases.unseen),
+        "prompt_tokens": one.prompt_tokens,
+        "completion_tokens": one.completion_tokens,
+        "cost": result.calibration_cost,
+    }
 
 
 def _skipped(experiment: Experiment) -> list[Skipped]:

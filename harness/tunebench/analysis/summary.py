@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tunebench.analysis.evaluated import Remark, said_once
 from tunebench.errors import describe_error
-from tunebench.reports import VERSION, Answer, Failure, Results, RivalRow, checked, finite
+from tunebench.reports import VERSION, Failure, Results, RivalRow, checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from tunebench.analysis.evaluated import CellReport, Evaluated, UpliftReport
-    from tunebench.reports import About, CellRow, Job, UpliftRow
+    from tunebench.reports import About, Answer, CellRow, Job, UpliftRow
     from tunebench.settings import Configuration
 
     Row = TypeVar("Row", CellRow, Job, UpliftRow)
@@ -73,7 +73,7 @@ class Summary:
         with self.complaining("the answers could not be made"):
             self.answers = self._answers(rows)
         with self.complaining("the notes on the cells could not be made"):
-            self.notes = self._notes()
+            self.notes = [*self._unanswered(rows), *self._notes()]
         if chosen.results is not None and self._reports:
             with self.complaining(f"{chosen.results}: the results could not be written"):
                 from tunebench.reports import write_results
@@ -101,7 +101,7 @@ class Summary:
 
     @property
     def experiments(self) -> list[About]:
-        """The experiments of all cells with a result."""
+        """The experiments of these cells."""
         return self._experiments(self._evaluated())
 
     @property
@@ -141,13 +141,18 @@ class Summary:
     def _answers(self, reports: Sequence[CellReport]) -> list[Answer]:
         from tunebench.analysis.answer import answers_of
 
-        rows = [row.model_dump() for row in self._rows(reports)]
-        document = {
-            "experiments": [about.model_dump() for about in self._experiments(reports)],
-            "cells": rows,
-            "baselines": [row.model_dump() for row in self.rivals],
-        }
-        return [checked(Answer, answer) for answer in answers_of(document)]
+        return answers_of(self._experiments(reports), self._rows(reports), self.rivals)
+
+    def _unanswered(self, reports: Sequence[CellReport]) -> list[str]:
+        from tunebench.analysis.answer import unanswered
+
+        rows = self._rows(reports)
+        found = (
+            (about, unanswered(about, [row for row in rows if row.experiment == about.name]))
+            for about in self._experiments(reports)
+        )
+        several = len({report.path for report in self._ordered()}) > 1
+        return [f"{about.name}: {why}" if several else why for about, why in found if why]
 
     def _results(self, reports: Sequence[CellReport]) -> Results:
         """The content of ``results.json``; needs detailed reports."""
@@ -156,13 +161,13 @@ class Summary:
 
         without = [report for report in self._evaluated() if not report.detailed]
         jobs = {(r.path, r.job.name): self._named(r.path, r.job) for r in reports if r.job}
-        rows = [row.model_dump() for row in self._rows(reports)]
+        rows = self._rows(reports)
         parts: dict[str, Any] = {
             "version": VERSION,
             "tunebench": _version(),
             "answers": self.answers,
             "experiments": self._experiments(reports),
-            "cells": self._rows(reports),
+            "cells": rows,
             "jobs": list(jobs.values()),
             "uplifts": self.uplifts,
             "baselines": self.rivals,
@@ -173,12 +178,11 @@ class Summary:
         }
         derived: dict[str, tuple[str, Callable[[], Any]]] = {
             "break_evens": ("the break-evens", lambda: break_evens(rows)),
-            "data_needs": ("the forecasts", lambda: data_needs_of({"cells": rows})),
+            "data_needs": ("the forecasts", lambda: data_needs_of(rows)),
         }
         for part, (what, make) in derived.items():
             with self.complaining(f"{what} could not be made"):
-                # A fit may end in infinity, for which JSON has no number.
-                parts[part] = finite(make())
+                parts[part] = make()
         return checked(Results, parts)
 
     def _experiments(self, reports: Sequence[CellReport]) -> list[About]:

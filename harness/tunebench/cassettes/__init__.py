@@ -4,13 +4,21 @@ from tunebench.cassettes.comparison import differences
 from tunebench.cassettes.fingerprint import STORED_PARAMETERS, prompt_text, text_sha256
 from tunebench.cassettes.first_format import Converted, converted, first_format_header
 from tunebench.cassettes.inspection import Inspected, inspect
-from tunebench.cassettes.items_file import ITEMS_NAME, WRITE_ITEMS, Item, ItemsFile, read_items
+from tunebench.cassettes.items_file import (
+    ITEMS_NAME,
+    WRITE_ITEMS,
+    Item,
+    ItemsFile,
+    Role,
+    read_items,
+)
 from tunebench.cassettes.job_recorder import JobCassette
 from tunebench.cassettes.line_file import lock
 from tunebench.cassettes.lines import Row, read_header, without_rows
 from tunebench.cassettes.network import blocked_network
 from tunebench.cassettes.recorder import RecordedCassette, item_index, use_cassette
 from tunebench.cassettes.store import CassetteFile
+from tunebench.cassettes.totals import Totals
 
 __all__ = [
     "ITEMS_NAME",
@@ -23,7 +31,9 @@ __all__ = [
     "ItemsFile",
     "JobCassette",
     "RecordedCassette",
+    "Role",
     "Row",
+    "Totals",
     "blocked_network",
     "converted",
     "differences",

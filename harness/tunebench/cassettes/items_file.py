@@ -13,7 +13,8 @@ what the data set calls it. A kind of prompt is the part of a cell's id after th
 for a fine-tuned model's, with ``chat-`` before it for messages, and with what a decision rule adds
 to the prompt after a ``+``.
 
-A line with ``"role":"calibration"`` is a training row that is asked, too. Each line ends with a
+A line with ``"role":"calibration"`` is a training row that the rule ``calibrated`` asks, or a text
+that says nothing, without a label. Each line ends with a
 checksum as those of cassettes do.
 """
 
@@ -50,14 +51,14 @@ class Item:
 
     Attributes:
         item: its item id.
-        label: its label id.
+        label: its label id; None for a text that calibrates without one.
         group: the number of its group; None where texts have none.
         prompts: SHA-256 (hex) of its prompts by kind, as rows of cassettes have it.
-        role: whether it is a test row, or a training row that calibrates.
+        role: whether it is a test row, or a text that calibrates.
     """
 
     item: str
-    label: int
+    label: int | None
     group: int | None = None
     prompts: dict[str, str] = field(default_factory=dict)
     role: Role = "test"
@@ -193,12 +194,13 @@ def _item(fields: Any) -> Item:
     if type(fields) is not dict or not {"item", "label", "prompts"} <= fields.keys() <= _FIELDS:
         raise ValueError("its fields are not those of an item")
     item, label, group, prompts = map(fields.get, ("item", "label", "group", "prompts"))
+    role = fields.get("role", "test")
     right = {
         "item": type(item) is str and item != "",
-        "label": type(label) is int and label >= 0,
+        "label": (type(label) is int and label >= 0) or (label is None and role != "test"),
         "group": group is None or (type(group) is int and group >= 0),
         "prompts": type(prompts) is dict and all(map(_is_sha256, prompts.values())),
-        "role": fields.get("role", "test") in get_args(Role),
+        "role": role in get_args(Role),
     }
     if wrong := [name for name, one in right.items() if not one]:
         raise ValueError(f"the field {wrong[0]} is not of its kind")

@@ -109,8 +109,10 @@ class _Positioned(io.RawIOBase):
         return len(content)
 
 
-def locked_for_appending(path: Path) -> int:
+def locked_for_appending(path: Path, *, wait: bool = False) -> int:
     """Open a cassette for appending, behind an exclusive lock; create it if it is missing.
+
+    With `wait` it waits for the lock.
 
     Raises:
         CassetteError: another process is recording it, or it is not a regular file.
@@ -119,7 +121,7 @@ def locked_for_appending(path: Path) -> int:
     while True:
         file = _opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
-            lock(file, path)
+            lock(file, path, wait=wait)
             # A recording without an answer deletes its file at its end: it must be this one.
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(file), os.stat(path)):
@@ -130,15 +132,17 @@ def locked_for_appending(path: Path) -> int:
         os.close(file)
 
 
-def lock(file: int, path: Path) -> None:
+def lock(file: int, path: Path, *, wait: bool = False) -> None:
     """Keep other recordings from an open cassette until it is closed.
+
+    With `wait` it waits until they have ended.
 
     Raises:
         CassetteError: another process is recording it.
     """
     try:
         if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError as error:
         raise CassetteError(
             "another process is recording this cassette",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tunebench.cassettes.lines import is_note
@@ -38,17 +39,24 @@ class FileCassette(Cassette):  # type: ignore[misc]
         self.file = file
         self.recording = recording
         self.played: dict[int, Played] = {}
+        self.spared: set[int] = set()
 
-    def totals(self) -> Totals:
-        """Totals over the rows that were played, without those of ``/tokenize``."""
-        return totals_of(row for row in self.played.values() if row.request.endpoint in ANSWERED)
+    def totals(self, since: int = 0) -> Totals:
+        """Totals over the rows that were played, without those of ``/tokenize``.
+
+        Args:
+            since: how many of the rows, in the order in which they were first played, are left out.
+        """
+        rows = islice(self.played.values(), since, None)
+        return totals_of(row for row in rows if row.request.endpoint in ANSWERED)
 
     @property
     def unplayed(self) -> list[str]:
-        """The keys of the rows that were not played, in the order of the file."""
+        """The keys of the rows that were neither played nor spared, in the order of the file."""
         if self.all_played:
             return []
-        rows = (self.file.answer(at) for at in self.file.positions() if at not in self.played)
+        used = self.played.keys() | self.spared
+        rows = (self.file.answer(at) for at in self.file.positions() if at not in used)
         return [row.row.key for row in rows if not is_note(row.request.endpoint)]
 
     def _play(self, row: StoredAnswer) -> None:

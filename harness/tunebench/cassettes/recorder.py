@@ -258,13 +258,18 @@ class RecordedCassette(FileCassette):
 
         The endpoint is as ``POST completions``; the fields are the body's, without the prompts.
         """
-        body = json.dumps(fields).encode()
-        digest = fingerprint("POST", endpoint.removeprefix("POST "), body).digest
+        digest = _digest(endpoint, fields)
         return [
             prompt
             for prompt in prompts
             if not self.file.holds(digest, text_sha256(prompt_text(prompt)))
         ]
+
+    def spare(self, endpoint: str, fields: Mapping[str, Any], hashes: Iterable[str]) -> None:
+        """Leave the rows that answer prompts of these SHA-256 (hex) out of `unplayed`."""
+        digest = _digest(endpoint, fields)
+        for sha256 in hashes:
+            self.spared.update(self.file.find(digest, [bytes.fromhex(sha256)]) or ())
 
     # Overridden for another kind of traffic.
 
@@ -285,6 +290,10 @@ class RecordedCassette(FileCassette):
     def __contains__(self, request: Request) -> bool:
         asked = fingerprint(request.method, request.uri, request.body or b"")
         return self._found(self._asked(asked)) is not None
+
+
+def _digest(endpoint: str, fields: Mapping[str, Any]) -> Any:
+    return fingerprint("POST", endpoint.removeprefix("POST "), json.dumps(fields).encode()).digest
 
 
 @contextmanager

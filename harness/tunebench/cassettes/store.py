@@ -53,8 +53,10 @@ class CassetteFile(CassetteReader):
         self._synced = 0.0
         super().__init__(path, experiment=experiment, recording=recording)
 
-    def start_recording(self) -> None:
+    def start_recording(self, *, wait: bool = False) -> None:
         """Reopen for appending, behind an exclusive lock; drop a torn last line.
+
+        With `wait` it waits until no other process is recording this cassette.
 
         Raises:
             CassetteError: another process is recording this cassette, or it cannot be written.
@@ -62,7 +64,7 @@ class CassetteFile(CassetteReader):
         self.close()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = locked_for_appending(self.path)
+            self._writer = locked_for_appending(self.path, wait=wait)
             # Only now: another process may have recorded until it released the lock.
             self._read()
             os.ftruncate(self._writer, self._end)

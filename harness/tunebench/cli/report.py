@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tunebench.cli.commands import PATH, ExistingPath, read_experiments, refuse_existing
-from tunebench.errors import ResultsError, UsageError
+from tunebench.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,19 +34,17 @@ def report(results: Path, output: Path | None, force: bool, texts: bool) -> None
     RESULTS is the folder that was given to --results, or its results.json. The page is one file,
     works without a network and holds no text of the data set unless --texts is given.
     """
-    from tunebench.reports import read_results, write_report
+    from tunebench.reports import read_results, typed_results, write_report
 
     path = results / "results.json" if results.is_dir() else results
     output = output or path.parent / "report.html"
     refuse_existing([output], force, "--output")
     document = read_results(path)
+    typed = typed_results(document, path)
     found = _texts(path, document) if texts else None
     if not output.parent.is_dir():
         raise UsageError("there is no such folder", where=output.parent, hint="create it first")
-    try:
-        write_report(document, output, texts=found)
-    except ResultsError as error:
-        raise ResultsError(error.problem, where=error.where or path, hint=error.hint) from error
+    write_report(typed, output, texts=found)
     print(f"Wrote {output}.")
 
 

@@ -1,6 +1,7 @@
 """Evaluation of a cell: prompts, requests, fine-tuning, recording, reading."""
 
 from tunebench.evaluation.budget import Budget
+from tunebench.evaluation.calibration import texts_to_answer
 from tunebench.evaluation.connections import StartedProvider, key_of
 from tunebench.evaluation.estimate import estimates
 from tunebench.evaluation.inputs import State, dataset_of, prompts_of, test_rows, train_rows
@@ -34,5 +35,6 @@ __all__ = [
     "recalled_of",
     "rows_of",
     "test_rows",
+    "texts_to_answer",
     "train_rows",
 ]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tunebench.cassettes import prompt_text
 from tunebench.evaluation.inputs import is_chat, prompts_of
 from tunebench.evaluation.prices import cost_of_training, cost_per_1000
+from tunebench.evaluation.requests import calibration_prompts
 from tunebench.evaluation.rules import RULES
 from tunebench.evaluation.training_inputs import files_of
 from tunebench.formatting import BYTES_PER_TOKEN, TOKENS_PER_SECOND, Rates, duration
@@ -127,7 +128,7 @@ def estimates(experiment: Experiment) -> list[dict[str, Any]]:
 
     Returns:
         Rows with ``what``, ``tokens``, ``note``, ``cost`` (None if not known) and ``currency``; the
-        answers of all decision rules count in one row.
+        answers of all decision rules count in one row, those that rules share once.
 
     Raises:
         TunebenchError: the data cannot serve the experiment.
@@ -145,8 +146,16 @@ def estimates(experiment: Experiment) -> list[dict[str, Any]]:
 
 def _answers_row(cells: list[Cell]) -> dict[str, Any]:
     prompts = list(prompts_of(cells[0]).values())
-    found = [Estimate.of_answers(cell, prompts) for cell in cells]
-    rules = f" × {len(cells)} decision rules" if len(cells) > 1 else ""
+    further: list[Prompt] = []
+    recorded: dict[str, tuple[Cell, list[Prompt]]] = {}
+    for cell in cells:
+        own = list(calibration_prompts(cell).values())
+        _, asked = recorded.setdefault(cell.recording, (cell, list(prompts)))
+        asked += own
+        further += own
+    found = [Estimate.of_answers(cell, asked) for cell, asked in recorded.values()]
+    rules = f" × {len(recorded)} decision rules" if len(recorded) > 1 else ""
+    rules += f", and {len(further)} to calibrate with" if further else ""
     costs = [estimate.cost for estimate in found if estimate.cost is not None]
     return _row(
         found[0],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -153,24 +154,37 @@ def is_chat(cell: Cell) -> bool:
     return experiment.providers[experiment.models[cell.model].provider].endpoint == "chat"
 
 
-# Decision rules share prompts, and prompts are needed twice when recording.
-@lru_cache(maxsize=4)
-def _prompts(
-    experiment: Experiment, instruction: str, shots: int, seed: int, chat: bool, _: State
-) -> dict[str, Prompt]:
-    rows = test_rows(experiment)
-    examples = _examples(experiment, shots, seed, experiment.data_state)
-    prompt = chat_prompt if chat else few_shot_prompt
-    return {
-        item: prompt(instruction, examples, text)
-        for item, text in zip(rows["item"], rows["text"], strict=True)
-    }
+@dataclass(frozen=True)
+class _Form:
+    # What a cell's prompts are made with; decision rules, and runs of a training, share it.
+    bare: bool
+    chat: bool = False
+    instruction: str = ""
+    shots: int = 0
+    seed: int = 0
+
+    @classmethod
+    def of(cls, cell: Cell) -> _Form:
+        chat = is_chat(cell)
+        if cell.train_size and not chat:
+            return cls(bare=True)
+        return cls(False, chat, cell.instruction_text, cell.shots, cell.examples_seed)
+
+    def prompts(
+        self, experiment: Experiment, texts: Iterable[tuple[str, str]]
+    ) -> dict[str, Prompt]:
+        if self.bare:
+            return {item: bare_prompt(text) for item, text in texts}
+        examples = _examples(experiment, self.shots, self.seed, experiment.data_state)
+        prompt = chat_prompt if self.chat else few_shot_prompt
+        return {item: prompt(self.instruction, examples, text) for item, text in texts}
 
 
+# Prompts are needed twice when recording.
 @lru_cache(maxsize=4)
-def _bare_prompts(experiment: Experiment, _: State) -> dict[str, Prompt]:
+def _prompts(experiment: Experiment, form: _Form, _: State) -> dict[str, Prompt]:
     rows = test_rows(experiment)
-    return {item: bare_prompt(text) for item, text in zip(rows["item"], rows["text"], strict=True)}
+    return form.prompts(experiment, zip(rows["item"], rows["text"], strict=True))
 
 
 def prompts_of(cell: Cell) -> Mapping[str, Prompt]:
@@ -179,11 +193,12 @@ def prompts_of(cell: Cell) -> Mapping[str, Prompt]:
     The prompts of a fine-tuned model are as in its training: the text alone, in a chat the
     instruction and the text.
     """
-    chat, state = is_chat(cell), cell.experiment.data_state
-    if cell.train_size and not chat:
-        return _bare_prompts(cell.experiment, state)
-    made_of = (cell.instruction_text, cell.shots, cell.examples_seed)
-    return _prompts(cell.experiment, *made_of, chat, state)
+    return _prompts(cell.experiment, _Form.of(cell), cell.experiment.data_state)
+
+
+def prompts_for(cell: Cell, texts: Iterable[tuple[str, str]]) -> dict[str, Prompt]:
+    """The prompts that a cell would make of other texts: pairs of item id and text."""
+    return _Form.of(cell).prompts(cell.experiment, texts)
 
 
 def texts_of(cell: Cell) -> list[str]:

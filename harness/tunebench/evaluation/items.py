@@ -21,6 +21,7 @@ from tunebench.cassettes import (
 )
 from tunebench.datasets import is_here
 from tunebench.errors import CassetteError, DatasetError
+from tunebench.evaluation.calibration import texts_to_answer
 from tunebench.evaluation.inputs import (
     dataset_of,
     group_numbers,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from tunebench.cassettes import Role
     from tunebench.experiment import Cell, Experiment
 
 # The keys of [task] that the items, their order, labels and groups follow from.
@@ -125,13 +127,34 @@ class Recalled:
     test: list[Item]
 
     @property
-    def groups(self) -> tuple[int, ...] | None:
-        """The number of each item's group, in the order of their first items."""
-        if self.experiment.task.group_column is None:
-            return None
-        return group_numbers(item.group for item in self.test)
+    def texts(self) -> tuple[list[str], list[int], tuple[int, ...] | None]:
+        """Item ids, label ids and group numbers of the test texts; None where they have none."""
+        labels = [item.label for item in self.test if item.label is not None]
+        groups = None
+        if self.experiment.task.group_column is not None:
+            groups = group_numbers(item.group for item in self.test)
+        return [item.item for item in self.test], labels, groups
 
-    def prompts(self, cell: Cell, suffix: str = "") -> dict[str, str]:
+    def calibration(self, cell: Cell) -> list[Item]:
+        """The texts that a cell is calibrated with.
+
+        Raises:
+            CassetteError: they are not in the file.
+        """
+        labelled = self.experiment.calibration.method == "labelled"
+        wanted = texts_to_answer(cell) - self.experiment.task.test_size
+        found = self.file.of_role("calibration")[:wanted]
+        if len(found) < wanted or any((item.label is None) is labelled for item in found):
+            kind = "labelled rows" if labelled else "content-free texts"
+            raise CassetteError(
+                f"{self.path} does not have the {wanted} {kind} to calibrate with, and the data "
+                f"set {self.file.dataset!r} is not on this machine",
+                where=str(cell),
+                hint=write_again(cell.experiment),
+            )
+        return found
+
+    def prompts(self, cell: Cell, suffix: str = "", role: Role = "test") -> dict[str, str]:
         """SHA-256 (hex) of a cell's prompts by item id.
 
         Raises:
@@ -144,15 +167,16 @@ class Recalled:
                 where=str(cell),
                 hint=f"undo that change, or {write_again(cell.experiment)}",
             )
-        lacking = [item.item for item in self.test if kind not in item.prompts]
+        items = self.test if role == "test" else self.calibration(cell)
+        lacking = [item.item for item in items if kind not in item.prompts]
         if lacking:
             raise CassetteError(
-                f"{self.path} has no prompts of {kind} for {len(lacking)} of {len(self.test)} "
+                f"{self.path} has no prompts of {kind} for {len(lacking)} of {len(items)} "
                 f"items, and the data set {self.file.dataset!r} is not on this machine",
                 where=str(cell),
                 hint=write_again(cell.experiment),
             )
-        return {item.item: item.prompts[kind] for item in self.test}
+        return {item.item: item.prompts[kind] for item in items}
 
     def files(self, cell: Cell) -> tuple[Upload, Upload]:
         """The training and the validation file of a fine-tuned cell, without their content.
@@ -203,7 +227,7 @@ def _check_task(path: Path, file: ItemsFile, experiment: Experiment) -> None:
                 hint=f"undo that change, or {write_again(experiment)}",
             )
     labels = len(experiment.task.labels)
-    if wrong := next((item for item in file.items if item.label >= labels), None):
+    if wrong := next((item for item in file.items if (item.label or 0) >= labels), None):
         problem = f"the item {wrong.item} has the label id {wrong.label}, and there are {labels}"
         raise CassetteError(f"{problem} labels", where=path, hint=WRITE_ITEMS)
 

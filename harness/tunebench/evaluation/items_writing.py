@@ -28,6 +28,8 @@ from tunebench.evaluation.items import (
     task_of,
     write_again,
 )
+from tunebench.evaluation.requests import calibration_of
+from tunebench.evaluation.rules import RULES
 from tunebench.evaluation.training_inputs import files_of
 
 try:
@@ -39,15 +41,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from tunebench.cassettes import Role
+    from tunebench.evaluation.requests import Request
     from tunebench.experiment import Cell, Experiment
 
 
-def check_items(cell: Cell, prompts: Mapping[str, Mapping[str, str]]) -> None:
+def check_items(cell: Cell, requests: Iterable[Request]) -> None:
     """Compare a cell's inputs from the data set with ``items.jsonl``, if there is one.
 
     Args:
         cell: the cell.
-        prompts: SHA-256 (hex) of its prompts by what was added to each, and by item.
+        requests: all that it makes.
 
     Raises:
         CassetteError: the file cannot be read, or items, labels, groups, prompts or training files
@@ -58,19 +62,28 @@ def check_items(cell: Cell, prompts: Mapping[str, Mapping[str, str]]) -> None:
     if file is None:
         return
     check_experiment(path, file, experiment)
-    own, known = _items_of(experiment), file.of_role("test")
-    if len(known) < len(own):
-        raise _differs(cell, f"{path} has {len(known)} test items, and {len(own)} are asked")
-    kinds = {kind_of(cell, suffix): hashes for suffix, hashes in prompts.items()}
-    for item, there in zip(own, known, strict=False):
-        if problem := _difference(experiment, item, there, kinds):
-            raise _differs(cell, f"{path}{problem}")
-    if _groups(own) != _groups(known[: len(own)]):
-        raise _differs(cell, f"{path}: the items are in other groups than in the data")
+    for role, kinds in _by_role(cell, requests).items():
+        own, known = _items_of(cell, role), file.of_role(role)
+        if len(known) < len(own) and (known or role == "test"):
+            asked = f"{len(own)} are asked"
+            raise _differs(cell, f"{path} has {len(known)} {role} items, and {asked}")
+        for item, there in zip(own, known, strict=False):
+            if problem := _difference(experiment, item, there, kinds):
+                raise _differs(cell, f"{path}{problem}")
+        if known and _groups(own) != _groups(known[: len(own)]):
+            raise _differs(cell, f"{path}: the items are in other groups than in the data")
     files = file.files.get(size_of(cell))
     if cell.train_size and files not in (None, _files(cell)):
         what = f"the training files of {size_of(cell)} rows are others than the data makes now"
         raise _differs(cell, f"{path}: {what}")
+
+
+def _by_role(cell: Cell, requests: Iterable[Request]) -> dict[Role, dict[str, dict[str, str]]]:
+    """The hashes of a cell's prompts by role, kind and item."""
+    found: dict[Role, dict[str, dict[str, str]]] = {}
+    for request in requests:
+        found.setdefault(request.role, {})[kind_of(cell, request.suffix)] = request.hashes
+    return found
 
 
 def _difference(
@@ -81,12 +94,9 @@ def _difference(
         place = _place(experiment, item)
         return f": {place} is asked where the file has item {there.item}"
     if item.label != there.label:
-        names = experiment.task.labels
-        label = names[there.label] if there.label < len(names) else f"number {there.label}"
-        return (
-            f", item {item.item}: the label is {label!r}, and {names[item.label]!r} in the data "
-            f"({_place(experiment, item)})"
-        )
+        now, then = (_name(experiment, one.label) for one in (item, there))
+        place = _place(experiment, item)
+        return f", item {item.item}: the label is {then}, and {now} in the data ({place})"
     for kind, hashes in kinds.items():
         if there.prompts.get(kind) not in (None, hashes[item.item]):
             return (
@@ -94,6 +104,13 @@ def _difference(
                 f"({_place(experiment, item)})"
             )
     return ""
+
+
+def _name(experiment: Experiment, label: int | None) -> str:
+    names = experiment.task.labels
+    if label is None:
+        return "none"
+    return repr(names[label]) if label < len(names) else f"number {label}"
 
 
 def _place(experiment: Experiment, item: Item) -> str:
@@ -111,16 +128,20 @@ class Items:
 
     experiment: Experiment
     before: ItemsFile | None = None
-    _prompts: dict[str, dict[str, str]] = field(default_factory=dict)
+    _prompts: dict[Role, dict[str, dict[str, str]]] = field(default_factory=dict)
+    _own: dict[Role, list[Item]] = field(default_factory=dict)
     _instructions: dict[str, str] = field(default_factory=dict)
     _files: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
 
-    def add(self, cell: Cell, prompts: Mapping[str, Mapping[str, str]]) -> None:
-        """Add what a replay of a cell needs; the arguments are as for `check_items`."""
+    def add(self, cell: Cell, requests: Iterable[Request]) -> None:
+        """Add what a replay of a cell needs, with all requests that it makes."""
+        found = _by_role(cell, requests)
         plain = dict(zip(prompts_of(cell), prompt_sha256_of(cell), strict=True))
-        for suffix, hashes in {"": plain, **prompts}.items():
-            self._instructions[kind_of(cell, suffix)] = instruction_of(cell)
-            self._prompts[kind_of(cell, suffix)] = dict(hashes)
+        found.setdefault("test", {})[kind_of(cell)] = plain
+        for role, kinds in found.items():
+            self._own[role] = _items_of(cell, role)
+            self._prompts.setdefault(role, {}).update(kinds)
+            self._instructions |= dict.fromkeys(kinds, instruction_of(cell))
         if cell.train_size:
             self._files[size_of(cell)] = _files(cell)
 
@@ -130,20 +151,9 @@ class Items:
         before = self.before
         if before is None or (before.experiment, before.task) != (experiment.name, task):
             before = ItemsFile(experiment.name, experiment.task.dataset, task)
-        own, known = _items_of(experiment), before.of_role("test")
-        if [item.item for item in known[: len(own)]] == [item.item for item in own]:
-            own += known[len(own) :]  # of a larger test_size
-        kinds = {kind_of(cell) for cell in experiment.cells}
-        kept = {item.item: item.prompts for item in known}
-        items = []
-        for item in own:
-            prompts = {
-                kind: sha256
-                for kind, sha256 in kept.get(item.item, {}).items()
-                if kind.partition("+")[0] in kinds
-            }
-            prompts |= {k: of[item.item] for k, of in self._prompts.items() if item.item in of}
-            items.append(replace(item, prompts=dict(sorted(prompts.items()))))
+        items = self._items(before, "test")
+        if any(RULES[cell.decision_rule].calibration_texts for cell in experiment.cells):
+            items += self._items(before, "calibration")
         used = {kind for item in items for kind in item.prompts}
         instructions = {**before.instructions, **self._instructions}
         sizes = {size_of(cell) for cell in experiment.fine_tuned_cells}
@@ -152,8 +162,28 @@ class Items:
             before,
             instructions={kind: instructions[kind] for kind in sorted(used & instructions.keys())},
             files={size: files[size] for size in sorted(sizes & files.keys())},
-            items=(*items, *(item for item in before.items if item.role != "test")),
+            items=tuple(items),
         )
+
+    def _items(self, before: ItemsFile, role: Role) -> list[Item]:
+        """The items of a role, with the prompts that are known of them."""
+        known = before.of_role(role)
+        own = list(self._own.get(role, known))
+        if [item.item for item in known[: len(own)]] == [item.item for item in own]:
+            own += known[len(own) :]  # of a larger number before
+        kinds = {kind_of(cell) for cell in self.experiment.cells}
+        kept = {item.item: item.prompts for item in known}
+        items = []
+        for item in own:
+            prompts = {
+                kind: sha256
+                for kind, sha256 in kept.get(item.item, {}).items()
+                if kind.partition("+")[0] in kinds
+            }
+            added = self._prompts.get(role, {})
+            prompts |= {kind: of[item.item] for kind, of in added.items() if item.item in of}
+            items.append(replace(item, prompts=dict(sorted(prompts.items()))))
+        return items
 
     def write(self) -> bool:
         """Write the file where it has changed; whether it has."""
@@ -166,7 +196,7 @@ class Items:
         return True
 
 
-def note_items(cell: Cell, prompts: Mapping[str, Mapping[str, str]]) -> None:
+def note_items(cell: Cell, requests: Iterable[Request]) -> None:
     """Keep what a replay of a recorded cell needs; the arguments are as for `check_items`.
 
     Raises:
@@ -175,7 +205,7 @@ def note_items(cell: Cell, prompts: Mapping[str, Mapping[str, str]]) -> None:
     path = items_path(cell.experiment)
     with _alone(path.parent):
         items = Items(cell.experiment, read_items(path))
-        items.add(cell, prompts)
+        items.add(cell, requests)
         items.write()
 
 
@@ -193,9 +223,15 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _items_of(experiment: Experiment) -> list[Item]:
-    """The test items of the data set, without prompts."""
-    return list(_data_items(experiment, experiment.data_state))
+def _items_of(cell: Cell, role: Role) -> list[Item]:
+    """The items of a role by the data set, without prompts."""
+    if role == "test":
+        return list(_data_items(cell.experiment, cell.experiment.data_state))
+    texts = calibration_of(cell)
+    if texts is None:
+        return []
+    labels: Iterable[int | None] = texts.labels or [None] * len(texts.items)
+    return [Item(item, label, role=role) for item, label in zip(texts.items, labels, strict=True)]
 
 
 @lru_cache(maxsize=8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from tunebench.api import Monitor
@@ -46,7 +46,7 @@ class NoProgress:
 
 @contextmanager
 def recorded_file(
-    cell: Cell, path: Path, recording: str, record: RecordMode
+    cell: Cell, path: Path, recording: str, record: RecordMode, shared_since: int | None = None
 ) -> Iterator[CassetteFile]:
     """Open a cassette for recording.
 
@@ -57,13 +57,31 @@ def recorded_file(
         record: ``missing`` appends to what is there. ``all`` records another file, which takes
             that place when the block ends without an error; if there is one, the next recording
             continues with that file.
+        shared_since: for a cassette of several cells the time when the run began, nanoseconds since
+            1970. If another process is recording it, this waits; if it was recorded whole since
+            then, ``all`` appends to what is there.
     """
-    target = path.with_name(path.name + _PART) if record == "all" else path
-    with closing(cassette_file(cell, target, recording)) as file:
-        file.start_recording()
+    shared, part = shared_since is not None, path.with_name(path.name + _PART)
+    while True:
+        target = part if record == "all" and not _is_newer(path, shared_since) else path
+        file = cassette_file(cell, target, recording)
+        file.start_recording(wait=shared)
+        if target == path or not _is_newer(path, shared_since):
+            break
+        file.close()  # which another process has just put in its place
+    with closing(file):
         yield file
     if target != path:
-        os.replace(target, path)
+        os.utime(target)
+        with suppress(FileNotFoundError) if shared else nullcontext():  # by another process
+            os.replace(target, path)
+
+
+def _is_newer(path: Path, since: int | None) -> bool:
+    try:
+        return since is not None and path.stat().st_mtime_ns >= since
+    except OSError:
+        return False
 
 
 def cassette_file(cell: Cell, path: Path, recording: str) -> CassetteFile:

@@ -8,7 +8,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tunebench.evaluation.prices import cost_of_training, cost_per_1000
-from tunebench.statistics import clustered_interval, effective_texts, majority_rate
+from tunebench.evaluation.rules import RULES
+from tunebench.statistics import (
+    area_under_roc,
+    clustered_interval,
+    effective_texts,
+    label_probabilities,
+    majority_rate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +23,33 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tunebench.api import FineTuned
+    from tunebench.cassettes import Totals
+    from tunebench.evaluation.rules import LabelBiases, Rule
     from tunebench.experiment import Cell, Prices
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The calibration of a cell, and what the answers to its texts took.
+
+    Attributes:
+        biases: of the labels.
+        prompt_tokens: tokens of their prompts, as the provider counted them.
+        completion_tokens: tokens of their completions.
+        seconds: the sum of the times of their requests, as recorded.
+    """
+
+    biases: LabelBiases
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+
+    @classmethod
+    def of(cls, rule: Rule, taken: Totals) -> Calibration | None:
+        """The calibration of a fitted rule; None for a rule without biases."""
+        if rule.biases is None:
+            return None
+        return cls(rule.biases, taken.prompt_tokens, taken.completion_tokens, taken.seconds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +79,8 @@ class Result:
         groups: for each judgement the number of its text's group; None where texts have none.
         checked_against_data: whether the prompts were made of the data set; otherwise their hashes
             are taken from ``items.jsonl``.
+        calibration: of the rule ``calibrated``, or None. Its texts count neither in the tokens
+            above nor in the time.
     """
 
     cell: Cell
@@ -63,6 +98,7 @@ class Result:
     overrides: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     groups: tuple[int, ...] | None = None
     checked_against_data: bool = True
+    calibration: Calibration | None = None
 
     @property
     def n(self) -> int:
@@ -111,7 +147,51 @@ class Result:
             + (": the answers are drawn by chance" if name == "temperature" and sent else "")
             for name, (of_rule, sent) in self.overrides.items()
         ]
+        return remarks + self._calibration_remarks
+
+    @property
+    def _calibration_remarks(self) -> list[str]:
+        if self.calibration is None:
+            return []
+        biases, labels = self.calibration.biases, self.cell.experiment.task.labels
+        rows = "labelled training rows" if biases.method == "labelled" else "content-free texts"
+        remarks = [f"calibrated with {biases.texts} {rows}"]
+        if biases.unseen:
+            unseen = ", ".join(repr(labels[label]) for label in biases.unseen)
+            remarks.append(
+                f"no answer that it is calibrated with shows {unseen} among the likeliest tokens, "
+                "so that has no bias"
+            )
         return remarks
+
+    @cached_property
+    def probabilities(self) -> list[list[float] | None] | None:
+        """The labels' probabilities for each text; None for a rule that has none.
+
+        They are over the labels seen; None where none was, or where one's log-probability is not a
+        number.
+        """
+        if not RULES[self.cell.decision_rule].has_probabilities:
+            return None
+        labels = len(self.cell.experiment.task.labels)
+        return [None if one is None else label_probabilities(one, labels)
+                for one in self.label_logprobs]  # fmt: skip
+
+    @property
+    def with_probabilities(self) -> tuple[list[list[float]], list[int]]:
+        """The probabilities that are known, and the true label ids of their texts."""
+        truths = self.judgements["label"].tolist()
+        known = [
+            (row, truth)
+            for row, truth in zip(self.probabilities or (), truths, strict=False)
+            if row is not None
+        ]
+        return [row for row, _ in known], [truth for _, truth in known]
+
+    @cached_property
+    def auc(self) -> float | None:
+        """How well the known probabilities rank the texts; see `area_under_roc`."""
+        return area_under_roc(*self.with_probabilities)
 
     @property
     def predictions(self) -> list[int | None]:
@@ -153,6 +233,18 @@ class Result:
         return cost_per_1000(
             self.prices, self.prompt_tokens, self.completion_tokens, self.seconds, self.n
         )
+
+    @property
+    def calibration_cost(self) -> float | None:
+        """The cost of the answers that it was calibrated with; None without any, or prices."""
+        one = self.calibration
+        if one is None:
+            return None
+        texts = one.biases.texts
+        per_1000 = cost_per_1000(
+            self.prices, one.prompt_tokens, one.completion_tokens, one.seconds, texts
+        )
+        return None if per_1000 is None else per_1000 * texts / 1000
 
     @property
     def training_cost(self) -> float | None:

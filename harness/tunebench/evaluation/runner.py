@@ -6,18 +6,19 @@ replayed. So a recording and every later replay give the same result.
 
 from __future__ import annotations
 
-from contextlib import closing, nullcontext
+import time
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tunebench.api import endpoint_of
 from tunebench.cassettes import blocked_network, use_cassette
 from tunebench.errors import CellError, TunebenchError
+from tunebench.evaluation.calibration import texts_asked_for
 from tunebench.evaluation.connections import Connections, known_names
 from tunebench.evaluation.estimate import Estimate, answers_announcement
 from tunebench.evaluation.fine_tuning import FineTunedModels
-from tunebench.evaluation.inputs import group_numbers, is_chat, prompts_of, test_rows, texts_of
-from tunebench.evaluation.items import items_path, prompt_hashes, recalled_of
+from tunebench.evaluation.inputs import group_numbers, test_rows, texts_of
+from tunebench.evaluation.items import items_path, recalled_of
 from tunebench.evaluation.items_writing import check_items, note_items
 from tunebench.evaluation.judgements import judge
 from tunebench.evaluation.recording import (
@@ -27,18 +28,20 @@ from tunebench.evaluation.recording import (
     place_in,
     recorded_file,
 )
-from tunebench.evaluation.result import Result
-from tunebench.evaluation.rules import fields_of, overrides_of, rule_of
+from tunebench.evaluation.requests import calibration_of, calibration_requests, text_requests
+from tunebench.evaluation.result import Calibration, Result
+from tunebench.evaluation.rules import overrides_of, rule_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from tunebench.api import Answer, FineTuned, Prompt
+    from tunebench.api import Answer, Client, FineTuned
+    from tunebench.cassettes import RecordedCassette
     from tunebench.evaluation.budget import Budget
     from tunebench.evaluation.items import Recalled
     from tunebench.evaluation.items_writing import Items
-    from tunebench.evaluation.rules import Rule
+    from tunebench.evaluation.requests import Request
     from tunebench.experiment import Cell, Experiment
     from tunebench.settings import RecordMode
 
@@ -53,10 +56,12 @@ class Runner:
         start_provider: called before the first request of a cell is sent, with the experiment and
             the provider's name; starts the local provider.
         budget: the limit of the estimated costs of recordings, or None.
-        unplayed: for each cassette that was replayed to the end, the keys of the rows that were
-            not used.
+        unplayed: for each cassette that was replayed to the end, the keys of the rows that no cell
+            of its experiment uses.
         items: for experiments whose ``items.jsonl`` is to be written again, its new content so far;
             a replay adds to it, and is not compared with the file.
+        started: when the run began, nanoseconds since 1970: with ``all``, a cassette that several
+            cells share is recorded once in a run.
     """
 
     record: RecordMode = "none"
@@ -64,6 +69,7 @@ class Runner:
     budget: Budget | None = None
     unplayed: dict[Path, list[str]] = field(default_factory=dict)
     items: dict[Experiment, Items] = field(default_factory=dict)
+    started: int = field(default_factory=time.time_ns)
     _connections: Connections = field(default_factory=Connections)
 
     def __post_init__(self) -> None:
@@ -123,25 +129,33 @@ class Runner:
         provider = cell.experiment.models[cell.model].provider
         items: dict[str, str] = {}
         with (
-            recorded_file(cell, cell.cassette, str(cell), self.record) as file,
+            recorded_file(
+                cell,
+                cell.cassette,
+                cell.recording,
+                self.record,
+                shared_since=self.started if cell.sharing else None,
+            ) as file,
             use_cassette(
                 file,
                 before_send=lambda: self.start_provider(cell.experiment, provider),
                 items=items,
-                texts=texts_of(cell),
+                texts=[*texts_of(cell), *texts_asked_for((cell, *cell.sharing))],
                 hint=hint,
                 answers_as=known_names(cell.experiment, provider),
             ) as cassette,
         ):
             client = self._connections.client(cell.experiment, provider, recording=True)
             model = _model_name(cell, made)
-            requests = _requests(cell, rule_of(cell, client))
+            # A whole recording replaces what the other cells of the cassette need, too.
+            others = cell.sharing if self.record == "all" else ()
+            requests = _to_record(cell, others, client)
             lacking = []
             for request in requests:
                 items |= request.items
-                prompts = list(request.prompts.values())
                 fields = {"model": model, **request.fields}
-                lacking.append(cassette.lacking(_endpoint(cell), fields, prompts))
+                prompts = list(request.prompts.values())
+                lacking.append(cassette.lacking(request.endpoint, fields, prompts))
             if to_send := [prompt for prompts in lacking for prompt in prompts]:
                 estimate = Estimate.of_answers(cell, to_send, file)
                 if (line := answers_announcement(estimate, len(to_send))) is not None:
@@ -157,7 +171,6 @@ class Runner:
                     done=progress.answered if number == len(requests) else lambda _: None,
                     say=lambda line: progress.say(f"{cell}: {line}"),
                 )
-        note_items(cell, {request.suffix: request.hashes for request in requests})
 
     def _replay(self, cell: Cell, made: FineTuned | None, hint: str) -> Result:
         provider = cell.experiment.models[cell.model].provider
@@ -167,25 +180,37 @@ class Runner:
         model = _model_name(cell, made)
         items: dict[str, str] = {}
         with (
-            closing(cassette_file(cell, cell.cassette, str(cell))) as file,
+            closing(cassette_file(cell, cell.cassette, cell.recording)) as file,
             use_cassette(file, before_send=None, items=items, hint=hint) as cassette,
         ):
+
+            def ask(requests: Sequence[Request]) -> list[list[Answer]]:
+                answers = []
+                for request in requests:
+                    items.update(request.items)
+                    if recalled is None:
+                        prompts = list(request.prompts.values())
+                        replies = client.complete(model, prompts, request.fields)
+                        answers.append([answer for reply in replies for answer in reply.answers])
+                    else:
+                        fields, hashes = {"model": model, **request.fields}, request.hashes.values()
+                        answers.append(list(cassette.recalled(request.endpoint, fields, hashes)))
+                return answers
+
             rule = rule_of(cell, client)
-            answers: list[Sequence[Answer]] = []
-            requests = _requests(cell, rule, recalled)
-            for request in requests:
-                items |= request.items
-                if recalled is None:
-                    prompts = list(request.prompts.values())
-                    replies = client.complete(model, prompts, request.fields)
-                    answers.append([answer for reply in replies for answer in reply.answers])
-                else:
-                    fields = {"model": model, **request.fields}
-                    hashes = request.hashes.values()
-                    answers.append(cassette.recalled(_endpoint(cell), fields, hashes))
+            requests = text_requests(cell, rule, recalled)
+            answers = ask(requests)
+            totals, played = cassette.totals(), len(cassette.played)
+            calibration = None
+            if (fitted_to := calibration_of(cell, recalled)) is not None:
+                further = calibration_requests(cell, rule, recalled)
+                rule = rule.fitted(ask(further), fitted_to.labels)
+                requests += further
+                calibration = Calibration.of(rule, cassette.totals(since=played))
             decisions = rule.decide(answers)
+            if not cassette.all_played:
+                _spare(cassette, cell.sharing, client, model, recalled)
             unplayed = self.unplayed[cell.cassette] = cassette.unplayed
-            totals = cassette.totals()
         if recalled is None:
             self._compare_items(cell, requests)
         return Result(
@@ -207,61 +232,54 @@ class Runner:
             label_logprobs=tuple(decision.logprobs for decision in decisions),
             answered_as=", ".join(name for name in totals.models if name != model),
             overrides=overrides_of(rule, cell.experiment.models[cell.model].parameters),
+            calibration=calibration,
             groups=groups,
             checked_against_data=recalled is None,
         )
 
-    def _compare_items(self, cell: Cell, requests: Iterable[_Request]) -> None:
-        hashes = {request.suffix: request.hashes for request in requests}
+    def _compare_items(self, cell: Cell, requests: Sequence[Request]) -> None:
         if cell.experiment in self.items:
-            self.items[cell.experiment].add(cell, hashes)
+            self.items[cell.experiment].add(cell, requests)
+        elif self.record != "none":
+            note_items(cell, requests)
         else:
-            check_items(cell, hashes)
+            check_items(cell, requests)
 
 
-@dataclass(frozen=True)
-class _Request:
-    """One request for each text of a cell.
-
-    Attributes:
-        fields: of its body.
-        suffix: what the rule adds to each prompt.
-        prompts: by item id; none where the data set is not on the machine.
-        hashes: SHA-256 (hex) of the prompts by item id.
-    """
-
-    fields: dict[str, Any]
-    suffix: str
-    prompts: dict[str, Prompt]
-    hashes: dict[str, str]
-
-    @property
-    def items(self) -> dict[str, str]:
-        """Item ids by the hashes of their prompts."""
-        return {sha256: item for item, sha256 in self.hashes.items()}
+def _to_record(cell: Cell, others: Sequence[Cell], client: Client) -> list[Request]:
+    """The requests of a cell, those of others that share its cassette, and at last its texts'."""
+    rule = rule_of(cell, client)
+    texts, requests = text_requests(cell, rule), calibration_requests(cell, rule)
+    for one in others:
+        requests += _requests_if_any(one, client)
+    different = []
+    for request in requests:
+        if request not in different and request not in texts:
+            different.append(request)
+    return different + texts
 
 
-def _requests(cell: Cell, rule: Rule, recalled: Recalled | None = None) -> list[_Request]:
-    """The requests of a cell, one for each round of its rule."""
-    parameters = cell.experiment.models[cell.model].parameters
-    plain = dict(prompts_of(cell)) if recalled is None else {}
-    requests = []
-    for one in rule.rounds:
-        # Only for completions: a chat cannot be continued.
-        prompts = plain
-        if one.suffix:
-            prompts = {item: f"{text}{one.suffix}" for item, text in plain.items()}
-        if recalled is None:
-            hashes = dict(zip(prompts, prompt_hashes(prompts.values()), strict=True))
-        else:
-            hashes = recalled.prompts(cell, one.suffix)
-        requests.append(_Request(fields_of(one, parameters), one.suffix, prompts, hashes))
-    return requests
+def _spare(
+    cassette: RecordedCassette,
+    cells: Sequence[Cell],
+    client: Client,
+    model: str,
+    recalled: Recalled | None,
+) -> None:
+    """Count the rows that other cells of a cassette ask for as used."""
+    for cell in cells:
+        for request in _requests_if_any(cell, client, recalled):
+            fields = {"model": model, **request.fields}
+            cassette.spare(request.endpoint, fields, request.hashes.values())
 
 
-def _endpoint(cell: Cell) -> str:
-    """Method and path of a cell's requests, as a cassette knows them."""
-    return f"POST {endpoint_of([] if is_chat(cell) else '')[1:]}"
+def _requests_if_any(cell: Cell, client: Client, recalled: Recalled | None = None) -> list[Request]:
+    # What keeps another cell from being asked is said where that one is evaluated.
+    with suppress(TunebenchError):
+        rule = rule_of(cell, client)
+        further = calibration_requests(cell, rule, recalled)
+        return further + text_requests(cell, rule, recalled)
+    return []
 
 
 def _texts(
@@ -269,8 +287,7 @@ def _texts(
 ) -> tuple[list[str], list[int], tuple[int, ...] | None]:
     """Item ids, label ids and group numbers of the texts."""
     if recalled is not None:
-        test = recalled.test
-        return [one.item for one in test], [one.label for one in test], recalled.groups
+        return recalled.texts
     rows = test_rows(experiment)
     groups = group_numbers(rows["group"]) if "group" in rows else None
     return rows["item"].tolist(), rows["label"].tolist(), groups

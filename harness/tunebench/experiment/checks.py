@@ -35,6 +35,7 @@ def check_file(path: Path, file: ExperimentFile) -> None:
     _check_models(path, file)
     cells = _checked_cells(path, file)
     _check_providers(path, file, cells)
+    _check_calibration(path, file, cells)
     _check_prices(path, file)
     _check_limits(path, file, cells)
 
@@ -178,6 +179,32 @@ def _check_providers(path: Path, file: ExperimentFile, cells: Sequence[Combinati
                 hint=f"choose a provider of {cell.model!r} that has it, or leave these cells out "
                 "with `skip`",
             )
+
+
+def _check_calibration(path: Path, file: ExperimentFile, cells: Sequence[Combination]) -> None:
+    calibration, labels = file.calibration, len(file.task.labels)
+    given = "calibration" in file.model_fields_set
+    where = f"{path}: [calibration]"
+    if not any(cell.decision_rule == "calibrated" for cell in cells):
+        if given:
+            raise ExperimentError(
+                "no cell has the decision rule calibrated",
+                where=where,
+                hint="add it to [matrix] decision_rules, or remove this table",
+            )
+    elif calibration.method == "content_free":
+        if "rows" in calibration.model_fields_set:
+            raise ExperimentError(
+                'rows are for method = "labelled", and content_free takes none',
+                where=where,
+                hint="keep one of the two",
+            )
+    elif calibration.rows < labels:
+        raise ExperimentError(
+            f"{calibration.rows} rows cannot hold each of the {labels} labels",
+            where=where if given else f"{where} (the default)",
+            hint=f"set rows to more than {labels}",
+        )
 
 
 def _check_prices(path: Path, file: ExperimentFile) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from tunebench.experiment.schema import Selection
+from tunebench.experiment.schema import SHARED_REQUESTS, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,8 +31,15 @@ class Combination:
 
         The rule ``text`` is the default and is left out, and so is what does not vary.
         """
-        rule = "" if self.decision_rule == "text" else f"-{self.decision_rule}"
-        return f"{self.answered_by}{rule}"
+        return self._read_by(self.decision_rule)
+
+    @property
+    def recording(self) -> str:
+        """The name of its cassette: the id of the cell whose requests it makes, mostly its own."""
+        return self._read_by(SHARED_REQUESTS.get(self.decision_rule, self.decision_rule))
+
+    def _read_by(self, rule: DecisionRule) -> str:
+        return self.answered_by if rule == "text" else f"{self.answered_by}-{rule}"
 
     @property
     def answered_by(self) -> str:

@@ -23,6 +23,8 @@ from tunebench.settings import cassettes_of
 
 if TYPE_CHECKING:
     from tunebench.experiment.schema import (
+        AnswerRule,
+        Calibration,
         DecisionRule,
         FineTuning,
         Matrix,
@@ -127,7 +129,16 @@ class Cell(Combination):
     @property
     def cassette(self) -> Path:
         """The path of its cassette."""
-        return self.experiment.cassettes / f"{self}.jsonl"
+        return self.experiment.cassettes / f"{self.recording}.jsonl"
+
+    @property
+    def sharing(self) -> tuple[Cell, ...]:
+        """The other cells that are answered from its cassette."""
+        return tuple(
+            cell
+            for cell in self.experiment.cells
+            if cell.recording == self.recording and cell != self
+        )
 
     @property
     def job(self) -> str:
@@ -143,7 +154,7 @@ class Cell(Combination):
     def cassette_name(self) -> str:
         """The cassette's path from the folder that holds ``cassettes``, with forward slashes."""
         folder = self.experiment.cassettes
-        return f"{folder.parent.name}/{folder.name}/{self}.jsonl"
+        return f"{folder.parent.name}/{folder.name}/{self.recording}.jsonl"
 
 
 @dataclass(frozen=True)
@@ -157,6 +168,8 @@ class Experiment:
         models: models by name.
         matrix: the combinations that are cells.
         fine_tuning: the hyperparameters of fine-tuning.
+        calibration: how cells of the rule ``calibrated`` are calibrated.
+        answer: what the answer asks for.
         thresholds: in the order of the file.
         read_at: when it was read, nanoseconds of this process's monotonic clock.
     """
@@ -167,6 +180,8 @@ class Experiment:
     models: dict[str, Model]
     matrix: Matrix
     fine_tuning: FineTuning
+    calibration: Calibration
+    answer: AnswerRule
     thresholds: tuple[Threshold, ...]
     read_at: int = field(default_factory=time.monotonic_ns, compare=False, repr=False)
 
@@ -194,6 +209,8 @@ class Experiment:
             models={model.name: model for model in file.model},
             matrix=file.matrix,
             fine_tuning=file.fine_tuning,
+            calibration=file.calibration,
+            answer=file.answer,
             thresholds=tuple(file.threshold),
         )
 
@@ -248,6 +265,11 @@ class Experiment:
     def fine_tuned_cells(self) -> tuple[Cell, ...]:
         """The cells of fine-tuned models."""
         return tuple(cell for cell in self.cells if cell.train_size)
+
+    @property
+    def calibrated_cells(self) -> tuple[Cell, ...]:
+        """The cells of the rule ``calibrated``."""
+        return tuple(cell for cell in self.cells if cell.decision_rule == "calibrated")
 
     @property
     def jobs(self) -> dict[str, Cell]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -16,7 +17,9 @@ from pydantic_core import PydanticCustomError
 from tunebench.formatting import ReadingRule
 from tunebench.presets import PRESETS, Capability, Endpoint, MaxTokensField, PresetName
 
-DecisionRule = Literal["text", "label_logprobs"]
+DecisionRule = Literal["text", "label_logprobs", "calibrated"]
+# Rules that make the requests of another one: both are answered from its cassette.
+SHARED_REQUESTS: dict[DecisionRule, DecisionRule] = {"calibrated": "label_logprobs"}
 Mode = Literal["point", "confident"]
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -163,6 +166,11 @@ class Provider(_Table):
     requests_per_minute: _Pace | None = None
     tokens_per_minute: _Pace | None = None
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine."""
+        return urlsplit(self.base_url).hostname in ("127.0.0.1", "localhost", "::1")
+
     @model_validator(mode="before")
     @classmethod
     def _filled(cls, table: Any) -> Any:
@@ -199,7 +207,8 @@ class Model(_Table):
         answers_as: its name in the provider's answers, if that is yet another; an answer of any
             other model is an error.
         label_token_ids: the id of each label's first token (after a space, but not in a chat), for
-            the decision rule ``label_logprobs`` if the provider has no ``/tokenize``.
+            the decision rules ``label_logprobs`` and ``calibrated`` if the provider has no
+            ``/tokenize``.
         parameters: further fields of each request, such as ``reasoning_effort``. Fields that the
             decision rule sets are refused, except ``temperature``, because some models accept one
             value only, and ``top_logprobs``, because some providers return 5 at most: a value other
@@ -317,6 +326,21 @@ class Matrix(_Table):
     skip: list[Skip] = Field(default_factory=list)
 
 
+class Calibration(_Table):
+    """How the decision rule ``calibrated`` finds the bias of each label.
+
+    Attributes:
+        method: ``labelled`` fits the biases to the labels of some training rows, which are asked
+            with the prompt of each cell. ``content_free`` needs no labels: it asks with three texts
+            that say nothing, and makes the labels equally likely for them.
+        rows: how many training rows ``labelled`` takes. They are the same for all cells; none is a
+            test row, a worked example of any cell, or trained on by a cell that is calibrated.
+    """
+
+    method: Literal["labelled", "content_free"] = "labelled"
+    rows: Annotated[int, Field(ge=2)] = 100
+
+
 class Threshold(Selection):
     """What cells must reach: one limit or more.
 
@@ -356,6 +380,17 @@ class Threshold(Selection):
 LIMITS = tuple(name for name in Threshold.model_fields if name.startswith(("min_", "max_")))
 
 
+class AnswerRule(_Table):
+    """What the answer asks for.
+
+    Attributes:
+        smallest_gain: the least gain in accuracy over every prompt and rival for which fine-tuning
+            is worth it, a share: 0.02 are two points of a hundred.
+    """
+
+    smallest_gain: Annotated[float, Field(ge=0, lt=1, strict=False)] = 0.0
+
+
 class ExperimentFile(_Table):
     """The whole file."""
 
@@ -364,4 +399,6 @@ class ExperimentFile(_Table):
     model: Annotated[list[Model], Field(min_length=1)]
     matrix: Matrix = Matrix()
     fine_tuning: FineTuning = FineTuning()
+    calibration: Calibration = Calibration()
+    answer: AnswerRule = AnswerRule()
     threshold: list[Threshold] = Field(default_factory=list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,8 @@ class Session:
             from tunebench.evaluation import Budget
 
             self._budget = Budget(self.budget)
-        self._runner = Runner(self.record, self._provider.start, self._budget)
+        began = time.time_ns() - (time.monotonic_ns() - self.started if self.started else 0)
+        self._runner = Runner(self.record, self._provider.start, self._budget, started=began)
 
     @property
     def stopped(self) -> str:

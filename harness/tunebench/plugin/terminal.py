@@ -7,17 +7,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tunebench.analysis import said_once
-from tunebench.reports import about_lines, cell_table, job_table, model_table, uplift_table
+from tunebench.reports import (
+    about_lines,
+    calibration_table,
+    cell_table,
+    job_table,
+    model_table,
+    uplift_table,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import pytest
 
     from tunebench.analysis import Remark, Summary
+    from tunebench.reports import Answer
 
 _WIDEST = 100
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
+_BADGES = {"fine-tune": "green", "use": "green", "do not fine-tune": "red", "undecided": "yellow"}
 
 
 @dataclass
@@ -85,18 +94,23 @@ def ending_of(summary: Summary, config: pytest.Config) -> Ending:
     several = len({row.experiment for row in cells}) > 1
     for answer in summary.answers:
         name = answer.experiment
-        sentence = f"{name}: {answer.sentence}" if several else answer.sentence
-        ending.add(textwrap.wrap(sentence, width, break_on_hyphens=False), bold=True)
+        ending.add(_answer_lines(answer, name if several else "", width, writer.markup))
+        if not _is_of_training(answer):
+            continue
         with summary.complaining("the table of models could not be made"):
             own = [row for row in cells if row.experiment == name]
             ending.add(model_table(own, [r for r in rivals if r.experiment == name], width))
-    answered = set() if verbose else {answer.experiment for answer in summary.answers}
+    trained = {answer.experiment for answer in summary.answers if _is_of_training(answer)}
+    answered = set() if verbose else trained
     cells = [row for row in cells if row.experiment not in answered]
     rivals = [row for row in rivals if row.experiment not in answered]
     uplifts = [row for row in uplifts if row.experiment not in answered]
     with summary.complaining("the table of cells could not be made"):
         if cells or rivals:
             ending.add(cell_table(cells, rivals, width, paint, costs=verbose))
+    with summary.complaining("the table of biases could not be made"):
+        if verbose and any(row.calibration for row in cells):
+            ending.add(calibration_table(cells, summary.experiments, width))
     with summary.complaining("the table of jobs could not be made"):
         if any(row.job for row in cells):
             ending.add(job_table(cells, width))
@@ -105,11 +119,39 @@ def ending_of(summary: Summary, config: pytest.Config) -> Ending:
             ending.add(uplift_table(uplifts, width))
     for about in summary.experiments:
         name = f"{about.name}: " if several else ""
-        for line in about_lines(about.model_dump(include={"groups", "checked_against_data"})):
+        for line in about_lines(about.groups, checked_against_data=about.checked_against_data):
             ending.add(textwrap.wrap(name + line, width, break_on_hyphens=False))
     if answered:
         ending.add(["-v shows every cell, job and uplift."])
     return ending
+
+
+def _answer_lines(
+    answer: Answer, experiment: str, width: int, markup: Callable[..., str]
+) -> list[str]:
+    """The verdict with its badge in colour, what speaks against it, and the statistics."""
+    name = f"{experiment}: " if experiment else ""
+    first, *others = textwrap.wrap(f"{name}{answer.sentence}", width, break_on_hyphens=False)
+    colour = {_BADGES[answer.verdict]: True} if answer.verdict else {}
+    badge = f"{answer.badge}:"
+    before, found, after = first.partition(badge)
+    shown = [
+        "".join(
+            markup(text, bold=True, **more)
+            for text, more in ((before, {}), (found, colour), (after, {}))
+            if text
+        ),
+        *(markup(line, bold=True) for line in others),
+    ]
+    for sentence in answer.against:
+        shown += textwrap.wrap(
+            f"- {sentence}", width, subsequent_indent="  ", break_on_hyphens=False
+        )
+    return [*shown, *textwrap.wrap(answer.statistics or "", width, break_on_hyphens=False)]
+
+
+def _is_of_training(answer: Answer) -> bool:
+    return any(option.kind == "fine-tuned" for option in answer.options)
 
 
 def join_failures(config: pytest.Config) -> None:

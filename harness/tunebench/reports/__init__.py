@@ -1,6 +1,5 @@
 """Results for people and programs: terminal, files, web page, trackers."""
 
-from tunebench.reports.about_lines import about_lines
 from tunebench.reports.checked_json import (
     Count,
     Line,
@@ -20,21 +19,33 @@ from tunebench.reports.document import (
     VERSION,
     About,
     Answer,
+    AnswerVerdict,
+    BreakEven,
     CellRow,
+    DataNeed,
     Failure,
     Gate,
     Job,
+    Option,
     Results,
     RivalRow,
     Skipped,
     UpliftRow,
 )
 from tunebench.reports.files import refuse_unwritable, write_results
+from tunebench.reports.of_texts import about_lines
 from tunebench.reports.page import write_report
 from tunebench.reports.progress import shown_progress, waited_for
-from tunebench.reports.reading import Judgements, is_of, judgements_of, read_results
+from tunebench.reports.reading import (
+    Judgements,
+    is_of,
+    judgements_of,
+    read_results,
+    typed_results,
+)
 from tunebench.reports.terminal_tables import (
     aligned,
+    calibration_table,
     cell_table,
     job_table,
     model_table,
@@ -46,14 +57,18 @@ __all__ = [
     "VERSION",
     "About",
     "Answer",
+    "AnswerVerdict",
+    "BreakEven",
     "CellRow",
     "Count",
+    "DataNeed",
     "Failure",
     "Gate",
     "Job",
     "Judgements",
     "Line",
     "Name",
+    "Option",
     "Part",
     "Results",
     "RivalRow",
@@ -64,6 +79,7 @@ __all__ = [
     "WrongJson",
     "about_lines",
     "aligned",
+    "calibration_table",
     "cell_table",
     "checked",
     "finite",
@@ -82,6 +98,7 @@ __all__ = [
     "sizes_lines",
     "to_tensorboard",
     "to_wandb",
+    "typed_results",
     "uplift_table",
     "waited_for",
     "write_report",

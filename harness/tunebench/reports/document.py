@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 VERSION = 2
 
 Verdict = Literal["pass", "fail", "inconclusive"]
-Decision = Literal["fine-tune", "prompt", "undecided"]
 AnswerVerdict = Literal["fine-tune", "do not fine-tune", "use", "undecided"]
 OptionKind = Literal["constant", "rival", "prompt", "fine-tuned"]
 LabelId = Count
@@ -70,6 +69,11 @@ class About(Part):
         groups: for each item the number of its group, where the texts come in groups.
         checked_against_data: whether the prompts were made of the data set; where that is not on
             the machine, a replay takes their hashes from ``items.jsonl``.
+        cells: the ids of all its cells, also of those without a result.
+        local_models: those that a provider on this machine serves.
+        smallest_gain: the least gain in accuracy for which fine-tuning is worth it.
+        places: where each item is in the user's table, by the name of its file, as
+            ``tickets.csv, line 12``: the same on every machine.
     """
 
     name: Name
@@ -85,6 +89,10 @@ class About(Part):
     label_ids: list[LabelId]
     groups: list[Count] | None = None
     checked_against_data: bool = True
+    cells: list[Name] = Field(default_factory=list)
+    local_models: list[Name] = Field(default_factory=list)
+    smallest_gain: Share = 0.0
+    places: list[Text] | None = None
     majority_rate: Share | None = None
     train_sizes: list[Count] = Field(default_factory=list)
     skipped: list[Skipped] = Field(default_factory=list)
@@ -97,8 +105,9 @@ class About(Part):
             raise wrong("items", f"the item {twice!r} is there twice")
         if len(self.label_ids) != len(self.items):
             raise wrong("label_ids", f"there are {len(self.items)} items")
-        if self.groups is not None and len(self.groups) != len(self.items):
-            raise wrong("groups", f"there are {len(self.items)} items")
+        for name, values in (("groups", self.groups), ("places", self.places)):
+            if values is not None and len(values) != len(self.items):
+                raise wrong(name, f"there are {len(self.items)} items")
         if self.label_ids and max(self.label_ids) >= len(self.labels):
             raise wrong("label_ids", f"there are {len(self.labels)} labels, with ids from 0 on")
         if self.n not in (None, len(self.items)):
@@ -130,6 +139,35 @@ class Gate(Part):
         return self
 
 
+class CalibrationRow(Part):
+    """How a cell of the rule ``calibrated`` was calibrated.
+
+    Attributes:
+        method: ``labelled`` or ``content_free``.
+        texts: how many texts it was calibrated with.
+        biases: what is added to the log-probability of each label, by label id, in nats; their sum
+            is 0.
+        unseen: ids of labels that no answer showed, so that their bias of 0 means nothing.
+        prompt_tokens: of these texts; the cell's own do not include them.
+        completion_tokens: likewise.
+        cost: of their answers, once, in the cell's ``currency``.
+    """
+
+    method: Name
+    texts: Count
+    biases: list[Number]
+    unseen: list[LabelId] = Field(default_factory=list)
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    cost: Number | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> CalibrationRow:
+        if abs(sum(self.biases)) > 1e-3:
+            raise wrong("biases", "their sum is not 0")
+        return self
+
+
 class CellRow(Part):
     """A cell.
 
@@ -158,8 +196,9 @@ class CellRow(Part):
         predictions: label ids in the order of the items, null where an answer stated none.
         auc: how well the probabilities rank the texts: the area under the ROC curve, with more
             than two labels the mean of one against the rest.
+        calibration: of a cell of the rule ``calibrated``.
         probabilities: of rules that have log-probabilities: a row an item over the label ids, or
-            null.
+            null; of a calibrated cell those after calibration.
         prompt_sha256: of each item's prompt.
     """
 
@@ -206,6 +245,7 @@ class CellRow(Part):
     brier: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
     calibration_error: Share | None = None
     auc: Share | None = None
+    calibration: CalibrationRow | None = None
     confusion: list[list[Count]] | None = None
     predictions: list[LabelId | None]
     probabilities: list[list[Share] | None] | None = None
@@ -377,18 +417,24 @@ class Answer(Part):
     Attributes:
         verdict: whether to fine-tune; ``use`` where nothing is fine-tuned and one option is shown
             to be the best.
-        badge: the verdict in a few words, as ``Fine-tune``.
+        badge: the verdict in a few words, as ``Fine-tune``; `sentence` begins with it and a colon.
         sentence: the verdict with the two figures that decide.
         chosen: the name of the option that is recommended, or of the best candidate.
-        rival: the name of the strongest option that speaks against it.
+        rival: the name of the strongest option that speaks against it: the most accurate of the
+            others, or, where it is undecided, the one that `chosen` is least clearly shown to beat.
         difference: the accuracy of `chosen` minus that of `rival`.
         ci_low: lower end of the 95 % interval of `difference`, over texts and runs.
-        p: its p-value after Holm's correction over the fine-tuned options.
+        p: the p-value that decides, corrected: of the claim that `chosen` beats every option that
+            is not fine-tuned, after Holm's correction over the fine-tuned options; where the
+            verdict is not to fine-tune, of the claim that `rival` does not beat `chosen`, corrected
+            for all that it was compared with.
         smallest_gain: the least gain that counts, from the experiment.
-        texts_needed: how many texts would settle it, where it is undecided.
-        detectable: the smallest difference that these texts could have shown.
-        against: what speaks against it, four sentences at most.
-        statistics: one line for who reads such.
+        texts_needed: how many texts would settle it, where it is undecided; null where no number
+            would.
+        detectable: the smallest difference that these texts show four times in five.
+        missing: the cells without a result.
+        against: what speaks against it, four sentences at most, the most important first.
+        statistics: one line for those who read statistics.
         options: all options, the most accurate first.
     """
 
@@ -405,13 +451,10 @@ class Answer(Part):
     smallest_gain: Difference | None = None
     texts_needed: Annotated[int, Field(ge=0)] | None = None
     detectable: Share | None = None
+    missing: list[Name] = Field(default_factory=list)
     against: list[Text] = Field(default_factory=list)
     statistics: Text | None = None
     options: list[Option] = Field(default_factory=list)
-    decision: Decision | None = None
-    cell: Name | None = None
-    over: Name | None = None
-    evidence: list[Text] | None = None
 
 
 class DataNeed(Part):
@@ -530,6 +573,8 @@ def _check_confusion(at: str, cell: CellRow, about: About) -> None:
     for row in cell.probabilities or ():
         if row is not None and (len(row) != labels or abs(sum(row) - 1) > 1e-6):
             raise wrong(f"{at}.probabilities", "a row is not one of each label, 1 together")
+    if cell.calibration is not None and len(cell.calibration.biases) != labels:
+        raise wrong(f"{at}.calibration.biases", f"there are {labels} labels")
     if cell.confusion is None:
         return
     counted = [[0] * (labels + 1) for _ in range(labels)]

@@ -51,7 +51,7 @@ def write_results(
             )
             continue
         try:
-            files = make(document)
+            files = make(results, document)
         except Exception as error:
             failed.append(describe_error(f"{folder}: {what} not made", error))
             continue
@@ -110,31 +110,31 @@ def _placed(folder: Path, files: Mapping[str, bytes]) -> list[str]:
     return list(files)
 
 
-def _json(document: Mapping[str, Any]) -> dict[str, bytes]:
+def _json(_: Results, document: Mapping[str, Any]) -> dict[str, bytes]:
     text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
     return {"results.json": f"{text}\n".encode()}
 
 
-def _table(document: Mapping[str, Any]) -> dict[str, bytes]:
+def _table(_: Results, document: Mapping[str, Any]) -> dict[str, bytes]:
     return {"results.csv": csv_table(document["cells"]).encode()}
 
 
-def _markdown(document: Mapping[str, Any]) -> dict[str, bytes]:
+def _markdown(_: Results, document: Mapping[str, Any]) -> dict[str, bytes]:
     from tunebench.reports.markdown import summary_markdown
 
     return {_SUMMARY: summary_markdown(document).encode()}
 
 
-def _parquet(document: Mapping[str, Any]) -> dict[str, bytes]:
+def _parquet(_: Results, document: Mapping[str, Any]) -> dict[str, bytes]:
     from tunebench.reports.parquet import parquet_files
 
     return parquet_files(document)
 
 
-def _page(document: Mapping[str, Any]) -> dict[str, bytes]:
+def _page(results: Results, _: Mapping[str, Any]) -> dict[str, bytes]:
     from tunebench.reports.page.rendering import report_bytes
 
-    return {"report.html": report_bytes(document)}
+    return {"report.html": report_bytes(results)}
 
 
 _SUMMARY = "summary.md"

@@ -13,6 +13,7 @@ _LISTS = (
     "readings",
     "overrides",
     "gates",
+    "calibration",
     "confusion",
     "predictions",
     "probabilities",

@@ -6,7 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING, Any
 
-from tunebench.reports.about_lines import about_lines
+from tunebench.reports.of_texts import about_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,12 +29,19 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
     for answer in document["answers"]:
         name = f"{answer['experiment']}: " if several else ""
         lines += [f"**{_text(name + answer['sentence'])}**", ""]
+        if answer["against"]:
+            lines += [*(f"- {_text(sentence)}" for sentence in answer["against"]), ""]
+        if answer["statistics"]:
+            lines += [_text(answer["statistics"]), ""]
     for about in document["experiments"]:
         lines += [
             f"**{_text(about['name'])}**: {about['n']} texts of {_text(about['dataset'])}, labels "
             f"{_text(', '.join(about['labels']))}; always the most frequent one is right in "
             f"{about['majority_rate']:.3f}.",
-            *map(_text, about_lines(about)),
+            *map(
+                _text,
+                about_lines(about["groups"], checked_against_data=about["checked_against_data"]),
+            ),
             "",
         ]
     if document["cells"]:

@@ -80,6 +80,22 @@ def read_results(path: Path) -> dict[str, Any]:
         raise ResultsError(str(error), where=path, hint=_AGAIN) from None
 
 
+def typed_results(document: Mapping[str, Any], path: Path) -> Results:
+    """Results as `read_results` gives them, typed.
+
+    Args:
+        document: the results.
+        path: what they were read from, for the message of an error.
+
+    Raises:
+        ResultsError: they are of version 1.
+    """
+    if document["version"] == 1:
+        problem = f"these are not results of version {VERSION}"
+        raise ResultsError(problem, where=path, hint=_AGAIN)
+    return Results.model_validate(document)
+
+
 def is_of(about: Mapping[str, Any], experiment: Experiment) -> bool:
     """Whether an entry of ``experiments`` is of an experiment: by its name, and by its file."""
     file = about.get("file")

@@ -5,21 +5,23 @@ from __future__ import annotations
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from tunebench.reports.document import RivalRow
+from tunebench.reports.document import CellRow, RivalRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tunebench.reports.document import CellRow, UpliftRow
+    from tunebench.reports.document import About, UpliftRow
 
     Paint = Callable[[str, str], str]
 
 _CELL_HEADER = ("cell", "n", "accuracy", "95 % interval", "majority")
 _GATE_HEADER = ("limit", "verdict")
 _COST_HEADER = ("tokens in/out", "ms/request")
+_CALIBRATION_HEADER = ("calibrated cell", "texts", "added to the labels' log-probabilities")
 _UPLIFT_HEADER = ("model", "cell", "over", "uplift", "95 % interval", "mid-p", "n")
 _JOB_HEADER = ("job", "trained tokens", "minutes", "fine-tuned model")
 
+_BIASES = 4  # of one cell in a line
 _GAP = "  "
 _FIGURES = frozenset("0123456789+-±.,/%<e ")
 _SHORT = 12  # so short may keys get, to keep a table in one piece
@@ -83,13 +85,20 @@ def cell_table(
         rivals: what they have to beat.
         width: see `aligned`.
         paint: see `aligned`.
-        costs: whether tokens and latency are shown, too. Limits are where there are some.
+        costs: whether AUC, tokens and latency are shown, too. Limits are where there are some.
     """
     rows: list[CellRow | RivalRow] = [*cells, *rivals]
+    areas = costs and any(row.auc is not None for row in cells)
     gates = any(row.min_accuracy is not None or row.verdict for row in cells)
-    header = [*_CELL_HEADER, *_GATE_HEADER * gates, *_COST_HEADER * costs]
+    header = [*_CELL_HEADER, *_GATE_HEADER * gates, *("AUC",) * areas, *_COST_HEADER * costs]
     lines = [
-        [*_accuracy_line(row), *_gate_line(row) * gates, *_cost_line(row) * costs] for row in rows
+        [
+            *_accuracy_line(row),
+            *_gate_line(row) * gates,
+            *_area_line(row) * areas,
+            *_cost_line(row) * costs,
+        ]
+        for row in rows
     ]
     return _named(header, rows, lines, width, paint=paint)
 
@@ -103,6 +112,16 @@ def job_table(cells: Iterable[CellRow], width: int | None = None) -> list[str]:
     """The jobs behind fine-tuned cells, one line each."""
     jobs = list({row.job: row for row in cells if row.job}.values())
     return _named(_JOB_HEADER, jobs, [*map(_job_line, jobs)], width)
+
+
+def calibration_table(
+    cells: Iterable[CellRow], experiments: Iterable[About], width: int | None = None
+) -> list[str]:
+    """The biases of calibrated cells, one line each; of many labels the two ends."""
+    labels = {one.name: one.labels for one in experiments}
+    rows = [row for row in cells if row.calibration is not None]
+    lines = [_calibration_line(row, labels[row.experiment]) for row in rows]
+    return _named(_CALIBRATION_HEADER, rows, lines, width)
 
 
 def _named(
@@ -125,6 +144,11 @@ def _accuracy_line(row: CellRow | RivalRow) -> tuple[str, ...]:
     name = f"{row.model}, {row.train_size} rows" if isinstance(row, RivalRow) else row.cell
     rate = "-" if row.majority_rate is None else f"{row.majority_rate:.3f}"
     return name, str(row.n), f"{row.accuracy:.3f}", _interval(row), rate
+
+
+def _area_line(row: CellRow | RivalRow) -> tuple[str, ...]:
+    area = row.auc if isinstance(row, CellRow) else None
+    return ("-" if area is None else f"{area:.3f}",)
 
 
 def _gate_line(row: CellRow | RivalRow) -> tuple[str, ...]:
@@ -158,6 +182,15 @@ def _job_line(row: CellRow) -> tuple[str, ...]:
         "-" if row.training_seconds is None else f"{row.training_seconds / 60:.1f}",
         row.fine_tuned_model or "-",
     )
+
+
+def _calibration_line(row: CellRow, labels: Sequence[str]) -> tuple[str, ...]:
+    assert row.calibration is not None
+    found = sorted(zip(row.calibration.biases, labels, strict=True), reverse=True)
+    shown = [f"{label} {bias:+.2f}" for bias, label in found]
+    if len(shown) > _BIASES:
+        shown = [shown[0], "...", shown[-1]]
+    return row.cell, str(row.calibration.texts), ", ".join(shown)
 
 
 def _uplift_line(row: UpliftRow) -> tuple[str, ...]:

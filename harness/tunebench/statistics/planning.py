@@ -61,6 +61,43 @@ def texts_needed(
     return max(ceil(texts), ceil(-log2(level)))
 
 
+def detectable_difference(
+    differing: float, n: int, *, power: float = 0.8, level: float = 0.05
+) -> float | None:
+    """The smallest uplift that McNemar's test, two-sided, detects on so many texts.
+
+    It is the inverse of `texts_needed`, for a given share of texts on which the two differ, which
+    is at least as large as the uplift.
+
+    Args:
+        differing: share of texts that only one of the two answers right, between 0 and 1.
+        n: number of texts, 1 or more.
+        power: probability of detecting the uplift, above the level and below 1.
+        level: level of the test, between 0 and 1, both excluded.
+
+    Returns:
+        An uplift between 0 and 1; None if so few texts detect none.
+
+    Raises:
+        ValueError: `differing` is not a share, or `n` is below 1.
+    """
+    if not 0 <= differing <= 1 or n < 1:
+        raise ValueError(f"{differing} must be a share of texts, and {n} at least 1")
+
+    def is_detected(uplift: float) -> bool:
+        apart = max(differing, uplift)
+        needed = texts_needed((apart + uplift) / 2, (apart - uplift) / 2, power=power, level=level)
+        return needed is not None and needed <= n
+
+    if not is_detected(1.0):
+        return None
+    low, high = 0.0, 1.0
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_detected(middle) else (middle, high)
+    return high
+
+
 def texts_to_settle(correct: int, n: int, threshold: float, confidence: float = 0.95) -> int | None:
     """The number of test texts at which Wilson's interval would exclude a threshold.
 

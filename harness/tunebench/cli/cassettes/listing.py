@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from tunebench.cassettes import inspect
 from tunebench.cli.cassettes.verification import name_of, recordings_of
 from tunebench.cli.job_curve import states_of
-from tunebench.evaluation import orphans
+from tunebench.evaluation import orphans, texts_to_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tunebench.cassettes import Inspected
@@ -26,9 +26,9 @@ def listed(experiment: Experiment) -> Iterator[dict[str, Any]]:
     last state; ``failed`` for a job that failed; ``missing``; ``damaged``; ``orphan`` where no
     cell uses it; ``unfinished`` for what ``--all`` has begun.
     """
-    for path, cell in recordings_of(experiment).items():
-        file = inspect(path) if path.exists() else None
-        yield _row(experiment, path, name_of(path, cell), file, _state(path, cell, file))
+    for path, cells in recordings_of(experiment).items():
+        cell, file = cells[0], inspect(path) if path.exists() else None
+        yield _row(experiment, path, name_of(path, cell), file, _state(path, cells, file))
         beside = path.with_name(f"{path.name}.part")
         if beside.exists():
             yield _row(experiment, beside, name_of(path, cell), inspect(beside), "unfinished")
@@ -37,16 +37,17 @@ def listed(experiment: Experiment) -> Iterator[dict[str, Any]]:
         yield _row(experiment, path, str(file.header.get("recording", path.stem)), file, "orphan")
 
 
-def _state(path: Path, cell: Cell, file: Inspected | None) -> str:
+def _state(path: Path, cells: Sequence[Cell], file: Inspected | None) -> str:
     if file is None:
         return "missing"
     if file.damaged:
         return "damaged"
-    if path == cell.job_cassette:
+    if path == cells[0].job_cassette:
         states = states_of(path)
         return _JOB_STATES.get(states[-1]["status"] if states else "", "partial")
     answered = {one.row.item for one in file.rows.values()} - {None}
-    return "complete" if len(answered) >= cell.experiment.task.test_size else "partial"
+    needed = max(texts_to_answer(cell) for cell in cells)
+    return "complete" if len(answered) >= needed else "partial"
 
 
 def _row(

@@ -6,14 +6,14 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from tunebench.cassettes import STORED_PARAMETERS, CassetteFile, converted, first_format_header
-from tunebench.cli.cassettes.verification import recordings_of, replay_problem
+from tunebench.cli.cassettes.verification import recordings_of, replay_problems
 from tunebench.errors import CassetteError
 from tunebench.evaluation import Runner, orphans
 from tunebench.files import whole_files
 from tunebench.wire import Asked, Usage, composed, parsed, read_answers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -34,20 +34,20 @@ def upgraded(experiment: Experiment) -> Iterator[tuple[Path, int, int, str]]:
         TunebenchError: a cassette is damaged, or cannot be written; it is unchanged.
     """
     known = recordings_of(experiment)
-    paths: dict[Path, Cell | None] = {**known, **dict.fromkeys(orphans(experiment))}
-    done: list[tuple[Path, Cell | None, int, int]] = []
-    for path, cell in paths.items():
+    paths = {**known, **dict.fromkeys(orphans(experiment), ())}
+    done: list[tuple[Path, tuple[Cell, ...], int, int]] = []
+    for path, cells in paths.items():
         header = first_format_header(path) if path.exists() else None
         if header is not None:
-            done.append((path, cell, *_upgrade(path, header, _unstored(experiment, cell))))
+            done.append((path, cells, *_upgrade(path, header, _unstored(experiment, cells))))
     with closing(Runner()) as runner:
-        for path, cell, requests, rows in done:
-            yield path, requests, rows, replay_problem(runner, path, cell) if cell else ""
+        for path, cells, requests, rows in done:
+            yield path, requests, rows, " ".join(replay_problems(runner, path, cells))
 
 
-def _unstored(experiment: Experiment, cell: Cell | None) -> dict[str, Any]:
-    """The fields of a model's `parameters` that a cell's requests hold and no cassette stores."""
-    parameters = experiment.models[cell.model].parameters if cell else {}
+def _unstored(experiment: Experiment, cells: Sequence[Cell]) -> dict[str, Any]:
+    """The fields of a model's `parameters` that cells' requests hold and no cassette stores."""
+    parameters = experiment.models[cells[0].model].parameters if cells else {}
     return {name: value for name, value in parameters.items() if name not in STORED_PARAMETERS}
 
 

@@ -12,7 +12,7 @@ from tunebench.errors import TunebenchError
 from tunebench.evaluation import Runner, orphans, recalled_of, test_rows, train_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from tunebench.cassettes import Inspected
@@ -49,27 +49,36 @@ class Verified:
         return self.file.numbers(self.unplayed)
 
 
-def recordings_of(experiment: Experiment) -> dict[Path, Cell]:
-    """Each cassette that an experiment needs, jobs first, with a cell that needs it."""
-    jobs = {cell.job_cassette: cell for cell in experiment.jobs.values()}
-    return jobs | {cell.cassette: cell for cell in experiment.cells}
+def recordings_of(experiment: Experiment) -> dict[Path, tuple[Cell, ...]]:
+    """Each cassette that an experiment needs, jobs first, with the cells that are read from it.
+
+    Of the cells that need a job it is the first.
+    """
+    found: dict[Path, tuple[Cell, ...]] = {
+        cell.job_cassette: (cell,) for cell in experiment.jobs.values()
+    }
+    for cell in experiment.cells:
+        found[cell.cassette] = (*found.get(cell.cassette, ()), cell)
+    return found
 
 
 def name_of(path: Path, cell: Cell) -> str:
-    """The cell, or its job, as the header of the cassette at that path names it."""
-    return f"{cell.job} (job)" if path == cell.job_cassette else str(cell)
+    """What is recorded, as the header of the cassette at that path names it."""
+    return f"{cell.job} (job)" if path == cell.job_cassette else cell.recording
 
 
-def replay_problem(runner: Runner, path: Path, cell: Cell) -> str:
-    """Replay the job or the cell of a cassette; why that failed, or an empty string."""
-    try:
-        if path == cell.job_cassette:
-            runner.fine_tuned(cell, _HINT)
-        else:
-            runner.evaluate(cell, _HINT)
-    except TunebenchError as error:
-        return str(error)
-    return ""
+def replay_problems(runner: Runner, path: Path, cells: Iterable[Cell]) -> list[str]:
+    """Replay the job or the cells of a cassette; why that failed, a sentence each."""
+    problems = []
+    for cell in cells:
+        try:
+            if path == cell.job_cassette:
+                runner.fine_tuned(cell, _HINT)
+            else:
+                runner.evaluate(cell, _HINT)
+        except TunebenchError as error:
+            problems.append(str(error))
+    return problems
 
 
 def verified(experiment: Experiment) -> Iterator[Verified]:
@@ -86,16 +95,19 @@ def verified(experiment: Experiment) -> Iterator[Verified]:
     keys = _known_keys(experiment)
     damaged: set[Path] = set()
     with closing(Runner()) as runner:
-        for path, cell in recordings_of(experiment).items():
+        for path, cells in recordings_of(experiment).items():
+            cell, unplayed = cells[0], None
             file = inspect(path) if path.exists() else None
             problems = [*file.problems, *file.leaks(texts, keys)] if file else []
             if file and file.damaged:
                 damaged.add(path)
             elif cell.train_size and cell.job_cassette in damaged:
                 problems.append(f"{cell}: not replayed, since its job's cassette is damaged.")
-            elif problem := replay_problem(runner, path, cell):
-                problems.append(problem)
-            one = Verified(path, name_of(path, cell), file, problems, runner.unplayed.get(path))
+            elif failed := replay_problems(runner, path, cells):
+                problems += failed
+            else:
+                unplayed = runner.unplayed.get(path)
+            one = Verified(path, name_of(path, cell), file, problems, unplayed)
             if lines := one.unplayed_lines:
                 problems.append(
                     f"{path}: {len(lines)} rows are not used (line {', '.join(map(str, lines))}); "

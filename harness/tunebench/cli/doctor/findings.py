@@ -20,7 +20,7 @@ _WITHOUT = {
     "max_tokens": "answers may be longer, and more expensive, than what is read of them",
     "max_completion_tokens": "max_tokens limits the answers",
     "lists": "each prompt is one request",
-    "logprobs": "there is no decision rule label_logprobs",
+    "logprobs": "there are no decision rules label_logprobs and calibrated",
     "logit_bias": "labels are searched among the likeliest tokens",
     "tokenize": "label_token_ids or the likeliest tokens are read; the length of a label is "
     "estimated from its letters",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, get_args
 from tunebench.errors import RequestError
 from tunebench.evaluation.rules.base import (
     Decision,
+    LabelBiases,
     Round,
     Rule,
     RuleKind,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RULES",
     "Decision",
+    "LabelBiases",
     "LabelLogprobsRule",
     "Round",
     "Rule",

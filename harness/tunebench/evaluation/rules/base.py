@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tunebench.api import Answer
-    from tunebench.experiment import Cell
+    from tunebench.evaluation.calibration import CalibrationTexts
+    from tunebench.experiment import Cell, Experiment
     from tunebench.presets import Capability
 
 
@@ -48,8 +49,27 @@ class Decision:
     logprobs: Mapping[int, float] | None = None
 
 
+@dataclass(frozen=True)
+class LabelBiases:
+    """What a calibrated rule adds to the log-probabilities of labels.
+
+    Attributes:
+        method: of the calibration, as in the experiment file.
+        texts: how many texts it was made with.
+        values: a bias for each label id, in nats; their sum is 0.
+        unseen: ids of labels that no answer showed, so that their bias of 0 means nothing.
+    """
+
+    method: str
+    texts: int
+    values: tuple[float, ...]
+    unseen: tuple[int, ...] = ()
+
+
 class Rule(ABC):
     """A decision rule, ready for the prompts and answers of one cell."""
+
+    biases: LabelBiases | None = None
 
     @property
     @abstractmethod
@@ -59,6 +79,10 @@ class Rule(ABC):
     @abstractmethod
     def read(self, *answers: Answer) -> Decision:
         """The decision on one text, from its answer of each round."""
+
+    def fitted(self, _answers: Sequence[Sequence[Answer]], _labels: Sequence[int]) -> Rule:
+        """The rule after calibration, from the answers of each round to its kind's texts."""
+        return self
 
     def decide(self, answers: Sequence[Sequence[Answer]]) -> list[Decision]:
         """The decisions on all texts, from the answers of each round in the order of the texts."""
@@ -75,6 +99,8 @@ class RuleKind:
         answer_tokens: the tokens of an answer at most, as far as known before anything is sent.
         needs: what the provider must support.
         has_probabilities: whether its decisions hold the labels' log-probabilities.
+        calibration_texts: texts that a cell asks besides those of the test, to be `fitted` to
+            their answers and labels; None where there are none.
     """
 
     described: str
@@ -82,6 +108,7 @@ class RuleKind:
     answer_tokens: Callable[[Cell], int]
     needs: tuple[Capability, ...] = ()
     has_probabilities: bool = False
+    calibration_texts: Callable[[Experiment], CalibrationTexts] | None = None
 
 
 def answer_format(cell: Cell) -> AnswerFormat:

@@ -7,6 +7,7 @@ where these differ, and otherwise by whole labels (`tunebench.evaluation.rules.l
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,23 @@ _MAX_CHAT_LOGPROBS = 20
 _BIAS = 100
 
 
+class LogprobsRule(Rule):
+    """A rule that reads the log-probabilities of labels."""
+
+    @abstractmethod
+    def seen(self, *answers: Answer) -> tuple[dict[int, float], bool]:
+        """The log-probability of each label that can be seen, by label id.
+
+        The second value is False where the log-probability of a label is not a number.
+        """
+
+    def read(self, *answers: Answer) -> Decision:
+        """The likeliest label, if one can be seen."""
+        return likeliest(*self.seen(*answers))
+
+
 @dataclass(frozen=True)
-class LabelLogprobsRule(Rule):
+class LabelLogprobsRule(LogprobsRule):
     """The label whose first token is likeliest.
 
     Attributes:
@@ -62,8 +78,8 @@ class LabelLogprobsRule(Rule):
             parameters["logit_bias"] = _bias(self.bias_ids)
         return (Round(parameters),)
 
-    def read(self, *answers: Answer) -> Decision:
-        """The likeliest label, if one can be seen."""
+    def seen(self, *answers: Answer) -> tuple[dict[int, float], bool]:
+        """Those of the labels' first tokens."""
         (answer,) = answers
         seen: dict[int, float] = {}
         known = True
@@ -77,11 +93,11 @@ class LabelLogprobsRule(Rule):
             if number and logprob > seen.get(label, -math.inf):
                 seen[label] = logprob
             known = known and number
-        return _likeliest(seen, known)
+        return seen, known
 
 
 @dataclass(frozen=True)
-class WholeLabelsRule(Rule):
+class WholeLabelsRule(LogprobsRule):
     """The likeliest of labels of which some begin with the same token.
 
     Attributes:
@@ -106,14 +122,14 @@ class WholeLabelsRule(Rule):
             for branching in self.tree
         )
 
-    def read(self, *answers: Answer) -> Decision:
-        """The likeliest label, if one can be seen."""
-        return _likeliest(
-            whole_label_logprobs(self.tree, [answer.top_logprobs for answer in answers]), True
-        )
+    def seen(self, *answers: Answer) -> tuple[dict[int, float], bool]:
+        """Those of the labels among themselves."""
+        shown = [answer.top_logprobs for answer in answers]
+        return whole_label_logprobs(self.tree, shown), True
 
 
-def _likeliest(seen: Mapping[int, float], known: bool) -> Decision:
+def likeliest(seen: Mapping[int, float], known: bool) -> Decision:
+    """The decision for the likeliest label; `known` is whether all log-probabilities are."""
     # On equal log-probabilities the first label of the task wins.
     label = max(sorted(seen), key=lambda label: seen[label], default=None)
     return Decision(label, "unseen" if label is None else "likeliest", seen if known else None)
@@ -123,7 +139,12 @@ def _bias(ids: Sequence[int]) -> dict[str, int]:
     return {str(token): _BIAS for token in ids}
 
 
-def _made(cell: Cell, tokenize: Callable[[str], list[int]]) -> LabelLogprobsRule | WholeLabelsRule:
+def made(cell: Cell, tokenize: Callable[[str], list[int]]) -> LabelLogprobsRule | WholeLabelsRule:
+    """The rule of a cell.
+
+    Raises:
+        RequestError: the labels cannot be told apart by their tokens.
+    """
     model = cell.experiment.models[cell.model]
     provider = cell.experiment.providers[model.provider]
     chat, answers = is_chat(cell), answer_format(cell)
@@ -181,7 +202,7 @@ def _check_first_words(labels: Sequence[str], model: Model) -> None:
 
 RULE = RuleKind(
     described="read by the likeliest label",
-    make=_made,
+    make=made,
     answer_tokens=lambda _: 1,
     needs=("logprobs",),
     has_probabilities=True,

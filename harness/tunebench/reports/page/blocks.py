@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from markupsafe import Markup
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+from tunebench.reports.page.charts import Chart
 
-    Row = Mapping[str, Any]
-    # Title, whether its values are numbers, and the text of a row's value.
-    Column = tuple[str, bool, Callable[[Row], str]]
+if TYPE_CHECKING:
+    from tunebench.reports.page.charts import Key
 
 NOTHING = "–"
+T = TypeVar("T")
+# Title, whether its values are numbers, and the text of a row's value.
+Column = tuple[str, bool, Callable[[T], str]]
 
 
 def paragraph(text: str, kind: str | None = None) -> Markup:
@@ -22,10 +24,10 @@ def paragraph(text: str, kind: str | None = None) -> Markup:
     return start + text + Markup("</p>")
 
 
-def bullets(texts: Iterable[str], kind: str = "plain") -> Markup:
-    """A list."""
+def bullets(texts: Iterable[str], kind: str = "plain", tag: str = "ul") -> Markup:
+    """A list; with the tag ``ol`` it is numbered."""
     items = Markup("").join(Markup("<li>{}</li>\n").format(text) for text in texts)
-    return Markup('<ul class="{}">\n{}</ul>').format(kind, items)
+    return Markup('<{0} class="{1}">\n{2}</{0}>').format(tag, kind, items)
 
 
 def facts(pairs: Iterable[tuple[str, str]], kind: str = "facts") -> Markup:
@@ -36,6 +38,11 @@ def facts(pairs: Iterable[tuple[str, str]], kind: str = "facts") -> Markup:
     )
 
 
+def group(kind: str, *blocks: Markup) -> Markup:
+    """Blocks in an element of a class of page.css; `split` puts a chart beside its text."""
+    return Markup('<div class="{}">\n{}\n</div>').format(kind, Markup("\n").join(blocks))
+
+
 def folded(summary: str, *blocks: Markup) -> Markup:
     """Blocks that are shown on demand."""
     return Markup("<details>\n<summary>{}</summary>\n{}\n</details>").format(
@@ -43,16 +50,24 @@ def folded(summary: str, *blocks: Markup) -> Markup:
     )
 
 
-def figure(drawing: Markup) -> Markup:
-    """A chart."""
-    return Markup(
-        '<figure><div class="scroll drawing" role="group" tabindex="0" aria-label="Chart">'
-        "{}</div></figure>"
-    ).format(drawing)
+def legend(keys: Iterable[Key]) -> Markup:
+    """The marks and lines of a chart with their meaning."""
+    entry = Markup('<li><svg width="22" height="14" aria-hidden="true">{}</svg> {}</li>\n')
+    items = Markup("").join(entry.format(Chart.of_key(key), key.name) for key in keys)
+    return Markup('<ul class="legend">\n{}</ul>').format(items)
 
 
-def table(name: str, caption: str, columns: Sequence[Column], rows: Iterable[Row]) -> Markup:
-    """A table; the first column names the row.
+def figure(drawing: Markup, keys: Iterable[Key] = (), caption: str = "") -> Markup:
+    """A chart below its legend; `keys` are the legend's."""
+    above = Markup("<figcaption>{}</figcaption>\n").format(caption) if caption else Markup("")
+    keys = list(keys)
+    return Markup('<figure>\n{}{}<div class="drawing">{}</div>\n</figure>').format(
+        above, legend(keys) if keys else "", drawing
+    )
+
+
+def table(name: str, caption: str, columns: Sequence[Column[T]], rows: Iterable[T]) -> Markup:
+    """A table; the first column names the row, and a column of nothing is left out.
 
     Args:
         name: the id of its caption.
@@ -60,20 +75,18 @@ def table(name: str, caption: str, columns: Sequence[Column], rows: Iterable[Row
         columns: its columns.
         rows: a row of the table for each.
     """
-    number = [Markup(' class="n"') if numeric else "" for _, numeric, _ in columns]
+    texts = [[write(row) for _, _, write in columns] for row in rows]
+    shown = [i for i in range(len(columns)) if not i or any(row[i] != NOTHING for row in texts)]
+    number = [Markup(' class="n"' if numeric else "") for _, numeric, _ in columns]
     head = Markup("").join(
-        Markup('<th scope="col"{}>{}</th>').format(attribute, title)
-        for attribute, (title, _, _) in zip(number, columns, strict=True)
+        Markup('<th scope="col"{}>{}</th>').format(number[i], columns[i][0]) for i in shown
     )
-    cells = [Markup('<th scope="row">{}</th>')]
-    cells += [Markup(f"<td{attribute}>{{}}</td>") for attribute in number[1:]]
     body = Markup("").join(
-        Markup("<tr>{}</tr>\n").format(
-            Markup("").join(
-                cell.format(write(row)) for cell, (_, _, write) in zip(cells, columns, strict=True)
-            )
+        Markup('<tr><th scope="row">{}</th>{}</tr>\n').format(
+            row[0],
+            Markup("").join(Markup("<td{}>{}</td>").format(number[i], row[i]) for i in shown[1:]),
         )
-        for row in rows
+        for row in texts
     )
     return Markup(
         '<div class="scroll" role="group" tabindex="0" aria-labelledby="{0}">\n<table>\n'
@@ -82,34 +95,35 @@ def table(name: str, caption: str, columns: Sequence[Column], rows: Iterable[Row
     ).format(name, caption, head, body)
 
 
-def column(title: str, key: str, form: str | None = None) -> Column:
-    """A column of one field of the rows; with a format its values are numbers."""
-    return title, form is not None, lambda row: written(row.get(key), form or "")
+def words(title: str, value: Callable[[T], str | None]) -> Column[T]:
+    """A column of texts."""
+    return title, False, lambda row: written(value(row))
 
 
-def written(value: Any, form: str = "") -> str:
+def numbers(title: str, form: str, value: Callable[[T], float | None]) -> Column[T]:
+    """A column of numbers in a format."""
+    return title, True, lambda row: written(value(row), form)
+
+
+def written(value: str | float | None, form: str = "") -> str:
     """A value as text; a dash if it is not known."""
-    if value is None or value == "":
-        return NOTHING
-    if form and not isinstance(value, (int, float)):
-        return str(value)
-    return format(value, form)
+    return NOTHING if value is None or value == "" else format(value, form)
 
 
-def interval(row: Row, form: str = ".3f") -> str:
-    """The ends of a row's interval."""
-    return f"{written(row.get('ci_low'), form)} to {written(row.get('ci_high'), form)}"
+def interval(low: float, high: float, form: str = ".3f") -> str:
+    """The ends of an interval."""
+    return f"{low:{form}} to {high:{form}}"
 
 
-def some(rows: Sequence[Any], most: int, key: Callable[[Any], float]) -> list[Any]:
+def some(rows: Sequence[T], most: int, key: Callable[[T], float]) -> list[T]:
     """The rows with the lowest keys, at most so many, in the order that they had."""
     chosen = sorted(range(len(rows)), key=lambda i: (key(rows[i]), i))[:most]
     return [rows[i] for i in sorted(chosen)]
 
 
-def bounded(shown: Sequence[Any], rows: Sequence[Any], which: str, what: str) -> list[Markup]:
+def bounded(shown: int, total: int, which: str, what: str) -> list[Markup]:
     """A note where a chart does not show all rows."""
-    if len(shown) == len(rows):
+    if shown == total:
         return []
-    text = f"The chart shows the {len(shown):,} {which} of {len(rows):,} {what}; the table has all."
+    text = f"The chart shows the {shown:,} {which} of {total:,} {what}; the table has all."
     return [paragraph(text, "note")]

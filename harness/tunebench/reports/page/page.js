@@ -3,6 +3,7 @@
   const DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
   const PAGE = 200;
   const MOST_COLUMNS = 40;
+  const SHOWN = 100;
 
   const make = (tag, text, className) => {
     const element = document.createElement(tag);
@@ -21,7 +22,7 @@
     for (const cell of cells) cell.ids = unpacked(cell.answers);
     const right = truth.map((label, i) => cells.reduce((sum, c) => sum + (c.ids[i] === label), 0));
     const haystack = data.items.map((item, i) =>
-      (item + (data.texts ? " " + data.texts[i] : "")).toLowerCase());
+      [item, data.places?.[i], data.texts?.[i]].join(" ").toLowerCase());
     const form = root.querySelector("form");
     const field = form.elements;
     const count = root.querySelector(".count");
@@ -40,16 +41,21 @@
       element.value = value;
       field.columns.append(element);
     };
+    if (data.start.length) option("start", "the cells that decide");
     if (cells.length <= MOST_COLUMNS) option("all", "all cells");
     option("chosen", "the cells chosen");
     models.forEach((model, i) => option(String(i), model));
-    field.columns.value = cells.length <= MOST_COLUMNS ? "all" : "0";
+    if (!data.start.length && cells.length > MOST_COLUMNS) field.columns.value = "0";
     for (const one of field.columns.options) one.defaultSelected = one.selected;
 
     const columns = () => {
       const picked = [chosen("cell"), chosen("other")].filter(Boolean);
       const value = field.columns.value;
       if (value === "all") return cells;
+      if (value === "start") {
+        const all = [...data.start.map((i) => cells[i]), ...picked];
+        return all.filter((cell, i) => all.indexOf(cell) === i);
+      }
       if (value === "chosen") return cells.filter((cell) => picked.includes(cell));
       const own = cells.filter((c) => c.model === models[Number(value)]).slice(0, MOST_COLUMNS);
       return cells.filter((cell) => own.includes(cell) || picked.includes(cell));
@@ -75,7 +81,7 @@
       return found;
     };
 
-    const showHead = (list, hashed) => {
+    const showHead = (list) => {
       const top = make("tr");
       const fixed = (text, className) => {
         const th = make("th", text, className);
@@ -85,8 +91,6 @@
         return th;
       };
       fixed("item");
-      const prompt = fixed("prompt");
-      if (hashed) prompt.append(" ", make("small", "SHA-256, " + hashed.name));
       fixed("true label");
       fixed("right", "n");
       const second = make("tr");
@@ -105,23 +109,28 @@
       head.replaceChildren(top, second);
     };
 
-    const row = (i, list, hashed) => {
+    const row = (i, list) => {
       const tr = make("tr");
-      const th = make("th", data.items[i]);
+      const th = make("th", data.places?.[i] || data.items[i]);
       th.scope = "row";
-      if (data.texts && data.texts[i]) {
-        const details = make("details");
-        details.append(make("summary", "text"), make("p", data.texts[i]));
-        th.append(details);
+      const text = data.texts?.[i];
+      if (text) {
+        const letters = Array.from(text);
+        const whole = make("p", text);
+        if (letters.length > SHOWN) {
+          const details = make("details");
+          details.append(make("summary", letters.slice(0, SHOWN).join("") + "…"), whole);
+          th.append(details);
+        } else th.append(whole);
       }
-      const prompt = make("td");
-      prompt.append(make("code", hashed ? data.hashes[hashed.prompts][i] : "–"));
-      tr.append(th, prompt, make("td", labelName(truth[i])),
+      tr.append(th, make("td", labelName(truth[i])),
         make("td", right[i] + " of " + cells.length, "n"));
       for (const cell of list) {
         const kind = mark(cell, i);
         const sign = { right: "✓ ", wrong: "✗ ", none: "– " }[kind];
-        const td = make("td", sign + labelName(cell.ids[i]), kind);
+        const percent = cell.percents?.[i] ?? null;
+        const probability = percent === null ? "" : " " + (percent / 100).toFixed(2);
+        const td = make("td", sign + labelName(cell.ids[i]) + probability, kind);
         if (kind !== "none") td.append(make("i", " " + kind));
         tr.append(td);
       }
@@ -130,9 +139,8 @@
 
     const show = () => {
       const [list, found] = [columns(), matching()];
-      const hashed = [chosen("cell"), ...cells].find((cell) => cell && cell.prompts !== null);
-      showHead(list, hashed);
-      body.replaceChildren(...found.slice(0, shown).map((i) => row(i, list, hashed)));
+      showHead(list);
+      body.replaceChildren(...found.slice(0, shown).map((i) => row(i, list)));
       more.hidden = found.length <= shown;
       const all = number.format(data.items.length) + (data.items.length === 1 ? " item" : " items");
       const some = found.length === data.items.length
@@ -158,4 +166,10 @@
   };
 
   document.querySelectorAll("[data-items]").forEach(start);
+
+  // A link to a folded section opens it.
+  const open = () =>
+    document.getElementById(location.hash.slice(1))?.closest("details")?.setAttribute("open", "");
+  addEventListener("hashchange", open);
+  open();
 })();

@@ -4,58 +4,40 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import TYPE_CHECKING, Any
-
-from tunebench.errors import ResultsError
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tunebench.reports.page.section import Row, Rows, View
-
-_VERSION = 2
-_PARTS = (
-    "cells", "uplifts", "baselines", "jobs", "answers", "errors", "data_needs", "break_evens",
-)  # fmt: skip
-# The fields that the page cannot do without.
-_NEEDED = {
-    "cells": ("experiment", "cell", "model", "n", "accuracy", "ci_low", "ci_high"),
-    "uplifts": ("experiment", "cell", "over", "difference", "ci_low", "ci_high"),
-    "baselines": ("experiment", "model", "train_size", "n", "accuracy", "ci_low", "ci_high"),
-    "jobs": ("experiment", "name"),
-    "answers": ("experiment", "sentence"),
-}
+    from tunebench.reports.document import Results
+    from tunebench.reports.page.section import View
 
 
-def report(document: Mapping[str, Any], *, texts: Mapping[str, str] | None = None) -> str:
+def report(results: Results, *, texts: Mapping[str, str] | None = None) -> str:
     """Make the page of results; equal results give an equal page.
 
     Args:
-        document: the content of ``results.json``, version 2.
+        results: the content of ``results.json``.
         texts: the texts of the data set by item; without it the page has none.
-
-    Raises:
-        ResultsError: these are not results of version 2.
     """
     # Late: importing this package must not import the template engine.
     from tunebench.reports.page.sections import SECTIONS
-    from tunebench.reports.page.sections.errors import errors
+    from tunebench.reports.page.sections.errors import listed
     from tunebench.reports.page.templates import packaged, template
 
-    parts = _checked(document)
-    views = _views(parts, texts)
+    views = _views(results, texts)
     shown = [
         (view, [(section, blocks) for section in SECTIONS if (blocks := section.content(view))])
         for view in views
     ]
-    lost = [entry for entry in parts["errors"] if not entry.get("experiment")]
+    lost = [entry for entry in results.errors if not entry.experiment]
     css, script = packaged("page.css"), packaged("page.js")
-    about = f" on {views[0].experiment['name']}" if len(views) == 1 else ""
+    about = f" on {views[0].about.name}" if len(views) == 1 else ""
     return template("page.html").render(
-        title=f"Does fine-tuning beat prompting{about}?",
+        title=f"What works best{about}?",
         experiments=shown,
-        errors=errors(lost) if lost else None,
+        errors=listed(lost) if lost else None,
         css=css,
         css_hash=_hash(css),
         script=script,
@@ -63,14 +45,14 @@ def report(document: Mapping[str, Any], *, texts: Mapping[str, str] | None = Non
     )
 
 
-def report_bytes(document: Mapping[str, Any], *, texts: Mapping[str, str] | None = None) -> bytes:
+def report_bytes(results: Results, *, texts: Mapping[str, str] | None = None) -> bytes:
     """The page as the bytes of its file; see `report`."""
-    # JSON can have lone surrogates, which UTF-8 cannot encode.
-    return report(document, texts=texts).encode("utf-8", errors="backslashreplace")
+    # A text of a data set can have lone surrogates, which UTF-8 cannot encode.
+    return report(results, texts=texts).encode("utf-8", errors="backslashreplace")
 
 
 def write_report(
-    document: Mapping[str, Any],
+    results: Results,
     path: Path,
     *,
     texts: Mapping[str, str] | None = None,
@@ -78,61 +60,49 @@ def write_report(
     """Write the page of results atomically, replacing an older one.
 
     Args:
-        document: the content of ``results.json``, version 2.
+        results: the content of ``results.json``.
         path: the file of the page; its folder exists.
         texts: the texts of the data set by item; without it the page has none.
 
     Raises:
-        ResultsError: these are not results of version 2.
         DatasetError: the file cannot be written.
     """
     from tunebench.files import whole_files
 
-    content = report_bytes(document, texts=texts)
+    content = report_bytes(results, texts=texts)
     with whole_files([path], overwrite=True) as (file,):
         file.write(content)
 
 
-def _checked(document: Mapping[str, Any]) -> dict[str, list[Row]]:
-    """The parts of results, each a list of objects with the fields that the page needs."""
-    if not isinstance(document, dict) or document.get("version") != _VERSION:
-        raise _wrong(f"these are not results of version {_VERSION}")
-    parts = {name: document.get(name) or [] for name in ("experiments", *_PARTS)}
-    for name, entries in parts.items():
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise _wrong(f"{name!r} must be a list of objects")
-        for number, entry in enumerate(entries, 1):
-            for needed in _NEEDED.get(name, ()):
-                if entry.get(needed) is None:
-                    raise _wrong(f"entry {number} of {name!r} has no {needed!r}")
-    return parts
-
-
-def _wrong(problem: str) -> ResultsError:
-    return ResultsError(problem, hint="write the results again with `pytest --results DIR`")
-
-
-def _views(parts: Mapping[str, Rows], texts: Mapping[str, str] | None) -> list[View]:
-    """The results of each experiment, also of those that only a cell or an error names."""
+def _views(results: Results, texts: Mapping[str, str] | None) -> list[View]:
+    """The results of each experiment, also of those that only an error or an answer names."""
+    from tunebench.reports.document import About
     from tunebench.reports.page.section import View
 
-    known = {entry["name"]: entry for entry in parts["experiments"] if entry.get("name")}
-    for part in _PARTS:
-        for entry in parts[part]:
-            if name := entry.get("experiment"):
-                known.setdefault(name, {"name": name})
+    known = {about.name: about for about in results.experiments}
+    parts = {
+        part: entries
+        for part, entries in results
+        if isinstance(entries, list) and part != "experiments"
+    }
+    for name in (entry.experiment for entries in parts.values() for entry in entries):
+        if name:
+            about = About.model_construct(name=name, labels=[], items=[], label_ids=[])
+            known.setdefault(name, about)
     return [
         View(
             id=f"x{number}",
             level=3 if len(known) > 1 else 2,
-            experiment=experiment,
-            parts={
-                part: [entry for entry in parts[part] if entry.get("experiment") == name]
-                for part in _PARTS
-            },
+            about=about,
+            results=results.model_copy(
+                update={
+                    part: [entry for entry in entries if entry.experiment == name]
+                    for part, entries in parts.items()
+                }
+            ),
             texts=texts,
         )
-        for number, (name, experiment) in enumerate(known.items(), 1)
+        for number, (name, about) in enumerate(known.items(), 1)
     ]
 
 

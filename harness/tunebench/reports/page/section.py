@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-Row = Mapping[str, Any]
-Rows = Sequence[Row]
-Block = Markup
-Blocks = Sequence[Block]
+if TYPE_CHECKING:
+    from tunebench.reports.document import About, Answer, CellRow, Option, Results, RivalRow
+
+Blocks = Sequence[Markup]
 
 
 @dataclass(frozen=True)
@@ -21,36 +21,36 @@ class View:
     Attributes:
         id: the beginning of the ids of its elements.
         level: the level of its sections' headings.
-        experiment: its entry of ``experiments``; only ``name`` is sure.
-        parts: the lists of ``results.json``, each with the entries of this experiment.
+        about: the experiment; only its name is sure.
+        results: the results, of whose lists each has the entries of this experiment alone.
         texts: the texts by item; None leaves them out of the page.
     """
 
     id: str
     level: int
-    experiment: Row
-    parts: Mapping[str, Rows]
+    about: About
+    results: Results
     texts: Mapping[str, str] | None
 
     @property
-    def cells(self) -> Rows:
+    def cells(self) -> list[CellRow]:
         """The cells."""
-        return self.parts["cells"]
+        return self.results.cells
 
     @property
-    def rivals(self) -> Rows:
+    def rivals(self) -> list[RivalRow]:
         """The classical models."""
-        return self.parts["baselines"]
+        return self.results.baselines
 
     @property
-    def majority(self) -> float | None:
-        """The accuracy of the most frequent label; None if it is not known."""
-        rates = (row.get("majority_rate") for row in (self.experiment, *self.cells))
-        return next((rate for rate in rates if rate is not None), None)
+    def answer(self) -> Answer | None:
+        """The answer; None if there is none."""
+        return next(iter(self.results.answers), None)
 
-    def sentences(self, part: str) -> list[str]:
-        """The sentences of a part's entries."""
-        return [entry["sentence"] for entry in self.parts[part] if entry.get("sentence")]
+    @property
+    def options(self) -> list[Option]:
+        """The options that the answer compares, the most accurate first; older ones have none."""
+        return self.answer.options if self.answer else []
 
 
 @dataclass(frozen=True)
@@ -63,19 +63,15 @@ class Section:
         title: its heading.
         content: makes its blocks (see `tunebench.reports.page.blocks`) from an experiment's
             results; an experiment for which there are none does not have the section.
+        folded: whether it is shown on demand, where an answer with options comes before it.
     """
 
     anchor: str
     title: str
     content: Callable[[View], Blocks]
+    folded: bool = False
 
 
-def short(row: Row) -> str:
-    """A cell's name without its model's."""
-    name, model = str(row["cell"]), row.get("model")
-    return name.removeprefix(f"{model}-").removeprefix(f"{model}, ")
-
-
-def rival_name(row: Row) -> str:
+def rival_name(row: RivalRow) -> str:
     """The name of a rival and of the rows that it is trained on."""
-    return f"{row['model']}, {row['train_size']} rows"
+    return f"{row.model}, {row.train_size} rows"

@@ -1,41 +1,41 @@
-"""Charts over an axis of training sizes, costs or steps."""
+"""Charts over an axis of training sizes, costs, steps or probabilities."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tunebench.reports.page.charts.dots import KINDS
 from tunebench.reports.page.charts.svg import (
-    WIDTH,
+    NARROWEST,
     Chart,
+    Key,
     Scale,
     shape,
     shortened,
     style,
-    text_width,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_LEFT, _RIGHT = 48.0, WIDTH - 8
 _ABOVE, _BELOW = 30.0, 46.0  # for the titles of the axes
 
 
 @dataclass(frozen=True)
 class Point:
-    """A cell in a chart.
+    """An option in a chart.
 
     Attributes:
-        series: the name of its line, or of its kind of mark.
+        series: the name of its line, or its kind.
         label: its own name.
         x: its training size, or what its answers cost.
         y: its accuracy.
         low: lower end of the accuracy's interval.
         high: upper end.
-        tuned: whether its model is fine-tuned.
+        runs: the accuracies of several trainings, drawn faintly.
     """
 
     series: str
@@ -44,73 +44,73 @@ class Point:
     y: float
     low: float
     high: float
-    tuned: bool
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any], series: str, x: float) -> Point:
-        """The point of a cell or rival of the results."""
-        label, tuned = str(row.get("cell") or series), bool(row.get("train_size"))
-        return cls(series, label, x, row["accuracy"], row["ci_low"], row["ci_high"], tuned)
+    runs: Sequence[float] = ()
 
 
-def sizes_chart(points: Sequence[Point], majority: float | None) -> Chart:
-    """Draw accuracy by training size, one line per series; size 0 is apart on the left."""
+def sizes_chart(
+    points: Sequence[Point], lines: Sequence[tuple[Key, float]]
+) -> tuple[Chart, list[Key]]:
+    """Draw accuracy by training size, one line per series.
+
+    Args:
+        points: with sizes above 0.
+        lines: horizontal lines by their key: what needs no training of this kind.
+
+    Returns:
+        The chart and its legend.
+    """
     names = list(dict.fromkeys(point.series for point in points))
-    legend = [] if majority is None else [("line", "reference", "majority label")]
-    legend += [(shape(i), style(i), shortened(name)) for i, name in enumerate(names)]
-    chart = Chart(370, legend)
-    sizes = sorted({point.x for point in points if point.x > 0})
-    prompted = any(point.x == 0 for point in points)
-    zero = sizes[0] / 2.2
-    x = Scale((zero if prompted else sizes[0]) / 1.3, sizes[-1] * 1.3, _LEFT, _RIGHT, log=True)
-    labels = [(zero, "0 (best prompt)")] if prompted else []
-    lowest = min([point.low for point in points] + ([] if majority is None else [majority]))
+    keys = [key for key, _ in lines]
+    keys += [Key(shape(i), style(i), shortened(name)) for i, name in enumerate(names)]
+    chart = Chart(330)
+    sizes = sorted({point.x for point in points})
+    x = Scale(sizes[0] / 1.3, sizes[-1] * 1.3, 0, 100, log=True)
+    lowest = min([point.low for point in points] + [at for _, at in lines])
     y = _accuracy_axis(chart, math.floor(lowest * 10) / 10)
-    chart.x_axis(x, y.start, "training rows", labels + [(size, f"{size:,}") for size in sizes])
-    if majority is not None:
-        chart.line([(_LEFT, y(majority)), (_RIGHT, y(majority))], "reference")
+    chart.x_axis(x, y.start, "training rows", [(size, f"{size:,.0f}") for size in sizes])
+    for key, at in lines:
+        chart.line([(0, y(at)), (100, y(at))], key.classes)
     for i, name in enumerate(names):
         # A little apart, so that intervals at the same size do not hide each other.
-        apart = 7 * (i - (len(names) - 1) / 2)
+        apart = 2 * (i - (len(names) - 1) / 2)
         line = sorted((point for point in points if point.series == name), key=lambda p: p.x)
-        placed = [(x(point.x or zero) + apart, point) for point in line]
+        placed = [(x(point.x) + apart, point) for point in line]
         for at, point in placed:
             chart.line([(at, y(point.low)), (at, y(point.high))], style(i).split()[0])
-        chart.line([(at, y(point.y)) for at, point in placed if point.x], style(i))
+            for run in point.runs if len(point.runs) > 1 else ():
+                chart.mark("circle", at, y(run), f"{style(i).split()[0]} run", 3)
+        chart.line([(at, y(point.y)) for at, point in placed], style(i))
         for at, point in placed:
-            chart.mark(shape(i), at, y(point.y), style(i) + ("" if point.x else " hollow"))
-    return chart
+            chart.mark(shape(i), at, y(point.y), style(i))
+    return chart, keys
 
 
 def spent_chart(points: Sequence[Point], title: str) -> Chart:
-    """Draw accuracy against cost; the cells of `unbeaten` are named."""
-    names = list(dict.fromkeys(point.series for point in points))
-    legend = [("line", "reference", "the most for as little")]
-    legend += [(shape(i), style(i).split()[0], shortened(n)) for i, n in enumerate(names)]
-    chart = Chart(420, legend)
+    """Draw accuracy against cost; `unbeaten` points are joined and numbered, cheapest first."""
+    chart = Chart(340)
     spent = [point.x for point in points]
     low, high = min(spent), max(spent)
     log = low > 0 and high / low > 8
-    margin = (high / low) ** 0.12 if log else (high - low) * 0.12 or high * 0.1 or 1
+    margin = (high / low) ** 0.06 if log else (high - low) * 0.06 or high * 0.1 or 1
     ends = (low / margin, high * margin) if log else (low - margin, high + margin)
-    x = Scale(*ends, _LEFT, _RIGHT, log)
-    y = _accuracy_axis(chart)
+    x = Scale(*ends, 0, 100, log)
+    y = _accuracy_axis(chart, math.floor(min(point.y for point in points) * 10) / 10)
     chart.x_axis(x, y.start, title, [(tick, f"{tick:,.6g}") for tick in x.ticks() if tick >= 0])
     best = unbeaten(points)
     steps = [(x(best[0].x), y(best[0].y))]
     for before, point in pairwise(best):
         steps += [(x(point.x), y(before.y)), (x(point.x), y(point.y))]
     chart.line(steps, "reference")
-    for i, name in enumerate(names):
-        for point in points:
-            if point.series == name:
-                classes = style(i).split()[0] + ("" if point.tuned else " hollow")
-                chart.mark(shape(i), x(point.x), y(point.y), classes, 4.3)
-    for point in best:
-        label = shortened(point.label)
-        over = x(point.x) + 8 + text_width(label) > WIDTH
-        at = x(point.x) + (-7 if over else 7)
-        chart.text(at, y(point.y) - 11, label, "end" if over else "start")
+    for point in points:
+        mark, classes = KINDS[point.series]
+        chart.mark(mark, x(point.x), y(point.y), classes, 4.3)
+    before_at, above = -math.inf, math.inf
+    for number, point in enumerate(best, 1):
+        at, height = x(point.x), y(point.y) - 13
+        if (at - before_at) / 100 * NARROWEST < 20:
+            height = min(height, above - 15)
+        before_at, above = at, height
+        chart.text(at, height, str(number), "middle", "strong")
     return chart
 
 
@@ -123,63 +123,60 @@ def unbeaten(points: Sequence[Point]) -> list[Point]:
     return best
 
 
-def curve_chart(steps: Sequence[Mapping[str, Any]]) -> Chart:
-    """Draw a job: its losses by step and, if it is known, its accuracy as a classifier."""
-    losses = [
-        (classes, mark, _known(steps, name))
-        for name, classes, mark in (
-            ("training_loss", "series-1", None),
-            ("validation_loss", "series-2 dash-2", "circle"),
-        )
-    ]
-    accuracy = _known(steps, "classification/accuracy")
-    legend = [("line", "series-1", "training"), ("circle", "series-2 dash-2", "validation")]
-    chart = Chart(250, [entry for entry, (*_, known) in zip(legend, losses, strict=True) if known])
-    middle = WIDTH / 2 if accuracy else WIDTH
-    values = [value for _, _, known in losses for _, value in known]
+def curve_chart(
+    curves: Mapping[str, Sequence[Sequence[tuple[float, float]]]], title: str
+) -> tuple[Chart, list[Key]]:
+    """Draw losses by step.
+
+    Args:
+        curves: the curves of each series, by its name; points are steps with their losses.
+        title: title of the losses.
+
+    Returns:
+        The chart and its legend.
+    """
+    points = [point for lines in curves.values() for line in lines for point in line]
+    steps, losses = [step for step, _ in points], [loss for _, loss in points]
     # The first steps of a job can lose so much that the rest would be flat.
-    log = bool(values) and min(values) > 0 and max(values) / min(values) > 20
-    low, high = min(values) / 1.1 if log else 0, 1.08 * max(values, default=0) or 1
-    y = Scale(low, high, chart.top + 250 - _BELOW, chart.top + _ABOVE, log)
-    title = "loss, logarithmic" if log else "loss"
-    _curve_panel(chart, y, (_LEFT, middle - 12), title, losses, steps)
-    if accuracy:
-        y = Scale(-0.02, 1.02, y.start, y.end)
-        curve = [("series-2", "circle", accuracy)]
-        _curve_panel(chart, y, (middle + _LEFT, _RIGHT), "validation accuracy", curve, steps)
+    log = min(losses) > 0 and max(losses) / min(losses) > 20
+    low, high = min(losses) / 1.1 if log else min(0, *losses), 1.08 * max(losses) or 1
+    chart = Chart(320)
+    y = Scale(low, high, chart.height - _BELOW, _ABOVE, log)
+    room = (max(steps) - min(steps)) * 0.03 or 1
+    x = Scale(min(steps) - room, max(steps) + room, 0, 100)
+    chart.y_axis(y, title + ", logarithmic" * log, [(tick, f"{tick:,.6g}") for tick in y.ticks()])
+    whole = [(tick, f"{tick:,.0f}") for tick in x.ticks() if tick >= 0 and tick == int(tick)]
+    chart.x_axis(x, y.start, "step", whole)
+    for i, lines in enumerate(curves.values()):
+        for line in lines:
+            places = [(x(step), y(loss)) for step, loss in line]
+            chart.line(places, style(i))
+            for place in places if len(places) < 40 else ():
+                chart.mark(shape(i), *place, style(i).split()[0], 3.3)
+    return chart, [Key(shape(i), style(i), shortened(name)) for i, name in enumerate(curves)]
+
+
+def reliability_chart(bins: Sequence[tuple[float, float]]) -> Chart:
+    """Draw the share of right answers by stated probability; the diagonal is where they agree."""
+    chart = Chart(190)
+    x = Scale(0, 1, 0, 100)
+    y = Scale(0, 1, chart.height - _BELOW, 10)
+    labels = [(0, "0"), (0.5, "0.5"), (1, "1")]
+    for value, label in labels:
+        chart.line([(0, y(value)), (100, y(value))], "grid")
+        chart.text(0, y(value), label, "end", "muted", shift=-8)
+    chart.x_axis(x, y.start, "probability", labels)
+    chart.line([(0, y(0)), (100, y(1))], "reference")
+    places = [(x(stated), y(share)) for stated, share in bins]
+    chart.line(places, "series-1")
+    for place in places:
+        chart.mark("circle", *place, "series-1", 4)
     return chart
 
 
-def _curve_panel(
-    chart: Chart,
-    y: Scale,
-    sides: tuple[float, float],
-    title: str,
-    curves: Sequence[tuple[str, str | None, Sequence[tuple[float, float]]]],
-    steps: Sequence[Mapping[str, Any]],
-) -> None:
-    known = [step["step"] for step in steps]
-    room = (max(known) - min(known)) * 0.04 or 1
-    x = Scale(min(known) - room, max(known) + room, *sides)
-    chart.y_axis(y, *sides, title, [(tick, f"{tick:,.6g}") for tick in y.ticks()])
-    whole = [(tick, f"{tick:,.0f}") for tick in x.ticks() if tick >= 0 and tick == int(tick)]
-    chart.x_axis(x, y.start, "step", whole)
-    for classes, mark, curve in curves:
-        points = [(x(step), y(value)) for step, value in curve]
-        if points:
-            chart.line(points, classes)
-        for at in points if mark else ():
-            chart.mark(mark or "", *at, classes.split()[0], 3.3)
-
-
-def _known(steps: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
-    return [(step["step"], step[name]) for step in steps if step.get(name) is not None]
-
-
 def _accuracy_axis(chart: Chart, lowest: float = 0) -> Scale:
-    top, bottom = chart.top + _ABOVE, chart.top + chart.height - _BELOW
-    scale = Scale(lowest - 0.02, 1.05, bottom, top)
+    scale = Scale(lowest - 0.02, 1.05, chart.height - _BELOW, _ABOVE)
     every = 1 if lowest > 0.4 else 2
     ticks = [tick / 10 for tick in range(round(lowest * 10), 11, every)]
-    chart.y_axis(scale, _LEFT, _RIGHT, "accuracy", [(tick, f"{tick:.1f}") for tick in ticks])
+    chart.y_axis(scale, "accuracy", [(tick, f"{tick:.1f}") for tick in ticks])
     return scale

@@ -1,11 +1,16 @@
-"""The parts of a chart: scales, axes, marks, legend, and the SVG that holds them."""
+"""The parts of a chart: scales, axes, marks, keys, and the SVG that holds them.
+
+Positions are in per cent of the drawing's width from left to right, and in pixels from top to
+bottom: a chart is as wide as its place on the page, and its text is as large at any width.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from markupsafe import Markup
 
@@ -14,9 +19,8 @@ if TYPE_CHECKING:
 
     Anchor = Literal["start", "middle", "end"]
 
-WIDTH = 690.0
-_LINE = 19.0  # from one line of text to the next
-_LONGEST = 48
+NARROWEST = 250.0  # pixels: labels are placed so that they do not touch at this width
+_LONGEST = 80
 # Outlines of the marks around 0, as large as a circle of radius 1; None is the circle.
 _MARKS: dict[str, Sequence[tuple[float, float]] | None] = {
     "circle": None,
@@ -27,6 +31,20 @@ _MARKS: dict[str, Sequence[tuple[float, float]] | None] = {
 }
 _COLOURS = 6
 _DASHES = 3
+
+
+class Key(NamedTuple):
+    """A mark or line of a chart with its meaning.
+
+    Attributes:
+        mark: one of the marks, or ``line``.
+        classes: of page.css; with a dash the mark has a line.
+        name: what it means.
+    """
+
+    mark: str
+    classes: str
+    name: str
 
 
 def style(number: int) -> str:
@@ -46,7 +64,7 @@ class Scale:
     Attributes:
         low: the value at `start`.
         high: the value at `end`.
-        start: a position in pixels.
+        start: a position.
         end: another.
         log: whether equal ratios have equal distances; `low` is above 0 then.
     """
@@ -82,46 +100,53 @@ class Chart:
     """A chart that is being drawn.
 
     Args:
-        height: in pixels, without the legend.
-        legend: of each series its mark (or ``line``), its classes and its name.
+        height: in pixels.
     """
 
-    def __init__(self, height: float, legend: Sequence[tuple[str, str, str]] = ()) -> None:
+    def __init__(self, height: float) -> None:
         self._parts: list[Markup] = []
         self.height = height
-        self.top = self._draw_legend(legend)
 
     def line(self, points: Sequence[tuple[float, float]], classes: str) -> None:
         """Draw a line through points."""
-        path = "M" + "L".join(f"{_pixel(x)} {_pixel(y)}" for x, y in points)
-        self._parts.append(Markup('<path class="{}" d="{}"/>').format(f"line {classes}", path))
+        part = Markup('<line class="line {}" x1="{}%" y1="{}" x2="{}%" y2="{}"/>')
+        for (x1, y1), (x2, y2) in itertools.pairwise(points):
+            ends = (_short(x1), _short(y1), _short(x2), _short(y2))
+            self._parts.append(part.format(classes, *ends))
 
     def mark(self, kind: str, x: float, y: float, classes: str, size: float = 3.7) -> None:
         """Draw a mark of `_MARKS`."""
-        classes, corners = f"mark {classes}", _MARKS[kind]
-        if corners is None:
-            self._parts.append(
-                Markup('<circle class="{}" cx="{}" cy="{}" r="{}"/>').format(
-                    classes, _pixel(x), _pixel(y), size
-                )
-            )
-        else:
-            path = "L".join(f"{_pixel(x + a * size)} {_pixel(y + b * size)}" for a, b in corners)
-            self._parts.append(Markup('<path class="{}" d="M{}Z"/>').format(classes, path))
+        self._parts.append(_mark(kind, f"{_short(x)}%", y, classes, size))
 
     def text(
-        self, x: float, y: float, text: str, anchor: Anchor = "start", classes: str = ""
+        self,
+        x: float,
+        y: float,
+        text: str,
+        anchor: Anchor = "start",
+        classes: str = "",
+        *,
+        shift: float = 0,
     ) -> None:
-        """Write a text whose middle line is at `y`."""
+        """Write a text whose middle line is at `y`, `shift` pixels to the right of `x`."""
         self._parts.append(
-            Markup('<text x="{}" y="{}" text-anchor="{}"{}>{}</text>').format(
-                _pixel(x),
-                _pixel(y + 4.5),
-                anchor,
+            Markup('<text x="{}%" y="{}"{}{}{}>{}</text>').format(
+                _short(x),
+                _short(y + 4.5),
+                Markup(' dx="{}"').format(_short(shift)) if shift else "",
+                Markup(' text-anchor="{}"').format(anchor) if anchor != "start" else "",
                 Markup(' class="{}"').format(classes) if classes else "",
                 text,
             )
         )
+
+    def label(self, y: float, lines: Sequence[str], classes: str) -> None:
+        """Write the lines of a row's name, the first at `y`; wide pages move it to the left."""
+        parts = Markup("").join(
+            Markup('<tspan x="0" y="{}">{}</tspan>').format(_short(y + 15 * i + 4.5), line)
+            for i, line in enumerate(lines)
+        )
+        self._parts.append(Markup('<text class="label{}">{}</text>').format(classes, parts))
 
     def x_axis(
         self, scale: Scale, y: float, title: str, labels: Sequence[tuple[float, str]]
@@ -132,60 +157,60 @@ class Chart:
         for value, label in labels:
             x, half = scale(value), text_width(label) / 2
             self.line([(x, y), (x, y + 4)], "grid")
-            if x - half > free:
+            if x / 100 * NARROWEST - half > free:
                 self.text(x, y + 14, label, "middle", "muted")
-                free = x + half + 6
-        self.text((scale.start + scale.end) / 2, y + 34, title, "middle")
+                free = x / 100 * NARROWEST + half + 6
+        self.text((scale.start + scale.end) / 2, y + 33, title, "middle")
 
-    def y_axis(
-        self,
-        scale: Scale,
-        left: float,
-        right: float,
-        title: str,
-        labels: Sequence[tuple[float, str]],
-    ) -> None:
+    def y_axis(self, scale: Scale, title: str, labels: Sequence[tuple[float, str]]) -> None:
         """Draw the lines of a vertical axis, their labels, and its title above them."""
         for value, label in labels:
-            self.line([(left, scale(value)), (right, scale(value))], "grid")
-            self.text(left - 8, scale(value), label, "end", "muted")
-        self.text(left - 40, scale.end - 16, title)
+            self.line([(0, scale(value)), (100, scale(value))], "grid")
+            self.text(0, scale(value), label, "end", "muted", shift=-8)
+        self.text(0, scale.end - 16, title, shift=-40)
 
-    def svg(self, name: str, title: str, description: str) -> Markup:
+    def svg(self, name: str, title: str, description: str, classes: str = "") -> Markup:
         """The chart as an element of a page.
 
         Args:
             name: the beginning of its ids.
             title: what it is, in a few words.
             description: what it shows, for readers who cannot see it.
+            classes: of page.css, for the room at its sides.
         """
         return Markup(
-            '<svg viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img" '
-            'aria-labelledby="{2}-title {2}-desc"><title id="{2}-title">{3}</title>'
-            '<desc id="{2}-desc">{4}</desc>{5}</svg>'
+            '<svg class="{5}" width="100%" height="{0}" role="img" '
+            'aria-labelledby="{1}-title {1}-desc"><title id="{1}-title">{2}</title>'
+            '<desc id="{1}-desc">{3}</desc>{4}</svg>'
         ).format(
-            _pixel(WIDTH),
-            _pixel(self.top + self.height),
+            _short(self.height),
             name,
             title,
             description,
             Markup("\n").join(self._parts),
+            f"plot {classes}".strip(),
         )
 
-    def _draw_legend(self, entries: Sequence[tuple[str, str, str]]) -> float:
-        """The height that the legend takes."""
-        x, y = 12.0, _LINE / 2
-        for kind, classes, name in entries:
-            wide = 46 + text_width(name)
-            if x > 12 and x + wide > WIDTH:
-                x, y = 12.0, y + _LINE
-            if kind == "line" or "dash-" in classes:
-                self.line([(x - 10, y), (x + 10, y)], classes)
-            if kind != "line":
-                self.mark(kind, x, y, classes)
-            self.text(x + 16, y, name)
-            x += wide
-        return y + _LINE if entries else 8.0
+    @staticmethod
+    def of_key(key: Key) -> Markup:
+        """The mark or line of a key, for a drawing of 22 by 14 pixels."""
+        line = Markup('<path class="line {}" d="M1 7H21"/>').format(key.classes)
+        if key.mark == "line":
+            return line
+        return (line if "dash-" in key.classes else Markup("")) + _mark(
+            key.mark, "11", 7, key.classes, 4
+        )
+
+
+def _mark(kind: str, x: str, y: float, classes: str, size: float) -> Markup:
+    corners = _MARKS[kind]
+    if corners is None:
+        circle = Markup('<circle class="mark {}" cx="{}" cy="{}" r="{}"/>')
+        return circle.format(classes, x, _short(y), size)
+    path = "L".join(f"{_short(a * size)} {_short(b * size)}" for a, b in corners)
+    return Markup('<svg x="{}" y="{}"><path class="mark {}" d="M{}Z"/></svg>').format(
+        x, _short(y), classes, path
+    )
 
 
 def text_width(text: str) -> float:
@@ -194,11 +219,11 @@ def text_width(text: str) -> float:
     return 7.0 * (len(text) - wide) + 12.7 * wide
 
 
-def shortened(name: str) -> str:
+def shortened(name: str, longest: int = _LONGEST) -> str:
     """A name that fits into a chart, without what XML cannot hold."""
     name = " ".join("".join(c if c.isprintable() else " " for c in name).split())
-    return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+    return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
-def _pixel(position: float) -> str:
+def _short(position: float) -> str:
     return f"{position:.1f}".removesuffix(".0")

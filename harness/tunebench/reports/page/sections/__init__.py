@@ -1,8 +1,9 @@
 """The sections of the page, in their order: to add one, write its module and name it here."""
 
 from tunebench.reports.page.sections import (
-    accuracy,
     answer,
+    calibration,
+    cells,
     confusion,
     cost,
     errors,
@@ -10,22 +11,21 @@ from tunebench.reports.page.sections import (
     jobs,
     provenance,
     sizes,
-    uplift,
+    uplifts,
 )
 
 SECTIONS = (
-    answer.ANSWER,
-    answer.MEASURED,
-    accuracy.SECTION,
-    uplift.SECTION,
+    answer.SECTION,
+    errors.SECTION,
     sizes.SECTION,
-    cost.COST,
-    cost.TOKENS,
+    cost.SECTION,
+    calibration.SECTION,
+    items.SECTION,
     jobs.SECTION,
     confusion.SECTION,
-    items.SECTION,
+    cells.SECTION,
+    uplifts.SECTION,
     provenance.SECTION,
-    errors.SECTION,
 )
 
 __all__ = ["SECTIONS"]

@@ -1,79 +1,44 @@
-"""Accuracy against cost, or against tokens if no price is known."""
+"""Accuracy against cost, where prices are known."""
 
 from __future__ import annotations
 
 from tunebench.reports.page import blocks
-from tunebench.reports.page.charts import Point, spent_chart, unbeaten
-from tunebench.reports.page.section import Block, Blocks, Row, Rows, Section, View
-
-_MOST_MODELS = 8
-_MOST_POINTS = 200
+from tunebench.reports.page.charts import Point, kind_keys, spent_chart, unbeaten
+from tunebench.reports.page.section import Blocks, Section, View
 
 
-def _priced(view: View) -> list[Row]:
-    known = (cell for cell in view.cells if cell.get("cost_per_1000") is not None)
-    return [{**cell, "spent": cell["cost_per_1000"]} for cell in known]
-
-
-def _cost(view: View) -> Blocks:
-    rows = _priced(view)
-    sentences = [blocks.paragraph(sentence) for sentence in view.sentences("break_evens")]
-    if not rows:
-        return sentences
-    currency = next((row["currency"] for row in rows if row.get("currency")), None)
-    title = f"cost of 1,000 answers{f', {currency}' if currency else ''}"
-    return [*sentences, *_content(view, rows, title)]
-
-
-def _tokens(view: View) -> Blocks:
-    if _priced(view):
-        return []
-    rows: list[Row] = [
-        {**cell, "spent": (cell["prompt_tokens"] + cell["completion_tokens"]) / cell["n"]}
-        for cell in view.cells
-        if cell.get("prompt_tokens") is not None and cell.get("completion_tokens") is not None
+def _content(view: View) -> Blocks:
+    said = [blocks.paragraph(each.sentence) for each in view.results.break_evens]
+    priced = [
+        (option.cost_per_1000, option)
+        for option in view.options
+        if option.cost_per_1000 is not None
     ]
-    if not rows:
-        return []
-    said = "The results have no prices. The axis is the tokens of an answer and its prompt."
-    return [blocks.paragraph(said), *_content(view, rows, "tokens per answer")]
-
-
-def _content(view: View, rows: Rows, title: str) -> list[Block]:
-    models = list(dict.fromkeys(row["model"] for row in rows))[:_MOST_MODELS]
-    of_models = [row for row in rows if row["model"] in models]
-    shown = blocks.some(of_models, _MOST_POINTS, lambda row: -row["accuracy"])
-    columns = [
-        blocks.column("cell", "cell"),
-        blocks.column(title, "spent", ",.4g"),
-        blocks.column("accuracy", "accuracy", ".3f"),
+    if not priced:
+        return said
+    currency = next((one.currency for _, one in priced if one.currency), "")
+    title = f"cost of 1,000 answers{currency and f', {currency}'}"
+    points = [
+        Point(one.kind, one.name, cost, one.accuracy, one.ci_low, one.ci_high)
+        for cost, one in priced
     ]
-    if any(row.get("training_cost") is not None for row in rows):
-        columns.append(blocks.column("training cost", "training_cost", ",.4g"))
-    caption = f"Accuracy and {title}"
-    return [
-        blocks.paragraph(
-            "Filled marks are fine-tuned cells, hollow ones prompted. A cell is named if no other "
-            "is more accurate at the same cost or less."
-        ),
-        blocks.figure(_chart(view, shown, title)),
-        *blocks.bounded(shown, rows, f"of the first {len(models)} models", "cells"),
-        blocks.folded(
-            "The same as a table", blocks.table(f"{view.id}-cost-table", caption, columns, rows)
+    best = unbeaten(points)
+    text = [
+        *said,
+        blocks.legend(kind_keys(point.series for point in points)),
+        blocks.paragraph("No other option is more accurate at the same cost or less:"),
+        blocks.bullets(
+            (f"{point.label}: {point.y:.3f} for {point.x:,.4g} {currency}" for point in best),
+            tag="ol",
         ),
     ]
-
-
-def _chart(view: View, shown: Rows, title: str) -> Block:
-    points = [Point.of(row, row["model"], row["spent"]) for row in shown]
-    best = ", ".join(point.label for point in unbeaten(points)[-3:])
-    return spent_chart(points, title).svg(
+    drawing = spent_chart(points, title).svg(
         f"{view.id}-cost-chart",
         f"Accuracy against {title}",
-        f"{len(points)} cells. The best that no other beats at the same cost or less: {best}. The "
-        "table below has all values.",
+        f"{len(points)} options. The table of all options has all values.",
+        "axis",
     )
+    return [blocks.group("split", blocks.group("text", *text), blocks.figure(drawing))]
 
 
-COST = Section("cost", "Accuracy against cost", _cost)
-TOKENS = Section("tokens", "Accuracy against tokens", _tokens)
+SECTION = Section("cost", "Cost against accuracy", _content)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tunebench.reports.page import blocks
-from tunebench.reports.page.section import Block, Blocks, Rows, Section, View
+from tunebench.reports.page.section import Blocks, Section, View
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from tunebench.reports.document import Failure
 
 
 def _content(view: View) -> Blocks:
-    if not view.parts["errors"]:
+    if not view.results.errors:
         return []
-    return [blocks.paragraph("These cells have no result."), errors(view.parts["errors"])]
+    return [blocks.paragraph("These cells have no result."), listed(view.results.errors)]
 
 
-def errors(entries: Rows) -> Block:
+def listed(errors: list[Failure]) -> Markup:
     """Cells with their errors."""
-    pairs = [
-        (blocks.written(entry.get("cell")), blocks.written(entry.get("error"))) for entry in entries
-    ]
+    pairs = [(blocks.written(one.cell), blocks.written(one.error)) for one in errors]
     return blocks.facts(pairs, "errors")
 
 

@@ -1,19 +1,22 @@
-"""Every text with the answer of every cell: a table, and data for the page's script."""
+"""Errors by item: a table, and data for the page's script, which filters all items."""
 
 from __future__ import annotations
 
 import string
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from tunebench.reports.page import blocks
-from tunebench.reports.page.section import Blocks, Row, Rows, Section, View, rival_name, short
+from tunebench.reports.page.section import Blocks, Section, View, rival_name
 from tunebench.reports.page.templates import template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from tunebench.reports.document import CellRow
 
 # The table without a script has this many answers, or else so many rows and columns.
 _MOST_ANSWERS = 12_000
@@ -21,131 +24,141 @@ _ROWS, _COLUMNS = 100, 24
 # The script has this many. A page with more would be slow to open.
 _MOST_IN_SCRIPT = 3_000_000
 _DIGITS = string.digits + string.ascii_letters
-_PREFIX = 8
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The answer of a cell to one text.
+class Column:
+    """The answers of a cell or a rival.
 
     Attributes:
-        text: the label, or ``no label``.
-        kind: ``right``, ``wrong`` or ``none``.
+        name: the cell's or the rival's.
+        model: its model.
+        answers: label ids by item; None where an answer states none.
+        percents: how probable each answer is, in per cent, where that is known.
     """
 
-    text: str
-    kind: str
+    name: str
+    model: str
+    answers: Sequence[int | None]
+    percents: Sequence[int | None] | None = None
+
+    @property
+    def short(self) -> str:
+        """Its name without its model's."""
+        return self.name.removeprefix(f"{self.model}-").removeprefix(f"{self.model}, ")
 
 
 def _content(view: View) -> Blocks:
-    rivals = [{**row, "cell": rival_name(row)} for row in view.rivals if row.get("predictions")]
-    items = _items(view.experiment, [*view.cells, *rivals], view.texts)
-    if items is None:
-        return [blocks.paragraph("The results have no answers by item.")]
-    return [Markup(template("sections/items.html").render(x=view, t=items))]
+    columns = [
+        Column(cell.cell, cell.model, cell.predictions, _percents(cell)) for cell in view.cells
+    ]
+    columns += [
+        Column(rival_name(row), row.model, row.predictions)
+        for row in view.rivals
+        if row.predictions
+    ]
+    if not columns or not view.about.items:
+        return [blocks.paragraph("The results have no answers by item.")] if view.cells else []
+    return [Markup(template("sections/items.html").render(x=view, t=_values(view, columns)))]
 
 
-def _items(experiment: Row, cells: Rows, texts: Mapping[str, str] | None) -> dict[str, Any] | None:
-    """The values of items.html; None if the results have no answers."""
-    items, truth = experiment.get("items") or [], experiment.get("label_ids") or []
-    answered = [cell for cell in cells if len(cell.get("predictions") or ()) == len(items)]
-    if not items or len(truth) != len(items) or not answered:
-        return None
-    labels = [str(label) for label in experiment.get("labels") or ()]
-    rows, columns = len(items), len(answered)
-    if rows * columns > _MOST_ANSWERS:
-        rows, columns = min(rows, _ROWS), min(columns, _COLUMNS)
-    kept = min(len(items), max(1, _MOST_IN_SCRIPT // len(answered)))
-    hashes: list[list[str]] = []
+def _values(view: View, columns: list[Column]) -> dict[str, Any]:
+    """The values of items.html."""
+    about, texts = view.about, view.texts
+    places = about.places or []
+    start = _start(view, columns)
+    rows = [
+        i
+        for i, label in enumerate(about.label_ids)
+        if not start or columns[start[0]].answers[i] not in (label, None)
+    ]
+    shown, found = [columns[i] for i in start] or columns, len(rows)
+    if len(rows) * len(shown) > _MOST_ANSWERS:
+        rows, shown = rows[:_ROWS], shown[:_COLUMNS]
+    kept = min(len(about.items), max(1, _MOST_IN_SCRIPT // len(columns)))
     data = {
-        "labels": labels,
-        "items": items[:kept],
-        "truth": _packed(truth[:kept], labels),
+        "labels": about.labels,
+        "items": about.items[:kept],
+        "places": places[:kept] or None,
+        "truth": _packed(about.label_ids[:kept], about.labels),
         "cells": [
             {
-                "name": cell["cell"],
-                "model": cell["model"],
-                "short": short(cell),
-                "answers": _packed(cell["predictions"][:kept], labels),
-                "prompts": _place(hashes, _prompts(cell, len(items))[:kept]),
+                "name": column.name,
+                "model": column.model,
+                "short": column.short,
+                "answers": _packed(column.answers[:kept], about.labels),
+                "percents": None if column.percents is None else column.percents[:kept],
             }
-            for cell in answered
+            for column in columns
         ],
-        "hashes": hashes,
-        "texts": None if texts is None else [texts.get(item, "") for item in items[:kept]],
+        "start": start,
+        "texts": None if texts is None else [texts.get(item, "") for item in about.items[:kept]],
     }
-    hashed = next((cell for cell in answered if _prompts(cell, len(items))), None)
-    prompts = _prompts(hashed, len(items)) if hashed else []
     return {
-        "groups": _groups(answered[:columns]),
-        "columns": [{"name": cell["cell"], "short": short(cell)} for cell in answered[:columns]],
-        "hashed": hashed["cell"] if hashed else None,
+        "groups": [(model, len(list(of))) for model, of in groupby(shown, lambda c: c.model)],
+        "columns": shown,
+        "start": start,
         "rows": [
             {
-                "item": items[i],
-                "prompt": prompts[i] if prompts else None,
-                "label": _label_name(truth[i], labels),
-                "text": None if texts is None else texts.get(items[i], ""),
-                "right": sum(cell["predictions"][i] == truth[i] for cell in answered),
-                "answers": [
-                    _answer(cell["predictions"][i], truth[i], labels) for cell in answered[:columns]
-                ],
+                "item": about.items[i],
+                "place": places[i] if places else "",
+                "label": about.labels[label],
+                "text": (texts or {}).get(about.items[i], ""),
+                "right": sum(column.answers[i] == label for column in columns),
+                "answers": [_answer(column, i, label, about.labels) for column in shown],
             }
-            for i in range(rows)
+            for i, label in ((i, about.label_ids[i]) for i in rows)
         ],
-        "labels": labels,
-        "cells": [cell["cell"] for cell in answered],
-        "total": len(items),
+        "labels": about.labels,
+        "cells": [column.name for column in columns],
+        "total": len(about.items),
+        "found": found,
         "kept": kept,
-        "left_out": len(cells) - len(answered),
-        "bounded": rows < len(items) or columns < len(answered),
+        "bounded": len(rows) < found or len(shown) < len(start or columns),
         "data": data,
     }
 
 
-def _label_name(label: int | None, labels: Sequence[str]) -> str:
-    """The name of a label; None where an answer states none."""
-    if label is None:
-        return "no label"
-    return labels[label] if 0 <= label < len(labels) else str(label)
+def _start(view: View, columns: list[Column]) -> list[int]:
+    """The columns of the options that decide, then of the best of each kind; none if unknown."""
+    if view.answer is None:
+        return []
+    named = {option.name: option for option in view.options}
+    decide = [named[name] for name in (view.answer.chosen, view.answer.rival) if name in named]
+    best = {option.kind: option for option in reversed(view.options)}
+    names = dict.fromkeys(
+        name
+        for option in (*decide, *best.values())
+        for name in option.cells or [f"{option.model}, {option.train_size} rows"]
+    )
+    known = {column.name: number for number, column in enumerate(columns)}
+    return [known[name] for name in names if name in known]
 
 
-def _answer(prediction: int | None, truth: int, labels: Sequence[str]) -> Answer:
-    if prediction is None:
-        return Answer("no label", "none")
-    return Answer(_label_name(prediction, labels), "right" if prediction == truth else "wrong")
+def _answer(column: Column, item: int, truth: int, labels: Sequence[str]) -> tuple[str, str]:
+    """Whether an answer is right, wrong or none, and the answer with its probability."""
+    said = column.answers[item]
+    if said is None:
+        return "none", "no label"
+    percent = column.percents[item] if column.percents else None
+    probability = "" if percent is None else f" {percent / 100:.2f}"
+    return ("right" if said == truth else "wrong"), labels[said] + probability
+
+
+def _percents(cell: CellRow) -> list[int | None] | None:
+    if cell.probabilities is None:
+        return None
+    return [
+        None if row is None or said is None else round(100 * row[said])
+        for row, said in zip(cell.probabilities, cell.predictions, strict=True)
+    ]
 
 
 def _packed(ids: Sequence[int | None], labels: Sequence[str]) -> str | list[int]:
     """One character an answer where the labels are few enough; -1 or a dash for none."""
-    if len(labels) <= len(_DIGITS) and all(i is None or 0 <= i < len(_DIGITS) for i in ids):
+    if len(labels) <= len(_DIGITS):
         return "".join("-" if i is None else _DIGITS[i] for i in ids)
     return [-1 if i is None else i for i in ids]
 
 
-def _prompts(cell: Row, n: int) -> list[str]:
-    hashes = cell.get("prompt_sha256") or []
-    return [str(text)[:_PREFIX] for text in hashes] if len(hashes) == n else []
-
-
-def _place(known: list[list[str]], hashes: list[str]) -> int | None:
-    """Where a list stands among those known; cells that ask the same prompts share one."""
-    if not hashes:
-        return None
-    if hashes not in known:
-        known.append(hashes)
-    return known.index(hashes)
-
-
-def _groups(cells: Rows) -> list[tuple[str, int]]:
-    """Runs of cells of one model."""
-    groups: list[tuple[str, int]] = []
-    for cell in cells:
-        if groups and groups[-1][0] == cell["model"]:
-            groups[-1] = (cell["model"], groups[-1][1] + 1)
-        else:
-            groups.append((cell["model"], 1))
-    return groups
-
-
-SECTION = Section("items", "Items", _content)
+SECTION = Section("items", "Errors by item", _content)

@@ -1,77 +1,89 @@
-"""The learning curve of every fine-tuning job."""
+"""The learning curves of the fine-tuning jobs in one chart, and the jobs."""
 
 from __future__ import annotations
 
-from markupsafe import Markup
+import re
+from typing import TYPE_CHECKING
 
 from tunebench.reports.page import blocks
 from tunebench.reports.page.charts import curve_chart
-from tunebench.reports.page.section import Blocks, Row, Rows, Section, View
+from tunebench.reports.page.section import Blocks, Section, View
 
-_MOST_CHARTS = 24
-_MOST_STEPS = 24
-_METRICS = {
-    "training_loss": "training loss",
-    "validation_loss": "validation loss",
-    "classification/accuracy": "accuracy",
-}
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from tunebench.reports.document import Job
+
+_MOST_SERIES = 12
+_LOSSES = ("validation_loss", "training_loss")
 
 
 def _content(view: View) -> Blocks:
-    return [_job(view, job, number) for number, job in enumerate(view.parts["jobs"], 1)]
-
-
-def _job(view: View, job: Row, number: int) -> Markup:
-    name = f"{view.id}-jobs-{number}"
-    steps = [step for step in job.get("curve") or () if step.get("step") is not None]
-    content = [blocks.facts(_facts(job))]
-    if job.get("served"):
-        content.append(blocks.paragraph(job["served"]))
-    if steps and number <= _MOST_CHARTS:
-        chart = curve_chart(steps).svg(
-            f"{name}-chart",
-            f"Losses of {job['name']} by step",
-            f"{len(steps)} steps. The table below has some of them.",
-        )
-        content.append(blocks.figure(chart))
-    if steps:
-        content.append(blocks.folded("Steps as a table", _table(name, job["name"], _some(steps))))
-    else:
-        content.append(blocks.paragraph("The results have no curve of this job.", "note"))
-    return Markup(
-        '<article aria-labelledby="{0}">\n<h{1} id="{0}">{2}</h{1}>\n{3}\n</article>'
-    ).format(name, view.level + 1, job["name"], Markup("\n").join(content))
-
-
-def _facts(job: Row) -> list[tuple[str, str]]:
-    minutes = None if job.get("seconds") is None else job["seconds"] / 60
-    found = [
-        ("job", blocks.written(job.get("id"))),
-        ("base", blocks.written(job.get("base"))),
-        ("model", blocks.written(job.get("model"))),
-        ("trained tokens", blocks.written(job.get("trained_tokens"), ",")),
-        ("minutes", blocks.written(minutes, ".1f")),
+    jobs = view.results.jobs
+    if not jobs:
+        return []
+    columns: list[blocks.Column[Job]] = [
+        blocks.words("job", lambda job: job.name),
+        blocks.words("id", lambda job: job.id),
+        blocks.numbers("rows", ",", lambda job: job.train_size),
+        blocks.numbers("trained tokens", ",", lambda job: job.trained_tokens),
+        blocks.numbers("minutes", ".1f", _minutes),
+        ("last losses", False, _last),
+        blocks.words("model", lambda job: job.model),
+        ("hyperparameters", False, _chosen),
+        blocks.words("served", lambda job: job.served),
     ]
-    chosen = (job.get("hyperparameters") or {}).items()
-    return found + [(str(name), blocks.written(value)) for name, value in chosen]
-
-
-def _table(name: str, job: str, steps: Rows) -> Markup:
-    known = [key for key in _METRICS if any(step.get(key) is not None for step in steps)]
-    columns = [
-        blocks.column("step", "step", ","),
-        *(blocks.column(_METRICS[key], key, ".4f") for key in known),
+    return [
+        *_chart(view),
+        blocks.table(f"{view.id}-jobs-table", "Fine-tuning jobs", columns, jobs),
     ]
-    return blocks.table(f"{name}-table", f"Steps of {job}", columns, steps)
 
 
-def _some(steps: Rows) -> Rows:
-    """The steps with a validation, or else some at equal distances; always the last one."""
-    marks = ("validation_loss", "classification/accuracy")
-    validated = [step for step in steps if any(step.get(mark) is not None for mark in marks)]
-    found = validated or steps
-    every = -(-len(found) // _MOST_STEPS)
-    return found[::-1][::every][::-1]
+def _chart(view: View) -> list[Markup]:
+    jobs = view.results.jobs
+    # Of the first kind that any job has, so that all curves mean the same.
+    loss = next((loss for loss in _LOSSES if any(_curve(job, loss) for job in jobs)), None)
+    if loss is None:
+        return [blocks.paragraph("The results have no curves of these jobs.", "note")]
+    series: dict[str, list[list[tuple[float, float]]]] = {}
+    for job in jobs:
+        if curve := _curve(job, loss):
+            series.setdefault(re.sub(r"-seed\d+$", "", job.name), []).append(curve)
+    shown = dict(list(series.items())[:_MOST_SERIES])
+    what = loss.replace("_", " ")
+    chart, keys = curve_chart(shown, what)
+    drawing = chart.svg(
+        f"{view.id}-jobs-chart",
+        f"The {what} of each job by step",
+        f"{sum(map(len, shown.values()))} curves. The table below has the last losses.",
+        "axis",
+    )
+    note = blocks.bounded(len(shown), len(series), "first", "lines")
+    return [blocks.figure(drawing, keys), *note]
 
 
-SECTION = Section("jobs", "Learning curves", _content)
+def _curve(job: Job, loss: str) -> list[tuple[float, float]]:
+    """The steps of a job with a loss."""
+    return [
+        (at, value)
+        for step in job.curve or ()
+        if isinstance(value := step.get(loss), int | float)
+        and isinstance(at := step["step"], int | float)
+    ]
+
+
+def _last(job: Job) -> str:
+    curves = {loss.partition("_")[0]: _curve(job, loss) for loss in _LOSSES}
+    return ", ".join(f"{name} {c[-1][1]:.4g}" for name, c in curves.items() if c) or blocks.NOTHING
+
+
+def _minutes(job: Job) -> float | None:
+    return None if job.seconds is None else job.seconds / 60
+
+
+def _chosen(job: Job) -> str:
+    chosen = (job.hyperparameters or {}).items()
+    return ", ".join(f"{name} = {value}" for name, value in chosen if value is not None)
+
+
+SECTION = Section("jobs", "Learning curves", _content, folded=True)

@@ -2,75 +2,70 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tunebench.reports.page import blocks
-from tunebench.reports.page.charts import Point, sizes_chart
-from tunebench.reports.page.section import Block, Blocks, Row, Rows, Section, View
+from tunebench.reports.page.charts import Key, Point, sizes_chart
+from tunebench.reports.page.section import Blocks, Section, View
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from tunebench.reports.document import Option
 
 _MOST_SERIES = 8
 
 
 def _content(view: View) -> Blocks:
-    content = [blocks.paragraph(sentence) for sentence in view.sentences("data_needs")]
-    if not any(cell.get("train_size") for cell in view.cells):
-        return content
-    series = _series(view)
+    series: dict[str, list[Option]] = {}
+    for option in view.options:
+        if option.train_size and option.kind in ("fine-tuned", "rival"):
+            series.setdefault(_series(option), []).append(option)
+    needs = [need.sentence for need in view.results.data_needs]
+    forecast = [blocks.folded("What more rows would give", blocks.bullets(needs))] if needs else []
+    if not any(option.kind == "fine-tuned" for line in series.values() for option in line):
+        return forecast
     names = list(series)
-    shown = blocks.some(
-        names, _MOST_SERIES, lambda name: -max(row["accuracy"] for row in series[name])
+    shown = blocks.some(names, _MOST_SERIES, lambda name: -series[name][0].accuracy)
+    chart, keys = _chart(view, [option for name in shown for option in series[name]])
+    said = (
+        "Vertical lines are 95 % intervals, faint dots single trainings. The horizontal lines are "
+        "the most frequent label and the best option without fine-tuning."
     )
-    rows = [{**row, "series": name} for name, line in series.items() for row in line]
-    columns = [
-        blocks.column("series", "series"),
-        blocks.column("training rows", "train_size", ","),
-        blocks.column("accuracy", "accuracy", ".3f"),
-        ("95 % interval", True, blocks.interval),
+    text = [
+        blocks.paragraph(said),
+        blocks.legend(keys),
+        *blocks.bounded(len(shown), len(names), "that reach the highest accuracy", "lines"),
+        *forecast,
     ]
-    caption = "Accuracy by training size"
-    return [
-        *content,
-        blocks.paragraph(
-            "A hollow mark at 0 rows is the best prompt of the same model under the same decision "
-            "rule."
-        ),
-        blocks.figure(_chart(view, [row for row in rows if row["series"] in shown])),
-        *blocks.bounded(shown, names, "that reach the highest accuracy", "lines"),
-        blocks.folded(
-            "The same as a table", blocks.table(f"{view.id}-sizes-table", caption, columns, rows)
-        ),
+    return [blocks.group("split", blocks.group("text", *text), blocks.figure(chart))]
+
+
+def _series(option: Option) -> str:
+    """The name of an option's line: a model under a decision rule, or a rival."""
+    rule = option.decision_rule if option.decision_rule != "text" else None
+    return ", ".join(part for part in (option.model or option.name, rule) if part)
+
+
+def _chart(view: View, options: list[Option]) -> tuple[Markup, list[Key]]:
+    lines = []
+    for kinds, classes in ((("constant",), "reference"), (("prompt", "rival"), "reference rival")):
+        if best := next((one for one in view.options if one.kind in kinds), None):
+            lines.append((Key("line", classes, f"{best.name}: {best.accuracy:.3f}"), best.accuracy))
+    points = [
+        Point(
+            _series(one), one.name, one.train_size, one.accuracy, one.ci_low, one.ci_high, one.runs
+        )
+        for one in options
     ]
-
-
-def _series(view: View) -> dict[str, list[Row]]:
-    """The rows of each line: a model under a decision rule from its best prompt on, or a rival."""
-    series: dict[str, list[Row]] = {}
-    for cell in view.cells:
-        if cell.get("train_size"):
-            parts = (cell["model"], cell.get("decision_rule"))
-            series.setdefault(", ".join(str(part) for part in parts if part), []).append(cell)
-    for line in series.values():
-        rule = (line[0]["model"], line[0].get("decision_rule"))
-        prompted = [
-            cell
-            for cell in view.cells
-            if not cell.get("train_size") and (cell["model"], cell.get("decision_rule")) == rule
-        ]
-        if prompted:
-            best = max(prompted, key=lambda cell: cell["accuracy"])
-            line.insert(0, {**best, "train_size": 0})
-    for row in view.rivals:
-        series.setdefault(row["model"], []).append(row)
-    return series
-
-
-def _chart(view: View, rows: Rows) -> Block:
-    lines = len({row["series"] for row in rows})
-    sizes = len({row["train_size"] for row in rows if row["train_size"]})
-    points = [Point.of(row, row["series"], row["train_size"]) for row in rows]
-    return sizes_chart(points, view.majority).svg(
+    chart, keys = sizes_chart(points, lines)
+    drawing = chart.svg(
         f"{view.id}-sizes-chart",
         "Accuracy by training size",
-        f"{lines} lines over {sizes} training sizes. The table below has all values.",
+        f"{len(points)} options. The table of all options has all values.",
+        "axis",
     )
+    return drawing, keys
 
 
 SECTION = Section("sizes", "Accuracy by training size", _content)
