@@ -40,7 +40,10 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
             f"{about['majority_rate']:.3f}.",
             *map(
                 _text,
-                about_lines(about["groups"], checked_against_data=about["checked_against_data"]),
+                about_lines(
+                    about.get("groups"),
+                    checked_against_data=about.get("checked_against_data", True),
+                ),
             ),
             "",
         ]
