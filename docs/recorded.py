@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).resolve().parent
 EXPERIMENTS = ("imdb", "tickets", "sentences")
-COMMAND = ("--rivals", "-v")
+COMMAND = ("-v",)
 
 SCHEMES = ("light", "dark")
 
@@ -102,7 +102,7 @@ def _dots(document: dict[str, Any]) -> Iterator[Dot]:
             if cell["train_size"] and cell["decision_rule"] == "text":
                 label = f"{model}, fine-tuned on {cell['train_size']:,} rows"
                 yield _dot(label, "fine-tuned", cell)
-    for row in document["baselines"]:
+    for row in document["rivals"]:
         if row["model"] != _NOT_DRAWN:
             yield _dot(f"{row['model']}, {row['train_size']:,} rows", "rival", row)
 

@@ -14,6 +14,6 @@ def test_fine_tuning_beats_the_one_shot_prompt(cell, compare):
 @pytest.mark.parametrize("cell", experiment.fine_tuned_cells, ids=str)
 def test_fine_tuning_beats_the_best_prompt(cell, evaluate, compare):
     # The best by the same texts that decide: this favours prompting.
-    best = max(map(evaluate, cell.rivals), key=lambda result: result.accuracy)
+    best = max(map(evaluate, cell.other_prompts), key=lambda result: result.accuracy)
     uplift = compare(cell, best.cell)
     assert uplift.difference > 0, uplift.explain()

@@ -2,6 +2,11 @@
 
 A benchmark for pytest: one test case for each model × shots × training size, with the API's
 traffic in cassettes, so that a recorded experiment replays offline.
+
+`tunebench record`, or a notebook, starts pytest where this package is imported already. It has no
+assertions that pytest could rewrite then, and without the next line pytest would warn of that.
+
+PYTEST_DONT_REWRITE
 """
 
 from typing import TYPE_CHECKING, Any

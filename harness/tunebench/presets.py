@@ -164,11 +164,6 @@ PRESETS: dict[str, Preset] = {
 
 
 def is_started(name: str, preset: str | None) -> bool:
-    """Whether a recording starts a provider.
-
-    Args:
-        name: of its ``[provider]`` table. One named ``local`` needs no preset to be started.
-        preset: its preset, if it names one.
-    """
+    """Whether a recording starts a provider; a table named ``local`` needs no preset for that."""
     known = PRESETS.get(preset or name)
     return known is not None and known.started

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RecordMode = Literal["none", "missing", "all"]
 _RECORD = get_args(RecordMode)
+_TRAIN = "train"
 _YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
 
@@ -31,7 +32,7 @@ class Configuration:
         record: ``none`` replays; ``missing`` records what a cassette lacks; ``all`` records every
             cassette again.
         results: the folder of the result files; None writes none.
-        rivals: whether classical models are trained on the same rows, see `tunebench.analysis`.
+        rivals: whether rivals are trained again (``train``, or true) or shown as recorded (false).
         budget: what a recording may cost, in the currency of the prices; None sets no limit.
         strict_verdicts: whether an inconclusive cell fails.
         cassettes: the folder that holds a folder of cassettes for each experiment; None is the
@@ -103,10 +104,6 @@ def cassettes_of(path: Path, name: str) -> Path:
     This is ``<name>`` in the folder that the setting ``cassettes`` names. Without that setting it
     is ``cassettes/<name>`` beside the repository's folder ``benchmarks``, or beside the file if the
     experiment is not in such a folder.
-
-    Args:
-        path: the experiment file.
-        name: the name of the experiment.
     """
     folder = Path(os.path.abspath(path)).parent
     configured = configuration(folder, {}, os.environ).cassettes
@@ -172,6 +169,9 @@ def _checked(name: str, value: object, where: str, base: Path) -> object:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         right = number and 0 <= value < float("inf")  # type: ignore[operator]
         wanted = "an amount of 0 or more"
+    elif name == "rivals":
+        value = True if value == _TRAIN else value
+        wanted, right = f"true, false or {_TRAIN!r}", isinstance(value, bool)
     else:
         wanted, right = "true or false", isinstance(value, bool)
     if not right:

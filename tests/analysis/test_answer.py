@@ -51,7 +51,9 @@ def test_a_rival_without_predictions_and_a_majority_class_are_no_options():
     constant = rival(99, size=300, model="majority class")
     found = answer(cell(60), cell(90, size=300), rivals=[none, constant])
     assert [option.kind for option in found.options] == ["fine-tuned", "prompt", "constant"]
-    assert "No classical rival was compared: `--rivals` adds them." in found.against
+    assert (
+        "No classical rival was compared: recording with scikit-learn adds them." in found.against
+    )
 
 
 def test_a_clear_loss_says_do_not_and_names_the_cheapest_that_is_enough():

@@ -40,7 +40,7 @@ class Again:
         self.kinds: dict[str, str] = {}
         most = np.bincount(self.labels).argmax()
         self._take("constant", "constant", [most] * self.n)
-        for row in document["baselines"]:
+        for row in document["rivals"]:
             if row["model"] != "majority class":
                 self._take(f"{row['model']} {row['train_size']}", "rival", row["predictions"])
         for row in document["cells"]:
@@ -178,7 +178,7 @@ def made(tuned: float, *, seeds=3, prompt=0.7, groups=None, n=240, gain=0.0, siz
     given = about(n, groups=groups, smallest_gain=gain)
     found = answer_of(given, cells, rivals)
     parts = {"version": 2, "answers": [found], "experiments": [given], "cells": cells,
-             "baselines": rivals}  # fmt: skip
+             "rivals": rivals}  # fmt: skip
     return json.loads(checked(Results, parts).model_dump_json())
 
 
@@ -410,7 +410,7 @@ def test_every_number_of_the_committed_results_is_scipys_and_statsmodels(committ
     labels = np.array(about["label_ids"])
     right = {}
     interval = statsmodels.stats.proportion.proportion_confint
-    for row in [*committed["cells"], *committed["baselines"]]:
+    for row in [*committed["cells"], *committed["rivals"]]:
         given = np.array([-1 if p is None else p for p in row["predictions"]])
         correct = given == labels
         assert row["correct"] == correct.sum()

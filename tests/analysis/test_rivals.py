@@ -1,4 +1,4 @@
-"""Rivals: from texts, and as the plugin shows them."""
+"""Rivals: from texts, and trained again with ``--rivals``."""
 
 import subprocess
 import sys
@@ -8,12 +8,15 @@ import pytest
 import sklearn
 import sklearn.feature_extraction.text
 import sklearn.linear_model
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
 import tunebench.analysis.rivals
 import tunebench.evaluation.training_inputs
 from tunebench import Experiment, TunebenchError
-from tunebench.analysis.rivals import MAJORITY, RIVALS, TF_IDF
+from tunebench.analysis.rival_rows import trained_rivals
+from tunebench.analysis.rivals import MAJORITY, RIVALS, TF_IDF, Predicted
+from tunebench.analysis.rivals.logistic import GRID
 from tunebench.evaluation.inputs import test_rows as rows_to_ask
 from tunebench.evaluation.inputs import train_rows
 from tunebench.statistics import wilson_interval
@@ -39,9 +42,15 @@ def test_three_labels_are_learned():
     texts = [f"{word} {other}" for word in ("red", "green", "blue") for other in ("sea", "sky")]
     texts *= 3
     labels = [i // 2 % 3 for i in range(len(texts))]
-    predictions = TF_IDF.predict(texts, labels, ["a blue hat", "red shoes", "green tea"])
-    assert predictions == [2, 0, 1]
-    assert all(type(label) is int for label in predictions)
+    made = TF_IDF.predict(texts, labels, ["a blue hat", "red shoes", "green tea"])
+    assert made.labels == [2, 0, 1]
+    assert all(type(label) is int for label in made.labels)
+    assert made.parameters["C"] in GRID
+
+
+def test_without_five_rows_of_each_class_nothing_is_tuned():
+    texts, labels = ["a fine film", "a dull film"] * 4, [1, 0] * 4
+    assert TF_IDF.predict(texts, labels, ["fine"]) == Predicted([1], {"C": 1.0})
 
 
 @pytest.mark.parametrize(
@@ -58,7 +67,7 @@ def test_rows_that_teach_nothing_are_refused(texts, labels, said):
         TF_IDF.predict(texts, labels, ["a film"])
 
 
-def test_without_the_option_there_are_none_and_scikit_learn_stays_out(recorded):
+def test_without_the_option_they_are_as_recorded_and_scikit_learn_stays_out(recorded):
     code = (
         "import sys, pytest\n"
         "status = pytest.main(['benchmarks', '-q', '--results', 'out'])\n"
@@ -68,15 +77,16 @@ def test_without_the_option_there_are_none_and_scikit_learn_stays_out(recorded):
         [sys.executable, "-c", code], cwd=recorded.root, capture_output=True, text=True
     )
     assert "status 0 heavy: []" in done.stdout, done.stdout + done.stderr
-    assert NAME not in done.stdout
-    assert recorded.results()["baselines"] == []
+    assert NAME in done.stdout
+    assert len(recorded.results()["rivals"]) == 4
 
 
 @pytest.mark.parametrize(
     ("labels", "most"), [([0, 1, 1, 2], 1), ([2, 2, 1, 1], 1), ([2], 2), ([0, 2, 2, 0, 1], 0)]
 )
 def test_the_majority_class_is_the_most_frequent_label_or_the_first_of_them(labels, most):
-    assert MAJORITY.predict(["text"] * len(labels), labels, ["a", "b"]) == [most, most]
+    made = MAJORITY.predict(["text"] * len(labels), labels, ["a", "b"])
+    assert made == Predicted([most, most])
 
 
 def test_rivals_have_names_of_their_own():
@@ -89,7 +99,7 @@ def test_rivals_follow_the_cells_and_are_what_scikit_learn_says(recorded, monkey
     done.assert_outcomes(passed=2, deselected=2)
     experiment = Experiment.read(recorded.toml)
     test, train = rows_to_ask(experiment), train_rows(experiment)
-    written = recorded.results()["baselines"]
+    written = recorded.results()["rivals"]
     assert [(row["train_size"], row["model"]) for row in written] == [
         (size, rival.name) for size in (40, 300) for rival in RIVALS
     ]
@@ -99,11 +109,15 @@ def test_rivals_follow_the_cells_and_are_what_scikit_learn_says(recorded, monkey
         assert row["accuracy"] == (test["label"] == most).mean()
     rows = written[1::2]
     for row in rows:
-        oracle = make_pipeline(
-            sklearn.feature_extraction.text.TfidfVectorizer(
-                sublinear_tf=True, ngram_range=(1, 2), min_df=2
+        oracle = GridSearchCV(
+            make_pipeline(
+                sklearn.feature_extraction.text.TfidfVectorizer(
+                    sublinear_tf=True, ngram_range=(1, 2), min_df=2
+                ),
+                sklearn.linear_model.LogisticRegression(max_iter=1000),
             ),
-            sklearn.linear_model.LogisticRegression(max_iter=1000),
+            {"logisticregression__C": GRID},
+            cv=StratifiedKFold(5, shuffle=True, random_state=0),
         ).fit(train["text"][: row["train_size"]], train["label"][: row["train_size"]])
         predictions = oracle.predict(test["text"])
         correct = int((predictions == test["label"]).sum())
@@ -118,8 +132,12 @@ def test_rivals_follow_the_cells_and_are_what_scikit_learn_says(recorded, monkey
             "ci_low": low,
             "ci_high": high,
             "majority_rate": 27 / 45,
+            "parameters": {"C": oracle.best_params_["logisticregression__C"]},
+            "library": "scikit-learn",
+            "versions": row["versions"],
             "predictions": predictions.tolist(),
         }
+        assert row["versions"]["scikit-learn"] == sklearn.__version__
     assert len((recorded.root / "out" / "results.csv").read_text().splitlines()) == 3
 
     lines = done.stdout.lines
@@ -141,11 +159,11 @@ def test_rivals_are_the_same_bytes_when_spread_over_processes(recorded):
 
 
 def test_an_experiment_of_which_no_cell_was_evaluated_has_none(recorded):
-    for path in (recorded.root / "cassettes" / "small").iterdir():
+    for path in (recorded.root / "cassettes" / "small").glob("*.jsonl"):
         path.unlink()
     done = recorded.run("--rivals", "--results", "out")
     done.assert_outcomes(failed=4)
-    assert recorded.results()["baselines"] == []
+    assert recorded.results()["rivals"] == []
     done.stdout.no_fnmatch_line(f"*{NAME}*")
 
 
@@ -157,13 +175,13 @@ def test_repeated_training_rows_count_once_as_in_fine_tuning(recorded, monkeypat
 
     def predict(texts, labels, asked):
         seen.append(len(texts))
-        return [0] * len(asked)
+        return Predicted([0] * len(asked))
 
     monkeypatch.setattr(tunebench.analysis.rivals, "RIVALS", [replace(TF_IDF, predict=predict)])
-    rows, complaints = tunebench.analysis.rivals.rivals_of([str(recorded.toml)])
+    made = trained_rivals([str(recorded.toml)])
     assert seen == [30]
-    assert [(row["train_size"], row["correct"]) for _, row in rows] == [(40, 27)]
-    assert len(complaints) == 1
+    assert [(row["train_size"], row["correct"]) for _, row in made.rows] == [(40, 27)]
+    assert [c for c in made.complaints if "300 is more than the 40 training rows" in c]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +206,7 @@ def test_one_that_cannot_be_made_is_a_sentence_and_fails_the_run(recorded, sizes
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     done.stdout.fnmatch_lines([f"*experiment.toml: {said}"])
     assert len([line for line in done.outlines if "experiment.toml: " in line]) == 1
-    assert [row["train_size"] for row in recorded.results()["baselines"]] == made
+    assert [row["train_size"] for row in recorded.results()["rivals"]] == made
 
 
 def test_a_matrix_without_training_sizes_is_said(recorded):

@@ -190,14 +190,14 @@ def test_a_fine_tuned_cell_names_its_counterparts(made):
     tuned = cell(made, "one-ft300-label_logprobs")
     assert str(tuned.prompted(shots=1)) == "one-1shot"
     assert str(tuned.prompted(0, "label_logprobs")) == "one-0shot-label_logprobs"
-    assert list(map(str, tuned.rivals)) == [
+    assert list(map(str, tuned.other_prompts)) == [
         "one-0shot",
         "one-0shot-label_logprobs",
         "one-1shot",
         "one-1shot-label_logprobs",
     ]
-    assert tuned not in tuned.rivals
-    assert cell(made, "one-0shot") not in cell(made, "one-0shot").rivals
+    assert tuned not in tuned.other_prompts
+    assert cell(made, "one-0shot") not in cell(made, "one-0shot").other_prompts
 
 
 def test_a_counterpart_that_the_matrix_lacks_is_a_sentence(made):

@@ -16,7 +16,7 @@ CHOICE = STOPPED | {"text": " a"}
 COMPRESSION = "turn compression off at the provider, or at a proxy before it"
 COMPRESSED = f" and could not be decoded; {COMPRESSION}"
 PAY = "the account's quota is used up: raise it at the provider"
-ROOT = "check that base_url {url} is the API root"
+ROOT = "check that the address {url} is the API root"
 LOG = "see the provider's log or documentation"
 WHY = "the provider may have filtered the text: see its log"
 CUT = (
@@ -118,7 +118,7 @@ def error(message: str, **more: Any) -> dict[str, Any]:
         (400, {"error": {"error": {"message": "deep"}}}, f"(deep); {LOG}."),
         (400, {"error": [[[[[[[[[[1]]]]]]]]]]}, f"(Bad Request); {LOG}."),
         (401, error("Incorrect API key"), "(Incorrect API key); set the key in the variable that "
-         "the provider's `api_key_env` names."),
+         "`api_key_env` or --api-key-env names."),
         (403, error("not yours"), "(not yours); ask for access, or use another key."),
         (404, error("The model `m` does not exist", code="model_not_found"),
          "(The model `m` does not exist); check the model's `id`; `tunebench doctor` shows which "
@@ -160,7 +160,7 @@ def test_a_refusal(loopback, sentence, status: int, body: Any, expected: str) ->
     ("status", "body"), [(404, {"detail": "Not Found"}), (405, b""), (200, b"<html></html>")]
 )
 def test_an_address_without_its_version_is_named(loopback, sentence, status: int, body) -> None:
-    missing = f"base_url {loopback.root} has no /v1: add it, and check that it is the API root"
+    missing = f"the address {loopback.root} has no /v1: add it, and check that it is the API root"
     assert missing in sentence(status, body, root="")
     assert missing not in sentence(status, body)
 

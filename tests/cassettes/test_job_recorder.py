@@ -100,7 +100,8 @@ def test_other_training_rows_are_another_job(job) -> None:
         job.replay(metadata=METADATA | {"tunebench_job": "other"})
     assert str(raised.value) == (
         f"m-ft10 (job): {job.path} holds another job than the one this is: the training rows, the "
-        "model or its fine-tuning options have changed; undo that change, or record it."
+        "labels, the endpoint, the model or its fine-tuning options have changed; undo that "
+        "change, or record it."
     )
 
 

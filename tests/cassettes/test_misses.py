@@ -74,8 +74,8 @@ def test_a_changed_prompt_is_told_from_a_changed_parameter(missed) -> None:
     )
     assert said.startswith("m-1shot, item film-0, film-1: ")
     assert (
-        "the nearest recorded row (film-0) differs in the text of the prompt (prompt template, "
-        "examples or data changed); undo that change, or record it"
+        "the nearest recorded row (film-0) differs in the text of the prompt (instruction, "
+        "labels, examples or data changed); undo that change, or record it"
     ) in said
 
 
@@ -139,6 +139,27 @@ def test_a_request_for_no_item_is_named_by_its_endpoint(recording, replaying) ->
         client.tokenize("m", " Negative")
     assert str(raised.value).startswith("m-1shot, request 'POST tokenize': ")
     assert "these texts are not recorded yet" in str(raised.value)
+
+
+def test_after_texts_were_answered_another_label_is_called_a_change(recording, replaying) -> None:
+    with recording(PROMPTS) as (client, _):
+        client.tokenize("m", " Positive")
+        client.complete("m", TEXTS[:1], RULE)
+    with replaying(PROMPTS) as (client, _), pytest.raises(CassetteMissError) as raised:
+        client.tokenize("m", " Negative")
+    assert (
+        "has no answer to this; the labels, or the provider's `endpoint`, are not those of the "
+        "recorded answers of 'POST completions'; undo that change, or record it with"
+    ) in str(raised.value)
+
+
+def test_another_endpoint_is_called_a_change(missed, path: Path) -> None:
+    message = [{"role": "user", "content": "hello"}]
+    assert missed([message], items={"film-0": message}).endswith(
+        f"{path} has no recorded request to 'POST chat/completions', but answers of 'POST "
+        "completions': the provider's `endpoint` has changed; undo that change, or record it with "
+        "`pytest --record=missing`."
+    )
 
 
 def test_no_text_stands_in_the_message(missed) -> None:

@@ -102,9 +102,9 @@ def test_several_prompts_to_another_endpoint_are_refused_and_not_sent(loopback, 
     with (
         recording(PROMPTS),
         httpx2.Client() as http,
-        pytest.raises(CassetteError, match="a request of several prompts to 'POST embeddings' is"),
+        pytest.raises(CassetteError, match="a request of several prompts to 'POST moderations' is"),
     ):
-        http.post(f"{loopback.url}/embeddings", json={"model": "m", "input": ["a", "b"]})
+        http.post(f"{loopback.url}/moderations", json={"model": "m", "input": ["a", "b"]})
     assert loopback.asked == []
 
 

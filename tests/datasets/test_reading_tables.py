@@ -157,9 +157,9 @@ def test_any_text_is_read_as_it_was_written(
         ("body,queue\none,a\ntwo,\u200b\nthree,b\n", "1 row has no label (line 3); fill it in, or "
          "take the row out."),
         ("body,queue\none,a\ntwo,a\n", "the label column holds one label, 'a', and a "
-         "task has 2 to 200; check label_column, or fix the file."),
+         "task has 2 to 200; name another column, or fix the file."),
         ("body,queue\n" + "".join(f"text {i},label {i}\n" for i in range(201)), "the label column "
-         "holds 201 labels, and a task has 2 to 200; check label_column, or fix the "
+         "holds 201 labels, and a task has 2 to 200; name another column, or fix the "
          "file."),
         ("body,queue\none,a\ntwo,b\none ,b\n", "1 text has two different labels (lines 2 'a' and 4 "
          "'b'); decide for one of them, or take the rows out."),

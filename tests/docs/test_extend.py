@@ -115,7 +115,7 @@ def test_what_the_page_adds_is_used(copied, repository):
     assert verdicts == {"some-model-0shot": "fail", "some-model-0shot-prefix": "pass"}
     assert "10 of 10 answers state no label, above max_unread 0.1" in done.stdout
 
-    (rival,) = (row for row in results["baselines"] if row["model"] == "naive Bayes")
+    (rival,) = (row for row in results["rivals"] if row["model"] == "naive Bayes")
     assert (rival["train_size"], rival["accuracy"]) == (20, 1)
     assert "naive Bayes" in done.stdout
 

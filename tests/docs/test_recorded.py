@@ -70,7 +70,7 @@ def test_every_figure_of_the_answer_is_in_the_results(imdb_results):
     known = set()
     for row in [
         *imdb_results["cells"],
-        *imdb_results["baselines"],
+        *imdb_results["rivals"],
         *imdb_results["uplifts"],
     ]:
         for value in row.values():

@@ -146,7 +146,7 @@ def test_how_answers_were_read_is_counted(project) -> None:
     assert (cell["correct"], cell["unread"]) == (2, 7)
     result.stdout.fnmatch_lines(
         ["m-0shot: 7 of 10 answers stated no label (3 refusal, 1 several, 1 empty, 1 chatter, "
-         "1 cut off)."]
+         "1 cut off; chatter: other text)."]
     )  # fmt: skip
 
 
@@ -170,7 +170,7 @@ def test_a_missed_threshold_says_why_answers_were_not_read(project) -> None:
     result = project.record("-k", "0shot and not logprobs")
     result.assert_outcomes(failed=1, deselected=3)
     result.stdout.fnmatch_lines(
-        ["*threshold 1.0; 2 of 10 answers stated no label (1 chatter, 1 refusal)*"]
+        ["*threshold 1.0; 2 of 10 answers stated no label (1 chatter, 1 refusal; chatter: *"]
     )
 
 
@@ -208,7 +208,7 @@ def test_a_miss_names_the_item_and_what_differs(project) -> None:
     result = project.run("-k", "0shot and not logprobs")
     result.stdout.fnmatch_lines(
         ["*m-0shot, item held-out/0: *nearest recorded row (held-out/0) differs in the text of the "
-         "prompt (prompt template, examples or data changed)*"]
+         "prompt (instruction, labels, examples or data changed)*"]
     )  # fmt: skip
 
 
@@ -273,10 +273,10 @@ def test_what_the_reading_of_an_answer_rests_on_is_not_a_models(project, paramet
 
 
 def test_labels_that_a_chats_reading_confuses_are_refused(project) -> None:
-    project.edit('"Negative", "Positive"', '"Yes", "yes"')
+    project.edit('"Negative", "Positive"', '"Yes", "Yes!"')
     result = project.run()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*the labels 'Yes' and 'yes' are the same to the reading rule*"])
+    result.stdout.fnmatch_lines(["*the labels 'Yes' and 'Yes!' are the same to the reading rule*"])
     project.edit("test_size = 10", 'test_size = 10\nreading = ["exact"]')
     assert project.run("--co").ret == pytest.ExitCode.OK
 

@@ -156,7 +156,7 @@ SKIP = 'shots = [0, 1, 4]\nskip = [{ model = "gemma3-270m", shots = 4, reason = 
          "[task]: the label ' Positive' cannot be used; a label is not empty, has no white "
          "space around it, no line break, no tab and no '->' in it."),
         ('["Negative", "Positive"]', '["Positive", "Posi\\u00adtive"]',
-         "[task]: the labels 'Positive' and 'Posi\\xadtive' differ only by spaces, invisible "
+         "[task]: the labels 'Positive' and 'Posi\\xadtive' differ only by case, spaces, invisible "
          "characters or how a letter is encoded; rename one of them."),
         ('"Classify following sentence as Positive or Negative"', '"a\\n#####"',
          "[task]: the instruction holds a line '#####', which separates parts of a prompt; "

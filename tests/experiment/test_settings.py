@@ -92,7 +92,7 @@ def test_a_file_above_the_repository_does_not_count(write):
         ("budget = '3'", "budget: must be an amount of 0 or more, not '3'."),
         ("budget = nan", "budget: must be an amount"),
         ("budget = true", "budget: must be an amount"),
-        ("rivals = 'yes'", "rivals: must be true or false, not 'yes'."),
+        ("rivals = 'yes'", "rivals: must be true, false or 'train', not 'yes'."),
         ("budget = ", "this is not TOML"),
     ],
 )
@@ -114,7 +114,11 @@ def test_a_mistake_is_one_sentence_before_any_test_runs(pytester, table, said):
     ("variable", "value", "said"),
     [
         ("TUNEBENCH_BUDGET", "much", "TUNEBENCH_BUDGET: must be an amount of 0 or more"),
-        ("TUNEBENCH_RIVALS", "perhaps", "TUNEBENCH_RIVALS: must be true or false"),
+        (
+            "TUNEBENCH_RIVALS",
+            "perhaps",
+            "TUNEBENCH_RIVALS: must be true, false or 'train', not 'perhaps'",
+        ),
     ],
 )
 def test_a_mistake_in_the_environment_names_the_variable(tmp_path, variable, value, said):

@@ -39,7 +39,7 @@ def test_the_answer_is_first_then_a_line_a_model(tuned):
     assert lines[0].startswith("Undecided: m fine-tuned on 20 rows gets 1.000; the strongest rival")
     table = lines.index("") + 1
     doubts = [line for line in lines[:table] if line.startswith("- ")]
-    assert "- No classical rival was compared: `--rivals` adds them." in doubts
+    assert "- No classical rival was compared: recording with scikit-learn adds them." in doubts
     assert len(doubts) <= 4
     assert lines[table - 2].startswith("Largest p of 2 (McNemar mid-p) ")
     assert lines[table].split()[:3] == ["model", "best", "prompt"]

@@ -123,7 +123,7 @@ def uplift(first, other, **more):
 
 
 def rival(model, size, n, correct):
-    """An entry of ``baselines``."""
+    """An entry of ``rivals``."""
     low, high = wilson(correct, n)
     return {
         "experiment": "imdb",
@@ -252,7 +252,7 @@ def document(cells, **parts):
     """The content of ``results.json``."""
     n = cells[0]["n"] if cells else 2
     return {
-        "version": 2,
+        "version": 3,
         "experiments": [experiment(n)],
         "cells": cells,
         "uplifts": [],
@@ -282,7 +282,7 @@ def imdb_like(n=100):
         ]
         uplifts.append(uplift(tuned, max(prompted, key=lambda one: one["accuracy"])))
         uplifts.append(uplift(tuned, prompted[2]))
-    baselines = [
+    rivals = [
         rival("tf-idf + logistic regression", size, n, round(share * n))
         for size, share in ((300, 0.84), (500, 0.83), (2000, 0.83))
     ]
@@ -297,7 +297,7 @@ def imdb_like(n=100):
         cells,
         experiments=[experiment(n, skipped=[skipped])],
         uplifts=uplifts,
-        baselines=baselines,
+        rivals=rivals,
         jobs=[job("smollm2-135m", size) for size in (300, 500, 2000)],
         answers=[
             {
@@ -354,7 +354,7 @@ def answered(n=500, **more):
         "answers": [answer(options(cells, rivals, n))],
         "uplifts": [uplift(next(one for one in cells if one["train_size"]), cells[0])],
         "data_needs": [{"experiment": "imdb", "sentence": "Twice the rows may add 0.01."}],
-        "baselines": rivals,
+        "rivals": rivals,
         "jobs": jobs,
     }
     return document(cells, **parts, **more)

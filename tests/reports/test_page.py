@@ -399,7 +399,7 @@ def test_nothing_in_the_results_becomes_markup():
         data_needs=[named | {"sentence": EVIL}],
         break_evens=[named | {"sentence": EVIL}],
         errors=[named | {"cell": EVIL, "error": EVIL}, {"cell": EVIL, "error": EVIL}],
-        baselines=rivals,
+        rivals=rivals,
     )
     page = made(results, texts={EVIL: EVIL})
     assert len(page.all("script")) == 2
@@ -412,7 +412,7 @@ def test_nothing_in_the_results_becomes_markup():
 
 @pytest.mark.parametrize(
     "left_out",
-    ["uplifts", "errors", "jobs", "baselines", "answers", "data_needs", "break_evens"],
+    ["uplifts", "errors", "jobs", "rivals", "answers", "data_needs", "break_evens"],
 )
 def test_a_part_may_be_missing_or_empty(left_out):
     results = answered(20)
@@ -457,7 +457,7 @@ def test_a_value_of_the_answer_may_be_missing(name):
 
 
 def test_the_least_that_results_can_hold():
-    assert "The results have no experiment." in made({"version": 2, "cells": []}).words()
+    assert "The results have no experiment." in made({"version": 3, "cells": []}).words()
 
 
 @pytest.mark.parametrize("skill", [0.0, 1.0], ids=["all wrong", "all right"])

@@ -43,19 +43,34 @@ def test_a_table_that_is_too_wide_goes_on_below_itself_with_its_keys():
     ]
 
 
-def test_keys_lose_their_middle_where_that_keeps_the_table_in_one_piece():
+def test_keys_stay_whole_as_long_as_another_text_can_be_shortened():
+    rows = [("model-one-0shot", "0.5", "ft:model-one:films:0123"), ("model-one-1shot", "0.6", "-")]
+    assert aligned(("cell", "accuracy", "fine-tuned model"), rows, 40) == [
+        "cell             accuracy  fine-...model",
+        "model-one-0shot       0.5  ft:mo...:0123",
+        "model-one-1shot       0.6  -",
+    ]
+
+
+def test_keys_stay_whole_where_the_table_can_continue_below():
+    rows = [("model-one-0shot-label_logprobs", "100", "0.500 to 0.800", "pass")]
+    lines = aligned(("cell", "n", "95 % interval", "verdict"), rows, 51)
+    assert lines == [
+        "cell                              n   95 % interval",
+        "model-one-0shot-label_logprobs  100  0.500 to 0.800",
+        "",
+        "cell                            verdict",
+        "model-one-0shot-label_logprobs  pass",
+    ]
+
+
+def test_keys_lose_their_middle_where_they_leave_no_room():
     rows = [("model-one-0shot-label_logprobs", "0.5"), ("model-one-1shot", "0.6")]
     assert aligned(("cell", "accuracy"), rows, 30) == [
         "cell                  accuracy",
         "model-one...logprobs       0.5",
         "model-one-1shot            0.6",
     ]
-
-
-def test_keys_keep_what_tells_them_apart():
-    rows = [(f"model-one-and-two-{i}shot-label_logprobs", "1", "2" * 20) for i in range(2)]
-    first, *_ = aligned(("cell", "n", "digits"), rows, 40)
-    assert "digits" not in first  # it is below, rather than that both cells look the same
 
 
 texts = st.text("abc-0123456789.", min_size=1, max_size=60)

@@ -162,7 +162,7 @@ def test_tokenize_takes_one_of_prompt_and_messages(served, body):
 
 
 def test_unknown_routes_and_methods(served):
-    status, error = refused(served, "/embeddings", json={})
+    status, error = refused(served, "/moderations", json={})
     assert (status, error["type"]) == (404, "not_found_error")
     answer = httpx2.get(f"{served.url}/completions")
     assert (answer.status_code, answer.json()["error"]["type"]) == (405, "invalid_request_error")

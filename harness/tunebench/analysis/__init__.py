@@ -7,6 +7,7 @@ from tunebench.analysis.details import about, detailed, job_of, row_of
 from tunebench.analysis.evaluated import CellReport, Evaluated, Remark, UpliftReport, said_once
 from tunebench.analysis.gates import GATES, Judged, Sources, Verdict, judge_limits, verdict_of
 from tunebench.analysis.regression import Regression, entry_of, regression_of
+from tunebench.analysis.rival_file import read_rivals
 from tunebench.analysis.rivals import require_libraries
 from tunebench.analysis.summary import Summary
 from tunebench.analysis.uplift import Uplift
@@ -33,6 +34,7 @@ __all__ = [
     "job_of",
     "judge_limits",
     "read_baseline",
+    "read_rivals",
     "regression_of",
     "require_libraries",
     "row_of",

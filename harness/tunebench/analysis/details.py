@@ -157,6 +157,8 @@ def meaning(experiment: Experiment) -> str:
         "answer": experiment.answer,
         "threshold": experiment.thresholds,
     }
+    if experiment.embedding_rivals:
+        tables["rival"] = experiment.embedding_rivals
     values = json.dumps(
         tables,
         default=lambda table: table.model_dump(exclude_defaults=True, exclude={"base_url"}),

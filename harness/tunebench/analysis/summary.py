@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from tunebench.analysis.evaluated import CellReport, Evaluated, UpliftReport
+    from tunebench.analysis.rival_rows import Asked
     from tunebench.reports import About, Answer, CellRow, Job, UpliftRow
     from tunebench.settings import Configuration
 
@@ -30,7 +31,7 @@ class Summary:
 
     Attributes:
         root: the folder that files are named from.
-        rivals: of the training sizes, where they are asked for.
+        rivals: of the training sizes, as recorded or trained.
         answers: of each experiment that has one.
         complaints: what was asked for and could not be done, a sentence each.
         written: what was written where, a line each.
@@ -59,21 +60,28 @@ class Summary:
     def __bool__(self) -> bool:
         return bool(self._reports or self.complaints)
 
-    def finish(self, chosen: Configuration, step_summary: str | None) -> None:
+    def finish(
+        self, chosen: Configuration, step_summary: str | None, asked: Asked | None = None
+    ) -> None:
         """Make rivals, answers and notes, and write the results where that is asked for.
 
         It raises nothing: what fails is among `complaints`, and does not stop the rest.
+
+        Args:
+            chosen: the settings of the run.
+            step_summary: see `write_results`.
+            asked: gives the embeddings of rivals, and records them; None where nothing is recorded.
         """
         self._complain(said_once(c for report in self._ordered() for c in report.complaints))
-        if chosen.rivals:
-            with self.complaining("the rivals could not be made"):
-                self._make_rivals()
+        left_out: list[str] = []
+        with self.complaining("the rivals could not be made"):
+            left_out = self._make_rivals(chosen, asked)
         written = chosen.results is not None
         rows = [report for report in self._evaluated() if report.detailed or not written]
         with self.complaining("the answers could not be made"):
             self.answers = self._answers(rows)
         with self.complaining("the notes on the cells could not be made"):
-            self.notes = [*self._unanswered(rows), *self._notes()]
+            self.notes = [*left_out, *self._unanswered(rows), *self._notes()]
         if chosen.results is not None and self._reports:
             with self.complaining(f"{chosen.results}: the results could not be written"):
                 from tunebench.reports import write_results
@@ -129,14 +137,22 @@ class Summary:
         first, other = (report.position if report else -1 for report in reports)
         return self._uplifts[key].row.experiment, path, first, other, ids[1]
 
-    def _make_rivals(self) -> None:
-        from tunebench.analysis.rivals import rivals_of
+    def _make_rivals(self, chosen: Configuration, asked: Asked | None) -> list[str]:
+        """Make the rows of rivals; what is left out is a note each."""
+        from tunebench.analysis.rival_rows import record_rivals, recorded_rivals, trained_rivals
 
-        rows, complaints = rivals_of(sorted({report.path for report in self._evaluated()}))
+        paths = sorted({report.path for report in self._evaluated()})
+        if asked is not None:
+            made = record_rivals(paths, asked, again=chosen.record == "all")
+        if chosen.rivals:
+            made = trained_rivals(paths)
+        elif asked is None:
+            made = recorded_rivals(paths)
         self.rivals = [
-            checked(RivalRow, row | {"experiment": self._name(path)}) for path, row in rows
+            checked(RivalRow, row | {"experiment": self._name(path)}) for path, row in made.rows
         ]
-        self._complain(complaints)
+        self._complain(made.complaints)
+        return made.notes
 
     def _answers(self, reports: Sequence[CellReport]) -> list[Answer]:
         from tunebench.analysis.answer import answers_of
@@ -170,7 +186,7 @@ class Summary:
             "cells": rows,
             "jobs": list(jobs.values()),
             "uplifts": self.uplifts,
-            "baselines": self.rivals,
+            "rivals": self.rivals,
             "errors": [
                 *(self._failure(r, str(r.error or "")) for r in self._ordered() if r.row is None),
                 *(self._failure(r, " ".join(map(str, r.complaints))) for r in without),
@@ -212,7 +228,7 @@ class Summary:
                 report.cell,
                 f"{report.unplayed} recorded answers were not asked for",
                 report.row.cassette if report.row else None,
-                "`tunebench cassettes prune` removes them",
+                "they are kept and cost nothing",
             )
             for _, report in evaluated
             if report.unplayed

@@ -1,4 +1,4 @@
-"""A client for completions and chats, on top of the `openai` package.
+"""A client for completions, chats and embeddings, on top of the `openai` package.
 
 Connections, retries, time-outs and error classes are that package's. Answers are read by
 `tunebench.wire` from their JSON instead of the package's models, which costs a third less a
@@ -20,9 +20,11 @@ from tunebench.errors import RequestError
 from tunebench.wire import (
     Answers,
     Asked,
+    Embeddings,
     Unusable,
     parsed,
     read_answers,
+    read_embeddings,
     read_tokens,
     reported,
     words,
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
     from tunebench.api.pacing import Pacer
 
 _T = TypeVar("_T")
+_Reply = TypeVar("_Reply", Answers, Embeddings)
+
+# The API itself takes lists of texts for embeddings.
+_TEXTS_PER_REQUEST = 20
 
 
 class Client:
@@ -121,25 +127,60 @@ class Client:
                 (and recorded, where a cassette records); no further one is sent.
         """
         chat = bool(prompts) and not isinstance(prompts[0], str)
-        size = 1 if chat else self._prompts_per_request
-        batches = [(i, prompts[i : i + size]) for i in range(0, len(prompts), size)]
 
+        def send(part: Sequence[Prompt], place: str) -> Answers:
+            return self._ask(model, part, parameters, f"prompts {place}")
+
+        size = 1 if chat else self._prompts_per_request
+        return self._in_batches(prompts, size, send, parameters, done, say)
+
+    def embed(
+        self,
+        model: str,
+        texts: Sequence[str],
+        parameters: Mapping[str, Any],
+        *,
+        done: Callable[[int], None] = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> list[Embeddings]:
+        """Ask for the embedding of each text, in lists of 20; otherwise as `complete`."""
+        known_as = self._answers_as.get(model)
+
+        def send(part: Sequence[str], place: str) -> Embeddings:
+            fields = {"model": model, "input": list(part), **parameters}
+            return self.ask(
+                f"model {model!r} at {self.base_url}, texts {place}",
+                lambda _: self._post("/embeddings", fields),
+                lambda body: read_embeddings(_object(body), model, len(part), known_as),
+            )
+
+        return self._in_batches(texts, _TEXTS_PER_REQUEST, send, {}, done, say)
+
+    def _in_batches(
+        self,
+        prompts: Sequence[Any],
+        size: int,
+        send: Callable[[Sequence[Any], str], _Reply],
+        parameters: Mapping[str, Any],
+        done: Callable[[int], None],
+        say: Callable[[str], None],
+    ) -> list[_Reply]:
+        batches = [(i, prompts[i : i + size]) for i in range(0, len(prompts), size)]
         failures: list[BaseException] = []
 
         def go_on() -> None:
             if failures:
                 raise failures[0]
 
-        def ask(batch: tuple[int, Sequence[Prompt]]) -> Answers:
+        def ask(batch: tuple[int, Sequence[Any]]) -> _Reply:
             start, part = batch
-            where = f"prompts {start + 1}-{start + len(part)} of {len(prompts)}"
-            send = partial(self._ask, model, part, parameters, where)
+            one = partial(send, part, f"{start + 1}-{start + len(part)} of {len(prompts)}")
             go_on()
             try:
                 if self._pacer is None:
-                    reply = send()
+                    reply = one()
                 else:
-                    reply = self._pacer.ask(send, estimated_tokens(part, parameters), go_on, say)
+                    reply = self._pacer.ask(one, estimated_tokens(part, parameters), go_on, say)
             except BaseException as error:
                 failures.append(error)
                 raise

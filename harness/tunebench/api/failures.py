@@ -40,6 +40,9 @@ _AT_MOST = re.compile(
     re.IGNORECASE,
 )
 _USUAL_LIMIT = 5
+_NO_EMBEDDINGS = (
+    "if the model makes no embeddings, or none of texts as long as these, name another in [[rival]]"
+)
 _UNKNOWN = ("unknown", "unsupported", "unrecognized", "not support", "not permitted", "extra ")
 
 
@@ -60,13 +63,13 @@ def _explained(error: openai.APIError, base_url: str) -> tuple[str, str | None]:
     if isinstance(cause, httpx2.TooManyRedirects):
         return (
             "the provider redirects from one address to the next and never answers",
-            "check that base_url is the API root",
+            "check that the address is the API root",
         )
     if isinstance(error, openai.APITimeoutError):
         return "no answer in time", "is the provider overloaded, or `timeout` too short?"
     if isinstance(error, openai.APIConnectionError):
         return f"no connection ({cause or error})", (
-            "is the provider running, and its base_url right?"
+            "is the provider running, and its address right?"
         )
     if isinstance(error, openai.APIStatusError):
         words_ = said(error)
@@ -160,8 +163,10 @@ def _page(text: str) -> str | None:
 def _root(base_url: str) -> str:
     """What may be wrong with the address."""
     if _VERSION.search(base_url):
-        return f"check that base_url {base_url.rstrip('/')} is the API root"
-    return f"base_url {base_url.rstrip('/')} has no /v1: add it, and check that it is the API root"
+        return f"check that the address {base_url.rstrip('/')} is the API root"
+    return (
+        f"the address {base_url.rstrip('/')} has no /v1: add it, and check that it is the API root"
+    )
 
 
 def _fix(error: openai.APIStatusError, message: str, base_url: str) -> str:
@@ -180,10 +185,12 @@ def _fix(error: openai.APIStatusError, message: str, base_url: str) -> str:
         return f"{wait}, or lower the provider's `concurrency`"
     if status in (400, 422):
         return _fix_refused(message, str(error.code), error.param, path)
+    if path.endswith("/embeddings") and status == 501:
+        return _NO_EMBEDDINGS
     if status >= 500:
         return "see the provider's log, or run the same command again later"
     return {
-        401: "set the key in the variable that the provider's `api_key_env` names",
+        401: "set the key in the variable that `api_key_env` or --api-key-env names",
         403: "ask for access, or use another key",
         413: "send less at once: leave 'lists' out of `supports`, or show fewer examples",
     }.get(status, "see the provider's log or documentation")
@@ -194,6 +201,8 @@ def _fix_missing(message: str, path: str, base_url: str) -> str:
         return 'set endpoint = "chat" for this provider'
     if "model" in message or "deployment" in message:
         return "check the model's `id`; `tunebench doctor` shows which models there are"
+    if path.endswith("/embeddings") and _VERSION.search(base_url):
+        return _NO_EMBEDDINGS
     capabilities = {"/tokenize": "tokenize", "/jobs": "fine_tuning", "/files": "fine_tuning"}
     for end, capability in capabilities.items():
         if path.endswith(end) and _VERSION.search(base_url):
@@ -204,6 +213,8 @@ def _fix_missing(message: str, path: str, base_url: str) -> str:
 def _fix_refused(message: str, code: str, param: str | None, path: str) -> str:
     if code == "content_filter":
         return "its content filter refused a text: change that filter, or leave the text out"
+    if path.endswith("/embeddings"):
+        return _NO_EMBEDDINGS
     if code == "context_length_exceeded" or "context length" in message:
         return "show fewer examples, or take a model of a longer context"
     if "max_tokens" in message and "max_completion_tokens" in message:

@@ -37,10 +37,6 @@ class LocalProvider:
     def ensure(self, base_url: str, models: Sequence[str]) -> None:
         """Start the local provider at an address, unless something answers there already.
 
-        Args:
-            base_url: its API root on this machine, such as ``http://127.0.0.1:8017/v1``.
-            models: the models it has to serve: built-in names, folders or hub ids.
-
         Raises:
             RecordingError: the address is not on this machine, the extra ``local`` is not
                 installed, or the server ended or did not answer in time.

@@ -13,7 +13,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import openai
 
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from tunebench.wire import Answers
+    from tunebench.wire import Answers, Embeddings
+
+    _AnyReply = Answers | Embeddings
+    _Reply = TypeVar("_Reply", Answers, Embeddings)
 
 # "Too many requests" and "service unavailable".
 _SLOW_DOWN = (429, 503)
@@ -116,11 +119,11 @@ class Pacer:
 
     def ask(
         self,
-        request: Callable[[], Answers],
+        request: Callable[[], _Reply],
         tokens: int,
         go_on: Callable[[], None],
         say: Callable[[str], None] = lambda _: None,
-    ) -> Answers:
+    ) -> _Reply:
         """Make a request as soon as the limits allow it, and again after a refusal for its pace.
 
         Args:
@@ -158,7 +161,7 @@ class Pacer:
         A refusal is kept from the `openai` package, which would repeat it in one thread while the
         others go on.
         """
-        if not response.request.url.path.endswith("/completions"):
+        if not response.request.url.path.endswith(("/completions", "/embeddings")):
             return
         if response.status_code in _SLOW_DOWN:
             response.headers["x-should-retry"] = "false"
@@ -221,7 +224,7 @@ class Pacer:
         self._reported_until[why] = float("inf") if why in spaced else end
         return True
 
-    def _answered(self, reply: Answers, cost: Mapping[str, float], left_at: float) -> None:
+    def _answered(self, reply: _AnyReply, cost: Mapping[str, float], left_at: float) -> None:
         with self._changed:
             used = reply.prompt_tokens + reply.completion_tokens
             taken = {"requests": 1.0, "tokens": float(used or cost["tokens"])}

@@ -108,7 +108,7 @@ def _models(client: Client) -> tuple[str, ...] | None:
         return tuple(filter(None, (optional_name(within(entry, "id")) for entry in entries)))
     below = f"{client.base_url.rstrip('/')}/v1"
     if isinstance(send(client, f"{below}/models").body.get("data"), list):
-        problem = f"base_url {client.base_url} is not the API root, which is {below}"
+        problem = f"the address {client.base_url} is not the API root, which is {below}"
         raise UsageError(problem, hint="add the /v1")
     return None
 

@@ -14,7 +14,7 @@ from tunebench.cassettes.items_file import (
 )
 from tunebench.cassettes.job_recorder import JobCassette
 from tunebench.cassettes.line_file import lock
-from tunebench.cassettes.lines import Row, read_header, without_rows
+from tunebench.cassettes.lines import Row, checked_fields, line_of, read_header, without_rows
 from tunebench.cassettes.network import blocked_network
 from tunebench.cassettes.recorder import RecordedCassette, item_index, use_cassette
 from tunebench.cassettes.store import CassetteFile
@@ -35,11 +35,13 @@ __all__ = [
     "Row",
     "Totals",
     "blocked_network",
+    "checked_fields",
     "converted",
     "differences",
     "first_format_header",
     "inspect",
     "item_index",
+    "line_of",
     "lock",
     "prompt_text",
     "read_header",

@@ -60,6 +60,8 @@ def _answers(rows: Iterable[InspectedRow]) -> dict[str, dict[str, Any]]:
             "text": _text(row.answer),
             "logprobs": within(row.answer, "logprobs", "top_logprobs", 0),
         }
+        if within(row.answer, "embedding") is not None:
+            answer = {"answer": row.answer}
         found[name] = {**answer, **common, "prompt_sha256": row.prompt}
     return found
 

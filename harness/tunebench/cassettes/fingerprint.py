@@ -30,7 +30,9 @@ STORED_PARAMETERS = frozenset(
     {
         "add_special_tokens",
         "best_of",
+        "dimensions",
         "echo",
+        "encoding_format",
         "file",
         "frequency_penalty",
         "logit_bias",
@@ -55,7 +57,7 @@ STORED_PARAMETERS = frozenset(
 _DISPOSITION = re.compile(rb'\b(name|filename)="((?:[^"\\]|\\.)*)"')
 # An API root ends with a version, as most do, or where an endpoint begins.
 _VERSION = r"/v\d+(?:beta\d*)?(?=/)"
-_ENDPOINT = r"(?=/(?:chat/completions|completions|tokenize|files|fine_tuning)(?:[/?]|$))"
+_ENDPOINT = r"(?=/(?:chat/completions|completions|embeddings|tokenize|files|fine_tuning)(?:[/?]|$))"
 _API_ROOT = re.compile(rf"^https?://[^/]*(?:{_VERSION}|/.*?{_VERSION}|/.*?{_ENDPOINT})?/?")
 
 

@@ -98,8 +98,8 @@ class JobCassette(RecordedCassette):
             problem = f"{path} holds no job yet"
         else:
             problem = (
-                f"{path} holds another job than the one this is: the training rows, the model or "
-                "its fine-tuning options have changed"
+                f"{path} holds another job than the one this is: the training rows, the labels, "
+                "the endpoint, the model or its fine-tuning options have changed"
             )
             hint = f"undo that change, or {hint}"
         return CassetteMissError(problem, where=str(name), hint=hint)

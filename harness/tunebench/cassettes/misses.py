@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tunebench.cassettes.stored import ANSWERED
 from tunebench.errors import CassetteMissError
 
 if TYPE_CHECKING:
@@ -21,11 +22,7 @@ def miss(
 ) -> CassetteMissError:
     """The error of a request: cassette, cell, items, nearest recorded row, difference, fix.
 
-    Args:
-        file: the cassette.
-        items: item id by prompt SHA-256.
-        hint: how to record what is missing.
-        asked: the request.
+    `items` has item ids by prompt SHA-256; `hint` says how to record what is missing.
     """
     missing = {sha256 for sha256 in asked.prompt_sha256 if not file.holds(asked.digest, sha256)}
     named = [items[sha256] for sha256 in asked.prompt_sha256 if sha256 in missing & items.keys()]
@@ -35,16 +32,28 @@ def miss(
         problem = f"there is no cassette in {folder}, and replay sends nothing to a provider"
     elif (nearest := _nearest(file, asked, missing, named)) is None:
         problem = f"{file.path} has no recorded request to {asked.endpoint!r}"
+        if others := _endpoints_of_items(file):
+            problem += f", but answers of {others}: the provider's `endpoint` has changed"
+            hint = f"undo that change, or {hint}"
     else:
         problem = f"{file.path} has no answer to this"
-        differences = _differences(asked, nearest, missing, named)
-        if differences:
+        if differences := _differences(asked, nearest, missing, named):
             problem += f"; the nearest recorded row ({nearest.row.item or 'no item'}) differs in "
             problem += ", ".join(differences)
+            hint = f"undo that change, or {hint}"
+        elif asked.endpoint not in ANSWERED and (recorded := _endpoints_of_items(file)):
+            # The tokens of labels are recorded before any text.
+            problem += "; the labels, or the provider's `endpoint`, are not those of the recorded "
+            problem += f"answers of {recorded}"
             hint = f"undo that change, or {hint}"
         else:
             hint = f"these texts are not recorded yet: {hint}"
     return CassetteMissError(problem, where=f"{file.header['recording']}, {what}", hint=hint)
+
+
+def _endpoints_of_items(file: CassetteFile) -> str:
+    """The endpoints that answered the texts of the data set."""
+    return ", ".join(sorted({repr(row.request.endpoint) for row in file.rows() if row.row.item}))
 
 
 def _nearest(
@@ -74,7 +83,7 @@ def _differences(
     if not found and nearest.request.digest != asked.digest:
         found.append("a parameter that cassettes do not store")
     if nearest.row.prompt not in missing and nearest.row.item in named:
-        found.append("the text of the prompt (prompt template, examples or data changed)")
+        found.append("the text of the prompt (instruction, labels, examples or data changed)")
     return found
 
 

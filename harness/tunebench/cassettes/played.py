@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunebench.cassettes.lines import is_note
 from tunebench.cassettes.network import hidden_key_log
-from tunebench.cassettes.stored import ANSWERED
+from tunebench.cassettes.stored import COMPOSED
 from tunebench.cassettes.totals import Played, Totals, totals_of
 
 # vcrpy imports the libraries that it patches, and aiohttp makes TLS contexts as it is imported.
@@ -48,7 +48,7 @@ class FileCassette(Cassette):  # type: ignore[misc]
             since: how many of the rows, in the order in which they were first played, are left out.
         """
         rows = islice(self.played.values(), since, None)
-        return totals_of(row for row in rows if row.request.endpoint in ANSWERED)
+        return totals_of(row for row in rows if row.request.endpoint in COMPOSED)
 
     @property
     def unplayed(self) -> list[str]:

@@ -43,12 +43,7 @@ class CassetteReader:
     """A cassette's rows by their keys. In memory are about 150 bytes a row."""
 
     def __init__(self, path: Path, *, experiment: str, recording: str) -> None:
-        """Open for replay.
-
-        Args:
-            path: the file; it may be missing.
-            experiment: the experiment's name, which the header must state.
-            recording: the cell (or job) whose traffic this is, which the header must state.
+        """Open for replay; the header must state the experiment and the recording (cell or job).
 
         Raises:
             CassetteError: the file is not a cassette, of another version, of another experiment or

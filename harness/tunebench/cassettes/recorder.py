@@ -28,15 +28,15 @@ from tunebench.cassettes.misses import miss
 from tunebench.cassettes.played import FileCassette
 from tunebench.cassettes.redirects import Redirects
 from tunebench.cassettes.stored import (
-    ANSWERED,
+    COMPOSED,
     Stored,
     check_stored,
-    stored_answers,
     stored_content,
+    stored_rows,
 )
 from tunebench.cassettes.totals import shares
 from tunebench.errors import CassetteError, hidden, without_secrets
-from tunebench.wire import Asked, composed, decoded, other_model, parsed, read_answers
+from tunebench.wire import Asked, decoded, other_model, parsed, read_answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -51,7 +51,7 @@ _MAX_CHECKED = 1000
 
 
 class RecordedCassette(FileCassette):
-    """A cassette that answers and records completions and chats; see `use_cassette`."""
+    """A cassette that answers and records completions, chats and embeddings; see `use_cassette`."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class RecordedCassette(FileCassette):
                 where=self.file.path,
                 hint="leave `echo` out",
             )
-        if len(asked.prompts) > 1 and asked.endpoint not in ANSWERED:
+        if len(asked.prompts) > 1 and asked.endpoint not in COMPOSED:
             raise CassetteError(
                 f"a request of several prompts to {asked.endpoint!r} is not recorded, since it is "
                 "not known which part of the answer belongs to which",
@@ -122,7 +122,7 @@ class RecordedCassette(FileCassette):
         asked, positions = request.tunebench_rows
         rows = self._played_rows(asked, positions)
         answer = rows[0].row.answer
-        if asked.endpoint in ANSWERED:
+        if asked.endpoint in COMPOSED:
             body = self._body(asked, rows)
         else:
             body = answer.encode() if isinstance(answer, str) else rows[0].answer
@@ -175,8 +175,8 @@ class RecordedCassette(FileCassette):
     def _body(self, asked: Fingerprint, rows: list[StoredAnswer]) -> bytes:
         """The answer to prompts, composed of theirs."""
         usage = shares((row.row.usage, row.row.prompts) for row in rows)
-        model = self._answered_by(asked, rows)
-        return composed([row.answer for row in rows], model, rows[0].request.server, usage)
+        model, answers = self._answered_by(asked, rows), [row.answer for row in rows]
+        return COMPOSED[asked.endpoint](answers, model, rows[0].request.server, usage)
 
     def _answered_by(self, asked: Fingerprint, rows: list[StoredAnswer]) -> str:
         """The model that has answered; where there are several, the first that was not asked."""
@@ -217,10 +217,9 @@ class RecordedCassette(FileCassette):
         Raises:
             ValueError: it cannot be used.
         """
-        if asked.endpoint in ANSWERED:
+        if asked.endpoint in COMPOSED:
             known_as = self._answers_as.get(asked.model)
-            wanted = Asked.of(asked.endpoint, asked.fields, len(asked.prompts), known_as)
-            return stored_answers(parsed(content), wanted)
+            return stored_rows(parsed(content), asked, len(asked.prompts), known_as)
         body = self._stored(asked, stored_content(asked.endpoint, content))
         return None if body is None else Stored([body])
 

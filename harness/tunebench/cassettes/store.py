@@ -82,12 +82,9 @@ class CassetteFile(CassetteReader):
         self._synced = time.monotonic()
 
     def append(self, request: RequestLine, rows: Iterable[Row], *, sync: bool = False) -> int:
-        """Write rows of one request, except those whose keys are there; they can be replayed.
+        """Write rows of one request, except those whose keys are there; how many were written.
 
         With `sync` they are forced to the disk at once.
-
-        Returns:
-            How many were written.
 
         Raises:
             CassetteError: the cassette is not open for recording, or the disk refused a row.

@@ -13,23 +13,35 @@ from tunebench.wire import (
     Asked,
     Unusable,
     Usage,
+    composed,
+    composed_embeddings,
     parsed,
     read_answers,
     read_checkpoints,
     read_created_job,
+    read_embeddings,
     read_events,
     read_file,
     read_job,
     read_result,
     read_tokens,
     stored_choice,
+    stored_embedding,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tunebench.cassettes.fingerprint import Fingerprint
 
 ANSWERED = ("POST completions", "POST chat/completions")
+EMBEDDINGS = "POST embeddings"
 TOKENIZE = "POST tokenize"
+# How an answer is put together from rows, by the endpoint. Such a request may hold several prompts.
+COMPOSED: dict[str, Callable[..., bytes]] = {
+    **dict.fromkeys(ANSWERED, composed),
+    EMBEDDINGS: composed_embeddings,
+}
 UPLOAD, CREATION = "POST files", "POST fine_tuning/jobs"
 STATE = re.compile(r"GET fine_tuning/jobs/[^/?]+")
 _FILE_CONTENT = re.compile(r"GET files/[^/]+/content")
@@ -45,8 +57,17 @@ class Stored(NamedTuple):
     model: str = ""
 
 
+def stored_rows(body: Any, asked: Fingerprint, prompts: int, known_as: str | None = None) -> Stored:
+    """The stored part of an answer that has a part for each prompt."""
+    if asked.endpoint == EMBEDDINGS:
+        read = read_embeddings(body, asked.model, prompts, known_as)
+        vectors = [stored_embedding(vector) for vector in read.vectors]
+        return Stored(vectors, read.usage, read.server, read.model)
+    return stored_answers(body, Asked.of(asked.endpoint, asked.fields, prompts, known_as))
+
+
 def stored_answers(body: Any, asked: Asked) -> Stored:
-    """The stored part of an answer to prompts."""
+    """The stored part of a model's answers to prompts."""
     read = read_answers(body, asked)
     choices = [stored_choice(one, chat=asked.chat) for one in read.answers]
     return Stored(choices, read.usage, read.server, read.model)
@@ -79,9 +100,9 @@ def stored_of_job(endpoint: str, body: Any, mark: str) -> Any:
 def check_stored(asked: Fingerprint, answer: Any) -> None:
     """Check that a stored answer is what would be stored of it."""
     again = answer
-    if asked.endpoint in ANSWERED:
-        wanted = Asked.of(asked.endpoint, asked.fields, 1)
-        (again,) = stored_answers({"choices": [answer]}, wanted).answers
+    if asked.endpoint in COMPOSED:
+        field = "data" if asked.endpoint == EMBEDDINGS else "choices"
+        (again,) = stored_rows({field: [answer]}, asked, 1).answers
     elif asked.endpoint == TOKENIZE:
         again = {"tokens": read_tokens(answer)}
     elif isinstance(answer, str):

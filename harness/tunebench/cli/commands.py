@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _EXPERIMENT = "experiment.toml"
 _OLD_NAMES = {"--into": "--output", "--train-size": "--train-sizes"}
+_WIDEST = 100
 COMPLETE_VARIABLE = "_TUNEBENCH_COMPLETE"
 
 
@@ -126,6 +128,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 experiments_argument = click.argument(
     "experiments", metavar="[EXPERIMENT]...", nargs=-1, type=ExistingPath(), is_eager=True
 )
+
+
+def output_width() -> int:
+    """The columns of a table: those of the terminal, at most 100."""
+    return min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns)
 
 
 def print_json(document: object) -> None:

@@ -1,7 +1,7 @@
 """``tunebench report``: results as one web page.
 
-The page holds no text of a data set unless that is requested, and no page is overwritten unless
-that is.
+The page holds no text of a data set unless that is requested, and no file is overwritten unless
+that is; the page of the same results is.
 """
 
 from __future__ import annotations
@@ -34,17 +34,21 @@ def report(results: Path, output: Path | None, force: bool, texts: bool) -> None
     RESULTS is the folder that was given to --results, or its results.json. The page is one file,
     works without a network and holds no text of the data set unless --texts is given.
     """
-    from tunebench.reports import read_results, typed_results, write_report
+    from tunebench.files import whole_files
+    from tunebench.reports import read_results, report_bytes, typed_results
 
     path = results / "results.json" if results.is_dir() else results
     output = output or path.parent / "report.html"
-    refuse_existing([output], force, "--output")
     document = read_results(path)
     typed = typed_results(document, path)
     found = _texts(path, document) if texts else None
+    page, without_texts = (report_bytes(typed, texts=given) for given in (found, None))
+    if not (output.is_file() and output.read_bytes() in (page, without_texts)):
+        refuse_existing([output], force, "--output")
     if not output.parent.is_dir():
         raise UsageError("there is no such folder", where=output.parent, hint="create it first")
-    write_report(typed, output, texts=found)
+    with whole_files([output], overwrite=True) as (file,):
+        file.write(page)
     print(f"Wrote {output}.")
 
 

@@ -10,7 +10,7 @@ import importlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from tunebench.datasets.columns import column_names, text_and_label
+from tunebench.datasets.columns import column_names, text_and_label, value_in_header
 from tunebench.datasets.dataset import Dataset
 from tunebench.datasets.duplicates import NearDuplicate, near_duplicates
 from tunebench.datasets.labelled_texts import ENDINGS, TableSummary, inspect_table
@@ -29,6 +29,7 @@ __all__ = [
     "load",
     "near_duplicates",
     "text_and_label",
+    "value_in_header",
 ]
 
 if TYPE_CHECKING:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+_LONGEST_NAME = 100  # characters
+
 
 def column_names(path: Path) -> list[str]:
     """The names of a file's columns; in a ``.jsonl`` file, the keys of all rows.
@@ -39,3 +41,21 @@ def text_and_label(path: Path, columns: Sequence[str]) -> tuple[str, str]:
     table.read()
     one, other = (len(set(texts)) for texts in table.texts)
     return (second, first) if one < other else (first, second)
+
+
+def value_in_header(path: Path, columns: Sequence[str]) -> str | None:
+    """A column name of a .csv or .tsv file that looks like a value, as if there were no header.
+
+    It is too long for a name, or rows of its column hold it too, as they do a label.
+
+    Raises:
+        DatasetError: the file cannot be read.
+    """
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return None
+    names = [name for name in columns if columns.count(name) == 1]
+    table = Table(path, tuple(names), lambda *_: "fix the file", longest=LONGEST)
+    table.read()
+    values = dict(zip(names, table.texts, strict=True))
+    found = (name for name in names if len(name) > _LONGEST_NAME or name in values[name])
+    return next(found, None)

@@ -51,11 +51,8 @@ class Archive:
 def fetch(archive: Archive, folder: Path, *, look: float = 3.0, silence: float = 30.0) -> Path:
     """The path of an archive in a folder; it is downloaded if there is no good copy yet.
 
-    Args:
-        archive: what to download.
-        folder: where it belongs; made if need be.
-        look: seconds after which an unreachable host is given up.
-        silence: seconds without data after which a download is given up.
+    After `look` seconds an unreachable host is given up, after `silence` seconds without data a
+    download.
 
     Raises:
         DatasetError: the host cannot be reached, the download breaks off, or it is another file.
@@ -83,12 +80,7 @@ def _is_there(archive: Archive, path: Path) -> bool:
 
 
 def check_reachable(url: str, seconds: float, by_hand: str) -> None:
-    """Check that the host of an address, or its proxy, can be reached.
-
-    Args:
-        url: an http or https address.
-        seconds: after which it is given up.
-        by_hand: the other way to get the file, for the message: ``or …``.
+    """Check that the host of an address, or its proxy, can be reached; `by_hand` is for the hint.
 
     Raises:
         DatasetError: it cannot.

@@ -49,19 +49,11 @@ class NearDuplicate:
 
 
 def near_duplicates(dataset: Dataset, threshold: float = 0.8) -> list[NearDuplicate]:
-    """Find pairs across the split that are nearly the same text.
+    """Find pairs across the split that are nearly the same text, the most similar first.
 
     The shingles of a text are all runs of 5 characters in it, in lower case with each white space
     as one space; a shorter text is its own shingle. Of a test row with more than 100 candidates,
     the 100 most similar by MinHash are compared.
-
-    Args:
-        dataset: n test and m training rows.
-        threshold: the least similarity, 0.7 to 1. Of pairs at 0.8 one in 300 is missed, at 0.7
-            one in seven.
-
-    Returns:
-        The pairs, the most similar first.
 
     Raises:
         DatasetError: the package ``rensa`` is not installed, or the threshold is out of range.

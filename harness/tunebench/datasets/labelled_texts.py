@@ -107,12 +107,6 @@ def inspect_table(
 ) -> TableSummary:
     """Summarise a file of labelled texts.
 
-    Args:
-        path: a ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file.
-        text_column: the column of the texts.
-        label_column: the column of the labels.
-        group_column: the column of the groups, if there is one.
-
     Raises:
         DatasetError: the file cannot be read, or no benchmark can be made of its rows.
     """
@@ -234,7 +228,7 @@ def _check_labels(rows: LabelledTexts, labels: Sequence[str] | None) -> None:
     if not 2 <= len(labels or found) <= MOST_LABELS:
         holds = f"{len(found):,} labels" if len(found) > 1 else f"one label, {next(iter(found))!r}"
         problem = f"the label column holds {holds}, and a task has 2 to {MOST_LABELS}"
-        hint = "check label_column, or fix the file"
+        hint = "name another column, or fix the file"
         raise DatasetError(problem, where=rows.path, hint=hint)
 
 

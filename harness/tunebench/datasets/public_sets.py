@@ -99,12 +99,6 @@ def kept(called: str, options: Options, root: Path, make: Callable[[], Public]) 
 
     So a public set stays as it was first read, and a replay imports no library for it.
 
-    Args:
-        called: the set's name.
-        options: name the columns.
-        root: the data folder.
-        make: reads the set.
-
     Raises:
         DatasetError: the folder cannot be written in, or what `make` raises.
     """
@@ -145,13 +139,6 @@ def chosen_columns(
 ) -> tuple[str, ...]:
     """The features that hold the texts, the labels and, where one is named, the groups.
 
-    Args:
-        name: the data set's, for the message.
-        options: may name them.
-        features: all features.
-        texts: those that hold texts.
-        labels: those that hold labels.
-
     Raises:
         DatasetError: one is not there, or is not named and several or none fit.
     """
@@ -176,12 +163,7 @@ def chosen_columns(
 
 
 def to_dataset(name: str, made: Public, options: Options) -> Dataset:
-    """Make the data set.
-
-    Args:
-        name: as the experiment calls it.
-        made: one split, which is split by `Options.test_share`, or ``train`` and ``test``.
-        options: labels, split, seed and overlap.
+    """Make the data set of one split, which is split by its share, or of ``train`` and ``test``.
 
     Raises:
         DatasetError: no rows are left, a label is not listed, or training rows are among the test

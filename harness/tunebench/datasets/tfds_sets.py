@@ -28,12 +28,7 @@ if TYPE_CHECKING:
 
 
 def load(name: str, options: Options, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
-    """Load a set, downloading and preparing it the first time.
-
-    Args:
-        name: ``NAME`` or ``NAME/CONFIG``, also with ``:VERSION``, as TFDS writes it.
-        options: columns, labels and split.
-        data_dir: where prepared data is; as TFDS chooses it if None.
+    """Load a set, downloading and preparing it the first time; its name is as TFDS writes it.
 
     Raises:
         DatasetError: there is no such set, it cannot be downloaded or prepared, or it holds no

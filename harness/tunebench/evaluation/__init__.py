@@ -3,6 +3,7 @@
 from tunebench.evaluation.budget import Budget
 from tunebench.evaluation.calibration import texts_to_answer
 from tunebench.evaluation.connections import StartedProvider, key_of
+from tunebench.evaluation.embeddings import rival_recording
 from tunebench.evaluation.estimate import estimates
 from tunebench.evaluation.inputs import State, dataset_of, prompts_of, test_rows, train_rows
 from tunebench.evaluation.items import is_data_here, items_path, prompt_sha256_of, recalled_of
@@ -12,7 +13,7 @@ from tunebench.evaluation.recording import Progress
 from tunebench.evaluation.result import Result
 from tunebench.evaluation.rules import RULES
 from tunebench.evaluation.runner import Runner, orphans
-from tunebench.evaluation.training_inputs import rows_of
+from tunebench.evaluation.training_inputs import rival_texts, rows_of
 
 __all__ = [
     "RULES",
@@ -33,6 +34,8 @@ __all__ = [
     "prompt_sha256_of",
     "prompts_of",
     "recalled_of",
+    "rival_recording",
+    "rival_texts",
     "rows_of",
     "test_rows",
     "texts_to_answer",

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from tunebench.errors import RecordingError
-from tunebench.evaluation.estimate import prices_of
 
 if TYPE_CHECKING:
     from tunebench.evaluation.estimate import Estimate
@@ -34,13 +33,12 @@ class Budget:
         Raises:
             RecordingError: it is not known, in another currency, or more than what is left.
         """
-        prices, name, cost = prices_of(estimate.cell), estimate.name, estimate.cost
+        prices, name, cost = estimate.prices, estimate.name, estimate.cost
         if prices is None or cost is None:
             self._stop(
                 name,
                 "--budget needs to know what it costs",
-                f"give the model {estimate.cell.model!r} prices for {estimate.priced_by}, or "
-                "per_hour",
+                f"give the model {estimate.model!r} prices for {estimate.priced_by}, or per_hour",
             )
         if self.currency not in ("", prices.currency):
             self._stop(

@@ -80,6 +80,11 @@ class StartedProvider:
             for model in experiment.models.values()
             if providers[model.provider].base_url == url
         ]
+        models += [
+            rival.model
+            for rival in experiment.embedding_rivals
+            if providers[rival.provider].base_url == url
+        ]
         started.ensure(url, list(dict.fromkeys(models)))
 
     def stop(self) -> None:
@@ -91,10 +96,15 @@ class StartedProvider:
 
 def known_names(experiment: Experiment, provider: str) -> dict[str, str]:
     """The names in the answers of a provider's models, by their names in requests."""
-    return {
+    names = {
         model.provider_id: model.answers_as
         for model in experiment.models.values()
         if model.provider == provider and model.answers_as is not None
+    }
+    return names | {
+        rival.model: rival.answers_as
+        for rival in experiment.embedding_rivals
+        if rival.provider == provider and rival.answers_as is not None
     }
 
 

@@ -16,7 +16,7 @@ from tunebench.evaluation.inputs import is_chat, prompts_of
 from tunebench.evaluation.prices import cost_of_training, cost_per_1000
 from tunebench.evaluation.requests import calibration_prompts
 from tunebench.evaluation.rules import RULES
-from tunebench.evaluation.training_inputs import files_of
+from tunebench.evaluation.training_inputs import files_of, rival_texts
 from tunebench.formatting import BYTES_PER_TOKEN, TOKENS_PER_SECOND, Rates, duration
 from tunebench.formatting import Estimate as TrainingEstimate
 from tunebench.presets import is_started
@@ -26,25 +26,27 @@ if TYPE_CHECKING:
 
     from tunebench.api import JobSpec, Prompt, Upload
     from tunebench.cassettes import CassetteFile, Row
-    from tunebench.experiment import Cell, Experiment, Prices
+    from tunebench.experiment import Cell, EmbeddingRival, Experiment, Prices
 
 _SAMPLE_ROWS = 200
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What some prompts of a cell, or its fine-tuning job, will take.
+    """What some prompts of a cell, its fine-tuning job, or a rival's embeddings will take.
 
     Attributes:
-        cell: the cell.
-        name: of the cell or the job.
+        model: the name of the model, or the rival, that has the prices.
+        prices: if it has any.
+        name: of the cell, the job or the rival.
         tokens: of the prompts, or trained on in all epochs.
         seconds: how long that takes.
         cost: in the currency of the model's prices; None where they do not say.
         priced_by: the prices per token that it needs.
     """
 
-    cell: Cell
+    model: str
+    prices: Prices | None
     name: str
     tokens: int
     seconds: float
@@ -62,22 +64,29 @@ class Estimate:
             prompts: to send, of all rounds of its decision rule.
             file: its cassette; the answers in it show what others will take.
         """
-        rows, n = _sample(file), len(prompts)
-        counted = [row.usage[0] / row.prompts for row in rows if row.usage[0] is not None]
-        if rows and len(counted) == len(rows):
-            tokens = sum(counted) / len(rows) * n
-        else:
-            texts = map(prompt_text, prompts)
-            tokens = sum(len(text.encode("utf-8", "replace")) for text in texts) / BYTES_PER_TOKEN
+        n = len(prompts)
         answer_tokens = n * RULES[cell.decision_rule].answer_tokens(cell)
-        if rows:
-            seconds = sum(row.latency_ms / row.prompts for row in rows) / 1000 / len(rows) * n
-        else:
-            seconds = (tokens + answer_tokens) / TOKENS_PER_SECOND
-        cost = cost_per_1000(prices_of(cell), tokens, answer_tokens, seconds, n)
+        tokens, seconds = _of_prompts(prompts, answer_tokens, file)
+        prices = prices_of(cell)
+        cost = cost_per_1000(prices, tokens, answer_tokens, seconds, n)
         if cost is not None:
             cost = cost / 1000 * n
-        return cls(cell, str(cell), round(tokens), seconds, cost, "input and output")
+        return cls(cell.model, prices, str(cell), round(tokens), seconds, cost, "input and output")
+
+    @classmethod
+    def of_embeddings(
+        cls, rival: EmbeddingRival, texts: Sequence[str], file: CassetteFile | None = None
+    ) -> Estimate:
+        """The estimate for a rival's embeddings of one text or more; see `of_answers`."""
+        tokens, seconds = _of_prompts(texts, 0, file)
+        prices = rival.prices
+        # An embedding has no tokens of an answer, so their price does not matter.
+        priced = prices and prices.model_copy(update={"output": 0.0})
+        cost = cost_per_1000(priced, tokens, 0, seconds, len(texts))
+        if cost is not None:
+            cost = cost / 1000 * len(texts)
+        name = f"{rival.name} (rival)"
+        return cls(rival.name, prices, name, round(tokens), seconds, cost, "input")
 
     @classmethod
     def of_job(cls, cell: Cell, train: Upload) -> Estimate:
@@ -85,8 +94,9 @@ class Estimate:
         epochs = cell.experiment.fine_tuning.n_epochs
         training = TrainingEstimate.of(len(train.content), Rates(epochs=epochs))
         tokens = training.tokens * epochs
-        cost = cost_of_training(prices_of(cell), tokens, training.seconds)
-        return cls(cell, cell.job, tokens, training.seconds, cost, "training")
+        prices = prices_of(cell)
+        cost = cost_of_training(prices, tokens, training.seconds)
+        return cls(cell.model, prices, cell.job, tokens, training.seconds, cost, "training")
 
 
 def prices_of(cell: Cell) -> Prices | None:
@@ -96,15 +106,15 @@ def prices_of(cell: Cell) -> Prices | None:
 
 def answers_announcement(estimate: Estimate, prompts: int) -> str | None:
     """What prompts that are about to be sent will cost; None where no price is set."""
-    prices = prices_of(estimate.cell)
+    prices = estimate.prices
     if prices is None or estimate.cost is None:
         return None
     return f"{estimate.name}: {prompts} prompts to ask, about {estimate.cost:.4g} {prices.currency}"
 
 
-def job_announcement(estimate: Estimate, spec: JobSpec) -> str:
+def job_announcement(cell: Cell, estimate: Estimate, spec: JobSpec) -> str:
     """What a job that is about to start will take."""
-    experiment, prices = estimate.cell.experiment, prices_of(estimate.cell)
+    experiment, prices = cell.experiment, estimate.prices
     if prices is None or not prices.model_fields_set - {"currency"}:
         cost = "no price is set"
     elif estimate.cost is None:
@@ -117,14 +127,14 @@ def job_announcement(estimate: Estimate, spec: JobSpec) -> str:
         )
         cost = f"about {estimate.cost:.2f} {prices.currency} at {rate}"
     return (
-        f"{spec.name}: fine-tuning {experiment.models[estimate.cell.model].provider_id} on "
+        f"{spec.name}: fine-tuning {experiment.models[cell.model].provider_id} on "
         f"{spec.train.rows} rows, validating on {spec.valid.rows}: about {estimate.tokens:,} "
         f"tokens in {experiment.fine_tuning.n_epochs} epochs; {cost}"
     )
 
 
 def estimates(experiment: Experiment) -> list[dict[str, Any]]:
-    """A row for each number of shots and each fine-tuned cell's answers, and one for each job.
+    """A row for each number of shots, each fine-tuned cell's answers, each job and each rival.
 
     Returns:
         Rows with ``what``, ``tokens``, ``note``, ``cost`` (None if not known) and ``currency``; the
@@ -141,7 +151,8 @@ def estimates(experiment: Experiment) -> list[dict[str, Any]]:
         if cells[0].train_size:
             rows.append(_job_row(cells[0]))
         rows.append(_answers_row(cells))
-    return rows
+    sizes = experiment.matrix.train_sizes
+    return rows + [_rival_row(experiment, rival) for rival in experiment.embedding_rivals if sizes]
 
 
 def _answers_row(cells: list[Cell]) -> dict[str, Any]:
@@ -181,9 +192,36 @@ def _job_row(cell: Cell) -> dict[str, Any]:
     )
 
 
+def _rival_row(experiment: Experiment, rival: EmbeddingRival) -> dict[str, Any]:
+    texts = list(dict.fromkeys(rival_texts(experiment).values()))
+    estimate = Estimate.of_embeddings(rival, texts)
+    return _row(
+        estimate,
+        what=estimate.name,
+        tokens=estimate.tokens,
+        note=f" of embeddings ({len(texts)} texts)",
+        cost=estimate.cost,
+    )
+
+
 def _row(estimate: Estimate, **row: Any) -> dict[str, Any]:
-    prices = prices_of(estimate.cell)
-    return {**row, "currency": prices.currency if prices else None}
+    return {**row, "currency": estimate.prices.currency if estimate.prices else None}
+
+
+def _of_prompts(
+    prompts: Sequence[Prompt], answer_tokens: float, file: CassetteFile | None
+) -> tuple[float, float]:
+    """The tokens of prompts, and the seconds that their answers take."""
+    rows, n = _sample(file), len(prompts)
+    counted = [row.usage[0] / row.prompts for row in rows if row.usage[0] is not None]
+    if rows and len(counted) == len(rows):
+        tokens = sum(counted) / len(rows) * n
+    else:
+        texts = map(prompt_text, prompts)
+        tokens = sum(len(text.encode("utf-8", "replace")) for text in texts) / BYTES_PER_TOKEN
+    if rows:
+        return tokens, sum(row.latency_ms / row.prompts for row in rows) / 1000 / len(rows) * n
+    return tokens, (tokens + answer_tokens) / TOKENS_PER_SECOND
 
 
 def _sample(file: CassetteFile | None) -> list[Row]:
@@ -191,6 +229,6 @@ def _sample(file: CassetteFile | None) -> list[Row]:
     answers = (
         stored.row
         for stored in (file.rows() if file else ())
-        if stored.request.endpoint.endswith("completions")
+        if stored.request.endpoint.endswith(("completions", "embeddings"))
     )
     return list(islice(answers, _SAMPLE_ROWS))

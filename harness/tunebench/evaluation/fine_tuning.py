@@ -76,7 +76,7 @@ class FineTunedModels:
         texts = [*test_rows(experiment)["text"], *train_rows(experiment)["text"][: cell.train_size]]
         failure: JobError | None = None
         with (
-            recorded_file(cell, cell.job_cassette, _recording(cell), self.record) as file,
+            recorded_file(experiment, cell.job_cassette, _recording(cell), self.record) as file,
             use_cassette(
                 file,
                 before_send=lambda: self.start_provider(experiment, provider),
@@ -91,7 +91,7 @@ class FineTunedModels:
                 estimate = Estimate.of_job(cell, spec.train)
                 if self.budget is not None:
                     self.budget.take(estimate)
-                monitor.say(job_announcement(estimate, spec))
+                monitor.say(job_announcement(cell, estimate, spec))
             client = self.connections.client(experiment, provider, recording=True)
             try:
                 fine_tune(client, spec, monitor, cassette)
@@ -106,7 +106,7 @@ class FineTunedModels:
         provider = experiment.models[cell.model].provider
         client = self.connections.client(experiment, provider, recording=False)
         with (
-            closing(cassette_file(cell, cell.job_cassette, _recording(cell))) as file,
+            closing(cassette_file(experiment, cell.job_cassette, _recording(cell))) as file,
             use_cassette(file, before_send=None, items={}, hint=hint, kind=JobCassette) as cassette,
         ):
             made = fine_tune(client, spec, None, cassette)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tunebench.errors import TunebenchError
-    from tunebench.experiment import Cell
+    from tunebench.experiment import Cell, Experiment
     from tunebench.settings import RecordMode
 
 _PART = ".part"
@@ -46,12 +46,16 @@ class NoProgress:
 
 @contextmanager
 def recorded_file(
-    cell: Cell, path: Path, recording: str, record: RecordMode, shared_since: int | None = None
+    experiment: Experiment,
+    path: Path,
+    recording: str,
+    record: RecordMode,
+    shared_since: int | None = None,
 ) -> Iterator[CassetteFile]:
     """Open a cassette for recording.
 
     Args:
-        cell: the cell.
+        experiment: the experiment.
         path: the cassette's.
         recording: what is recorded, for its header.
         record: ``missing`` appends to what is there. ``all`` records another file, which takes
@@ -64,7 +68,7 @@ def recorded_file(
     shared, part = shared_since is not None, path.with_name(path.name + _PART)
     while True:
         target = part if record == "all" and not _is_newer(path, shared_since) else path
-        file = cassette_file(cell, target, recording)
+        file = cassette_file(experiment, target, recording)
         file.start_recording(wait=shared)
         if target == path or not _is_newer(path, shared_since):
             break
@@ -84,9 +88,9 @@ def _is_newer(path: Path, since: int | None) -> bool:
         return False
 
 
-def cassette_file(cell: Cell, path: Path, recording: str) -> CassetteFile:
-    """A cassette of a cell or its job."""
-    return CassetteFile(path, experiment=cell.experiment.name, recording=recording)
+def cassette_file(experiment: Experiment, path: Path, recording: str) -> CassetteFile:
+    """A cassette of an experiment's cell, job or rival."""
+    return CassetteFile(path, experiment=experiment.name, recording=recording)
 
 
 def place_in(cell: Cell, error: TunebenchError) -> str:

@@ -100,6 +100,9 @@ class Result:
     checked_against_data: bool = True
     calibration: Calibration | None = None
 
+    def __repr__(self) -> str:
+        return f"<Result {self.cell}: {self.correct} of {self.n} right>"
+
     @property
     def n(self) -> int:
         """How many texts there are."""
@@ -135,7 +138,9 @@ class Result:
             return ""
         none = self._readings(self.judgements[self.judgements["prediction"].isna()])
         why = ", ".join(f"{count} {reading}" for reading, count in none.items())
-        return f"{self.unread} of {self.n} answers stated no label" + (f" ({why})" if why else "")
+        meant = "; chatter: other text" if "chatter" in none else ""
+        found = f" ({why}{meant})" if why else ""
+        return f"{self.unread} of {self.n} answers stated no label{found}"
 
     @property
     def remarks(self) -> list[str]:

@@ -15,6 +15,7 @@ from tunebench.cassettes import blocked_network, use_cassette
 from tunebench.errors import CellError, TunebenchError
 from tunebench.evaluation.calibration import texts_asked_for
 from tunebench.evaluation.connections import Connections, known_names
+from tunebench.evaluation.embeddings import Embedder
 from tunebench.evaluation.estimate import Estimate, answers_announcement
 from tunebench.evaluation.fine_tuning import FineTunedModels
 from tunebench.evaluation.inputs import group_numbers, test_rows, texts_of
@@ -33,7 +34,7 @@ from tunebench.evaluation.result import Calibration, Result
 from tunebench.evaluation.rules import overrides_of, rule_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tunebench.api import Answer, Client, FineTuned
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from tunebench.evaluation.items import Recalled
     from tunebench.evaluation.items_writing import Items
     from tunebench.evaluation.requests import Request
-    from tunebench.experiment import Cell, Experiment
+    from tunebench.experiment import Cell, EmbeddingRival, Experiment
     from tunebench.settings import RecordMode
 
 
@@ -74,6 +75,9 @@ class Runner:
 
     def __post_init__(self) -> None:
         self._models = FineTunedModels(
+            self.record, self._connections, self.start_provider, self.budget, self.unplayed
+        )
+        self._embedder = Embedder(
             self.record, self._connections, self.start_provider, self.budget, self.unplayed
         )
 
@@ -121,6 +125,27 @@ class Runner:
         with blocked:
             return self._models.model(cell, hint, progress or NoProgress())
 
+    def embed(
+        self,
+        experiment: Experiment,
+        rival: EmbeddingRival,
+        texts: Mapping[str, str],
+        progress: Progress | None = None,
+    ) -> dict[str, bytes]:
+        """The embeddings of a rival by text; records them first as `evaluate` does.
+
+        Args:
+            experiment: the experiment.
+            rival: one of its rivals.
+            texts: by item id.
+            progress: shows the progress of the recording.
+
+        Raises:
+            TunebenchError: cassette or provider did not give them. What was recorded until then is
+                kept.
+        """
+        return self._embedder.vectors(experiment, rival, texts, progress or NoProgress())
+
     def close(self) -> None:
         """Close all connections."""
         self._connections.close()
@@ -130,7 +155,7 @@ class Runner:
         items: dict[str, str] = {}
         with (
             recorded_file(
-                cell,
+                cell.experiment,
                 cell.cassette,
                 cell.recording,
                 self.record,
@@ -180,7 +205,7 @@ class Runner:
         model = _model_name(cell, made)
         items: dict[str, str] = {}
         with (
-            closing(cassette_file(cell, cell.cassette, cell.recording)) as file,
+            closing(cassette_file(cell.experiment, cell.cassette, cell.recording)) as file,
             use_cassette(file, before_send=None, items=items, hint=hint) as cassette,
         ):
 
@@ -299,9 +324,11 @@ def _model_name(cell: Cell, made: FineTuned | None) -> str:
 
 
 def orphans(experiment: Experiment) -> Iterator[Path]:
-    """The cassettes in an experiment's folder that belong to none of its cells."""
+    """The cassettes in an experiment's folder that belong to none of its cells and rivals."""
     known = {cell.cassette for cell in experiment.cells} | {items_path(experiment)}
+    known |= {experiment.embeddings_cassette(rival) for rival in experiment.embedding_rivals}
     known |= {cell.job_cassette for cell in experiment.cells if cell.train_size}
-    for folder in (experiment.cassettes, experiment.cassettes / "jobs"):
+    folders = ("", "jobs", "embeddings")
+    for folder in (experiment.cassettes / name for name in folders):
         if folder.is_dir():
             yield from (path for path in sorted(folder.glob("*.jsonl")) if path not in known)

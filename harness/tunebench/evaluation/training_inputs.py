@@ -40,6 +40,15 @@ def rows_of(experiment: Experiment, size: int) -> pd.DataFrame:
     return rows.drop_duplicates(subset=["text", "label"])
 
 
+def rival_texts(experiment: Experiment) -> dict[str, str]:
+    """The texts that rivals train on and are tested on, by item id."""
+    sizes = experiment.matrix.train_sizes
+    frames = [test_rows(experiment), *(rows_of(experiment, size) for size in sizes)]
+    return {
+        item: text for rows in frames for item, text in zip(rows["item"], rows["text"], strict=True)
+    }
+
+
 def files_of(experiment: Experiment, size: int, chat: bool) -> tuple[Upload, Upload]:
     """The training and the validation file of a training size.
 

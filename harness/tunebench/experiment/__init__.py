@@ -2,13 +2,22 @@
 
 from tunebench.experiment.experiment import Cell, Experiment
 from tunebench.experiment.limits import Limit
-from tunebench.experiment.schema import LIMITS, OVERRIDABLE, DecisionRule, Model, Prices, Provider
+from tunebench.experiment.schema import (
+    LIMITS,
+    OVERRIDABLE,
+    DecisionRule,
+    EmbeddingRival,
+    Model,
+    Prices,
+    Provider,
+)
 
 __all__ = [
     "LIMITS",
     "OVERRIDABLE",
     "Cell",
     "DecisionRule",
+    "EmbeddingRival",
     "Experiment",
     "Limit",
     "Model",

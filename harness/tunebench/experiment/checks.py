@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tunebench.experiment.combinations import Combination
     from tunebench.experiment.limits import Limit
-    from tunebench.experiment.schema import ExperimentFile, Prices
+    from tunebench.experiment.schema import EmbeddingRival, ExperimentFile, Model, Prices
 
 
 def check_file(path: Path, file: ExperimentFile) -> None:
@@ -33,6 +33,7 @@ def check_file(path: Path, file: ExperimentFile) -> None:
     """
     _check_labels(path, file)
     _check_models(path, file)
+    _check_rivals(path, file)
     cells = _checked_cells(path, file)
     _check_providers(path, file, cells)
     _check_calibration(path, file, cells)
@@ -75,6 +76,17 @@ def _check_models(path: Path, file: ExperimentFile) -> None:
                 where=where,
                 hint="give one id for each label",
             )
+
+
+def _check_rivals(path: Path, file: ExperimentFile) -> None:
+    for position, rival in enumerate(file.rival, 1):
+        where = f"{path}: [[rival]] {position}"
+        if rival.name in [other.name for other in file.rival[: position - 1]]:
+            raise ExperimentError(
+                f"the name {rival.name!r} is used twice", where=where, hint="rename one"
+            )
+        if rival.provider not in file.provider:
+            raise _unknown("provider", rival.provider, file.provider, where)
 
 
 def _checked_cells(path: Path, file: ExperimentFile) -> list[Combination]:
@@ -208,16 +220,18 @@ def _check_calibration(path: Path, file: ExperimentFile, cells: Sequence[Combina
 
 
 def _check_prices(path: Path, file: ExperimentFile) -> None:
-    for position, model in enumerate(file.model, 1):
-        prices = model.prices
-        if prices is not None and prices.per_hour is not None:
-            per_token = (prices.training, prices.input, prices.output)
-            if any(price is not None for price in per_token):
-                raise ExperimentError(
-                    f"the prices of {model.name!r} are both per token and per_hour",
-                    where=f"{path}: [[model]] {position}: prices",
-                    hint="keep one of them",
-                )
+    tables: dict[str, Sequence[Model | EmbeddingRival]] = {"model": file.model, "rival": file.rival}
+    for table, priced in tables.items():
+        for position, one in enumerate(priced, 1):
+            prices = one.prices
+            if prices is not None and prices.per_hour is not None:
+                per_token = (prices.training, prices.input, prices.output)
+                if any(price is not None for price in per_token):
+                    raise ExperimentError(
+                        f"the prices of {one.name!r} are both per token and per_hour",
+                        where=f"{path}: [[{table}]] {position}: prices",
+                        hint="keep one of them",
+                    )
 
 
 def _check_limits(path: Path, file: ExperimentFile, cells: Sequence[Combination]) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         AnswerRule,
         Calibration,
         DecisionRule,
+        EmbeddingRival,
         FineTuning,
         Matrix,
         Model,
@@ -74,7 +75,7 @@ class Cell(Combination):
         return f"Cell({self.experiment.name}/{self})"
 
     @property
-    def rivals(self) -> tuple[Cell, ...]:
+    def other_prompts(self) -> tuple[Cell, ...]:
         """The other prompted cells of the same model, under each decision rule."""
         return tuple(
             cell
@@ -171,6 +172,7 @@ class Experiment:
         calibration: how cells of the rule ``calibrated`` are calibrated.
         answer: what the answer asks for.
         thresholds: in the order of the file.
+        embedding_rivals: the rivals of the file, in its order.
         read_at: when it was read, nanoseconds of this process's monotonic clock.
     """
 
@@ -183,6 +185,7 @@ class Experiment:
     calibration: Calibration
     answer: AnswerRule
     thresholds: tuple[Threshold, ...]
+    embedding_rivals: tuple[EmbeddingRival, ...] = ()
     read_at: int = field(default_factory=time.monotonic_ns, compare=False, repr=False)
 
     @classmethod
@@ -212,6 +215,7 @@ class Experiment:
             calibration=file.calibration,
             answer=file.answer,
             thresholds=tuple(file.threshold),
+            embedding_rivals=tuple(file.rival),
         )
 
     def __hash__(self) -> int:
@@ -256,6 +260,15 @@ class Experiment:
             for which in self.combinations
             if self.skipped(which) is None
         )
+
+    @property
+    def rivals_file(self) -> Path:
+        """The path of the rivals' recorded predictions."""
+        return self.cassettes / "rivals" / "predictions.jsonl"
+
+    def embeddings_cassette(self, rival: EmbeddingRival) -> Path:
+        """The path of the cassette of a rival's embeddings."""
+        return self.cassettes / "embeddings" / f"{rival.name}.jsonl"
 
     def reading(self, provider: str) -> tuple[ReadingRule, ...]:
         """The reading rules for a provider's answers."""

@@ -232,6 +232,47 @@ class Model(_Table):
         return self.id or self.name
 
 
+# These would change the texts.
+_NO_EMBEDDING_PARAMETERS = {"input", "model", "stream"}
+
+
+def _check_embedding_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    if wrong := sorted(_NO_EMBEDDING_PARAMETERS & parameters.keys()):
+        raise PydanticCustomError(
+            "parameters",
+            "cannot set {wrong}, which the request for embeddings sets itself",
+            {"wrong": ", ".join(wrong)},
+        )
+    return parameters
+
+
+class EmbeddingRival(_Table):
+    """A rival: logistic regression on a model's embeddings of the texts.
+
+    Attributes:
+        name: used in results, as ``minilm + logistic regression``, and for its cassette.
+        provider: the provider that serves the model, at ``/embeddings``.
+        model: the model's name at the provider.
+        answers_as: its name in the provider's answers, if that is another.
+        parameters: further fields of each request, such as ``dimensions``.
+        prices: what it costs; of these `input` or `per_hour` counts.
+    """
+
+    name: _Name
+    provider: str
+    model: Annotated[str, Field(min_length=1)]
+    answers_as: str | None = None
+    parameters: Annotated[dict[str, Any], AfterValidator(_check_embedding_parameters)] = Field(
+        default_factory=dict
+    )
+    prices: Prices | None = None
+
+    @property
+    def full_name(self) -> str:
+        """Its name in results."""
+        return f"{self.name} + logistic regression"
+
+
 class FineTuning(_Table):
     """Hyperparameters of fine-tuning; the provider chooses those that are left out.
 
@@ -402,3 +443,4 @@ class ExperimentFile(_Table):
     calibration: Calibration = Calibration()
     answer: AnswerRule = AnswerRule()
     threshold: list[Threshold] = Field(default_factory=list)
+    rival: list[EmbeddingRival] = Field(default_factory=list)

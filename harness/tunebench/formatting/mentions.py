@@ -60,9 +60,7 @@ def folded(text: str) -> str:
 def mentioned(text: str, labels: Sequence[str]) -> list[int]:
     """The ids of the labels that a text mentions, without those inside longer ones.
 
-    Args:
-        text: folded.
-        labels: folded.
+    Text and labels are folded.
     """
     inside = bytearray(len(text) + 1)  # whether a word goes on there
     for whole in _WHOLE.finditer(_NOT_ASCII.sub(lambda other: _shape(other[0]), text)):

@@ -93,7 +93,7 @@ def check_labels(labels: Sequence[str], instruction: str) -> None:
     Raises:
         ExperimentError: fewer than two labels, a repeated one, one that is invisible, starts or
             ends with white space, or holds a line break, a tab or ``->``; two that look alike or
-            differ by spaces alone; an instruction with a separator line.
+            differ by case or spaces alone; an instruction with a separator line.
     """
     if len(labels) < 2:
         problem = f"a task needs two labels or more, not {len(labels)}"
@@ -108,10 +108,10 @@ def check_labels(labels: Sequence[str], instruction: str) -> None:
                 hint="a label is not empty, has no white space around it, no line break, no tab "
                 "and no '->' in it",
             )
-    if alike := twins(labels, lambda label: look(label).replace(" ", "")):
+    if alike := twins(labels, lambda label: look(label).replace(" ", "").casefold()):
         one, other = alike
         both = f"{shown(one, other)} and {shown(other, one)}"
-        problem = f"the labels {both} differ only by {DIFFER_BY}"
+        problem = f"the labels {both} differ only by case, {DIFFER_BY}"
         raise ExperimentError(problem, hint="rename one of them")
     if _SEPARATOR_LINE.search(instruction):
         problem = f"the instruction holds a line {SEPARATOR!r}, which separates parts of a prompt"
@@ -233,13 +233,6 @@ def draw_examples(
     drawn is taken. So classes differ by at most one, the draw for k examples begins with that for
     k - 1, and rows added later move few others.
 
-    Args:
-        train: training rows with the columns ``item``, ``text``, ``label`` (label ids).
-        labels: label names by id.
-        shots: how many examples, 0 or more.
-        seed: any integer; another seed gives another draw.
-        test_texts: the texts of the test rows; no example is one of them.
-
     Raises:
         ExperimentError: the training rows do not hold enough examples of a class.
     """
@@ -261,7 +254,7 @@ def draw_examples(
             missing = ", ".join(repr(labels[i]) for i, n in enumerate(counts) if n == least)
             problem = f"{shots} worked examples cannot be drawn evenly: the training rows hold "
             problem += f"only {least} usable of {missing}"
-            raise ExperimentError(problem, hint="lower `shots` or add training rows")
+            raise ExperimentError(problem, hint="use fewer, or add training rows")
         seen.add(text)
         counts[label] += 1
         drawn.append(Example(item, text, labels[label]))

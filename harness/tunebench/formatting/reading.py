@@ -21,7 +21,8 @@ An answer that begins by declining ("I'm sorry, but I can't …") is not searche
 with the rule ``json``, is one whose JSON object states something that is not a label. An answer
 that no rule can read is counted as a ``refusal``, ``empty``, ``several`` (labels are mentioned, or
 stated by objects), ``cut off`` (a thought was not finished, or the answer had to be searched and
-ended at the token limit) or ``chatter``.
+ended at the token limit) or ``chatter`` (any other text, as when a model explains instead of
+naming a label).
 """
 
 from __future__ import annotations
@@ -79,13 +80,7 @@ class Reader:
     def read(
         self, text: str, *, refused: bool = False, cut_off: bool = False
     ) -> tuple[int | None, str]:
-        """The label id that an answer states, or None, and how it was read.
-
-        Args:
-            text: the answer.
-            refused: whether the provider marks it as a refusal.
-            cut_off: whether it ended at the token limit.
-        """
+        """The label id that an answer states, or None, and how it was read."""
         if refused:
             return None, "refusal"
         said = behind_thoughts(text)

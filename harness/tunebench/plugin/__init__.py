@@ -21,15 +21,17 @@ from tunebench.plugin.fixtures import (
     evaluate,
     evaluated_key,
     gate,
+    progress_of,
     session_key,
     started_key,
 )
 from tunebench.plugin.options import add_options, configured
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from tunebench.analysis import Evaluated, Summary
+    from tunebench.experiment import EmbeddingRival, Experiment
     from tunebench.plugin.terminal import Ending
 
 __all__ = ["compare", "evaluate", "gate"]
@@ -223,6 +225,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     fails.
     """
     config = session.config
+    summary = config.stash.get(_summary_key, None)
+    if summary:
+        step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
+        # Before the connections are closed: rivals may ask for embeddings.
+        summary.finish(config.stash[configuration_key], step_summary, _embedder(session))
     if session_key in config.stash:
         try:
             config.stash[session_key].close()
@@ -236,12 +243,25 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     from tunebench.plugin.terminal import ending_of, join_failures
 
-    summary.finish(config.stash[configuration_key], os.environ.get("GITHUB_STEP_SUMMARY"))
     config.stash[_ending_key] = ending_of(summary, config)
     with summary.complaining("equal failures could not be joined"):
         join_failures(config)
     if summary.complaints and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _embedder(session: pytest.Session) -> Any:
+    """Asks for the embeddings of rivals in a recording; None in a replay, or after Ctrl-C."""
+    config = session.config
+    replaying = config.stash[configuration_key].record == "none"
+    if replaying or session.exitstatus == pytest.ExitCode.INTERRUPTED:
+        return None
+
+    def embedded(experiment: Experiment, rival: EmbeddingRival, texts: Mapping[str, str]) -> Any:
+        with progress_of(config, f"{rival.name} (rival)", len(set(texts.values()))) as progress:
+            return config.stash[session_key].embed(experiment, rival, texts, progress)
+
+    return embedded
 
 
 def pytest_terminal_summary(

@@ -43,7 +43,7 @@ def evaluate(request: pytest.FixtureRequest) -> Callable[[Cell], Result]:
         __tracebackhide__ = True
         hint = f"record it with `pytest {request.node.nodeid.split('[')[0]} --record=missing`"
         try:
-            with _progress(request.config, cell) as progress:
+            with progress_of(request.config, str(cell), cell.experiment.task.test_size) as progress:
                 return session.evaluate(cell, hint, progress)
         except TunebenchError as error:
             sentence = str(error)
@@ -162,11 +162,12 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _progress(config: pytest.Config, cell: Cell) -> Any:
+def progress_of(config: pytest.Config, title: str, total: int) -> Any:
+    """A context that shows the progress of a recording of texts, and nothing in a replay."""
     if config.stash[configuration_key].record == "none":
         return nullcontext(None)
     from tunebench.reports import shown_progress
 
     capture = config.pluginmanager.getplugin("capturemanager")
     suspended = capture.global_and_fixture_disabled() if capture else nullcontext()
-    return shown_progress(str(cell), cell.experiment.task.test_size, suspended)
+    return shown_progress(title, total, suspended)

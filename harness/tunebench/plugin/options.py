@@ -28,8 +28,9 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "rivals": (
         {"action": "store_true"},
-        "also train rivals (majority class, TF-IDF with logistic regression) on the rows of each "
-        "training size and show their accuracy on the same texts; needs scikit-learn",
+        "train the rivals (majority class, TF-IDF and embeddings with logistic regression) again, "
+        "which must agree with the recorded ones; needs scikit-learn. Also --rivals=train. Without "
+        "it they are shown as recorded",
     ),
     "budget": (
         {"metavar": "AMOUNT", "type": float},
@@ -42,6 +43,10 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+# A value that says the same as the option without one.
+ALIASES = {"rivals": "train"}
+
+
 def add_options(parser: pytest.Parser) -> None:
     """Add the options, each also as ``--tunebench-...``.
 
@@ -52,6 +57,9 @@ def add_options(parser: pytest.Parser) -> None:
         names = [f"--tunebench-{name}"]
         if _is_free(parser, f"--{name}"):
             names.insert(0, f"--{name}")
+        if name in ALIASES:
+            # One word, so that what follows the bare option is never taken for its value.
+            names += [f"{one}={ALIASES[name]}" for one in names]
         dest = f"tunebench_{name.replace('-', '_')}"
         group.addoption(*names, dest=dest, default=None, help=text, **attributes)
 

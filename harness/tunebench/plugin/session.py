@@ -24,11 +24,11 @@ from tunebench.evaluation import Runner, StartedProvider, orphans
 from tunebench.experiment import Experiment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tunebench.analysis import Judged
     from tunebench.evaluation import Budget, Progress, Result, State
-    from tunebench.experiment import Cell
+    from tunebench.experiment import Cell, EmbeddingRival
     from tunebench.reports import About
     from tunebench.settings import RecordMode
 
@@ -207,6 +207,16 @@ class Session:
             names = (path.relative_to(folder).as_posix() for path in orphans(experiment))
             self._orphans[experiment] = tuple(names)
         return self._orphans[experiment]
+
+    def embed(
+        self,
+        experiment: Experiment,
+        rival: EmbeddingRival,
+        texts: Mapping[str, str],
+        progress: Progress | None = None,
+    ) -> Mapping[str, bytes]:
+        """The embeddings of a rival's texts, recorded as cells are."""
+        return self._runner.embed(experiment, rival, texts, progress)
 
     def close(self) -> None:
         """Close connections and stop the local provider if this session started it."""

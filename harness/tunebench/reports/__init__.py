@@ -34,7 +34,7 @@ from tunebench.reports.document import (
 )
 from tunebench.reports.files import refuse_unwritable, write_results
 from tunebench.reports.of_texts import about_lines
-from tunebench.reports.page import write_report
+from tunebench.reports.page import report_bytes
 from tunebench.reports.progress import shown_progress, waited_for
 from tunebench.reports.reading import (
     Judgements,
@@ -93,6 +93,7 @@ __all__ = [
     "read_results",
     "refuse_unwritable",
     "render",
+    "report_bytes",
     "shown_progress",
     "sizes_figure",
     "sizes_lines",
@@ -101,7 +102,6 @@ __all__ = [
     "typed_results",
     "uplift_table",
     "waited_for",
-    "write_report",
     "write_results",
     "wrong",
 ]

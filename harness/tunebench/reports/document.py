@@ -1,8 +1,9 @@
 """The schema of ``results.json``: what `pytest --results` writes, and what is read back.
 
-Results are one object, version 2. A number is null where there is none: it is not known, or it is
-infinite or NaN, such as a loss that diverged. Version 1 had only ``cells`` without lists,
-``uplifts``, ``baselines`` and ``errors``. Fields that are not in the schema are ignored.
+Results are one object, version 3. A number is null where there is none: it is not known, or it is
+infinite or NaN, such as a loss that diverged. In version 2 ``rivals`` was called ``baselines``.
+Version 1 had only ``cells`` without lists, ``uplifts``, ``baselines`` and ``errors``. Fields that
+are not in the schema are ignored.
 
 pydantic builds a model's validator when it is first used, so importing this module stays cheap.
 """
@@ -31,7 +32,7 @@ from tunebench.reports.checked_json import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERSION = 2
+VERSION = 3
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 AnswerVerdict = Literal["fine-tune", "do not fine-tune", "use", "undecided"]
@@ -284,7 +285,14 @@ class CellRow(Part):
 
 
 class RivalRow(Part):
-    """A model without a language model in it, trained on the same rows, on the same texts."""
+    """A classical model, trained on the same rows and asked the same texts.
+
+    Attributes:
+        model: its name.
+        parameters: what was chosen by cross-validation on the training rows.
+        library: the distribution that trained it; null for none.
+        versions: of that library, and of those that it computes with.
+    """
 
     experiment: Name
     model: Name
@@ -295,6 +303,9 @@ class RivalRow(Part):
     ci_low: Share
     ci_high: Share
     majority_rate: Share | None = None
+    parameters: dict[Text, Any] | None = None
+    library: Text | None = None
+    versions: dict[Text, Text] | None = None
     predictions: list[LabelId | None] | None = None
 
     @model_validator(mode="after")
@@ -498,11 +509,11 @@ class Failure(Part):
 
 
 class Results(Part):
-    """Results of version 2.
+    """Results of version 3.
 
     Attributes:
         tunebench: the version that wrote them.
-        baselines: the rivals of ``--rivals``.
+        rivals: what a fine-tuned model has to beat, of each training size.
         errors: cells without a result.
     """
 
@@ -514,7 +525,7 @@ class Results(Part):
     cells: list[CellRow]
     jobs: list[Job] = Field(default_factory=list)
     uplifts: list[UpliftRow] = Field(default_factory=list)
-    baselines: list[RivalRow] = Field(default_factory=list)
+    rivals: list[RivalRow] = Field(default_factory=list)
     break_evens: list[BreakEven] = Field(default_factory=list)
     errors: list[Failure] = Field(default_factory=list)
 
@@ -531,9 +542,9 @@ class Results(Part):
                 raise wrong(f"{at}.experiment", f"there is no experiment {cell.experiment!r}")
             _check_answers(at, cell, about[cell.experiment])
             _check_confusion(at, cell, about[cell.experiment])
-        for number, row in enumerate(self.baselines):
+        for number, row in enumerate(self.rivals):
             if row.experiment in about and row.predictions is not None:
-                _check_answers(f"baselines.{number}", row, about[row.experiment])
+                _check_answers(f"rivals.{number}", row, about[row.experiment])
         return self
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # By item, in the order of the texts: its label id and the one that was answered, if any was.
 Judgements = dict[str, tuple[int, int | None]]
 
-_READABLE = (1, VERSION)
+_READABLE = (1, 2, VERSION)
 _AGAIN = "write the results again with `pytest --results DIR`"
 
 
@@ -56,11 +56,22 @@ def read_document(content: bytes) -> dict[str, Any]:
     value = parsed(content)
     version = value.get("version") if isinstance(value, dict) else None
     if type(version) is not int or version not in _READABLE:
-        readable = " or ".join(map(str, _READABLE))
+        *first, last = map(str, _READABLE)
+        readable = f"{', '.join(first)} or {last}"
         raise WrongJson(f"version: these are not results of version {readable}")
-    checked(OlderResults if version == 1 else Results, value)
-    document: dict[str, Any] = value
+    document: dict[str, Any] = upgraded(value)
+    checked(OlderResults if version == 1 else Results, document)
     return document
+
+
+def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document of version 2 as one of the current version; any other as it is."""
+    found = dict(document)
+    if found.get("version") == 2:
+        found["version"] = VERSION
+        if "baselines" in found:
+            found["rivals"] = found.pop("baselines")
+    return found
 
 
 def read_results(path: Path) -> dict[str, Any]:

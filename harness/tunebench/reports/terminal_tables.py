@@ -24,7 +24,7 @@ _JOB_HEADER = ("job", "trained tokens", "minutes", "fine-tuned model")
 _BIASES = 4  # of one cell in a line
 _GAP = "  "
 _FIGURES = frozenset("0123456789+-±.,/%<e ")
-_SHORT = 12  # so short may keys get, to keep a table in one piece
+_SHORT = 12  # so short may texts that are no keys get, to keep a table in one piece
 _LEAST = 6  # so short may any text get
 
 
@@ -220,10 +220,10 @@ def aligned(
     Args:
         header: the columns' titles.
         rows: a text a column.
-        width: of the terminal; None is any width. A wider table loses the middle of its keys, and
+        width: of the terminal; None is any width. A wider table loses the middle of its texts, and
             if that is not enough it continues below itself.
-        keys: so many first columns say what a row is, and are repeated where it continues.
-
+        keys: so many first columns say what a row is, and are repeated where it continues. They
+            are shortened last.
         paint: colours a text that is already padded, given the title of its column.
     """
     columns = [list(column) for column in zip(header, *rows, strict=True)]
@@ -243,11 +243,12 @@ def aligned(
 
 
 def _padded(column: Sequence[str], width: int) -> list[str]:
-    figures = all(
-        text == "-" or (set(text.replace(" to ", " ")) <= _FIGURES) for text in column[1:]
-    )
     texts = (_shortened(text, width) for text in column)
-    return [text.rjust(width) if figures else text.ljust(width) for text in texts]
+    return [text.rjust(width) if _has_figures(column) else text.ljust(width) for text in texts]
+
+
+def _has_figures(column: Sequence[str]) -> bool:
+    return all(set(text.replace(" to ", " ")) <= _FIGURES for text in column[1:])
 
 
 def _shortened(text: str, width: int) -> str:
@@ -262,29 +263,29 @@ def _fitted(
     columns: Sequence[Sequence[str]], widths: Sequence[int], width: int, keys: int
 ) -> list[int]:
     """The columns' widths, so that all columns fit, or else the keys and each of the others."""
-    others = widths[keys:]
-    room = width - len(_GAP) * (len(widths) - 1) - sum(others)
-    first = _narrowed(widths[:keys], room, _SHORT)
-    if sum(first) > room or _ambiguous(columns[:keys], first):
-        room = width - len(_GAP) * keys - max(others, default=0)
-        first = _narrowed(widths[:keys], room, _LEAST)
-    left = width - sum(first) - len(_GAP) * keys
-    return [*first, *(min(one, max(left, _LEAST)) for one in others)]
+    least = [
+        one if i < keys or _has_figures(column) else min(one, _SHORT)
+        for i, (one, column) in enumerate(zip(widths, columns, strict=True))
+    ]
+    room = width - len(_GAP) * (len(widths) - 1)
+    fitted = _narrowed(widths, room, least)
+    if sum(fitted) <= room:
+        return fitted
+    room = width - len(_GAP) * keys
+    first = _narrowed(widths[:keys], room - max(least[keys:], default=0), [_LEAST] * keys)
+    left = max(room - sum(first), _LEAST)
+    return [*first, *(min(one, left) for one in widths[keys:])]
 
 
-def _narrowed(widths: Sequence[int], room: int, least: int) -> list[int]:
+def _narrowed(widths: Sequence[int], room: int, least: Sequence[int]) -> list[int]:
     """Widths that fit into the room together, the widest ones narrowed first."""
     narrow = list(widths)
-    while sum(narrow) > room and max(narrow) > least:
-        narrow[narrow.index(max(narrow))] -= 1
+    while sum(narrow) > room:
+        wide = [i for i, one in enumerate(narrow) if one > least[i]]
+        if not wide:
+            break
+        narrow[max(wide, key=narrow.__getitem__)] -= 1
     return narrow
-
-
-def _ambiguous(keys: Sequence[Sequence[str]], widths: Sequence[int]) -> bool:
-    """Whether two rows could no longer be told apart."""
-    rows = list(zip(*keys, strict=True))
-    shown = {tuple(map(_shortened, row, widths)) for row in rows}
-    return len(shown) < len(set(rows))
 
 
 def _blocks(widths: Sequence[int], width: int | None, keys: int) -> list[list[int]]:

@@ -9,5 +9,6 @@ Needs the ``local`` extra: ``pip install 'tunebench[local]'``.
 """
 
 from tunebench.server.command import add_arguments, serve
+from tunebench.server.inference.weights import PACKAGED, to_install
 
-__all__ = ["add_arguments", "serve"]
+__all__ = ["PACKAGED", "add_arguments", "serve", "to_install"]

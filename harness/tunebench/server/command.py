@@ -85,10 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Serve until interrupted, with the options of ``add_arguments``.
-
-    Returns:
-        Exit code: 130 after SIGINT (Ctrl-C), 2 after an error that the user can fix.
+    """Serve until interrupted; 130 after SIGINT (Ctrl-C), 2 after an error that the user can fix.
 
     Raises:
         SystemExit: after SIGTERM, with code 0.

@@ -51,16 +51,10 @@ def label_probabilities(
 def brier_score(probabilities: Sequence[Sequence[float]], labels: Sequence[int]) -> float:
     """The Brier score: the mean squared distance of the probabilities from the true labels.
 
+    It is between 0 (always certain and right) and 2 (always certain and wrong).
+
     It sums over all labels, as Brier did: for two labels it is twice the form that counts only the
     positive label.
-
-    Args:
-        probabilities: for each text, a probability for each label id, with the sum 1; one text
-            or more.
-        labels: the true label ids, in the same order.
-
-    Returns:
-        Between 0 (always certain and right) and 2 (always certain and wrong).
 
     Raises:
         ValueError: there are no texts, the two differ in length, a label is not one of a row's, or
@@ -87,15 +81,6 @@ def expected_calibration_error(
     grouped by it into bins of equal width, each with its upper end and without its lower one; the
     gaps between mean confidence and accuracy are weighted by the number of texts. The value depends
     on the bins, and is above 0 even for a perfectly calibrated model if there are few texts.
-
-    Args:
-        probabilities: for each text, a probability for each label id, with the sum 1; one text
-            or more.
-        labels: the true label ids, in the same order.
-        bins: number of bins between 0 and 1; one or more.
-
-    Returns:
-        Between 0 and 1.
 
     Raises:
         ValueError: there are no texts, the two differ in length, a label is not one of a row's, a

@@ -56,13 +56,9 @@ def confusion_matrix(
 
 
 def balanced_accuracy(matrix: Sequence[Sequence[int]]) -> float:
-    """The balanced accuracy: the mean recall of the labels that occur.
+    """The balanced accuracy: the mean recall of the labels that occur in a confusion matrix.
 
-    Args:
-        matrix: a result of `confusion_matrix`.
-
-    Returns:
-        Between 0 and 1. A label that no text has is left out, even if it was predicted.
+    A label that no text has is left out, even if it was predicted.
 
     Raises:
         ValueError: it is not a confusion matrix, or counts no texts.
@@ -109,12 +105,8 @@ def macro_f1(matrix: Sequence[Sequence[int]]) -> float:
 def matthews(matrix: Sequence[Sequence[int]]) -> float:
     """Matthews' correlation coefficient of labels and predictions, for any number of labels.
 
-    Args:
-        matrix: a result of `confusion_matrix`; "no label" is one more value of a prediction.
-
-    Returns:
-        Between -1 and 1; 0 for answers no better than chance. Also 0 if all texts have the same
-        label or all answers are the same, when there is no correlation.
+    "No label" is one more value of a prediction. It is 0 for answers no better than chance, and if
+    all texts have the same label or all answers are the same, when there is no correlation.
 
     Raises:
         ValueError: it is not a confusion matrix, or counts no texts.

@@ -19,17 +19,7 @@ def answers_cost(
     input_price: float,
     output_price: float,
 ) -> float:
-    """The cost of 1,000 answers at a price per token.
-
-    Args:
-        prompt_tokens: tokens of all `n` prompts.
-        completion_tokens: tokens of all `n` completions.
-        n: number of answers, 1 or more.
-        input_price: price of a million prompt tokens.
-        output_price: price of a million completion tokens.
-
-    Returns:
-        The cost of 1,000 answers like these, in the currency of the prices.
+    """The cost of 1,000 answers like these `n`, at a price per token.
 
     Raises:
         ValueError: `n` is below 1, or a number is negative, NaN or infinite.
@@ -49,13 +39,6 @@ def answers_cost(
 def hourly_cost(seconds: float, per_hour: float) -> float:
     """The cost of a machine that is paid per hour.
 
-    Args:
-        seconds: how long it worked, in seconds.
-        per_hour: its price per hour.
-
-    Returns:
-        The cost of that time, in the currency of the price.
-
     Raises:
         ValueError: a number is negative, NaN or infinite.
     """
@@ -65,13 +48,6 @@ def hourly_cost(seconds: float, per_hour: float) -> float:
 
 def training_cost(trained_tokens: float, price: float) -> float:
     """The cost of a fine-tuning job at a price per token; for a price per hour see `hourly_cost`.
-
-    Args:
-        trained_tokens: the trained tokens that the provider reports, over all epochs.
-        price: price of a million trained tokens.
-
-    Returns:
-        The cost of the job, in the currency of the price.
 
     Raises:
         ValueError: a number is negative, NaN or infinite.
@@ -83,13 +59,8 @@ def training_cost(trained_tokens: float, price: float) -> float:
 def cost_per_additional_correct(cost_difference: float, uplift: float) -> float | None:
     """The cost of each additional right answer, with one cell instead of another.
 
-    Args:
-        cost_difference: the cost of 1,000 answers of the one minus that of the other.
-        uplift: the accuracy of the one minus that of the other, between -1 and 1.
-
-    Returns:
-        The cost of one additional right answer, in the currency of the difference; negative if
-        the one is more accurate and cheaper. None if it is not more accurate.
+    Both are the one's minus the other's, and `cost_difference` is that of 1,000 answers. The result
+    is negative if the one is more accurate and cheaper, and None if it is not more accurate.
 
     Raises:
         ValueError: the difference is NaN or infinite, or the uplift is not between -1 and 1.
@@ -106,19 +77,11 @@ def break_even(
 ) -> int | None:
     """The number of requests after which a fine-tuned model has paid for its training.
 
+    Both requests are for the same number of texts. It is 0 if training is free and a fine-tuned
+    request no more expensive, and None if that never happens.
+
     It saves by cheaper requests, because its prompt has no worked examples. The gain in accuracy is
     not counted.
-
-    Args:
-        training_cost: cost of the fine-tuning job.
-        cost_per_request_prompted: cost of one request to the prompted model. All three costs are
-            in one currency, and both requests are for the same number of texts.
-        cost_per_request_tuned: cost of one request to the fine-tuned model.
-
-    Returns:
-        The smallest number of requests at which training and fine-tuned requests together cost no
-        more than prompted ones; 0 if training is free and a fine-tuned request no more expensive.
-        None if that never happens.
 
     Raises:
         ValueError: a number is negative, NaN or infinite.

@@ -59,25 +59,16 @@ def forecast_doubling(
 ) -> Forecast | NoForecast:
     """Fit a power law to the errors by training size, and extend it to twice the largest size.
 
+    `sizes` are training rows, `correct` the right answers among `n` texts at each. There is no
+    forecast with fewer than three different sizes, without a right answer, with errors at one size
+    or none, or where the error does not clearly fall.
+
     The curve is fitted by binomial likelihood. The intervals are percentiles of a parametric
     bootstrap: each round draws the wrong answers at each size from the fitted curve and fits
     again. They are only as good as the power law. They include the variance of the test texts, but
     not that of training runs; and they treat the answers at different sizes as independent,
     although all sizes are tested on the same texts, which makes the interval of `b` too wide. A
     round with errors at one size only has no finite slope; it counts as a very steep one.
-
-    Args:
-        sizes: the training sizes (rows), 1 or more each, in any order; a size may occur twice, for
-            two runs.
-        correct: the number of right answers at each size.
-        n: the number of test texts at each size, 1 or more.
-        seed: seed of the bootstrap, 0 or more; equal seeds give equal intervals.
-        rounds: number of bootstrap samples, 1 or more.
-        confidence: coverage of the intervals, between 0 and 1, both excluded.
-
-    Returns:
-        The forecast, or the reason why there is none: fewer than three different sizes, no right
-        answer, errors at one size or none, or an error that does not clearly fall.
 
     Raises:
         ValueError: the three differ in length, a size is below 1, `correct` of `n` is not a

@@ -14,14 +14,6 @@ if TYPE_CHECKING:
 def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval for a proportion.
 
-    Args:
-        correct: number of right answers.
-        n: number of answers, 1 or more.
-        confidence: coverage of the interval, between 0 and 1.
-
-    Returns:
-        Lower and upper end, between 0 and 1.
-
     Raises:
         ValueError: `n` is below 1, or `correct` is not between 0 and `n`.
 
@@ -48,12 +40,6 @@ def score_interval(p: float, n: float, confidence: float) -> tuple[float, float]
 def majority_rate(labels: Iterable[int]) -> float:
     """The majority rate: the accuracy of always answering the most frequent label.
 
-    Args:
-        labels: the true label ids, at least one.
-
-    Returns:
-        Between 0 and 1.
-
     Raises:
         ValueError: there are no labels.
     """
@@ -69,14 +55,6 @@ def clopper_pearson(correct: int, n: int, confidence: float = 0.95) -> tuple[flo
     Its coverage is never below `confidence`, but it is wider than Wilson's. Each end is the
     proportion at which the binomial tail from `correct` outwards has the probability
     (1 - confidence) / 2.
-
-    Args:
-        correct: number of right answers.
-        n: number of answers, 1 or more.
-        confidence: coverage of the interval, between 0 and 1, both excluded.
-
-    Returns:
-        Lower and upper end, between 0 and 1.
 
     Raises:
         ValueError: `n` is below 1, `correct` is not between 0 and `n`, or `confidence` is out of

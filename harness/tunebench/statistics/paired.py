@@ -13,13 +13,7 @@ if TYPE_CHECKING:
 def mcnemar_mid_p(only_first: int, only_second: int) -> float:
     """McNemar's mid-p test of two cells on the same texts, two-sided.
 
-    Args:
-        only_first: number of texts that only the first answered right.
-        only_second: number of texts that only the second answered right.
-
-    Returns:
-        The p-value of the hypothesis that both are right equally often, above 0 and at most 1 (0
-        if it is too small for a float); 1 if both are right on the same texts.
+    It takes the numbers of texts that only one of them answered right, and is 1 if there are none.
 
     Raises:
         ValueError: a count is below 0.
@@ -35,15 +29,9 @@ def mcnemar_mid_p(only_first: int, only_second: int) -> float:
 def mcnemar_exact(only_first: int, only_second: int) -> float:
     """McNemar's exact test of two cells on the same texts, two-sided.
 
+    It takes the numbers of texts that only one of them answered right, and is 1 if there are none.
+
     Its error rate never exceeds the level; that of the mid-p test is closer to the level.
-
-    Args:
-        only_first: number of texts that only the first answered right.
-        only_second: number of texts that only the second answered right.
-
-    Returns:
-        The p-value of the hypothesis that both are right equally often, above 0 and at most 1 (0
-        if it is too small for a float); 1 if both are right on the same texts.
 
     Raises:
         ValueError: a count is below 0.
@@ -83,12 +71,7 @@ def _two_sided(only_first: int, only_second: int, *, of_the_point: float) -> flo
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's correction of the p-values of several tests, which controls the family-wise error.
 
-    Args:
-        p_values: one for each test, each between 0 and 1, in any order; there may be none.
-
-    Returns:
-        The adjusted p-values in the same order, each at least its own p-value and at most 1. The
-        order by size stays.
+    The adjusted p-values are in the same order, each at least its own p-value and at most 1.
 
     Raises:
         ValueError: a p-value is not between 0 and 1.
@@ -123,16 +106,6 @@ def paired_bootstrap(
     Each round draws as many texts as there are, with replacement, each with both answers. The
     difference depends only on three counts: texts that only the first answered right, only the
     second, and all others. So each round draws these counts.
-
-    Args:
-        first_correct: for each text, whether the first was right; one or more.
-        second_correct: the same for the second, in the same order of texts.
-        seed: seed of the bootstrap, 0 or more; equal seeds give equal intervals.
-        rounds: number of bootstrap samples, 1 or more.
-        level: coverage of the interval, between 0 and 1.
-
-    Returns:
-        Lower and upper end of the first accuracy minus the second, between -1 and 1.
 
     Raises:
         ValueError: there are no texts, or the two differ in length.

@@ -14,21 +14,14 @@ def texts_needed(
 ) -> int | None:
     """The number of test texts that McNemar's test, two-sided, needs to detect an uplift.
 
+    The shares are those of the texts that only one of the two answers right. It is None if they are
+    equal, so that there is nothing to detect, or if it would be more than 10 million.
+
     With z(a) for the standard normal quantile, s for the sum of the two shares and d for their
     difference: n = (z(1 - level / 2) * sqrt(s) + z(power) * sqrt(s - d * d))² / d². The formula is
     that of the asymptotic test and takes the shares as known; from a small pilot they are rough,
     and so is the result. It is never below the number that the mid-p test needs if all texts on
     which the two differ favour the same one.
-
-    Args:
-        only_first: share of texts that only the first answers right, between 0 and 1.
-        only_other: share of texts that only the other answers right, between 0 and 1.
-        power: probability of detecting the uplift, above the level and below 1.
-        level: level of the test, between 0 and 1, both excluded.
-
-    Returns:
-        A number of texts; None if the two shares are equal, so that there is nothing to detect, or
-        if it would be more than 10 million.
 
     Raises:
         ValueError: the shares are not shares of the same texts, or power or level are out of range.
@@ -101,20 +94,12 @@ def detectable_difference(
 def texts_to_settle(correct: int, n: int, threshold: float, confidence: float = 0.95) -> int | None:
     """The number of test texts at which Wilson's interval would exclude a threshold.
 
+    It is at most `n` if the interval excludes it already, and None if accuracy and threshold are
+    equal, or if it would be more than 10 million.
+
     The accuracy is taken to stay the same. Wilson's interval of an accuracy p of N texts excludes a
     threshold t if and only if N > z² * t * (1 - t) / (p - t)², with the standard normal quantile z
     of the confidence.
-
-    Args:
-        correct: number of right answers.
-        n: number of answers, 1 or more.
-        threshold: an accuracy between 0 and 1.
-        confidence: coverage of the interval, between 0 and 1, both excluded.
-
-    Returns:
-        The smallest number of texts in total at which the interval excludes the threshold; at most
-        `n` if it does so already. None if accuracy and threshold are equal, or if it would be more
-        than 10 million.
 
     Raises:
         ValueError: `correct` of `n` is not a proportion, or threshold or confidence are out of

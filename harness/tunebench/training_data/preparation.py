@@ -47,17 +47,10 @@ class Split:
 def prepare(
     path: Path, rows: Rows, settings: Settings, accept: Callable[[Proposal], bool]
 ) -> list[Proposal]:
-    """Take the steps on the rows, in place.
+    """Take the steps on the rows, in place; the proposals that were carried out, in order.
 
-    Args:
-        path: the file they come from, for messages.
-        rows: the rows.
-        settings: the user's decisions.
-        accept: called with each proposal; one that it declines is not made again. For a necessary
-            one its answer does not count.
-
-    Returns:
-        The proposals that were carried out, in order.
+    `accept` is called with each proposal; one that it declines is not made again. For a necessary
+    one its answer does not count.
 
     Raises:
         DatasetError: the rows left teach nothing: no rows, one class, one prompt; or two classes
@@ -167,13 +160,7 @@ def free_names(path: Path, *, halves: bool) -> list[Path]:
 def write_files(path: Path, rows: Rows, halves: Split | None) -> list[Path]:
     """Write the prepared rows beside the file, all files whole or none; no file is overwritten.
 
-    Args:
-        path: the user's file, which gives the names.
-        rows: the rows.
-        halves: which rows go in which file; None for one file of all.
-
-    Returns:
-        The files written: training and validation, or one.
+    They are a training and a validation file, or one file of all rows without `halves`.
 
     Raises:
         DatasetError: they cannot be written.

@@ -60,14 +60,6 @@ def summarise(
 ) -> Summary:
     """Summarise prepared rows.
 
-    Args:
-        path: the file they come from, for messages.
-        rows: the rows.
-        task: the task they teach.
-        halves: how they are split, or None.
-        rates: the rates of the estimate.
-        positive: the positive class, if it is given.
-
     Raises:
         DatasetError: the given positive class is not one of two classes.
     """

@@ -29,13 +29,7 @@ _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 def read_rows(path: Path, *, encoding: str = "utf-8", delimiter: str | None = None) -> Rows:
     """Read a file by its ending: .jsonl, .json, .csv, .tsv, .txt or .xlsx.
 
-    Args:
-        path: the file.
-        encoding: of all but .xlsx.
-        delimiter: between the columns of a table; found in its first line if None.
-
-    Returns:
-        The rows in the file's order.
+    The encoding is for all but .xlsx; without a delimiter it is found in the first line.
 
     Raises:
         DatasetError: the file cannot be read, is empty or holds something else.

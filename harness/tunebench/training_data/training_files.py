@@ -58,10 +58,6 @@ def chat_record(prompt: str, completion: str, instruction: str | None) -> bytes:
 def refuse_overlap(train: pd.DataFrame, test_texts: Collection[str]) -> None:
     """Refuse training rows whose text is among the test texts.
 
-    Args:
-        train: rows with the columns ``item`` and ``text``.
-        test_texts: the texts of the test rows.
-
     Raises:
         DatasetError: there are such rows; the first five are named.
     """

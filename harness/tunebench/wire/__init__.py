@@ -3,9 +3,18 @@
 An answer that cannot be used raises `Unusable`, with the field that is wrong.
 """
 
-from tunebench.wire.answers import Answers, Asked, Usage, composed, read_answers, read_tokens
+from tunebench.wire.answers import (
+    Answers,
+    Asked,
+    Usage,
+    composed,
+    composed_embeddings,
+    read_answers,
+    read_tokens,
+)
 from tunebench.wire.choices import Answer, stored_choice
 from tunebench.wire.decoding import decoded, read_result
+from tunebench.wire.embeddings import Embeddings, numbers_of, read_embeddings, stored_embedding
 from tunebench.wire.job_lists import (
     Checkpoint,
     Event,
@@ -33,6 +42,7 @@ __all__ = [
     "Answers",
     "Asked",
     "Checkpoint",
+    "Embeddings",
     "Event",
     "Job",
     "Page",
@@ -41,7 +51,9 @@ __all__ = [
     "UploadedFile",
     "Usage",
     "composed",
+    "composed_embeddings",
     "decoded",
+    "numbers_of",
     "oldest_first",
     "optional_name",
     "other_model",
@@ -49,6 +61,7 @@ __all__ = [
     "read_answers",
     "read_checkpoints",
     "read_created_job",
+    "read_embeddings",
     "read_events",
     "read_file",
     "read_job",
@@ -57,6 +70,7 @@ __all__ = [
     "read_tokens",
     "reported",
     "stored_choice",
+    "stored_embedding",
     "within",
     "words",
 ]

@@ -15,6 +15,7 @@ from tunebench.wire.model_names import other_model
 from tunebench.wire.values import (
     Unusable,
     count,
+    in_order,
     optional_name,
     reported,
     within,
@@ -117,13 +118,24 @@ def read_answers(body: Any, asked: Asked) -> Answers:
 
 def composed(choices: Sequence[bytes], model: str, server: str, usage: Usage) -> bytes:
     """The body of an answer, put together from stored choices (JSON objects) in their order."""
+    return _composed(b"choices", choices, model, server, usage)
+
+
+def composed_embeddings(
+    embeddings: Sequence[bytes], model: str, server: str, usage: Usage
+) -> bytes:
+    """The same for stored embeddings."""
+    return _composed(b"data", embeddings, model, server, usage)
+
+
+def _composed(field: bytes, parts: Sequence[bytes], model: str, server: str, usage: Usage) -> bytes:
     head: dict[str, Any] = {"model": model, "system_fingerprint": server}
     head["usage"] = {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
     }
-    listed = b",".join(b'{"index":%d,%b' % (i, one[1:]) for i, one in enumerate(choices))
-    return b'%b, "choices": [%b]}' % (json.dumps(head)[:-1].encode(), listed)
+    listed = b",".join(b'{"index":%d,%b' % (i, one[1:]) for i, one in enumerate(parts))
+    return b'%b, "%b": [%b]}' % (json.dumps(head)[:-1].encode(), field, listed)
 
 
 def read_tokens(body: Any) -> list[int]:
@@ -156,20 +168,4 @@ def _in_order(body: dict[str, Any], asked: Asked) -> list[dict[str, Any]]:
             if expected == 1
             else "if the provider takes no lists of prompts, leave 'lists' out of its `supports`",
         )
-    ordered: dict[int, dict[str, Any]] = {}
-    for position, choice in enumerate(choices):
-        if not isinstance(choice, dict):
-            raise wrong(f"choices[{position}]", choice, "an object")
-        index = choice.get("index")
-        if index is None and expected == 1:
-            index = 0
-        if type(index) is not int or not 0 <= index < expected:
-            wanted = "0" if expected == 1 else f"a whole number from 0 to {expected - 1}"
-            raise wrong(f"choices[{position}].index", index, wanted)
-        if index in ordered:
-            raise Unusable(
-                f"choices[{position}].index is {index}, which another choice has, too, so it is "
-                "not known which prompt it answers"
-            )
-        ordered[index] = choice
-    return [ordered[index] for index in range(expected)]
+    return in_order(choices, "choices", "choice", "prompt")

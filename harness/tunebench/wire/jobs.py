@@ -158,7 +158,7 @@ class SentCreation(NamedTuple):
 
 def read_file(body: Any) -> UploadedFile:
     """Check and read the state of an uploaded file."""
-    fields = answered(body, "is base_url the API root?")
+    fields = answered(body, "is the address the API root?")
     return UploadedFile(
         id_(fields.get("id"), "id"),
         optional_name(fields.get("status")),

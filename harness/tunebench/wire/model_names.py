@@ -14,12 +14,9 @@ _VERSION = re.compile(r"-\d{4}")
 def other_model(asked: str, answered: Any, known: str | None) -> Unusable | None:
     """The error of an answer by another model than was asked; None if it is the same.
 
-    ``gpt-4.1`` may be answered by ``gpt-4.1-2025-04-14``, and with or without folders before it.
+    `known` is the name that the answer is known to have, if it is another.
 
-    Args:
-        asked: the model's name in the request.
-        answered: the model's name in the answer.
-        known: the name that the answer is known to have, if it is another.
+    ``gpt-4.1`` may be answered by ``gpt-4.1-2025-04-14``, and with or without folders before it.
     """
     if not isinstance(answered, str) or not answered or answered in (asked, known):
         return None

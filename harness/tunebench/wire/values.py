@@ -109,6 +109,35 @@ def within(value: Any, *path: str | int) -> Any:
     return value
 
 
+def in_order(entries: list[Any], field: str, one: str, of: str) -> list[dict[str, Any]]:
+    """The objects of a list in the order of their ``index``; an only one needs none.
+
+    Args:
+        entries: as many as were asked for.
+        field: the name of the list.
+        one: what an entry is, in a word.
+        of: what each belongs to.
+    """
+    expected = len(entries)
+    ordered: dict[int, dict[str, Any]] = {}
+    for position, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise wrong(f"{field}[{position}]", entry, "an object")
+        index = entry.get("index")
+        if index is None and expected == 1:
+            index = 0
+        if type(index) is not int or not 0 <= index < expected:
+            wanted = "0" if expected == 1 else f"a whole number from 0 to {expected - 1}"
+            raise wrong(f"{field}[{position}].index", index, wanted)
+        if index in ordered:
+            raise Unusable(
+                f"{field}[{position}].index is {index}, which another {one} has, too, so it is "
+                f"not known which {of} it answers"
+            )
+        ordered[index] = entry
+    return [ordered[index] for index in range(expected)]
+
+
 def mapping(value: Any) -> dict[str, Any]:
     """A JSON object; an empty one for any other value."""
     return value if isinstance(value, dict) else {}

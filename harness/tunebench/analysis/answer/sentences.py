@@ -178,7 +178,7 @@ class Told:
     def _weak_rivals(self) -> Iterator[str]:
         kinds = {one.option.kind for one in self.options}
         if self.found.candidates and "rival" not in kinds:
-            yield "No classical rival was compared: `--rivals` adds them."
+            yield "No classical rival was compared: recording with scikit-learn adds them."
         prompts = [one for one in self.options if one.option.kind == "prompt"]
         constant = self.options[0]
         if prompts and all(

@@ -14,6 +14,7 @@ format) and ``problem`` (a sentence, or an empty string). ``items``: ``items``, 
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path  # noqa: TC003 - Click needs it
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from tunebench.cli.commands import (
     Group,
     experiments_argument,
     json_option,
+    output_width,
     print_json,
     read_experiments,
 )
@@ -36,8 +38,9 @@ if TYPE_CHECKING:
     from tunebench.experiment import Experiment
 
 _SHOWN = 5
+_DATE = len("2026-01-01")
 _NOT_SHOWN = ("answer", "prompt_sha256")
-_LS_HEADER = ("experiment", "recording", "state", "rows", "bytes", "first", "last", "models")
+_LS_HEADER = ("experiment", "recording", "state", "rows", "bytes", "recorded", "models")
 
 
 @click.group(cls=Group)
@@ -69,12 +72,12 @@ def ls(experiments: tuple[Path, ...], as_json: bool) -> None:
         (
             *(row["experiment"], row["recording"], row["state"]),
             *(str(row["rows"]), f"{row['bytes']:,}"),
-            *(row["first_recorded_at"] or "-", row["last_recorded_at"] or "-"),
+            (row["last_recorded_at"] or "-")[:_DATE],
             ", ".join(row["models"]) or "-",
         )
         for row in rows
     ]
-    print("\n".join(aligned(_LS_HEADER, lines)))
+    print("\n".join(aligned(_LS_HEADER, lines, output_width(), keys=2)))
 
 
 @cassettes.command(short_help="Replay each cassette and check each line")
@@ -107,12 +110,12 @@ def verify(experiments: tuple[Path, ...], as_json: bool) -> int:
         print_json({"cassettes": rows, "problems": len(problems)})
     else:
         sound = sum(not one.problems for _, one in found)
-        notes = [
-            f"{e.path}: the data set is not on this machine, so no cassette was searched for texts."
-            for e in read
-            if not is_data_here(e)
-        ]
-        print("\n".join([*problems, *notes, f"{sound} of {len(found)} cassettes are sound."]))
+        lines = [line for problem in problems for line in _wrapped(problem)]
+        for e in read:
+            if not is_data_here(e):
+                note = "the data set is not on this machine, so no cassette was searched for texts"
+                lines += _wrapped(f"{e.path}: {note}.")
+        print("\n".join([*lines, f"{sound} of {len(found)} cassettes are sound."]))
     return int(bool(problems))
 
 
@@ -250,7 +253,8 @@ def _pairs(old: Path, new: Path) -> Iterator[tuple[str, Path, Path]]:
         path.relative_to(folder)
         for folder in (old, new)
         for path in folder.rglob("*.jsonl")
-        if path.name != ITEMS_NAME
+        # Predictions of rivals and items follow from the cassettes and the data.
+        if path.parent.name != "rivals" and path.name != ITEMS_NAME
     }
     if not names:
         raise UsageError(f"{old} and {new} hold no cassette", hint="name the folders of two")
@@ -273,9 +277,19 @@ def _differing(one: dict[str, Any]) -> Iterator[str]:
             yield f"    and {len(changes) - _SHOWN} more"
 
 
+def _wrapped(sentence: str) -> list[str]:
+    return textwrap.wrap(
+        sentence,
+        output_width(),
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def _verified(experiment: Experiment) -> Iterator[Verified]:
-    from tunebench.cli.cassettes.verification import recordings_of, verified
+    from tunebench.cli.cassettes.verification import embeddings_of, recordings_of, verified
     from tunebench.reports import waited_for
 
-    total = len(recordings_of(experiment))
+    total = len(recordings_of(experiment)) + len(embeddings_of(experiment))
     return waited_for(verified(experiment), experiment.name, "cassette", total)

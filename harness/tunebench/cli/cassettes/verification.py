@@ -7,18 +7,29 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tunebench.analysis import read_rivals
 from tunebench.cassettes import inspect
 from tunebench.errors import TunebenchError
-from tunebench.evaluation import Runner, orphans, recalled_of, test_rows, train_rows
+from tunebench.evaluation import (
+    Runner,
+    is_data_here,
+    orphans,
+    recalled_of,
+    rival_recording,
+    rival_texts,
+    test_rows,
+    train_rows,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tunebench.cassettes import Inspected
-    from tunebench.experiment import Cell, Experiment
+    from tunebench.experiment import Cell, EmbeddingRival, Experiment
 
 _HINT = "record it with `tunebench record`"
+_SHOWN = 5
 _SHORTEST_KEY = 8  # a shorter one is a placeholder that may be part of any text
 
 
@@ -60,6 +71,12 @@ def recordings_of(experiment: Experiment) -> dict[Path, tuple[Cell, ...]]:
     for cell in experiment.cells:
         found[cell.cassette] = (*found.get(cell.cassette, ()), cell)
     return found
+
+
+def embeddings_of(experiment: Experiment) -> dict[Path, EmbeddingRival]:
+    """Each cassette of embeddings that an experiment needs, with its rival."""
+    rivals = experiment.embedding_rivals if experiment.matrix.train_sizes else ()
+    return {experiment.embeddings_cassette(rival): rival for rival in rivals}
 
 
 def name_of(path: Path, cell: Cell) -> str:
@@ -108,17 +125,50 @@ def verified(experiment: Experiment) -> Iterator[Verified]:
             else:
                 unplayed = runner.unplayed.get(path)
             one = Verified(path, name_of(path, cell), file, problems, unplayed)
-            if lines := one.unplayed_lines:
-                problems.append(
-                    f"{path}: {len(lines)} rows are not used (line {', '.join(map(str, lines))}); "
-                    "remove them with `tunebench cassettes prune`."
-                )
+            problems += _unused(one)
             yield one
+        yield from _verified_rivals(experiment, runner, texts, keys)
     for path in orphans(experiment):
         file = inspect(path)
         problem = f"{path}: no cell uses it; remove it with `tunebench cassettes prune`."
         leaks = file.leaks(texts, keys)
         yield Verified(path, "", file, [problem, *file.problems, *leaks], None)
+
+
+def _verified_rivals(
+    experiment: Experiment, runner: Runner, texts: Sequence[str], keys: Sequence[str]
+) -> Iterator[Verified]:
+    """Check the embeddings of the rivals, and the file of the rivals' predictions."""
+    for path, rival in embeddings_of(experiment).items():
+        file = inspect(path) if path.exists() else None
+        problems = [*file.problems, *file.leaks(texts, keys)] if file else []
+        if is_data_here(experiment) and not (file and file.damaged):
+            try:
+                runner.embed(experiment, rival, rival_texts(experiment))
+            except TunebenchError as error:
+                problems.append(str(error))
+        unplayed = runner.unplayed.get(path)
+        one = Verified(path, rival_recording(rival), file, problems, unplayed)
+        problems += _unused(one)
+        yield one
+    if experiment.rivals_file.exists():
+        problems = []
+        try:
+            read_rivals(experiment.rivals_file, experiment.name)
+        except TunebenchError as error:
+            problems.append(str(error))
+        yield Verified(experiment.rivals_file, "rivals", None, problems, None)
+
+
+def _unused(one: Verified) -> list[str]:
+    """A sentence if no request asks for some rows."""
+    if not (lines := one.unplayed_lines):
+        return []
+    at = ", ".join(map(str, lines[:_SHOWN])) + ", …" * (len(lines) > _SHOWN)
+    return [
+        f"{one.path}: {len(lines)} rows are not used (line {at}); "
+        "remove them with `tunebench cassettes prune`."
+    ]
 
 
 def _known_keys(experiment: Experiment) -> list[str]:

@@ -37,14 +37,7 @@ _COMPLAINT, _PLAIN = "\033[31m", "\033[0m"
 def document_of(
     name: str, findings: Findings, table: Mapping[str, Any], complaints: Sequence[str]
 ) -> dict[str, Any]:
-    """The findings at a provider as JSON.
-
-    Args:
-        name: of its ``[provider]`` table.
-        findings: what was found.
-        table: the keys of that table, by what was found.
-        complaints: as `complaints_of` returns them.
-    """
+    """The findings at a provider as JSON."""
     found = [
         {**asdict(finding), "without": None if finding.found else _WITHOUT[finding.name]}
         for finding in findings.all

@@ -9,8 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import tempfile
-from contextlib import ExitStack
-from itertools import combinations
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +23,8 @@ from tunebench.cli.commands import (
     json_option,
     number,
     print_json,
-    refuse_existing,
 )
+from tunebench.cli.init.columns import chosen_columns
 from tunebench.cli.init.experiment_files import (
     ATTRIBUTES,
     WORKFLOW,
@@ -36,17 +35,25 @@ from tunebench.cli.init.experiment_files import (
     workflow_file,
 )
 from tunebench.cli.init.provider import chosen_model, chosen_provider
-from tunebench.errors import ExperimentError, UsageError, did_you_mean
+from tunebench.cli.init.writing import with_lines, write
+from tunebench.errors import DatasetError, ExperimentError, UsageError
 from tunebench.presets import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from tunebench.datasets import TableSummary
     from tunebench.experiment import Experiment
 
 _TEST_SIZE = 100
 _MOST_HELD_OUT = 0.9
+# Places in the experiment file whose values come from an option.
+_OPTIONS = {
+    "[matrix] shots": "--shots",
+    "[matrix] train_sizes": "--train-sizes",
+    "[[model]] 1: prices": "--prices",
+    "[provider.endpoint] base_url": "--provider",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,56 +131,26 @@ def init(force: bool, as_json: bool, **arguments: Any) -> None:
     from tunebench.evaluation import estimates
 
     given = _Given(**arguments)
-    text, label, notes = _columns(given)
+    text, label, notes = chosen_columns(given.data, given.text, given.label, given.group)
     summary = inspect_table(given.data, text, label, given.group)
     choices = _sized(given, _choices(given, text, label, summary))
     experiment = _checked(choices)
-    rows = estimates(experiment)
+    with _in_options(experiment.path):
+        rows = estimates(experiment)
     contents = {choices.toml: choices.experiment_file(), choices.test: choices.test_file()}
     if not (choices.root / WORKFLOW).exists():
         contents[choices.root / WORKFLOW] = workflow_file()
     attributes = choices.root / ATTRIBUTES
     lines = choices.git_attributes(experiment.cassettes.parent)
-    if (content := _with_lines(attributes, lines)) is not None:
+    if (content := with_lines(attributes, lines)) is not None:
         contents[attributes] = content
-    _write(contents, force=force)
+    write(contents, force=force)
     report = report_of(choices, summary, experiment, rows, list(contents))
     report["notes"] = [*notes, *report["notes"]]
     if as_json:
         print_json(report)
     else:
         print("\n".join(lines_of(report)))
-
-
-def _columns(given: _Given) -> tuple[str, str, list[str]]:
-    """The columns of texts and labels, and a note where they were not named."""
-    from tunebench.datasets import column_names, text_and_label
-
-    columns = column_names(given.data)
-    named = {"--text": given.text, "--label": given.label, "--group": given.group}
-    for option, column in named.items():
-        if column is not None and column not in columns:
-            raise UsageError(
-                f"there is no column {column!r}, which {option} names",
-                where=given.data,
-                hint=did_you_mean(column, columns),
-            )
-    for (option, column), (other, same) in combinations(named.items(), 2):
-        if column is not None and column == same:
-            problem = f"{option} and {other} are both {column!r}"
-            raise UsageError(problem, where=given.data, hint="name two columns")
-    if given.text is not None and given.label is not None:
-        return given.text, given.label, []
-    columns = [column for column in columns if column != given.group]
-    if len(columns) != 2:
-        missing = " and ".join(option for option in ("--text", "--label") if named[option] is None)
-        problem = f"the columns are {', '.join(map(repr, columns))}"
-        raise UsageError(problem, where=given.data, hint=f"name those to read with {missing}")
-    text, label = text_and_label(given.data, columns)
-    if given.text == label or given.label == text:
-        text, label = label, text
-    note = f"Read the texts from the column {text!r} and the labels from {label!r}."
-    return text, label, [note]
 
 
 def _choices(given: _Given, text: str, label: str, summary: TableSummary) -> Choices:
@@ -232,13 +209,34 @@ def _sized(given: _Given, choices: Choices) -> Choices:
         choices = dataclasses.replace(choices, test_share=share)
         data = dataset_of(_checked(choices))
     train, test = len(data.train), len(data.test)
+    if not test:
+        problem = f"none of the {train} texts would be held out to test on"
+        raise UsageError(problem, where=given.data, hint="add rows")
+    if given.test_size and test < given.test_size:
+        problem = (
+            f"--test-size {given.test_size} is more than the {test} texts that can be held out"
+        )
+        raise UsageError(problem, where=given.data, hint=f"give {test} or less, or add rows")
     shots, sizes = choices.shots, choices.train_sizes
     if not given.shots:
         shots = [n for n in (0, 1, 4) if n * 2 * len(choices.labels) <= train]
     if not given.train_sizes and choices.provider.trains:
         sizes = [n for n in (100, 300) if n <= train]
-    test_size = given.test_size or max(1, min(_TEST_SIZE, test))
+    test_size = given.test_size or min(_TEST_SIZE, test)
     return dataclasses.replace(choices, test_size=test_size, shots=shots, train_sizes=sizes)
+
+
+@contextmanager
+def _in_options(path: Path) -> Iterator[None]:
+    """Name the option in errors of an experiment file that nobody has seen yet."""
+    try:
+        yield
+    except (DatasetError, ExperimentError) as error:
+        where = (error.where or "").removeprefix(f"{path}: ")
+        for place, option in _OPTIONS.items():
+            if where.startswith(place):
+                where = f"{option}{where.removeprefix(place).replace('.', ' ')}"
+        raise UsageError(error.problem, where=where or None, hint=error.hint) from None
 
 
 def _checked(choices: Choices) -> Experiment:
@@ -248,62 +246,8 @@ def _checked(choices: Choices) -> Experiment:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "experiment.toml"
         path.write_text(choices.experiment_file(), encoding="utf-8")
-        try:
+        with _in_options(path):
             read = Experiment.read(path)
-        except ExperimentError as error:
-            problem, where = (
-                (text or "").replace(str(path), str(choices.toml))
-                for text in (error.problem, error.where)
-            )
-            raise UsageError(problem, where=where, hint=error.hint) from None
     # The folder from which the data has a relative path does not exist yet.
     task = read.task.model_copy(update={"dataset": str(choices.data.absolute())})
     return dataclasses.replace(read, path=choices.toml, task=task)
-
-
-def _with_lines(path: Path, lines: Sequence[str]) -> str | None:
-    """A file's text with the lines that it lacks at its end; None if it has them all."""
-    try:
-        text = path.read_bytes().decode(errors="surrogateescape")
-    except FileNotFoundError:
-        text = ""
-    except OSError as error:
-        raise UsageError(
-            f"the file cannot be read ({error.strerror})", where=path, hint="nothing was written"
-        ) from None
-    end = "\r\n" if "\r\n" in text else "\n"
-    missing = "".join(line + end for line in lines if line not in text.splitlines())
-    if text and not text.endswith("\n"):
-        text += end
-    return text + missing if missing else None
-
-
-def _write(contents: dict[Path, str], *, force: bool) -> None:
-    from tunebench.files import whole_files
-
-    taken = [path for path in contents if path.exists()]
-    refuse_existing((path for path in taken if path.name != ATTRIBUTES.name), force, "--name")
-    for path in contents:
-        twins = [p for p in path.parent.parent.glob(f"*/{path.name}") if p != path]
-        if path.name.startswith("test_") and twins:
-            raise UsageError(
-                "a test file of this name exists, and pytest wants another for each experiment",
-                where=twins[0],
-                hint="give another --name",
-            )
-    try:
-        for path in contents:
-            path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"the folder cannot be made ({error.strerror})",
-            where=error.filename,
-            hint="nothing was written",
-        ) from None
-    with ExitStack() as stack:
-        new = [path for path in contents if path not in taken]
-        for paths, overwrite in [(new, False), *(([path], True) for path in taken)]:
-            if paths:
-                opened = stack.enter_context(whole_files(paths, overwrite=overwrite))
-                for path, file in zip(paths, opened, strict=True):
-                    file.write(contents[path].encode(errors="surrogateescape"))

@@ -85,7 +85,7 @@ class Choices:
         apart = len({label.split()[0] for label in labels}) == len(labels)
         # If a label begins with another one, it is not known where the shorter one ends.
         whole = not any(a != b and b.startswith(a) for a in labels for b in labels)
-        both = apart or (whole and self.provider.whole_labels)
+        both = apart or (whole and self.provider.local)
         return ["text", "label_logprobs"] if both and self.provider.logprobs else ["text"]
 
     def experiment_file(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import get_args
 
 from tunebench.errors import UsageError, did_you_mean
@@ -22,7 +23,8 @@ class ProviderChoice:
         key_hint: a variable that may hold its API key, for a comment.
         trains: whether it is known to fine-tune.
         logprobs: whether it is known to give log-probabilities.
-        whole_labels: whether it is known to tell apart labels that begin with the same token.
+        local: whether it is the local provider, which tells apart labels that begin with the same
+            token.
         model: the default model.
         notes: sentences that a user should read before recording.
     """
@@ -33,7 +35,7 @@ class ProviderChoice:
     key_hint: str = ""
     trains: bool = False
     logprobs: bool = False
-    whole_labels: bool = False
+    local: bool = False
     model: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -90,7 +92,7 @@ def _preset(name: str) -> ProviderChoice:
         comments,
         trains=preset.fine_tuning == "openai",
         logprobs="logprobs" in preset.supports,
-        whole_labels=preset.started,
+        local=preset.started,
         model=_LOCAL_MODEL if preset.started else None,
         notes=tuple(notes),
     )
@@ -103,4 +105,19 @@ def chosen_model(provider: ProviderChoice, given: str | None) -> str:
         raise UsageError(
             f"the provider {provider.name!r} serves several models", hint="name one with --model"
         )
+    if provider.local:
+        _check_served(model)
     return model
+
+
+def _check_served(model: str) -> None:
+    """Raise UsageError for a name that is neither a model of the local provider nor a place."""
+    from tunebench.server import PACKAGED
+
+    path = Path(model)
+    if model not in PACKAGED and "/" not in model and path.suffix != ".gguf" and not path.is_dir():
+        raise UsageError(
+            f"the local provider does not serve --model {model!r}",
+            hint=f"give {', '.join(PACKAGED)}, a folder, a .gguf file or a Hugging Face id such as "
+            "ORGANIZATION/MODEL",
+        )

@@ -28,15 +28,7 @@ def report_of(
     rows: list[dict[str, Any]],
     written: list[Path],
 ) -> dict[str, Any]:
-    """The report that ``--json`` prints.
-
-    Args:
-        choices: the values in the files.
-        summary: of the user's file.
-        experiment: as it will be read.
-        rows: the estimates.
-        written: the files.
-    """
+    """The report that ``--json`` prints."""
     folder = choices.folder.as_posix()
     return {
         "name": choices.name,
@@ -64,6 +56,11 @@ def _notes(choices: Choices) -> Iterator[str]:
         by = "" if choices.group_column else " by label"
         yield f'The file is sorted{by}, so the experiment orders its rows by order = "hash".'
     yield from choices.provider.notes
+    if choices.provider.local:
+        from tunebench.server import to_install
+
+        if missing := to_install(choices.model):
+            yield f"Run `pip install {missing}` before you record: the local provider needs it."
     if not choices.provider.trains:
         name = choices.provider.name
         yield f"No training sizes: {name} is not known to fine-tune as OpenAI does."

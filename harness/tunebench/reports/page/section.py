@@ -40,7 +40,7 @@ class View:
     @property
     def rivals(self) -> list[RivalRow]:
         """The classical models."""
-        return self.results.baselines
+        return self.results.rivals
 
     @property
     def answer(self) -> Answer | None:

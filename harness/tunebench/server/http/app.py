@@ -4,17 +4,16 @@ Texts of prompts are never logged.
 """
 
 import asyncio
-import functools
-import importlib.metadata
 import time
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from fastapi import APIRouter, FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
+from tunebench.errors import DatasetError
 from tunebench.server.http import prompts, responses
+from tunebench.server.http.embedding_routes import embedding_routes
 from tunebench.server.http.file_routes import file_routes
 from tunebench.server.http.guards import ApiKeyGuard, BodyLimit
 from tunebench.server.http.job_routes import job_routes
@@ -36,33 +35,17 @@ def create_app(
     max_body: int,
     max_file: int,
 ) -> FastAPI:
-    """The ASGI application.
-
-    Args:
-        registry: the models that are served.
-        worker: computes their answers.
-        queue: runs the fine-tuning jobs.
-        api_key: needed for every request except ``/health``; None needs no key.
-        max_body: bytes of a request's body, except for uploads.
-        max_file: bytes of an uploaded file.
-    """
-    app = FastAPI(title="tunebench", version=_version(), docs_url=None, redoc_url=None)
+    """The ASGI application; requests need the key, if there is one, except for ``/health``."""
+    app = FastAPI(title="tunebench", version=responses.version(), docs_url=None, redoc_url=None)
     add_error_handlers(app)
     app.include_router(_model_routes(registry))
     app.include_router(_generation_routes(registry, worker))
+    app.include_router(embedding_routes(registry, worker))
     app.include_router(file_routes(queue.storage, max_file))
     app.include_router(job_routes(queue))
     app.add_middleware(BodyLimit, limit=max_body, max_file=max_file)
     app.add_middleware(ApiKeyGuard, key=api_key)
     return app
-
-
-@functools.cache
-def _version() -> str:
-    try:
-        return importlib.metadata.version("tunebench")
-    except importlib.metadata.PackageNotFoundError:
-        return "0"
 
 
 def _model_routes(registry: ModelRegistry) -> APIRouter:
@@ -93,17 +76,15 @@ def _generation_routes(registry: ModelRegistry, worker: Worker) -> APIRouter:
 
     async def find_model(name: str) -> LanguageModel:
         check_served(name, registry.sources)
-        if (loaded := registry.loaded.get(name)) is not None:
+        if isinstance(loaded := registry.loaded.get(name), LanguageModel):
             return loaded
-        return await asyncio.wrap_future(worker.call(lambda: registry.get(name)))
+        try:
+            return await asyncio.wrap_future(worker.call(lambda: registry.get(name)))
+        except DatasetError as error:
+            raise ApiError(400, str(error), param="model") from error
 
     def body_of(kind: str, model: LanguageModel, *parts: Any) -> dict[str, Any]:
-        mode = "deterministic" if worker.deterministic else "batched"
-        # Everything that decides an answer's bits, except the machine.
-        fingerprint = (
-            f"tunebench-{_version()}_{model.sha256[:12]}_{model.dtype_name}"
-            f"_torch-{torch.__version__}_{mode}"
-        )
+        fingerprint = responses.fingerprint(model, worker.deterministic)
         return responses.body(kind, model.name, fingerprint, *parts)
 
     @router.post("/tokenize")

@@ -13,6 +13,7 @@ from tunebench.server.http.requests import (
 from tunebench.server.http.responses import Echo
 from tunebench.server.http_errors import ApiError
 from tunebench.server.inference import models
+from tunebench.server.inference.embeddings import EmbeddingModel
 from tunebench.server.inference.models import LanguageModel
 from tunebench.server.inference.sampling import SamplingParameters
 
@@ -91,7 +92,7 @@ def echo(model: LanguageModel, given: str | list[int], ids: Sequence[int]) -> Ec
     return Echo(model.token_bytes.text(ids), 0)
 
 
-def check_ids(model: LanguageModel, ids: Sequence[int], param: str) -> None:
+def check_ids(model: LanguageModel | EmbeddingModel, ids: Sequence[int], param: str) -> None:
     """400 if the model does not have one of the ids."""
     unknown = next((i for i in ids if not 0 <= i < model.vocabulary_size), None)
     if unknown is not None:

@@ -130,6 +130,14 @@ class ChatRequest(_Generation):
         return self
 
 
+class EmbeddingRequest(_Request):
+    """Body of ``POST /v1/embeddings``."""
+
+    input: Annotated[Any, AfterValidator(_check_prompt)]
+    encoding_format: Literal["float", "base64"] = "float"
+    user: str | None = None
+
+
 class TokenizeRequest(_Request):
     """Body of ``POST /tokenize``, as vLLM's.
 

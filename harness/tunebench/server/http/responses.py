@@ -1,14 +1,39 @@
 """Bodies of answers, as OpenAI's completions and chat completions."""
 
+import base64
+import functools
+import importlib.metadata
 import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from tunebench.server.inference.completion import Answer, Completion
+from tunebench.server.inference.embeddings import EmbeddingModel
+from tunebench.server.inference.models import LanguageModel
 from tunebench.server.inference.sampling import TokenLogprob
 from tunebench.server.inference.token_bytes import TokenBytes
+
+
+@functools.cache
+def version() -> str:
+    """The version of this package."""
+    try:
+        return importlib.metadata.version("tunebench")
+    except importlib.metadata.PackageNotFoundError:
+        return "0"
+
+
+def fingerprint(model: LanguageModel | EmbeddingModel, deterministic: bool) -> str:
+    """Everything that decides an answer's bits, except the machine."""
+    mode = "deterministic" if deterministic else "batched"
+    return (
+        f"tunebench-{version()}_{model.sha256[:12]}_{model.dtype_name}"
+        f"_torch-{torch.__version__}_{mode}"
+    )
 
 
 @dataclass(frozen=True)
@@ -92,6 +117,29 @@ def body(
         },
         "choices": choices,
     }
+
+
+def embeddings_body(
+    model: str, fingerprint: str, vectors: Sequence[torch.Tensor], tokens: int, encoding: str
+) -> dict[str, Any]:
+    """The body of ``/v1/embeddings``: vectors of float32 as lists, or in base64."""
+    return {
+        "object": "list",
+        "model": model,
+        "system_fingerprint": fingerprint,
+        "data": [
+            {"object": "embedding", "index": index, "embedding": _encoded(vector, encoding)}
+            for index, vector in enumerate(vectors)
+        ],
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    }
+
+
+def _encoded(vector: torch.Tensor, encoding: str) -> list[float] | str:
+    if encoding == "float":
+        numbers: list[float] = vector.tolist()
+        return numbers
+    return base64.b64encode(vector.numpy().astype("<f4").tobytes()).decode()
 
 
 def _legacy_logprobs(

@@ -74,9 +74,7 @@ _Start = tuple[torch.Tensor, KeyValues]
 def compute(batch: Sequence[Work], go_on: Callable[[], bool]) -> None:
     """Answer prompts of one model with one head; each future gets its answer or the error.
 
-    Args:
-        batch: prompts that share ``model`` and ``head``.
-        go_on: called before every token; False stops what is not finished.
+    `go_on` is called before every token; False stops what is not finished.
     """
     wanted = [work for work in batch if work.parameters.max_tokens]
     starts = dict(zip(wanted, _prefill(wanted), strict=True)) if wanted else {}

@@ -15,6 +15,7 @@ import torch
 
 from tunebench.errors import ConfigurationError, DatasetError
 from tunebench.server.inference import weights
+from tunebench.server.inference.embeddings import EmbeddingModel, makes_embeddings
 from tunebench.server.inference.prefix import KeyValues, PrefixCache
 from tunebench.server.inference.token_bytes import TokenBytes
 
@@ -163,19 +164,38 @@ class ModelRegistry:
 
     sources: Mapping[str, str]
     dtype: torch.dtype
-    _loaded: dict[str, LanguageModel] = field(default_factory=dict)
+    _loaded: dict[str, LanguageModel | EmbeddingModel] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _makers: dict[str, tuple[str, Callable[[LanguageModel], LanguageModel]]] = field(
         default_factory=dict
     )
 
     def get(self, name: str) -> LanguageModel:
-        """A model, loaded if it is not yet (seconds; the first time up to a minute).
+        """A model of text, loaded if it is not yet (seconds; the first time up to a minute).
 
         Raises:
             KeyError: no such name.
             ConfigurationError: its weights are missing, damaged or not supported.
+            DatasetError: it makes embeddings.
         """
+        model = self._get(name)
+        if isinstance(model, LanguageModel):
+            return model
+        raise DatasetError(
+            f"the model {name} makes embeddings and no text", hint="ask it at /v1/embeddings"
+        )
+
+    def embedder(self, name: str) -> EmbeddingModel:
+        """A model of embeddings; otherwise as `get`."""
+        model = self._get(name)
+        if isinstance(model, EmbeddingModel):
+            return model
+        raise DatasetError(
+            f"the model {name} makes text and no embeddings",
+            hint="ask one for embeddings, such as all-minilm-l6-v2",
+        )
+
+    def _get(self, name: str) -> LanguageModel | EmbeddingModel:
         made = self._makers.get(name)
         base = self.get(made[0]) if made else None
         with self._lock:
@@ -201,12 +221,12 @@ class ModelRegistry:
             self._loaded.pop(name, None)
 
     @property
-    def loaded(self) -> Mapping[str, LanguageModel]:
+    def loaded(self) -> Mapping[str, LanguageModel | EmbeddingModel]:
         """The models that are in memory."""
         return dict(self._loaded)
 
 
-def _load(name: str, source: str, dtype: torch.dtype) -> LanguageModel:
+def _load(name: str, source: str, dtype: torch.dtype) -> LanguageModel | EmbeddingModel:
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
@@ -219,6 +239,8 @@ def _load(name: str, source: str, dtype: torch.dtype) -> LanguageModel:
             folder = weights.converted(found, dtype_name, f"t{transformers.__version__}")
             if not folder.is_dir():
                 _convert(found.path, folder, dtype)
+        elif makes_embeddings(folder):
+            return EmbeddingModel.load(name, found.sha256, folder)
         network = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:

@@ -50,10 +50,9 @@ class Worker:
         return future
 
     def close(self, timeout: float) -> bool:
-        """Drop what waits and end the thread.
+        """Drop what waits and end the thread; whether it has ended.
 
-        Returns:
-            Whether it has ended; a forward pass or the loading of a model cannot be interrupted.
+        A forward pass or the loading of a model cannot be interrupted.
         """
         self._closing.set()
         self._inbox.put(None)
@@ -96,9 +95,7 @@ class Worker:
 def choose_batch(waiting: Sequence[Work], batch_tokens: int) -> list[Work]:
     """The oldest prompt and those that can be batched with it, nearest in length first.
 
-    Args:
-        waiting: at least one, oldest first.
-        batch_tokens: limit of rows × the longest tail; one prompt is taken even beyond it.
+    `batch_tokens` limits rows × the longest tail; one prompt is taken even beyond it.
     """
     oldest = waiting[0]
     fitting = [w for w in waiting[1:] if w.model is oldest.model and w.head == oldest.head]

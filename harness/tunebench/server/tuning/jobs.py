@@ -54,16 +54,9 @@ def insert(
     work: dict[str, Any],
     fingerprint: dict[str, Any],
 ) -> dict[str, Any]:
-    """Insert a job, unless an active or succeeded one has the same key.
+    """Insert a job, unless an active or succeeded one has the same key, which is returned then.
 
-    Args:
-        connection: inside a transaction.
-        job: its object.
-        work: what its worker needs beyond that.
-        fingerprint: everything that decides its result.
-
-    Returns:
-        The job, or the one with the same key; 409 if that one has another fingerprint.
+    `fingerprint` is everything that decides its result; 409 if that of the other job differs.
     """
     key = job["metadata"].get(KEY)
     if key is not None:
@@ -117,11 +110,7 @@ def move(
     status: str,
     **changes: Any,
 ) -> bool:
-    """Change a job's status, and other values of its object, inside a transaction.
-
-    Returns:
-        Whether its status was one of ``origins``; if not, nothing is changed.
-    """
+    """Change a job's status and its object; False, and nothing, if it was not one of `origins`."""
     row = find(connection, name)
     if row["status"] not in origins:
         return False

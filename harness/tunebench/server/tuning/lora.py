@@ -26,8 +26,7 @@ _PREFIX = "base_model.model."  # of peft's files
 def attach(network: Any, plan: Plan) -> int:
     """Add a new adapter to the linear maps of the uppermost layers; everything else is frozen.
 
-    Returns:
-        The index of the first layer that is adapted; 0 if that is every layer.
+    It returns the index of the first layer that is adapted; 0 if that is every layer.
     """
     count = len(network.base_model.layers)
     first = max(0, count - (-(-count // 3) if plan.lora_layers is None else plan.lora_layers))
