@@ -6,7 +6,13 @@ from tunebench.evaluation.connections import StartedProvider, key_of
 from tunebench.evaluation.embeddings import rival_recording
 from tunebench.evaluation.estimate import estimates
 from tunebench.evaluation.inputs import State, dataset_of, prompts_of, test_rows, train_rows
-from tunebench.evaluation.items import is_data_here, items_path, prompt_sha256_of, recalled_of
+from tunebench.evaluation.items import (
+    is_data_here,
+    items_path,
+    prompt_sha256_of,
+    recalled_of,
+    test_texts,
+)
 from tunebench.evaluation.items_writing import Items
 from tunebench.evaluation.judgements import judge
 from tunebench.evaluation.recording import Progress
@@ -38,6 +44,7 @@ __all__ = [
     "rival_texts",
     "rows_of",
     "test_rows",
+    "test_texts",
     "texts_to_answer",
     "train_rows",
 ]

@@ -28,6 +28,7 @@ from tunebench.evaluation.inputs import (
     is_chat,
     options_of,
     prompts_of,
+    test_rows,
 )
 from tunebench.evaluation.training_inputs import file_name
 
@@ -111,6 +112,40 @@ def recalled_of(experiment: Experiment) -> Recalled | None:
 
 
 @dataclass(frozen=True)
+class TestTexts:
+    """What is known of the test texts without the texts.
+
+    Attributes:
+        items: item ids.
+        labels: label ids.
+        groups: the numbers of their groups; None where they have none.
+    """
+
+    items: list[str]
+    labels: list[int]
+    groups: tuple[int, ...] | None
+
+
+def test_texts(experiment: Experiment) -> TestTexts:
+    """The test texts of an experiment, from the data set or from ``items.jsonl``.
+
+    Raises:
+        DatasetError: there is neither.
+        CassetteError: the file is damaged, or is of another task.
+    """
+    recalled = recalled_of(experiment)
+    if recalled is None:
+        rows = test_rows(experiment)
+        groups = group_numbers(rows["group"]) if "group" in rows else None
+        return TestTexts(rows["item"].tolist(), rows["label"].tolist(), groups)
+    test, groups = recalled.test, None
+    if experiment.task.group_column is not None:
+        groups = group_numbers(item.group for item in test)
+    labels = [item.label for item in test if item.label is not None]
+    return TestTexts([item.item for item in test], labels, groups)
+
+
+@dataclass(frozen=True)
 class Recalled:
     """The inputs of a replay from ``items.jsonl``.
 
@@ -125,15 +160,6 @@ class Recalled:
     path: Path
     file: ItemsFile
     test: list[Item]
-
-    @property
-    def texts(self) -> tuple[list[str], list[int], tuple[int, ...] | None]:
-        """Item ids, label ids and group numbers of the test texts; None where they have none."""
-        labels = [item.label for item in self.test if item.label is not None]
-        groups = None
-        if self.experiment.task.group_column is not None:
-            groups = group_numbers(item.group for item in self.test)
-        return [item.item for item in self.test], labels, groups
 
     def calibration(self, cell: Cell) -> list[Item]:
         """The texts that a cell is calibrated with.

@@ -18,8 +18,8 @@ from tunebench.evaluation.connections import Connections, known_names
 from tunebench.evaluation.embeddings import Embedder
 from tunebench.evaluation.estimate import Estimate, answers_announcement
 from tunebench.evaluation.fine_tuning import FineTunedModels
-from tunebench.evaluation.inputs import group_numbers, test_rows, texts_of
-from tunebench.evaluation.items import items_path, recalled_of
+from tunebench.evaluation.inputs import texts_of
+from tunebench.evaluation.items import items_path, recalled_of, test_texts
 from tunebench.evaluation.items_writing import check_items, note_items
 from tunebench.evaluation.judgements import judge
 from tunebench.evaluation.recording import (
@@ -200,7 +200,7 @@ class Runner:
     def _replay(self, cell: Cell, made: FineTuned | None, hint: str) -> Result:
         provider = cell.experiment.models[cell.model].provider
         recalled = recalled_of(cell.experiment)
-        texts, labels, groups = _texts(cell.experiment, recalled)
+        texts = test_texts(cell.experiment)
         client = self._connections.client(cell.experiment, provider, recording=False)
         model = _model_name(cell, made)
         items: dict[str, str] = {}
@@ -241,8 +241,8 @@ class Runner:
         return Result(
             cell=cell,
             judgements=judge(
-                texts,
-                labels,
+                texts.items,
+                texts.labels,
                 [decision.label for decision in decisions],
                 [decision.reading for decision in decisions],
             ),
@@ -258,7 +258,7 @@ class Runner:
             answered_as=", ".join(name for name in totals.models if name != model),
             overrides=overrides_of(rule, cell.experiment.models[cell.model].parameters),
             calibration=calibration,
-            groups=groups,
+            groups=texts.groups,
             checked_against_data=recalled is None,
         )
 
@@ -305,17 +305,6 @@ def _requests_if_any(cell: Cell, client: Client, recalled: Recalled | None = Non
         further = calibration_requests(cell, rule, recalled)
         return further + text_requests(cell, rule, recalled)
     return []
-
-
-def _texts(
-    experiment: Experiment, recalled: Recalled | None
-) -> tuple[list[str], list[int], tuple[int, ...] | None]:
-    """Item ids, label ids and group numbers of the texts."""
-    if recalled is not None:
-        return recalled.texts
-    rows = test_rows(experiment)
-    groups = group_numbers(rows["group"]) if "group" in rows else None
-    return rows["item"].tolist(), rows["label"].tolist(), groups
 
 
 def _model_name(cell: Cell, made: FineTuned | None) -> str:
