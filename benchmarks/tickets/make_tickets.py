@@ -5,7 +5,8 @@ seed, so that a task with five queues can be shown whose texts may lie in the re
 model gets right here says how tunebench works and nothing about anybody's real tickets.
 
 What a writer wants is said in 16 ways a queue. Eight of them are in ``train.csv`` alone and eight
-in ``test.csv`` alone, so that a model cannot do well by heart.
+in ``test.csv`` alone, so that a model cannot do well by heart. The column ``wording`` names the way
+of each message: messages of one wording are much alike, so they count as one group.
 
     python benchmarks/tickets/make_tickets.py      # writes the same files again
 """
@@ -151,20 +152,21 @@ FILLS = {
 }  # fmt: skip
 
 
-def ticket(wants: list[str], chance: random.Random) -> str:
-    """A message whose writer wants one of these things."""
+def ticket(wants: list[str], chance: random.Random) -> tuple[str, str]:
+    """A message whose writer wants one of these things, and which of them."""
 
     def filled(part: str) -> str:
         return part.format_map({name: chance.choice(words) for name, words in FILLS.items()})
 
-    want = filled(chance.choice(wants))
+    wording = chance.choice(wants)
+    want = filled(wording)
     want = want[0].upper() + want[1:] + chance.choice([".", ".", ".", "!", "?", " ..."])
     sentences = [want]
     for context in chance.sample(CONTEXTS, 2):
         sentences.insert(chance.randint(0, len(sentences)), filled(context))
     sentences = [chance.choice(OPENERS), *sentences, chance.choice(CLOSERS)]
     text = " ".join(sentence for sentence in sentences if sentence)
-    return _typo(text, chance) if chance.random() < 0.3 else text
+    return (_typo(text, chance) if chance.random() < 0.3 else text), wording
 
 
 def _typo(text: str, chance: random.Random) -> str:
@@ -175,17 +177,18 @@ def _typo(text: str, chance: random.Random) -> str:
 def main() -> None:
     """Write both files beside this one; no message stands in them twice."""
     chance = random.Random(SEED)
-    rows: dict[str, str] = {}
+    rows: dict[str, tuple[str, str]] = {}
     for number, (name, count) in enumerate(ROWS.items()):
         before = len(rows)
         while len(rows) < before + count:
             [queue] = chance.choices(list(SHARES), list(SHARES.values()))
-            rows.setdefault(ticket(WANTS[queue][number::2], chance), queue)
+            text, wording = ticket(WANTS[queue][number::2], chance)
+            rows.setdefault(text, (queue, f"{queue} {1 + WANTS[queue].index(wording)}"))
         path = Path(__file__).with_name(f"{name}.csv")
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["message", "queue"])
-            writer.writerows(list(rows.items())[before:])
+            writer.writerow(["message", "queue", "wording"])
+            writer.writerows([text, *of_text] for text, of_text in list(rows.items())[before:])
 
 
 if __name__ == "__main__":

@@ -128,6 +128,7 @@ def test_the_baseline_of_another_experiment_is_not_overwritten(project, capsys):
     before = project.path.read_bytes()
     project.edit('name = "small"', 'name = "large"')
     (project.root / "cassettes/small").rename(project.root / "cassettes/large")
+    (project.root / "cassettes/large/items.jsonl").unlink()
     for path in (project.root / "cassettes/large").iterdir():
         path.write_text(path.read_text().replace('"small"', '"large"'))
     assert main(["baseline"]) == 2

@@ -79,7 +79,7 @@ def test_orphans_go(prune):
     assert code == 0
     assert out.count(" rows, since no cell uses it.\n") == len(out.splitlines()) == 3
     left = {path.name for path in files(prune) if path.parent.name != "rivals"}
-    assert left == {"m-0shot-label_logprobs.jsonl", "m-0shot.jsonl"}
+    assert left == {"items.jsonl", "m-0shot-label_logprobs.jsonl", "m-0shot.jsonl"}
 
 
 def test_a_dry_run_changes_nothing_and_says_the_same(prune):

@@ -22,8 +22,7 @@ def upgrade(recorded_films, monkeypatch, capfd):
     run.films = recorded_films
     run.cell = recorded_films.cassettes / "m-0shot.jsonl"
     run.job = recorded_films.cassettes / "jobs/m-ft8.jsonl"
-    files = recorded_films.cassettes.rglob("*.jsonl")
-    run.paths = sorted(path for path in files if path.parent.name != "rivals")
+    run.paths = sorted(recorded_films.cassettes.rglob("m-*.jsonl"))
     recorded_films.run("--results", "before").assert_outcomes(passed=4)
     for path in run.paths:
         downgrade(path)

@@ -7,6 +7,7 @@ import pytest
 
 from tunebench import Experiment
 from tunebench.cli import main
+from tunebench.evaluation import dataset_of
 
 from ..evenings import tree, write_table
 
@@ -157,3 +158,40 @@ def test_zero_train_sizes_are_no_fine_tuning():
 def test_the_old_name_of_the_folder_works():
     assert main(["init", write_table(), "--into", "repo"]) == 0
     assert Path("repo/benchmarks/evenings/experiment.toml").exists()
+
+
+def with_people(order=lambda rows: rows):
+    rows = [(f"an evening, {i}", ("bad", "good")[i * i % 3 % 2], f"p{i % 17}") for i in range(120)]
+    return write(".csv", ("body", "mood", "person"), order(rows))
+
+
+def test_a_column_of_groups_is_written_and_keeps_to_one_side(capsys):
+    assert main(["init", with_people(), "--group", "person"]) == 0
+    experiment = Experiment.read("benchmarks/evenings/experiment.toml")
+    task = experiment.task
+    named = (task.text_column, task.label_column, task.group_column, task.order)
+    assert named == ("body", "mood", "person", None)
+    data = dataset_of(experiment)
+    assert not set(data.train["group"]) & set(data.test["group"])
+    assert "17 groups, none of them on both sides of the split." in capsys.readouterr().out
+
+
+def test_a_file_that_is_sorted_by_group_is_ordered_by_hash(capsys):
+    name = with_people(lambda rows: sorted(rows, key=lambda row: row[2]))
+    assert main(["init", name, "--group", "person"]) == 0
+    assert Experiment.read("benchmarks/evenings/experiment.toml").task.order == "hash"
+    assert "The file is sorted, so the experiment orders its rows" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("persn", "there is no column 'persn', which --group names; did you mean 'person'?"),
+        ("mood", "--label and --group are both 'mood'; name two columns."),
+    ],
+)
+def test_a_wrong_column_of_groups_is_one_sentence(column, said, capsys):
+    name = with_people()
+    assert main(["init", name, "--text", "body", "--label", "mood", "--group", column]) == 2
+    assert said in capsys.readouterr().err
+    assert not Path("benchmarks").exists()

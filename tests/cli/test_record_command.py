@@ -45,6 +45,7 @@ def test_what_is_missing_is_recorded_and_then_nothing_is_asked(record):
     done = record("-k", "one", "--results", "out")
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(path.name for path in record.cassettes.iterdir()) == [
+        "items.jsonl",
         "one-0shot-label_logprobs.jsonl",
         "one-0shot.jsonl",
     ]

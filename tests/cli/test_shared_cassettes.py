@@ -32,7 +32,7 @@ def project(pets, monkeypatch, capfd):
 
 
 def cassettes(pets):
-    return {path: path.read_bytes() for path in pets.root.rglob("*.jsonl")}
+    return {path: path.read_bytes() for path in pets.root.rglob("*shot.jsonl")}
 
 
 def configure(pets, folder="tapes"):

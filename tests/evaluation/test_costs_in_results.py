@@ -112,7 +112,7 @@ def test_a_recording_stops_before_its_budget_is_passed(project):
         ["*one-ft40: the budget of 1 EUR would be passed: this takes about *give --budget more*"]
     )
     recorded = sorted(path.name for path in (project.root / "cassettes/small").glob("*.jsonl"))
-    assert recorded == ["one-0shot.jsonl", "one-1shot.jsonl"]
+    assert recorded == ["items.jsonl", "one-0shot.jsonl", "one-1shot.jsonl"]
     asked = len(project.loopback.asked)
     project.run("--record=missing", "--budget", "1000").assert_outcomes(passed=3)
     completions = [a for a in project.loopback.asked[asked:] if a.path.endswith("/completions")]

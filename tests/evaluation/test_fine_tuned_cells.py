@@ -25,6 +25,7 @@ def test_a_fine_tuned_cell_is_a_case_that_k_selects(project) -> None:
 def test_one_command_records_job_and_cells_and_then_nothing_is_asked(project) -> None:
     project.record().assert_outcomes(passed=4)
     assert sorted(path.name for path in project.cassettes.rglob("*.jsonl")) == [
+        "items.jsonl",
         "m-0shot-label_logprobs.jsonl",
         "m-0shot.jsonl",
         "m-ft8-label_logprobs.jsonl",

@@ -124,7 +124,8 @@ def test_bad_rows_fail_the_case_in_a_sentence(rows, sentence: str, project: OwnF
         ('"review"', '"reviews"', "films.csv, line 1: there is no column 'reviews' among 'review', "
          "'verdict'; set text_column = \"review\" in [[]task], or fix the file."),
         ('"films.csv"', '"film.csv"', "film.csv: the file cannot be read (No such file or "
-         "directory); check its path."),
+         "directory); check its path, or add cassettes/films/items.jsonl, with which a replay "
+         "needs no data set."),
         ("test_size = 10", "test_size = 60", "[[]task] test_size: 60 is more than the * test rows "
          "of 'films.csv'; lower it to * or less, raise test_share or add rows."),
     ],

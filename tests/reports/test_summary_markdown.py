@@ -154,7 +154,7 @@ def test_verdicts_add_up_to_the_worst(made):
 def test_a_log_probability_that_is_no_number_gives_no_probabilities(made, value, monkeypatch):
     import tunebench.analysis.details
 
-    monkeypatch.setattr(tunebench.analysis.details, "prompts_of", lambda cell: {})
+    monkeypatch.setattr(tunebench.analysis.details, "prompt_sha256_of", lambda cell: [])
     answers = (
         Answer("", "stop", {" Negative": -0.1, " Positive": value}),
         Answer("", "stop", {" Negative": -0.1, " Positive": -2.0}),

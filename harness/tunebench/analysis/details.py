@@ -7,9 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tunebench.analysis.gates import judge_limits, verdict_of
-from tunebench.cassettes import prompt_text, text_sha256
 from tunebench.errors import ResultsError
-from tunebench.evaluation import dataset_of, prompts_of
+from tunebench.evaluation import dataset_of, prompt_sha256_of
 from tunebench.reports import About, CellRow, Job, Skipped, checked, finite
 from tunebench.statistics import (
     balanced_accuracy,
@@ -92,7 +91,9 @@ def details_of(result: Result) -> dict[str, Any]:
     """The further fields of a cell in ``results.json``, plain JSON values."""
     labels = result.judgements["label"].tolist()
     matrix = confusion_matrix(labels, result.predictions, len(result.cell.experiment.task.labels))
-    exact_low, exact_high = clopper_pearson(result.correct, result.n)
+    exact_low, exact_high = None, None
+    if result.groups is None:  # it is exact for texts on their own only
+        exact_low, exact_high = clopper_pearson(result.correct, result.n)
     rows, truths = result.with_probabilities
     return {
         "exact_low": exact_low,
@@ -104,14 +105,15 @@ def details_of(result: Result) -> dict[str, Any]:
         "calibration_error": expected_calibration_error(rows, truths) if rows else None,
         "confusion": matrix,
         "probabilities": result.probabilities,
-        "prompt_sha256": [text_sha256(prompt_text(p)) for p in prompts_of(result.cell).values()],
+        "prompt_sha256": prompt_sha256_of(result.cell),
     }
 
 
 def about(result: Result) -> About:
     """A result's experiment as an entry of ``experiments`` in ``results.json``."""
     experiment = result.cell.experiment
-    items, places = result.judgements["item"].tolist(), dataset_of(experiment).places
+    items = result.judgements["item"].tolist()
+    places = dataset_of(experiment).places if result.checked_against_data else {}
     fields = {
         "name": experiment.name,
         "dataset": experiment.task.dataset,
@@ -124,6 +126,8 @@ def about(result: Result) -> About:
         "items": items,
         "places": [places[item] for item in items] if places else None,
         "label_ids": result.judgements["label"].tolist(),
+        "groups": None if result.groups is None else list(result.groups),
+        "checked_against_data": result.checked_against_data,
         "majority_rate": result.majority_rate,
         "train_sizes": experiment.matrix.train_sizes,
         "cells": list(map(str, experiment.cells)),

@@ -15,9 +15,17 @@ from tunebench.analysis.rival_file import (
 )
 from tunebench.analysis.rivals import INSTALL, is_installed, rivals_for
 from tunebench.errors import ResultsError, TunebenchError, describe_error
-from tunebench.evaluation import Runner, rival_texts, rows_of, test_rows, train_rows
+from tunebench.evaluation import (
+    Runner,
+    recalled_of,
+    rival_texts,
+    rows_of,
+    test_rows,
+    test_texts,
+    train_rows,
+)
 from tunebench.experiment import Experiment
-from tunebench.statistics import majority_rate, wilson_interval
+from tunebench.statistics import clustered_interval, majority_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -71,14 +79,20 @@ class _Contest:
 
     @cached_property
     def texts(self) -> list[str]:
-        """The hashes of the test texts."""
-        return [short_sha256(text) for text in test_rows(self.experiment)["text"]]
+        """The hashes of the test texts.
+
+        Where the data set is not on this machine, they are those that were recorded for the items.
+        """
+        if not self._recalled:
+            return [short_sha256(text) for text in test_rows(self.experiment)["text"]]
+        known: dict[str, str] = {}
+        for one in (self.recorded or {}).values():
+            known |= zip(one.items, one.texts, strict=True)
+        return [known.get(item, "") for item in test_texts(self.experiment).items]
 
     @cached_property
-    def labels(self) -> list[int]:
-        """The label ids of the test texts."""
-        found: list[int] = test_rows(self.experiment)["label"].tolist()
-        return found
+    def _recalled(self) -> bool:
+        return recalled_of(self.experiment) is not None
 
     @cached_property
     def _train_sha256(self) -> dict[int, str]:
@@ -93,7 +107,7 @@ class _Contest:
             return _MISSING
         if one.made_of != rival.made_of:
             return _OTHER_MODEL
-        if one.train_sha256 != self._train_sha256[size]:
+        if not self._recalled and one.train_sha256 != self._train_sha256[size]:
             return _OTHER_TRAINING
         return _OTHER_TEXTS if one.predictions_for(self.texts) is None else one
 
@@ -117,10 +131,11 @@ class _Contest:
 
     def row(self, one: RecordedRival) -> dict[str, Any]:
         """The row of recorded or trained predictions."""
-        predictions, labels = one.predictions_for(self.texts), self.labels
+        predictions, test = one.predictions_for(self.texts), test_texts(self.experiment)
         assert predictions is not None
-        n, correct = len(labels), sum(map(int.__eq__, predictions, labels))
-        low, high = wilson_interval(correct, n)
+        right = [said == label for said, label in zip(predictions, test.labels, strict=True)]
+        n, correct = len(right), sum(right)
+        low, high = clustered_interval(right, test.groups)
         return {
             "experiment": self.experiment.name,
             "model": one.rival,
@@ -130,7 +145,7 @@ class _Contest:
             "accuracy": correct / n,
             "ci_low": low,
             "ci_high": high,
-            "majority_rate": majority_rate(labels),
+            "majority_rate": majority_rate(test.labels),
             "parameters": dict(one.parameters),
             "library": one.library or None,
             "versions": dict(one.versions),

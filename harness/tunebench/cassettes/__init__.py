@@ -4,6 +4,14 @@ from tunebench.cassettes.comparison import differences
 from tunebench.cassettes.fingerprint import STORED_PARAMETERS, prompt_text, text_sha256
 from tunebench.cassettes.first_format import Converted, converted, first_format_header
 from tunebench.cassettes.inspection import Inspected, inspect
+from tunebench.cassettes.items_file import (
+    ITEMS_NAME,
+    WRITE_ITEMS,
+    Item,
+    ItemsFile,
+    Role,
+    read_items,
+)
 from tunebench.cassettes.job_recorder import JobCassette
 from tunebench.cassettes.line_file import lock
 from tunebench.cassettes.lines import Row, checked_fields, line_of, read_header, without_rows
@@ -13,12 +21,17 @@ from tunebench.cassettes.store import CassetteFile
 from tunebench.cassettes.totals import Totals
 
 __all__ = [
+    "ITEMS_NAME",
     "STORED_PARAMETERS",
+    "WRITE_ITEMS",
     "CassetteFile",
     "Converted",
     "Inspected",
+    "Item",
+    "ItemsFile",
     "JobCassette",
     "RecordedCassette",
+    "Role",
     "Row",
     "Totals",
     "blocked_network",
@@ -32,6 +45,7 @@ __all__ = [
     "lock",
     "prompt_text",
     "read_header",
+    "read_items",
     "text_sha256",
     "use_cassette",
     "without_rows",

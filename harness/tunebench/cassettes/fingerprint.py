@@ -99,6 +99,17 @@ class Fingerprint:
         return RequestLine(*fields, server, answered_by)
 
 
+class Recalled(Fingerprint):
+    """A request whose prompts are known by their SHA-256 (hex) alone."""
+
+    __slots__ = ()
+
+    @property
+    def prompt_sha256(self) -> list[str]:
+        """The prompts, as they are known."""
+        return list(self.prompts)
+
+
 def text_sha256(text: str) -> str:
     """SHA-256 (hex) of a text in UTF-8; lone surrogates are kept apart from each other."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -15,7 +15,13 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tunebench.cassettes.fingerprint import Fingerprint, fingerprint, prompt_text, text_sha256
+from tunebench.cassettes.fingerprint import (
+    Fingerprint,
+    Recalled,
+    fingerprint,
+    prompt_text,
+    text_sha256,
+)
 from tunebench.cassettes.leaks import long_texts, repeats
 from tunebench.cassettes.lines import rows_for
 from tunebench.cassettes.misses import miss
@@ -30,7 +36,7 @@ from tunebench.cassettes.stored import (
 )
 from tunebench.cassettes.totals import shares
 from tunebench.errors import CassetteError, hidden, without_secrets
-from tunebench.wire import decoded, other_model, parsed
+from tunebench.wire import Asked, decoded, other_model, parsed, read_answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
 
     from tunebench.cassettes.reading import StoredAnswer
     from tunebench.cassettes.store import CassetteFile
+    from tunebench.wire import Answer
 
 _MAX_CHECKED = 1000
 
@@ -113,6 +120,44 @@ class RecordedCassette(FileCassette):
     def play_response(self, request: Request) -> dict[str, Any]:
         """The recorded answer."""
         asked, positions = request.tunebench_rows
+        rows = self._played_rows(asked, positions)
+        answer = rows[0].row.answer
+        if asked.endpoint in COMPOSED:
+            body = self._body(asked, rows)
+        else:
+            body = answer.encode() if isinstance(answer, str) else rows[0].answer
+        kind = "text/plain" if isinstance(answer, str) else "application/json"
+        return {
+            "status": {"code": 200, "message": None},
+            "headers": {"content-type": [kind]},
+            "body": {"string": body},
+        }
+
+    def recalled(
+        self, endpoint: str, fields: Mapping[str, Any], hashes: Iterable[str]
+    ) -> tuple[Answer, ...]:
+        """The answers to prompts of which only the SHA-256 (hex) is known, as a replay gives them.
+
+        The endpoint and the fields are as for `lacking`.
+
+        Raises:
+            CassetteMissError: one is not recorded.
+            CassetteError: a line of the file is damaged.
+        """
+        body = json.dumps(fields).encode()
+        same = fingerprint("POST", endpoint.removeprefix("POST "), body)
+        asked = Recalled(same.endpoint, same.digest, same.fields, tuple(hashes))
+        found = self._found(asked)
+        if found is None:
+            self.file.check()
+            raise self._miss(asked)
+        answered = self._body(asked, self._played_rows(asked, found))
+        known_as = self._answers_as.get(asked.model)
+        wanted = Asked.of(asked.endpoint, asked.fields, len(asked.prompts), known_as)
+        return read_answers(parsed(answered), wanted).answers
+
+    def _played_rows(self, asked: Fingerprint, positions: Iterable[int]) -> list[StoredAnswer]:
+        """The rows of answers, checked and counted as played."""
         rows = [self.file.answer(position) for position in positions]
         for row in rows:
             # Labels that are stated in words are the same few answers again and again.
@@ -125,19 +170,13 @@ class RecordedCassette(FileCassette):
                 if len(self._checked) < _MAX_CHECKED:
                     self._checked.add(known)
             self._play(row)
-        answer = rows[0].row.answer
-        if (compose := COMPOSED.get(asked.endpoint)) is not None:
-            usage = shares((row.row.usage, row.row.prompts) for row in rows)
-            model = self._answered_by(asked, rows)
-            body = compose([row.answer for row in rows], model, rows[0].request.server, usage)
-        else:
-            body = answer.encode() if isinstance(answer, str) else rows[0].answer
-        kind = "text/plain" if isinstance(answer, str) else "application/json"
-        return {
-            "status": {"code": 200, "message": None},
-            "headers": {"content-type": [kind]},
-            "body": {"string": body},
-        }
+        return rows
+
+    def _body(self, asked: Fingerprint, rows: list[StoredAnswer]) -> bytes:
+        """The answer to prompts, composed of theirs."""
+        usage = shares((row.row.usage, row.row.prompts) for row in rows)
+        model, answers = self._answered_by(asked, rows), [row.answer for row in rows]
+        return COMPOSED[asked.endpoint](answers, model, rows[0].request.server, usage)
 
     def _answered_by(self, asked: Fingerprint, rows: list[StoredAnswer]) -> str:
         """The model that has answered; where there are several, the first that was not asked."""
@@ -225,12 +264,11 @@ class RecordedCassette(FileCassette):
             if not self.file.holds(digest, text_sha256(prompt_text(prompt)))
         ]
 
-    def spare(self, endpoint: str, fields: Mapping[str, Any], prompts: Iterable[Any]) -> None:
-        """Leave the rows that answer these prompts out of `unplayed`; see `lacking`."""
+    def spare(self, endpoint: str, fields: Mapping[str, Any], hashes: Iterable[str]) -> None:
+        """Leave the rows that answer prompts of these SHA-256 (hex) out of `unplayed`."""
         digest = _digest(endpoint, fields)
-        for prompt in prompts:
-            sha256 = bytes.fromhex(text_sha256(prompt_text(prompt)))
-            self.spared.update(self.file.find(digest, [sha256]) or ())
+        for sha256 in hashes:
+            self.spared.update(self.file.find(digest, [bytes.fromhex(sha256)]) or ())
 
     # Overridden for another kind of traffic.
 

@@ -25,6 +25,7 @@ __all__ = [
     "TableSummary",
     "column_names",
     "inspect_table",
+    "is_here",
     "load",
     "near_duplicates",
     "text_and_label",
@@ -74,6 +75,9 @@ def load(
     kind, _, rest = name.partition(":")
     if name in _MODULES:
         _refuse_given(name, options, "text_column", "label_column", "test_dataset", "order")
+        if options.group_column is not None:
+            problem = f"The data set {name!r} has no column of groups"
+            raise DatasetError(problem, hint="take group_column out of [task]")
         module = importlib.import_module(_MODULES[name])
         return _by_name(cast("Dataset", module.load(data_dir=data_dir)), options.labels)
     if rest and kind == "tfds":
@@ -94,6 +98,30 @@ def load(
     endings = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
     hint = f"write {known}, 'tfds:NAME', 'hf:NAME' or the path of a {endings} file"
     raise DatasetError(f"There is no data set {name!r}", hint=hint)
+
+
+def is_here(name: str, options: Options, *, data_dir: str | os.PathLike[str] | None = None) -> bool:
+    """Whether a data set is on this machine, so that `load` downloads nothing.
+
+    It looks at files only, and imports neither TFDS nor another library. A name that `load` does
+    not know is no data set that is missing.
+    """
+    kind, _, rest = name.partition(":")
+    if name in _MODULES:
+        return bool(importlib.import_module(_MODULES[name]).is_here(data_dir))
+    if rest and kind == "tfds":
+        from tunebench.datasets import tfds_sets
+
+        return tfds_sets.is_here(rest, options, data_dir)
+    if rest and kind == "hf":
+        from tunebench.datasets import hugging_face
+
+        return hugging_face.is_here(rest, options, data_dir)
+    if name.lower().endswith(ENDINGS):
+        from tunebench.datasets import own_tables
+
+        return own_tables.is_here(name, options)
+    return True
 
 
 def _refuse_given(name: str, options: Options, *keys: str) -> None:

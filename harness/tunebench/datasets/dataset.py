@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 
 class Columns(TypedDict):
-    """The texts of one split: three lists of one length."""
+    """The texts of one split: lists of one length; groups where the texts come in groups."""
 
     item: list[str]
     text: list[str]
     label: list[int]
+    group: NotRequired[list[str]]
 
 
 @dataclass(frozen=True, eq=False)  # frames have no single truth value to compare by
@@ -29,8 +30,9 @@ class Dataset:
         name: the name it was loaded by.
         label_names: the data set's own name of each label id, or None if it has none.
         train: one row a text, RangeIndex, with the columns ``item`` (str, unique), ``text``
-            (str, untouched) and ``label`` (int64, a position in ``label_names``).
-        test: the same columns; shares no item with ``train``.
+            (str, untouched) and ``label`` (int64, a position in ``label_names``); where the texts
+            come in groups also ``group`` (str).
+        test: the same columns; shares no item and no group with ``train``.
         report: counts of the rows read; None for a set that is always the same.
         places: where each item of a user's own table is, as ``tickets.csv, line 12``.
     """
@@ -48,10 +50,13 @@ def to_frame(columns: Columns) -> pd.DataFrame:
     import pandas as pd
 
     # With named types pandas need not guess, which would take longer than reading the file.
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "item": pd.Series(columns["item"], dtype="str"),
             "text": pd.Series(columns["text"], dtype="str"),
             "label": pd.Series(columns["label"], dtype="int64"),
         }
     )
+    if (groups := columns.get("group")) is not None:
+        frame["group"] = pd.Series(groups, dtype="str")
+    return frame

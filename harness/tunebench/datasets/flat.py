@@ -29,13 +29,16 @@ if TYPE_CHECKING:
 _FORMAT = b"tunebench-flat-1 "
 
 
+NAME = "flat.json"
+
+
 def kept(folder: Path, lock: Path, make: Callable[[], dict[str, Columns]]) -> dict[str, Columns]:
     """The columns of each split, from the copy in a folder; without a good one, from `make`.
 
     Raises:
         DatasetError: the folder cannot be written in, or what `make` raises.
     """
-    copy = folder / "flat.json"
+    copy = folder / NAME
     try:
         if (splits := read(copy)) is None:
             with _locked(lock):

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from tunebench.datasets import prepared
 from tunebench.datasets.download import check_reachable
-from tunebench.datasets.public_sets import Public, chosen_columns, chosen_splits, kept, to_dataset
+from tunebench.datasets.public_sets import (
+    Public,
+    chosen_columns,
+    chosen_splits,
+    is_kept,
+    kept,
+    to_dataset,
+)
 from tunebench.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -33,8 +40,7 @@ def load(name: str, options: Options, data_dir: str | os.PathLike[str] | None = 
             holds no texts and labels.
     """
     called = f"hf:{name}"
-    if name.startswith((".", "/", "~")):
-        folder = options.folder / Path(name).expanduser()
+    if (folder := _folder(name, options)) is not None:
         if not folder.is_dir():
             problem = f"there is no folder {folder}"
             raise DatasetError(problem, where=repr(called), hint="fix the path")
@@ -45,6 +51,18 @@ def load(name: str, options: Options, data_dir: str | os.PathLike[str] | None = 
     root = prepared.data_folder(data_dir)
     made = kept(called, options, root, lambda: _read(called, where, options))
     return to_dataset(called, made, options)
+
+
+def is_here(name: str, options: Options, data_dir: str | os.PathLike[str] | None = None) -> bool:
+    """Whether the folder is there, or a copy of the set of the Hub is kept."""
+    if (folder := _folder(name, options)) is not None:
+        return folder.is_dir()
+    return is_kept(f"hf:{name}", options, prepared.data_folder(data_dir))
+
+
+def _folder(name: str, options: Options) -> Path | None:
+    """The folder that a name stands for; None for a set of the Hub."""
+    return options.folder / Path(name).expanduser() if name.startswith((".", "/", "~")) else None
 
 
 def _read(called: str, where: list[str], options: Options) -> Public:
@@ -71,6 +89,7 @@ def _read(called: str, where: list[str], options: Options) -> Public:
     features = found[names[0]].features
     classes = [key for key, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
     texts = [key for key, kind in features.items() if kind in map(datasets.Value, _TEXT_TYPES)]
-    text, label = chosen_columns(called, options, list(features), texts, classes)
-    splits = {split: (list(found[split][text]), list(found[split][label])) for split in names}
+    columns = chosen_columns(called, options, list(features), texts, classes)
+    splits = {split: [list(found[split][column]) for column in columns] for split in names}
+    label = columns[1]
     return Public.of(splits, features[label].names if label in classes else None)

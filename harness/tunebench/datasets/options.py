@@ -22,9 +22,11 @@ class Options:
         labels: the task's label names by id; the data set's own if None.
         text_column: ``text`` if None; of a TFDS or Hugging Face set also its only text feature.
         label_column: ``label`` if None; of such a set also its only class label.
+        group_column: the column of the groups that no split divides; no groups if None.
         test_dataset: a file of test rows; else a share of the texts is held out.
-        test_share: that share, between 0 and 1.
-        overlap: whether training rows whose text is among given test rows are refused or moved.
+        test_share: that share, between 0 and 1; of the groups where there are any.
+        overlap: whether training rows whose text or group is among given test rows are refused or
+            moved.
         seed: of the split, where none is given.
         order: of a table's rows: as in the file if None, or by their item ids, as if shuffled.
     """
@@ -33,6 +35,7 @@ class Options:
     labels: tuple[str, ...] | None = None
     text_column: str | None = None
     label_column: str | None = None
+    group_column: str | None = None
     test_dataset: str | None = None
     test_share: float = 0.2
     overlap: Overlap = "refuse"
@@ -50,10 +53,11 @@ class DataReport:
         train: training rows by label.
         test: test rows by label.
         repeated: rows left out because their text came before.
-        unusable: rows left out of a public set: without text or label, or with two labels.
-        moved: rows taken out of train because their text is in test.
+        unusable: rows left out of a public set: without text, label or group, or with two labels.
+        moved: rows taken out of train because their text, or its group, is in test.
         waiting: rows whose class has its share of the split already; given when others come.
         share: the share held out; None where the split was given.
+        groups: how many groups train and test have; None where the texts have none.
     """
 
     source: str
@@ -65,6 +69,7 @@ class DataReport:
     moved: int = 0
     waiting: int = 0
     share: float | None = None
+    groups: tuple[int, int] | None = None
 
     @property
     def kept(self) -> int:
@@ -72,15 +77,19 @@ class DataReport:
         return sum(self.train.values()) + sum(self.test.values()) + self.waiting
 
     def __str__(self) -> str:
-        split = "given" if self.share is None else f"{self.share:g} of the texts held out"
+        of_what = "texts" if self.groups is None else "groups"
+        split = "given" if self.share is None else f"{self.share:g} of the {of_what} held out"
         lines = [f"{self.source}: {self.rows:,} rows, {self.kept:,} kept; split: {split}"]
         for name, counts in (("train", self.train), ("test", self.test)):
             listed = ", ".join(f"{label} {count:,}" for label, count in counts.items())
             lines.append(f"{name}: {sum(counts.values()):,} rows ({listed})")
+        if self.groups is not None:
+            lines.append("groups: {:,} in train, {:,} in test".format(*self.groups))
+        or_group, or_its = ("", "") if self.groups is None else (", no group", " or its group")
         for count, what in (
             (self.repeated, "left out: the text came before"),
-            (self.unusable, "left out: no text, no label or two different labels"),
-            (self.moved, "taken out of train: the text is in test"),
+            (self.unusable, f"left out: no text, no label{or_group} or two different labels"),
+            (self.moved, f"taken out of train: the text{or_its} is in test"),
             (self.waiting, "waiting: the class has its share until rows of other classes come"),
         ):
             if count:

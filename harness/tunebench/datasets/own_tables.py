@@ -1,6 +1,6 @@
 """A data set of the user's own: one table that is split here, or one to learn from and one to test.
 
-The split of one table depends on the texts alone and grows with the file, see
+The split of one table depends on the texts alone, or on their groups, and grows with the file, see
 `tunebench.datasets.splitting`. Where test rows are given, both tables keep their order, which is
 that of the file or, for a sorted one, that of the item ids.
 """
@@ -39,28 +39,45 @@ def load(name: str, options: Options) -> Dataset:
     """
     source = _read(name, options)
     if options.test_dataset is None:
-        held_out = [is_held_out(key, options.test_share, options.seed) for key in source.keys]
+        held_out = [is_held_out(unit, options.test_share, options.seed) for unit in source.units]
+        _refuse_one_side(source, held_out)
         train, test = in_quotas(source.labels, held_out)
         return _dataset(name, options, [source], source.take(train), source.take(test))
     given = _read(options.test_dataset, options)
     _refuse_contradictions(source, given)
-    tested = set(given.keys)
+    tested, groups = set(given.keys), set(given.groups or ())
     both = [i for i, key in enumerate(source.keys) if key in tested]
-    if both and options.overlap == "refuse":
-        rows = "1 row is" if len(both) == 1 else f"{len(both)} rows are"
-        both.sort(key=lambda i: source.places[i])
-        problem = f"{rows} also in {given.path} ({source.at(both)})"
-        move = 'set overlap = "move" in [task], which leaves them to the test rows'
-        raise DatasetError(problem, where=source.path, hint=f"take them out of one, or {move}")
-    train = [i for i, key in enumerate(source.keys) if key not in tested]
+    if options.overlap == "refuse":
+        if both:
+            rows = "1 row is" if len(both) == 1 else f"{len(both)} rows are"
+            both.sort(key=lambda i: source.places[i])
+            problem = f"{rows} also in {given.path} ({source.at(both)})"
+            move = 'set overlap = "move" in [task], which leaves them to the test rows'
+            raise DatasetError(problem, where=source.path, hint=f"take them out of one, or {move}")
+        _refuse_shared_groups(source, given)
+    train = [
+        i
+        for i, key in enumerate(source.keys)
+        if key not in tested and (source.groups is None or source.groups[i] not in groups)
+    ]
     return _dataset(name, options, [source, given], source.take(train), given)
 
 
-def _read(name: str, options: Options) -> LabelledTexts:
+def is_here(name: str, options: Options) -> bool:
+    """Whether the table, and that of the test rows if one is named, is there."""
+    names = [name, *([options.test_dataset] if options.test_dataset else [])]
+    return all(_path(one, options).exists() for one in names)
+
+
+def _path(name: str, options: Options) -> Path:
     # By its parts alone: the folder that a path with ".." begins in need not be there yet.
-    path = Path(os.path.normpath(options.folder / Path(name).expanduser()))
+    return Path(os.path.normpath(options.folder / Path(name).expanduser()))
+
+
+def _read(name: str, options: Options) -> LabelledTexts:
+    path = _path(name, options)
     columns = options.text_column or "text", options.label_column or "label"
-    rows = read_labelled(path, *columns, options.labels)
+    rows = read_labelled(path, *columns, options.labels, group_column=options.group_column)
     if options.order == "hash":
         return rows.take(sorted(range(len(rows.keys)), key=lambda i: item_id(rows.keys[i])))
     return rows
@@ -84,6 +101,36 @@ def _refuse_contradictions(source: LabelledTexts, given: LabelledTexts) -> None:
         raise DatasetError(problem, where=source.path, hint=hint)
 
 
+def _refuse_one_side(source: LabelledTexts, held_out: Sequence[bool]) -> None:
+    """Refuse groups so few that all are on one side of the split."""
+    if source.groups is None or len(set(held_out)) > 1:
+        return
+    count = len(set(source.groups))
+    side = "test" if held_out[0] else "train"
+    problem = f"the split leaves {'the one group' if count == 1 else f'all {count} groups'} to "
+    problem += f"{side}, since a group is never on both sides"
+    hint = "set another seed or test_share in [task], or give the test rows in test_dataset"
+    raise DatasetError(problem, where=source.path, hint=hint)
+
+
+def _refuse_shared_groups(source: LabelledTexts, given: LabelledTexts) -> None:
+    shared = set(source.groups or ()) & set(given.groups or ())
+    if not shared:
+        return
+
+    def at(rows: LabelledTexts) -> str:
+        found = [i for i, group in enumerate(rows.groups or ()) if group == first]
+        return rows.at(sorted(found, key=lambda i: rows.places[i]))
+
+    first = next(group for group in source.groups or () if group in shared)
+    count = "1 group is" if len(shared) == 1 else f"{len(shared)} groups are"
+    named = "" if len(shared) == 1 else "the first "
+    problem = f"{count} also in {given.path}, {named}{first!r} ({at(source)} here, {at(given)} "
+    problem += "there)"
+    move = 'set overlap = "move" in [task], which leaves its texts to the test rows'
+    raise DatasetError(problem, where=source.path, hint=f"take it out of one, or {move}")
+
+
 def _dataset(
     name: str,
     options: Options,
@@ -99,6 +146,8 @@ def _dataset(
         items = [item_id(key) for key in rows.keys]
         label_ids = [ids[label] for label in rows.labels]
         columns.append(Columns(item=items, text=rows.texts, label=label_ids))
+        if rows.groups is not None:
+            columns[-1]["group"] = rows.groups
         at = f"{rows.path.name}, {rows.unit} "
         places.update((item, f"{at}{n}") for item, n in zip(items, rows.places, strict=True))
     kept = sum(len(one.keys) for one in read)
@@ -113,8 +162,15 @@ def _dataset(
         moved=left_out if is_given else 0,
         waiting=0 if is_given else left_out,
         share=None if is_given else options.test_share,
+        groups=counted_groups(columns),
     )
     return Dataset(name, names, to_frame(columns[0]), to_frame(columns[1]), report, places)
+
+
+def counted_groups(sides: Sequence[Columns]) -> tuple[int, int] | None:
+    """How many groups train and test have; None where there are none."""
+    train, test = (side.get("group") for side in sides)
+    return None if train is None or test is None else (len(set(train)), len(set(test)))
 
 
 def counted(label_ids: Sequence[int], names: Sequence[str]) -> Mapping[str, int]:

@@ -24,6 +24,8 @@ from tunebench.errors import DatasetError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_INFO = "dataset_info.json"  # TFDS writes it last
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -56,6 +58,12 @@ def load(recipe: Recipe, data_dir: str | os.PathLike[str] | None = None) -> dict
     return flat.kept(
         root / recipe.folder, lock, lambda: _records(recipe, root) or _prepare(recipe, root)
     )
+
+
+def is_prepared(recipe_folder: str, data_dir: str | os.PathLike[str] | None = None) -> bool:
+    """Whether the folder of a recipe holds data, by its files' names."""
+    folder = data_folder(data_dir) / recipe_folder
+    return any((folder / name).exists() for name in (flat.NAME, _INFO))
 
 
 def canonical_sha256(columns: Columns) -> str:
@@ -119,7 +127,7 @@ def _prepare(recipe: Recipe, root: Path) -> dict[str, Columns]:
 
 def _records(recipe: Recipe, root: Path) -> dict[str, Columns] | None:
     """The prepared records; None if there are none or they are damaged."""
-    if not (root / recipe.folder / "dataset_info.json").exists():
+    if not (root / recipe.folder / _INFO).exists():
         return None
     try:
         builder = recipe.builder(root)

@@ -1,8 +1,9 @@
 """A public data set's splits, whatever their source, as a `Dataset`.
 
 A user cannot fix a public set. So rows that make a user's own table unusable are left out and
-counted here: rows without text or label, texts with two labels, repeated texts. Such sets are often
-sorted by label; so their rows are put in a pseudo-random order by their texts and the seed.
+counted here: rows without text, label or group, texts with two labels, repeated texts. Such sets
+are often sorted by label; so their rows are put in a pseudo-random order by their texts and the
+seed.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from tunebench.datasets import flat
 from tunebench.datasets.dataset import Columns, Dataset, to_frame
 from tunebench.datasets.labelled_texts import normalised
 from tunebench.datasets.options import DataReport, Options
-from tunebench.datasets.own_tables import counted
-from tunebench.datasets.splitting import item_id, position
+from tunebench.datasets.own_tables import counted, counted_groups
+from tunebench.datasets.splitting import is_held_out, item_id, position
 from tunebench.errors import DatasetError, did_you_mean, nearest
 from tunebench.formatting import shown
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NAMES = "label names"  # a key beside those of the splits, whose names hold no space
-_Row = tuple[str, str, int]  # normalised text, text, label id
+_Row = tuple[str, str, int, str]  # normalised text, text, label id, group or an empty text
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Public:
     """A public set as it is.
 
     Attributes:
-        splits: the columns of each split, without items; a label id below 0 is none.
+        splits: the columns of each split, without items; a label id below 0 is none, and so is an
+            empty group.
         names: the names of the label ids; empty if there are none.
         spelt: whether the set holds those names themselves, not ids.
     """
@@ -50,10 +52,11 @@ class Public:
         """Number the labels.
 
         Args:
-            splits: texts and labels; None where there is none. Labels are ids, or names throughout.
+            splits: texts and labels, and groups where there are any; None where there is none.
+                Labels are ids, or names throughout.
             names: the names of the ids, or None.
         """
-        labels = [label for _, column in splits.values() for label in column]
+        labels = [label for _, column, *_ in splits.values() for label in column]
         spelt = any(isinstance(label, str) for label in labels)
         if spelt:
             names = sorted({str(label) for label in labels if label not in (None, "")})
@@ -62,15 +65,33 @@ class Public:
         def label_id(label: Any) -> int:
             return ids.get(str(label), -1) if spelt else -1 if label is None else int(label)
 
-        columns = {
-            split: Columns(
+        columns = {}
+        for split, (texts, column, *groups) in splits.items():
+            columns[split] = Columns(
                 item=[],
                 text=[text or "" for text in texts],
                 label=[label_id(label) for label in column],
             )
-            for split, (texts, column) in splits.items()
-        }
+            if groups:
+                columns[split]["group"] = [
+                    "" if group is None else normalised(str(group)) for group in groups[0]
+                ]
         return cls(columns, tuple(names or ()), spelt)
+
+
+def copy_of(called: str, options: Options, root: Path) -> Path:
+    """The folder of a set's copy in the data folder; a copy is known by the columns, too."""
+    named = [options.text_column, options.label_column]
+    if options.group_column is not None:  # copies that were made before there were groups are kept
+        named.append(options.group_column)
+    digest = hashlib.sha256(json.dumps([called, *named]).encode()).hexdigest()[:8]
+    plain = re.sub(r"[^A-Za-z0-9.-]+", "_", called)[:60]
+    return root / "tunebench_public" / f"{plain}-{digest}"
+
+
+def is_kept(called: str, options: Options, root: Path) -> bool:
+    """Whether there is a copy of a set in the data folder."""
+    return (copy_of(called, options, root) / flat.NAME).exists()
 
 
 def kept(called: str, options: Options, root: Path, make: Callable[[], Public]) -> Public:
@@ -81,10 +102,7 @@ def kept(called: str, options: Options, root: Path, make: Callable[[], Public]) 
     Raises:
         DatasetError: the folder cannot be written in, or what `make` raises.
     """
-    known_by = json.dumps([called, options.text_column, options.label_column])
-    plain = re.sub(r"[^A-Za-z0-9.-]+", "_", called)[:60]
-    digest = hashlib.sha256(known_by.encode()).hexdigest()[:8]
-    folder = root / "tunebench_public" / f"{plain}-{digest}"
+    folder = copy_of(called, options, root)
 
     def columns() -> dict[str, Columns]:
         made = make()
@@ -118,8 +136,8 @@ def chosen_columns(
     features: Sequence[str],
     texts: Sequence[str],
     labels: Sequence[str],
-) -> tuple[str, str]:
-    """The feature that holds the texts, and the one that holds the labels.
+) -> tuple[str, ...]:
+    """The features that hold the texts, the labels and, where one is named, the groups.
 
     Raises:
         DatasetError: one is not there, or is not named and several or none fit.
@@ -137,10 +155,11 @@ def chosen_columns(
             raise DatasetError(problem, hint=did_you_mean(given, features))
         return given
 
-    return (
-        chosen("text_column", options.text_column, "text", texts),
-        chosen("label_column", options.label_column, "label", labels),
-    )
+    text = chosen("text_column", options.text_column, "text", texts)
+    label = chosen("label_column", options.label_column, "label", labels)
+    if options.group_column is None:
+        return text, label
+    return text, label, chosen("group_column", options.group_column, "group", ())
 
 
 def to_dataset(name: str, made: Public, options: Options) -> Dataset:
@@ -158,20 +177,27 @@ def to_dataset(name: str, made: Public, options: Options) -> Dataset:
         rows, again, without = _clean(columns, ids)
         if not rows:
             problem = f"no row of the split {split!r} has a text and a label"
-            hint = "name others with text_column and label_column in [task]"
+            or_group = "" if options.group_column is None else ", group_column"
+            hint = f"name others with text_column{or_group} and label_column in [task]"
             raise DatasetError(problem, where=repr(name), hint=hint)
         sides.append(sorted(rows, key=lambda row: position(row[0], options.seed)))
         repeated, unusable = repeated + again, unusable + without
     moved = 0
     if len(sides) == 1:
-        cut = sum(position(row[0], options.seed) < options.test_share for row in sides[0])
-        sides = [sides[0][cut:], sides[0][:cut]]
+        test = [
+            row for row in sides[0] if is_held_out(_unit(row), options.test_share, options.seed)
+        ]
+        held_out = set(map(_unit, test))
+        sides = [[row for row in sides[0] if _unit(row) not in held_out], test]
+        _refuse_empty(name, sides)
     else:
-        tested = {row[0] for row in sides[1]}
-        train = [row for row in sides[0] if row[0] not in tested]
+        tested, groups = {row[0] for row in sides[1]}, {row[3] for row in sides[1]} - {""}
+        train = [row for row in sides[0] if row[0] not in tested and row[3] not in groups]
         moved = len(sides[0]) - len(train)
         if moved and options.overlap == "refuse":
-            problem = f"{moved} texts of the split 'train' are also in 'test'"
+            shared = [row[3] for row in sides[0] if row[3] in groups]
+            with_groups = f", or of a group that is, such as {shared[0]!r}" if shared else ""
+            problem = f"{moved} texts of the split 'train' are also in 'test'{with_groups}"
             hint = 'set overlap = "move" in [task], which leaves them to the test rows'
             raise DatasetError(problem, where=repr(name), hint=hint)
         sides[0] = train
@@ -187,8 +213,25 @@ def to_dataset(name: str, made: Public, options: Options) -> Dataset:
         unusable=unusable,
         moved=moved,
         share=options.test_share if len(made.splits) == 1 else None,
+        groups=counted_groups(frames),
     )
     return Dataset(name, names or None, to_frame(frames[0]), to_frame(frames[1]), report)
+
+
+def _unit(row: _Row) -> str:
+    """What a split keeps together: the row's group, or else its normalised text."""
+    return row[3] or row[0]
+
+
+def _refuse_empty(name: str, sides: Sequence[Sequence[_Row]]) -> None:
+    groups = {row[3] for side in sides for row in side} - {""}
+    if groups and not all(sides):
+        side = "train" if sides[0] else "test"
+        problem = f"the split leaves all {len(groups)} groups to {side}, since a group is never on "
+        problem += "both sides"
+        raise DatasetError(
+            problem, where=repr(name), hint="set another seed or test_share in [task]"
+        )
 
 
 def _own_ids(name: str, found: Sequence[str], names: Sequence[str]) -> list[int]:
@@ -204,21 +247,26 @@ def _own_ids(name: str, found: Sequence[str], names: Sequence[str]) -> list[int]
 def _clean(columns: Columns, ids: Sequence[int] | None) -> tuple[list[_Row], int, int]:
     """The rows left, and how many were repeated and unusable."""
     labels: dict[str, set[int]] = {}
-    usable = []
-    for text, label in zip(columns["text"], columns["label"], strict=True):
-        if label >= 0 and (key := normalised(text)):
+    usable: list[_Row] = []
+    grouped = "group" in columns
+    groups = columns.get("group", [""] * len(columns["text"]))
+    for text, label, group in zip(columns["text"], columns["label"], groups, strict=True):
+        if label >= 0 and (key := normalised(text)) and (group or not grouped):
             labels.setdefault(key, set()).add(label)
-            usable.append((key, text, ids[label] if ids else label))
-    times = Counter(key for key, _, _ in usable)
-    first = {key: (key, text, label) for key, text, label in reversed(usable)}
+            usable.append((key, text, ids[label] if ids else label, group))
+    times = Counter(row[0] for row in usable)
+    first = {row[0]: row for row in reversed(usable)}
     rows = [row for key, row in first.items() if len(labels[key]) == 1]
-    agreed = sum(times[key] for key, _, _ in rows)
+    agreed = sum(times[row[0]] for row in rows)
     return rows, agreed - len(rows), len(columns["text"]) - agreed
 
 
 def _columns(rows: Sequence[_Row]) -> Columns:
-    return Columns(
-        item=[item_id(key) for key, _, _ in rows],
-        text=[text for _, text, _ in rows],
-        label=[label for _, _, label in rows],
+    columns = Columns(
+        item=[item_id(row[0]) for row in rows],
+        text=[row[1] for row in rows],
+        label=[row[2] for row in rows],
     )
+    if any(row[3] for row in rows):
+        columns["group"] = [row[3] for row in rows]
+    return columns

@@ -13,7 +13,7 @@ import io
 from typing import TYPE_CHECKING
 
 from tunebench.datasets.dataset import Columns, Dataset, to_frame
-from tunebench.datasets.imdb import find_csv
+from tunebench.datasets.imdb import find_csv, package_is_here
 from tunebench.datasets.splitting import in_quotas, is_held_out, position
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ _SHARE = 0.2
 # Where this source's rows begin in the file, which `find_csv` knows by its hash.
 _START = 33_447_174
 _FIRST_ROW = 25_000
+
+
+def is_here(_data_dir: str | os.PathLike[str] | None = None) -> bool:
+    """Whether the package is installed."""
+    return package_is_here()
 
 
 def load(*, data_dir: str | os.PathLike[str] | None = None) -> Dataset:  # noqa: ARG001 - as all

@@ -1,7 +1,7 @@
 """Which rows are held out, and in what order a split gives its rows.
 
-Both allow a file to grow. Whether a row is held out depends on its text alone. The order depends on
-the rows before: rows added at the end change nothing before them.
+Both allow a file to grow. Whether a row is held out depends on its text alone, or on its group. The
+order depends on the rows before: rows added at the end change nothing before them.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ def item_id(key: str) -> str:
 
 
 def is_held_out(key: str, share: float, seed: int) -> bool:
-    """Whether a text is a test row: ``sha256(f"{seed}:{key}") / 2**256 < share``.
+    """Whether a text, or a group, is held out: ``sha256(f"{seed}:{key}") / 2**256 < share``.
 
     Other texts of the file and their order do not matter.
 
     Args:
-        key: the normalised text.
-        share: of all texts, between 0 and 1.
+        key: the normalised text, or the name of its group.
+        share: of all texts or groups, between 0 and 1.
         seed: any integer; another seed holds out others.
     """
     return position(key, seed) < share

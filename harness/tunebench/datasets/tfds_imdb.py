@@ -7,6 +7,7 @@ prepares it; only reading the archive, for which TFDS needs TensorFlow, is done 
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunebench.datasets import prepared
@@ -15,9 +16,10 @@ from tunebench.datasets.download import Archive, fetch
 
 if TYPE_CHECKING:
     import os
-    from pathlib import Path
 
 LABEL_NAMES = ("neg", "pos")
+_FOLDER = "tunebench_imdb_canonical/plain_text/1.0.0"
+_DOWNLOADS, _ARCHIVE = Path("downloads/manual"), "aclImdb_v1.tar.gz"
 
 
 def load(
@@ -34,7 +36,7 @@ def load(
         DatasetError: the archive cannot be downloaded or prepared, or is another one.
     """
     recipe = prepared.Recipe(
-        folder="tunebench_imdb_canonical/plain_text/1.0.0",
+        folder=_FOLDER,
         splits=("train", "test"),
         builder=_builder,
         source=functools.partial(_source, archive),
@@ -54,6 +56,12 @@ def _by_position(split: str, columns: Columns) -> Columns:
     return Columns(item=items, text=columns["text"], label=columns["label"])
 
 
+def is_here(data_dir: str | os.PathLike[str] | None = None) -> bool:
+    """Whether the data is prepared, or the archive is where downloads are kept."""
+    archive = prepared.data_folder(data_dir) / _DOWNLOADS / _ARCHIVE
+    return prepared.is_prepared(_FOLDER, data_dir) or archive.exists()
+
+
 def official_archive() -> Archive:
     """The archive's address, size and checksum, read from TFDS's own list."""
     import tensorflow_datasets as tfds
@@ -63,7 +71,7 @@ def official_archive() -> Archive:
 
 
 def _source(archive: Archive | None, root: Path) -> Path:
-    return fetch(archive or official_archive(), root / "downloads" / "manual")
+    return fetch(archive or official_archive(), root / _DOWNLOADS)
 
 
 def _builder(root: Path) -> Any:

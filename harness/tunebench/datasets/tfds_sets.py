@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from tunebench.datasets import prepared
 from tunebench.datasets.download import check_reachable
-from tunebench.datasets.public_sets import Public, chosen_columns, chosen_splits, kept, to_dataset
+from tunebench.datasets.public_sets import (
+    Public,
+    chosen_columns,
+    chosen_splits,
+    is_kept,
+    kept,
+    to_dataset,
+)
 from tunebench.errors import DatasetError, nearest
 
 if TYPE_CHECKING:
@@ -32,6 +39,15 @@ def load(name: str, options: Options, data_dir: str | os.PathLike[str] | None = 
     return to_dataset(called, made, options)
 
 
+def is_here(name: str, options: Options, data_dir: str | os.PathLike[str] | None = None) -> bool:
+    """Whether a copy of the set is kept, or TFDS has prepared a version of it."""
+    root = prepared.data_folder(data_dir)
+    folder = root / name.partition(":")[0]
+    return is_kept(f"tfds:{name}", options, root) or any(
+        any(folder.glob(pattern)) for pattern in ("*/dataset_info.json", "*/*/dataset_info.json")
+    )
+
+
 def _read(name: str, options: Options, root: Path) -> Public:
     import tensorflow_datasets as tfds
 
@@ -49,11 +65,12 @@ def _read(name: str, options: Options, root: Path) -> Public:
     features = dict(builder.info.features.items())
     texts = [key for key, kind in features.items() if isinstance(kind, tfds.features.Text)]
     classes = [key for key, kind in features.items() if isinstance(kind, tfds.features.ClassLabel)]
-    text, label = chosen_columns(called, options, list(features), texts, classes)
+    columns = chosen_columns(called, options, list(features), texts, classes)
     splits = {}
     for split in chosen_splits(called, list(builder.info.splits)):
         records = _records(called, builder, split)
-        splits[split] = tuple([_cell(one[key]) for one in records] for key in (text, label))
+        splits[split] = tuple([_cell(one[key]) for one in records] for key in columns)
+    label = columns[1]
     return Public.of(splits, features[label].names if label in classes else None)
 
 

@@ -6,6 +6,14 @@ from tunebench.evaluation.connections import StartedProvider, key_of
 from tunebench.evaluation.embeddings import rival_recording
 from tunebench.evaluation.estimate import estimates
 from tunebench.evaluation.inputs import State, dataset_of, prompts_of, test_rows, train_rows
+from tunebench.evaluation.items import (
+    is_data_here,
+    items_path,
+    prompt_sha256_of,
+    recalled_of,
+    test_texts,
+)
+from tunebench.evaluation.items_writing import Items
 from tunebench.evaluation.judgements import judge
 from tunebench.evaluation.recording import Progress
 from tunebench.evaluation.result import Result
@@ -16,6 +24,7 @@ from tunebench.evaluation.training_inputs import rival_texts, rows_of
 __all__ = [
     "RULES",
     "Budget",
+    "Items",
     "Progress",
     "Result",
     "Runner",
@@ -23,14 +32,19 @@ __all__ = [
     "State",
     "dataset_of",
     "estimates",
+    "is_data_here",
+    "items_path",
     "judge",
     "key_of",
     "orphans",
+    "prompt_sha256_of",
     "prompts_of",
+    "recalled_of",
     "rival_recording",
     "rival_texts",
     "rows_of",
     "test_rows",
+    "test_texts",
     "texts_to_answer",
     "train_rows",
 ]

@@ -11,6 +11,7 @@ from tunebench.cassettes import JobCassette, use_cassette
 from tunebench.errors import JobError, RecordingError, TunebenchError
 from tunebench.evaluation.estimate import Estimate, job_announcement
 from tunebench.evaluation.inputs import test_rows, train_rows
+from tunebench.evaluation.items import recalled_of
 from tunebench.evaluation.recording import cassette_file, place_in, recorded_file
 from tunebench.evaluation.training_inputs import job_of
 
@@ -100,7 +101,8 @@ class FineTunedModels:
             raise failure
 
     def _replayed(self, cell: Cell, hint: str) -> FineTuned:
-        experiment, spec = cell.experiment, job_of(cell)
+        experiment, recalled = cell.experiment, recalled_of(cell.experiment)
+        spec = job_of(cell, None if recalled is None else recalled.files(cell))
         provider = experiment.models[cell.model].provider
         client = self.connections.client(experiment, provider, recording=False)
         with (

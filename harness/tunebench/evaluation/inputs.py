@@ -36,19 +36,24 @@ _FEWEST_EXPECTED = 5
 
 def dataset_of(experiment: Experiment) -> Dataset:
     """The data set of an experiment."""
+    return _dataset(experiment.task.dataset, options_of(experiment), experiment.data_state)
+
+
+def options_of(experiment: Experiment) -> Options:
+    """How an experiment reads its data set."""
     task = experiment.task
-    options = Options(
+    return Options(
         folder=experiment.path.absolute().parent,
         labels=tuple(task.labels),
         text_column=task.text_column,
         label_column=task.label_column,
+        group_column=task.group_column,
         test_dataset=task.test_dataset,
         test_share=task.test_share,
         overlap=task.overlap,
         seed=task.seed,
         order=task.order,
     )
-    return _dataset(task.dataset, options, experiment.data_state)
 
 
 @lru_cache(maxsize=8)
@@ -57,7 +62,10 @@ def _dataset(name: str, options: Options, _: State) -> Dataset:
 
 
 def test_rows(experiment: Experiment) -> pd.DataFrame:
-    """The test rows of an experiment, the same for every cell: item, text and label id."""
+    """The test rows of an experiment, the same for every cell: item, text, label id, and group.
+
+    There is a column of groups only where the task names one.
+    """
     return _test_rows(experiment, experiment.data_state)
 
 
@@ -85,6 +93,12 @@ def _test_rows(experiment: Experiment, _: State) -> pd.DataFrame:
             )
     _refuse_sorted(experiment, data, rows)
     return rows
+
+
+def group_numbers(groups: Iterable[object]) -> tuple[int, ...]:
+    """Groups as numbers from 0 on, in the order of their first texts."""
+    numbers: dict[object, int] = {}
+    return tuple(numbers.setdefault(group, len(numbers)) for group in groups)
 
 
 def _refuse_sorted(experiment: Experiment, data: Dataset, rows: pd.DataFrame) -> None:

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunebench.api import endpoint_of
-from tunebench.evaluation.inputs import prompts_for, prompts_of
+from tunebench.evaluation.calibration import CalibrationTexts
+from tunebench.evaluation.inputs import is_chat, prompts_for, prompts_of
+from tunebench.evaluation.items import prompt_hashes
 from tunebench.evaluation.rules import RULES, fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tunebench.api import Prompt
-    from tunebench.evaluation.calibration import CalibrationTexts
+    from tunebench.cassettes import Role
+    from tunebench.evaluation.items import Recalled
     from tunebench.evaluation.rules import Rule
     from tunebench.experiment import Cell
 
@@ -23,32 +26,50 @@ class Request:
     """One round of a decision rule.
 
     Attributes:
+        role: of its texts.
+        endpoint: as cassettes name it.
         fields: of the body, without model and prompt.
-        prompts: by item id; each is a request of its own where a provider takes no lists.
+        suffix: what the rule adds to each prompt.
+        prompts: by item id; each is a request of its own where a provider takes no lists. None
+            where the data set is not on this machine.
+        hashes: SHA-256 (hex) of the prompts by item id.
     """
 
+    role: Role
+    endpoint: str
     fields: dict[str, Any]
+    suffix: str
     prompts: dict[str, Prompt]
+    hashes: dict[str, str]
 
     @property
-    def endpoint(self) -> str:
-        """As cassettes name it."""
-        return f"POST {endpoint_of(next(iter(self.prompts.values())))[1:]}"
+    def items(self) -> dict[str, str]:
+        """Item ids by the hashes of their prompts."""
+        return {sha256: item for item, sha256 in self.hashes.items()}
 
 
-def text_requests(cell: Cell, rule: Rule) -> list[Request]:
-    """The requests for the test texts of a cell."""
-    return _requests(cell, rule, dict(prompts_of(cell)))
+def text_requests(cell: Cell, rule: Rule, recalled: Recalled | None = None) -> list[Request]:
+    """The requests for the test texts of a cell.
+
+    Args:
+        cell: the cell.
+        rule: its decision rule.
+        recalled: what takes the place of the data set, where that is not on this machine.
+    """
+    prompts = prompts_of(cell) if recalled is None else {}
+    return _requests(cell, rule, "test", prompts, recalled)
 
 
-def calibration_requests(cell: Cell, rule: Rule) -> list[Request]:
+def calibration_requests(cell: Cell, rule: Rule, recalled: Recalled | None = None) -> list[Request]:
     """The requests that a cell's rule is fitted to; none for most rules.
 
     Raises:
         DatasetError: the training rows cannot serve.
     """
-    prompts = calibration_prompts(cell)
-    return _requests(cell, rule, prompts) if prompts else []
+    if RULES[cell.decision_rule].calibration_texts is None:
+        return []
+    prompts = calibration_prompts(cell) if recalled is None else {}
+    return _requests(cell, rule, "calibration", prompts, recalled)
 
 
 def calibration_prompts(cell: Cell) -> dict[str, Prompt]:
@@ -58,20 +79,34 @@ def calibration_prompts(cell: Cell) -> dict[str, Prompt]:
     return prompts_for(cell, texts)
 
 
-def calibration_of(cell: Cell) -> CalibrationTexts | None:
-    """The texts of these requests; None where the cell's rule has none."""
+def calibration_of(cell: Cell, recalled: Recalled | None = None) -> CalibrationTexts | None:
+    """The texts of these requests, without the texts if recalled; None where there are none."""
     texts = RULES[cell.decision_rule].calibration_texts
-    return None if texts is None else texts(cell.experiment)
+    if texts is None:
+        return None
+    if recalled is None:
+        return texts(cell.experiment)
+    found = recalled.calibration(cell)
+    labels = [item.label for item in found if item.label is not None]
+    return CalibrationTexts(tuple(item.item for item in found), (), tuple(labels))
 
 
-def _requests(cell: Cell, rule: Rule, prompts: Mapping[str, Prompt]) -> list[Request]:
+def _requests(
+    cell: Cell, rule: Rule, role: Role, prompts: Mapping[str, Prompt], recalled: Recalled | None
+) -> list[Request]:
     parameters = cell.experiment.models[cell.model].parameters
-    return [
-        Request(
-            fields_of(one, parameters),
-            # Only for completions: a chat cannot be continued.
-            {item: f"{prompt}{one.suffix}" if one.suffix else prompt
-             for item, prompt in prompts.items()},
-        )
-        for one in rule.rounds
-    ]  # fmt: skip
+    endpoint = f"POST {endpoint_of([] if is_chat(cell) else '')[1:]}"
+    requests = []
+    for one in rule.rounds:
+        # Only for completions: a chat cannot be continued.
+        made = {
+            item: f"{prompt}{one.suffix}" if one.suffix else prompt
+            for item, prompt in prompts.items()
+        }
+        if recalled is None:
+            hashes = dict(zip(made, prompt_hashes(made.values()), strict=True))
+        else:
+            hashes = recalled.prompts(cell, one.suffix, role)
+        fields = fields_of(one, parameters)
+        requests.append(Request(role, endpoint, fields, one.suffix, made, hashes))
+    return requests

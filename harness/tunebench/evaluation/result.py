@@ -11,9 +11,10 @@ from tunebench.evaluation.prices import cost_of_training, cost_per_1000
 from tunebench.evaluation.rules import RULES
 from tunebench.statistics import (
     area_under_roc,
+    clustered_interval,
+    effective_texts,
     label_probabilities,
     majority_rate,
-    wilson_interval,
 )
 
 if TYPE_CHECKING:
@@ -75,6 +76,9 @@ class Result:
             with a date.
         overrides: fields of the request that the model's `parameters` set instead of the decision
             rule, with both values: the rule's and the one that was sent.
+        groups: for each judgement the number of its text's group; None where texts have none.
+        checked_against_data: whether the prompts were made of the data set; otherwise their hashes
+            are taken from ``items.jsonl``.
         calibration: of the rule ``calibrated``, or None. Its texts count neither in the tokens
             above nor in the time.
     """
@@ -92,6 +96,8 @@ class Result:
     label_logprobs: tuple[Mapping[int, float] | None, ...] = ()
     answered_as: str = ""
     overrides: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    groups: tuple[int, ...] | None = None
+    checked_against_data: bool = True
     calibration: Calibration | None = None
 
     def __repr__(self) -> str:
@@ -201,8 +207,17 @@ class Result:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the accuracy."""
-        return wilson_interval(self.correct, self.n)
+        """Wilson's 95 % interval of the accuracy; by groups where the texts have any."""
+        return clustered_interval(self._right, self.groups)
+
+    @property
+    def effective_n(self) -> float:
+        """How many texts of their own say as much; fewer than `n` where they come in groups."""
+        return self.n if self.groups is None else effective_texts(self._right, self.groups)
+
+    @property
+    def _right(self) -> list[bool]:
+        return [bool(right) for right in self.judgements["correct"]]
 
     @cached_property
     def majority_rate(self) -> float:

@@ -11,14 +11,16 @@ from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tunebench.cassettes import blocked_network, item_index, use_cassette
+from tunebench.cassettes import blocked_network, use_cassette
 from tunebench.errors import CellError, TunebenchError
 from tunebench.evaluation.calibration import texts_asked_for
 from tunebench.evaluation.connections import Connections, known_names
 from tunebench.evaluation.embeddings import Embedder
 from tunebench.evaluation.estimate import Estimate, answers_announcement
 from tunebench.evaluation.fine_tuning import FineTunedModels
-from tunebench.evaluation.inputs import test_rows, texts_of
+from tunebench.evaluation.inputs import texts_of
+from tunebench.evaluation.items import items_path, recalled_of, test_texts
+from tunebench.evaluation.items_writing import check_items, note_items
 from tunebench.evaluation.judgements import judge
 from tunebench.evaluation.recording import (
     NoProgress,
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from tunebench.api import Answer, Client, FineTuned
     from tunebench.cassettes import RecordedCassette
     from tunebench.evaluation.budget import Budget
+    from tunebench.evaluation.items import Recalled
+    from tunebench.evaluation.items_writing import Items
     from tunebench.evaluation.requests import Request
     from tunebench.experiment import Cell, EmbeddingRival, Experiment
     from tunebench.settings import RecordMode
@@ -55,6 +59,8 @@ class Runner:
         budget: the limit of the estimated costs of recordings, or None.
         unplayed: for each cassette that was replayed to the end, the keys of the rows that no cell
             of its experiment uses.
+        items: for experiments whose ``items.jsonl`` is to be written again, its new content so far;
+            a replay adds to it, and is not compared with the file.
         started: when the run began, nanoseconds since 1970: with ``all``, a cassette that several
             cells share is recorded once in a run.
     """
@@ -63,6 +69,7 @@ class Runner:
     start_provider: Callable[[Experiment, str], None] = lambda *_: None
     budget: Budget | None = None
     unplayed: dict[Path, list[str]] = field(default_factory=dict)
+    items: dict[Experiment, Items] = field(default_factory=dict)
     started: int = field(default_factory=time.time_ns)
     _connections: Connections = field(default_factory=Connections)
 
@@ -170,7 +177,7 @@ class Runner:
             requests = _to_record(cell, others, client)
             lacking = []
             for request in requests:
-                items |= item_index(request.prompts)
+                items |= request.items
                 fields = {"model": model, **request.fields}
                 prompts = list(request.prompts.values())
                 lacking.append(cassette.lacking(request.endpoint, fields, prompts))
@@ -192,7 +199,8 @@ class Runner:
 
     def _replay(self, cell: Cell, made: FineTuned | None, hint: str) -> Result:
         provider = cell.experiment.models[cell.model].provider
-        rows = test_rows(cell.experiment)
+        recalled = recalled_of(cell.experiment)
+        texts = test_texts(cell.experiment)
         client = self._connections.client(cell.experiment, provider, recording=False)
         model = _model_name(cell, made)
         items: dict[str, str] = {}
@@ -204,28 +212,37 @@ class Runner:
             def ask(requests: Sequence[Request]) -> list[list[Answer]]:
                 answers = []
                 for request in requests:
-                    items.update(item_index(request.prompts))
-                    prompts = list(request.prompts.values())
-                    replies = client.complete(model, prompts, request.fields)
-                    answers.append([answer for reply in replies for answer in reply.answers])
+                    items.update(request.items)
+                    if recalled is None:
+                        prompts = list(request.prompts.values())
+                        replies = client.complete(model, prompts, request.fields)
+                        answers.append([answer for reply in replies for answer in reply.answers])
+                    else:
+                        fields, hashes = {"model": model, **request.fields}, request.hashes.values()
+                        answers.append(list(cassette.recalled(request.endpoint, fields, hashes)))
                 return answers
 
             rule = rule_of(cell, client)
-            answers = ask(text_requests(cell, rule))
+            requests = text_requests(cell, rule, recalled)
+            answers = ask(requests)
             totals, played = cassette.totals(), len(cassette.played)
             calibration = None
-            if (texts := calibration_of(cell)) is not None:
-                rule = rule.fitted(ask(calibration_requests(cell, rule)), texts.labels)
+            if (fitted_to := calibration_of(cell, recalled)) is not None:
+                further = calibration_requests(cell, rule, recalled)
+                rule = rule.fitted(ask(further), fitted_to.labels)
+                requests += further
                 calibration = Calibration.of(rule, cassette.totals(since=played))
             decisions = rule.decide(answers)
             if not cassette.all_played:
-                _spare(cassette, cell.sharing, client, model)
+                _spare(cassette, cell.sharing, client, model, recalled)
             unplayed = self.unplayed[cell.cassette] = cassette.unplayed
+        if recalled is None:
+            self._compare_items(cell, requests)
         return Result(
             cell=cell,
             judgements=judge(
-                rows["item"].tolist(),
-                rows["label"].tolist(),
+                texts.items,
+                texts.labels,
                 [decision.label for decision in decisions],
                 [decision.reading for decision in decisions],
             ),
@@ -241,7 +258,17 @@ class Runner:
             answered_as=", ".join(name for name in totals.models if name != model),
             overrides=overrides_of(rule, cell.experiment.models[cell.model].parameters),
             calibration=calibration,
+            groups=texts.groups,
+            checked_against_data=recalled is None,
         )
+
+    def _compare_items(self, cell: Cell, requests: Sequence[Request]) -> None:
+        if cell.experiment in self.items:
+            self.items[cell.experiment].add(cell, requests)
+        elif self.record != "none":
+            note_items(cell, requests)
+        else:
+            check_items(cell, requests)
 
 
 def _to_record(cell: Cell, others: Sequence[Cell], client: Client) -> list[Request]:
@@ -257,19 +284,26 @@ def _to_record(cell: Cell, others: Sequence[Cell], client: Client) -> list[Reque
     return different + texts
 
 
-def _spare(cassette: RecordedCassette, cells: Sequence[Cell], client: Client, model: str) -> None:
+def _spare(
+    cassette: RecordedCassette,
+    cells: Sequence[Cell],
+    client: Client,
+    model: str,
+    recalled: Recalled | None,
+) -> None:
     """Count the rows that other cells of a cassette ask for as used."""
     for cell in cells:
-        for request in _requests_if_any(cell, client):
+        for request in _requests_if_any(cell, client, recalled):
             fields = {"model": model, **request.fields}
-            cassette.spare(request.endpoint, fields, request.prompts.values())
+            cassette.spare(request.endpoint, fields, request.hashes.values())
 
 
-def _requests_if_any(cell: Cell, client: Client) -> list[Request]:
+def _requests_if_any(cell: Cell, client: Client, recalled: Recalled | None = None) -> list[Request]:
     # What keeps another cell from being asked is said where that one is evaluated.
     with suppress(TunebenchError):
         rule = rule_of(cell, client)
-        return calibration_requests(cell, rule) + text_requests(cell, rule)
+        further = calibration_requests(cell, rule, recalled)
+        return further + text_requests(cell, rule, recalled)
     return []
 
 
@@ -280,7 +314,7 @@ def _model_name(cell: Cell, made: FineTuned | None) -> str:
 
 def orphans(experiment: Experiment) -> Iterator[Path]:
     """The cassettes in an experiment's folder that belong to none of its cells and rivals."""
-    known = {cell.cassette for cell in experiment.cells}
+    known = {cell.cassette for cell in experiment.cells} | {items_path(experiment)}
     known |= {experiment.embeddings_cassette(rival) for rival in experiment.embedding_rivals}
     known |= {cell.job_cassette for cell in experiment.cells if cell.train_size}
     folders = ("", "jobs", "embeddings")

@@ -76,8 +76,8 @@ def _files(experiment: Experiment, size: int, chat: bool, _: State) -> tuple[Upl
 
     def file(part: str, positions: Any) -> Upload:
         lines = [line(texts[i], task.labels[labels[i]]) for i in positions]
-        name = f"{_name(experiment)}-{size}_prepared_{part}.jsonl"
         content = b"".join(lines)
+        name = file_name(experiment, size, part)
         return Upload(name, content, hashlib.sha256(content).hexdigest(), len(lines))
 
     if len({labels[i] for i in halves.train}) < 2 or not halves.valid:
@@ -89,16 +89,26 @@ def _files(experiment: Experiment, size: int, chat: bool, _: State) -> tuple[Upl
     return file("train", halves.train), file("valid", halves.valid)
 
 
+def file_name(experiment: Experiment, size: int, part: str) -> str:
+    """The name of a training size's file at the provider; the part is ``train`` or ``valid``."""
+    return f"{_name(experiment)}-{size}_prepared_{part}.jsonl"
+
+
 def _name(experiment: Experiment) -> str:
     """The name of jobs and their files at the provider."""
     return experiment.fine_tuning.name or experiment.name
 
 
-def job_of(cell: Cell) -> JobSpec:
-    """The job that makes a fine-tuned cell's model; one for all its decision rules."""
+def job_of(cell: Cell, files: tuple[Upload, Upload] | None = None) -> JobSpec:
+    """The job that makes a fine-tuned cell's model; one for all its decision rules.
+
+    Args:
+        cell: the cell.
+        files: of training and validation; made of the data set if None.
+    """
     experiment = cell.experiment
     options = experiment.fine_tuning
-    train, valid = files_of(experiment, cell.train_size, is_chat(cell))
+    train, valid = files or files_of(experiment, cell.train_size, is_chat(cell))
     hyperparameters: dict[str, Any] = {"n_epochs": options.n_epochs}
     for name in ("batch_size", "learning_rate_multiplier"):
         if (value := getattr(options, name)) is not None:

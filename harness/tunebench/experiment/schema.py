@@ -88,10 +88,14 @@ class Task(_Table):
             training; all, if left out.
         text_column: the column or feature of the texts; ``text`` if left out.
         label_column: the column or feature of the labels; ``label`` if left out.
+        group_column: the column or feature of the groups: what texts have in common that must not
+            be on both sides of the split, such as an author, a thread or a product. Intervals then
+            count groups. Without it, each text is on its own.
         test_dataset: a file of test rows; if left out, the data set's own, or a share held out.
-        test_share: the share of the texts that is held out if no test rows are given.
-        overlap: what happens to training rows whose text is also a given test row: ``refuse`` is
-            an error, ``move`` removes them from the training rows.
+        test_share: the share of the texts, or of the groups, that is held out if no test rows are
+            given.
+        overlap: what happens to training rows whose text or group is also among given test rows:
+            ``refuse`` is an error, ``move`` removes them from the training rows.
         seed: seed for drawing the worked examples and the texts held out.
         order: the order of a table's rows, of which the first ones are tested or trained on.
             ``file``, the default, keeps the order of the file, so that rows added at its end change
@@ -111,6 +115,7 @@ class Task(_Table):
     training_rows: Annotated[int, Field(ge=1)] | None = None
     text_column: str | None = None
     label_column: str | None = None
+    group_column: str | None = None
     test_dataset: str | None = None
     test_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     overlap: Literal["refuse", "move"] = "refuse"

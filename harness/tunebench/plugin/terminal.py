@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tunebench.analysis import said_once
-from tunebench.reports import calibration_table, cell_table, job_table, model_table, uplift_table
+from tunebench.reports import (
+    about_lines,
+    calibration_table,
+    cell_table,
+    job_table,
+    model_table,
+    uplift_table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -110,6 +117,10 @@ def ending_of(summary: Summary, config: pytest.Config) -> Ending:
     with summary.complaining("the table of uplifts could not be made"):
         if uplifts:
             ending.add(uplift_table(uplifts, width))
+    for about in summary.experiments:
+        name = f"{about.name}: " if several else ""
+        for line in about_lines(about.groups, checked_against_data=about.checked_against_data):
+            ending.add(textwrap.wrap(name + line, width, break_on_hyphens=False))
     if answered:
         ending.add(["-v shows every cell, job and uplift."])
     return ending

@@ -33,6 +33,7 @@ from tunebench.reports.document import (
     UpliftRow,
 )
 from tunebench.reports.files import refuse_unwritable, write_results
+from tunebench.reports.of_texts import about_lines
 from tunebench.reports.page import report_bytes
 from tunebench.reports.progress import shown_progress, waited_for
 from tunebench.reports.reading import (
@@ -76,6 +77,7 @@ __all__ = [
     "Text",
     "UpliftRow",
     "WrongJson",
+    "about_lines",
     "aligned",
     "calibration_table",
     "cell_table",

@@ -68,6 +68,8 @@ class About(Part):
         items: ids of the test texts.
         label_ids: the true labels, in the order of the items.
         groups: for each item the number of its group, where the texts come in groups.
+        checked_against_data: whether the prompts were made of the data set; where that is not on
+            the machine, a replay takes their hashes from ``items.jsonl``.
         cells: the ids of all its cells, also of those without a result.
         local_models: those that a provider on this machine serves.
         smallest_gain: the least gain in accuracy for which fine-tuning is worth it.
@@ -87,6 +89,7 @@ class About(Part):
     items: list[Name]
     label_ids: list[LabelId]
     groups: list[Count] | None = None
+    checked_against_data: bool = True
     cells: list[Name] = Field(default_factory=list)
     local_models: list[Name] = Field(default_factory=list)
     smallest_gain: Share = 0.0
@@ -178,7 +181,8 @@ class CellRow(Part):
         readings: how many answers were read by which rule (``exact``, ``casefolded``, ``json``,
             ``mentioned``, ``likeliest``), or why none was read (``refusal``, ``empty``,
             ``several``, ``cut off``, ``chatter``, ``unseen``).
-        ci_low: lower end of Wilson's 95 % interval.
+        ci_low: lower end of Wilson's 95 % interval; with the effective number of texts where these
+            come in groups.
         min_accuracy: the limit of its accuracy.
         verdict: of all its gates.
         server: what the servers said they are.
@@ -186,7 +190,8 @@ class CellRow(Part):
             requested one.
         overrides: fields of the request that the model's ``parameters`` set instead of the rule.
         cost_per_1000: of 1,000 answers, in ``currency``.
-        exact_low: lower end of Clopper and Pearson's 95 % interval.
+        exact_low: lower end of Clopper and Pearson's 95 % interval; null where the texts come in
+            groups.
         brier: over the items that have probabilities, as is ``calibration_error``.
         confusion: a row a true label, a column a predicted one; the last is for no label.
         predictions: label ids in the order of the items, null where an answer stated none.

@@ -6,6 +6,8 @@ import html
 import re
 from typing import TYPE_CHECKING, Any
 
+from tunebench.reports.of_texts import about_lines
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -36,6 +38,13 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
             f"**{_text(about['name'])}**: {about['n']} texts of {_text(about['dataset'])}, labels "
             f"{_text(', '.join(about['labels']))}; always the most frequent one is right in "
             f"{about['majority_rate']:.3f}.",
+            *map(
+                _text,
+                about_lines(
+                    about.get("groups"),
+                    checked_against_data=about.get("checked_against_data", True),
+                ),
+            ),
             "",
         ]
     if document["cells"]:

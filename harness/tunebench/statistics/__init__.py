@@ -11,6 +11,7 @@ from tunebench.statistics.classification import (
     macro_f1,
     matthews,
 )
+from tunebench.statistics.clustered import clustered_interval, effective_texts
 from tunebench.statistics.costs import (
     answers_cost,
     break_even,
@@ -40,11 +41,13 @@ __all__ = [
     "break_even",
     "brier_score",
     "clopper_pearson",
+    "clustered_interval",
     "confusion_matrix",
     "content_free_biases",
     "cost_per_additional_correct",
     "curve_of_metrics",
     "detectable_difference",
+    "effective_texts",
     "epochs",
     "expected_calibration_error",
     "fitted_biases",

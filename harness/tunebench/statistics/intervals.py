@@ -23,13 +23,17 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[flo
     """
     if n < 1 or not 0 <= correct <= n:
         raise ValueError(f"{correct} of {n} is not a proportion")
+    return score_interval(correct / n, n, confidence)
+
+
+def score_interval(p: float, n: float, confidence: float) -> tuple[float, float]:
+    """Wilson's interval for a proportion of `n`, which need not be a whole number."""
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    p = correct / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     # At 0 and n one end is 0 or 1, except for rounding.
-    low = 0.0 if correct == 0 else centre - half
-    high = 1.0 if correct == n else centre + half
+    low = 0.0 if p == 0 else centre - half
+    high = 1.0 if p == 1 else centre + half
     return low, high
 
 

@@ -1,7 +1,8 @@
-"""``min_accuracy``: the accuracy, or all of its Wilson interval, is the limit or above."""
+"""``min_accuracy``: the accuracy, or all of its interval, is the limit or above."""
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 from tunebench.analysis.gates.base import Judged, by_mode, in_words, texts_to_add
@@ -20,7 +21,9 @@ def judge(limit: Limit, result: Result, _: Sources | None) -> Judged:
     more = ""
     if verdict == "inconclusive":
         texts = texts_to_settle(result.correct, result.n, limit.value)
-        more = texts_to_add(None if texts is None else max(texts, result.n + 1), result.n)
+        if texts is not None:  # of texts in groups it takes more, as far as these are like others
+            texts = max(ceil(texts * result.n / result.effective_n), result.n + 1)
+        more = texts_to_add(texts, result.n)
     return Judged.of(
         limit,
         result.accuracy,

@@ -8,7 +8,8 @@ their number. ``prune``: ``cassettes``, with ``cassette``, ``action`` (``remove`
 ``leave``) and ``sentence``. ``diff``: ``old``, ``new``, ``same`` and ``cassettes``, with
 ``cassette``, ``only_old``, ``only_new`` and ``changed``, see `tunebench.cassettes.comparison`.
 ``upgrade``: ``cassettes``, with ``cassette``, ``requests`` (of format 1), ``rows`` (of the current
-format) and ``problem`` (a sentence, or an empty string).
+format) and ``problem`` (a sentence, or an empty string). ``items``: ``items``, with ``file``,
+``items`` (their number) and ``problems`` (sentences).
 """
 
 from __future__ import annotations
@@ -86,9 +87,13 @@ def verify(experiments: tuple[Path, ...], as_json: bool) -> int:
     """Replay each cassette and check each line.
 
     Every request of every cell must be answered, and every row be requested; no row may hold a text
-    of the data set or what looks like an API key. The exit code is 1 where one is not sound.
+    of the data set or what looks like an API key. The exit code is 1 where one is not sound. Where
+    the data set is not on this machine, texts cannot be looked for.
     """
-    found = [(e.name, one) for e in read_experiments(experiments) for one in _verified(e)]
+    from tunebench.evaluation import is_data_here
+
+    read = read_experiments(experiments)
+    found = [(e.name, one) for e in read for one in _verified(e)]
     problems = [problem for _, one in found for problem in one.problems]
     if as_json:
         rows = [
@@ -106,6 +111,10 @@ def verify(experiments: tuple[Path, ...], as_json: bool) -> int:
     else:
         sound = sum(not one.problems for _, one in found)
         lines = [line for problem in problems for line in _wrapped(problem)]
+        for e in read:
+            if not is_data_here(e):
+                note = "the data set is not on this machine, so no cassette was searched for texts"
+                lines += _wrapped(f"{e.path}: {note}.")
         print("\n".join([*lines, f"{sound} of {len(found)} cassettes are sound."]))
     return int(bool(problems))
 
@@ -205,7 +214,34 @@ def upgrade(experiments: tuple[Path, ...], as_json: bool) -> int:
     return int(any(one["problem"] for one in done))
 
 
+@cassettes.command(short_help="Write the items that a replay without the data needs")
+@experiments_argument
+@json_option
+def items(experiments: tuple[Path, ...], as_json: bool) -> int:
+    """Write items.jsonl beside the cassettes, from the data set.
+
+    A recording writes it, too. With it the cassettes can be replayed where the data set is not. It
+    holds no text: item ids, label ids, numbers of groups and hashes of prompts. The exit code is 1
+    where a cell is not recorded, so that it cannot be replayed.
+    """
+    from tunebench.cli.cassettes.items import written
+
+    done = []
+    for experiment in read_experiments(experiments):
+        done.append(written(experiment))
+        if not as_json:
+            print("\n".join([done[-1].sentence, *(f"- {one}" for one in done[-1].problems)]))
+    if as_json:
+        rows = [
+            {"file": str(one.path), "items": one.items, "problems": one.problems} for one in done
+        ]
+        print_json({"items": rows})
+    return int(any(one.problems for one in done))
+
+
 def _pairs(old: Path, new: Path) -> Iterator[tuple[str, Path, Path]]:
+    from tunebench.cassettes import ITEMS_NAME
+
     if old.is_dir() != new.is_dir():
         raise UsageError(
             f"{old} and {new} are a folder and a file", hint="name two cassettes or two folders"
@@ -217,7 +253,8 @@ def _pairs(old: Path, new: Path) -> Iterator[tuple[str, Path, Path]]:
         path.relative_to(folder)
         for folder in (old, new)
         for path in folder.rglob("*.jsonl")
-        if path.parent.name != "rivals"  # predictions, which follow from the cassettes
+        # Predictions of rivals and items follow from the cassettes and the data.
+        if path.parent.name != "rivals" and path.name != ITEMS_NAME
     }
     if not names:
         raise UsageError(f"{old} and {new} hold no cassette", hint="name the folders of two")

@@ -12,7 +12,9 @@ from tunebench.cassettes import inspect
 from tunebench.errors import TunebenchError
 from tunebench.evaluation import (
     Runner,
+    is_data_here,
     orphans,
+    recalled_of,
     rival_recording,
     rival_texts,
     test_rows,
@@ -99,12 +101,14 @@ def replay_problems(runner: Runner, path: Path, cells: Iterable[Cell]) -> list[s
 def verified(experiment: Experiment) -> Iterator[Verified]:
     """Check each cassette of an experiment, and those that no cell of it uses.
 
-    Each cell is replayed without a network.
+    Each cell is replayed without a network. Texts are looked for where the data set is.
 
     Raises:
-        TunebenchError: the data set cannot be read.
+        TunebenchError: the data set cannot be read, and there are no items in its place.
     """
-    texts = [*test_rows(experiment)["text"], *train_rows(experiment)["text"]]
+    texts = []
+    if recalled_of(experiment) is None:
+        texts = [*test_rows(experiment)["text"], *train_rows(experiment)["text"]]
     keys = _known_keys(experiment)
     damaged: set[Path] = set()
     with closing(Runner()) as runner:
@@ -138,7 +142,7 @@ def _verified_rivals(
     for path, rival in embeddings_of(experiment).items():
         file = inspect(path) if path.exists() else None
         problems = [*file.problems, *file.leaks(texts, keys)] if file else []
-        if not file or not file.damaged:
+        if is_data_here(experiment) and not (file and file.damaged):
             try:
                 runner.embed(experiment, rival, rival_texts(experiment))
             except TunebenchError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from tunebench.errors import UsageError, did_you_mean
@@ -12,8 +13,12 @@ if TYPE_CHECKING:
 _SHOWN = 40  # characters of a value
 
 
-def chosen_columns(path: Path, text: str | None, label: str | None) -> tuple[str, str, list[str]]:
+def chosen_columns(
+    path: Path, text: str | None, label: str | None, group: str | None
+) -> tuple[str, str, list[str]]:
     """The columns of texts and labels, and a note where they were not both named.
+
+    The column of groups is never guessed.
 
     Raises:
         UsageError: there is no such column, it is not plain which ones are meant, or the file has
@@ -22,7 +27,7 @@ def chosen_columns(path: Path, text: str | None, label: str | None) -> tuple[str
     from tunebench.datasets import column_names, text_and_label
 
     columns = column_names(path)
-    named = {"--text": text, "--label": label}
+    named = {"--text": text, "--label": label, "--group": group}
     for option, column in named.items():
         if column is not None and column not in columns:
             _check_header(path, columns)
@@ -31,14 +36,16 @@ def chosen_columns(path: Path, text: str | None, label: str | None) -> tuple[str
                 where=path,
                 hint=did_you_mean(column, columns),
             )
-    if text is not None and label is not None:
-        if text == label:
-            problem = f"--text and --label are both {text!r}"
+    for (option, column), (other, same) in combinations(named.items(), 2):
+        if column is not None and column == same:
+            problem = f"{option} and {other} are both {column!r}"
             raise UsageError(problem, where=path, hint="name two columns")
+    if text is not None and label is not None:
         return text, label, []
     _check_header(path, columns)
+    columns = [column for column in columns if column != group]
     if len(columns) != 2:
-        missing = " and ".join(option for option, column in named.items() if column is None)
+        missing = " and ".join(option for option in ("--text", "--label") if named[option] is None)
         problem = f"the columns are {', '.join(map(repr, columns))}"
         raise UsageError(problem, where=path, hint=f"name those to read with {missing}")
     texts, labels = text_and_label(path, columns)

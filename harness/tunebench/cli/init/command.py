@@ -63,6 +63,7 @@ class _Given:
     data: Path
     text: str | None
     label: str | None
+    group: str | None
     name: str | None
     provider: str
     model: str | None
@@ -78,6 +79,9 @@ class _Given:
 @click.argument("data", metavar="FILE", type=ExistingPath(), is_eager=True)
 @click.option("--text", metavar="COLUMN", help="The column of the texts")
 @click.option("--label", metavar="COLUMN", help="The column of the labels")
+@click.option(
+    "--group", metavar="COLUMN", help="The column of groups that must not be on both sides"
+)
 @click.option("--name", help="The name of the experiment (the file's name)")
 @click.option(
     "--provider",
@@ -127,8 +131,8 @@ def init(force: bool, as_json: bool, **arguments: Any) -> None:
     from tunebench.evaluation import estimates
 
     given = _Given(**arguments)
-    text, label, notes = chosen_columns(given.data, given.text, given.label)
-    summary = inspect_table(given.data, text, label)
+    text, label, notes = chosen_columns(given.data, given.text, given.label, given.group)
+    summary = inspect_table(given.data, text, label, given.group)
     choices = _sized(given, _choices(given, text, label, summary))
     experiment = _checked(choices)
     with _in_options(experiment.path):
@@ -171,6 +175,7 @@ def _choices(given: _Given, text: str, label: str, summary: TableSummary) -> Cho
         name=name,
         text_column=text,
         label_column=label,
+        group_column=given.group,
         labels=labels,
         instruction=instruction,
         test_share=_test_share(len(summary.texts), given.test_size),

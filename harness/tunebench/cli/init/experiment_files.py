@@ -31,7 +31,8 @@ class Choices:
     Attributes:
         root: the folder of ``benchmarks``.
         data: the user's file of labelled texts.
-        shuffled: whether the file is sorted by label, so that its rows are ordered by a hash.
+        shuffled: whether the file is sorted by label or group, so that its rows are ordered by a
+            hash.
         model: the model's id at the provider.
     """
 
@@ -41,6 +42,7 @@ class Choices:
     name: str
     text_column: str
     label_column: str
+    group_column: str | None
     labels: tuple[str, ...]
     instruction: str
     test_share: float
@@ -95,6 +97,7 @@ class Choices:
             dataset=path_from(self.folder.absolute(), self.data.absolute()),
             text_column=self.text_column,
             label_column=self.label_column,
+            group_column=self.group_column,
             shuffled=self.shuffled,
             labels=self.labels,
             instruction=self.instruction,

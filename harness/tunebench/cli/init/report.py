@@ -34,6 +34,7 @@ def report_of(
         "name": choices.name,
         "rows": summary.rows,
         "labels": summary.counts,
+        "groups": summary.groups,
         "repeated": summary.repeated,
         "cells": [str(cell) for cell in experiment.cells],
         "estimates": rows,
@@ -52,7 +53,8 @@ def _notes(choices: Choices) -> Iterator[str]:
         texts = "text" if choices.test_size == 1 else "texts"
         yield f"Only {choices.test_size} test {texts}: the accuracy will be uncertain. Add rows."
     if choices.shuffled:
-        yield 'The file is sorted by label, so the experiment orders its rows by order = "hash".'
+        by = "" if choices.group_column else " by label"
+        yield f'The file is sorted{by}, so the experiment orders its rows by order = "hash".'
     yield from choices.provider.notes
     if choices.provider.local:
         from tunebench.server import to_install
@@ -93,6 +95,8 @@ def lines_of(report: dict[str, Any]) -> list[str]:
     kept = sum(counts.values())
     lines = [f"{report['rows']:,} rows, {report['repeated']:,} of them repeat an earlier text."]
     lines += [f"  {label}: {n:,} ({n / kept:.1%})" for label, n in counts.items()]
+    if report["groups"] is not None:
+        lines.append(f"{report['groups']:,} groups, none of them on both sides of the split.")
     lines += [f"{len(report['cells'])} cells. Recording them takes about:"]
     for row in report["estimates"]:
         cost = "" if row["cost"] is None else f", {row['cost']:.4g} {row['currency']}"

@@ -54,7 +54,7 @@ def _against(view: View, answer: Answer) -> list[Markup]:
 
 def _rest(view: View) -> list[Markup]:
     about, content = view.about, []
-    if getattr(about, "checked_against_data", None) is False:
+    if not about.checked_against_data:
         content.append(
             blocks.paragraph(
                 "Prompts not checked against the data: the data set was not on the machine that "

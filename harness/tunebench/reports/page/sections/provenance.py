@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tunebench.reports.of_texts import about_lines
 from tunebench.reports.page import blocks
 from tunebench.reports.page.section import Blocks, Section, View
 
@@ -36,6 +37,7 @@ def _content(view: View) -> Blocks:
     }
     return [
         blocks.paragraph("Every number comes from a recorded answer. These are the recordings."),
+        *map(blocks.paragraph, about_lines(about.groups, checked_against_data=True)),
         blocks.facts([(name, value) for name, value in found.items() if value]),
         blocks.table(f"{view.id}-provenance-table", "Cassette of every cell", columns, view.cells),
     ]
