@@ -450,7 +450,7 @@ def test_a_whole_recording_that_another_process_puts_in_its_place_is_kept(projec
     part = path.with_name(f"{path.name}.part")
     (cell,) = (one for one in Experiment.read(project.toml).cells if "0shot-cal" in str(one))
     before = path.read_bytes()
-    with recorded_file(cell, path, cell.recording, "all", shared_since=time.time_ns()):
+    with recorded_file(cell.experiment, path, cell.recording, "all", shared_since=time.time_ns()):
         part.write_bytes(before)
         part.replace(path)
     assert path.read_bytes() == before
