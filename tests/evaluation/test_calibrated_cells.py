@@ -155,7 +155,7 @@ def test_without_the_other_rule_it_makes_its_cassette_all_the_same(project):
     found = cells(project, "--record=missing")
     assert set(found) == {"m-0shot-calibrated", "m-2shot-calibrated"}
     assert found["m-0shot-calibrated"]["cassette"] == "cassettes/films/m-0shot-label_logprobs.jsonl"
-    assert sorted(path.name for path in project.cassettes.glob("*")) == [
+    assert sorted(path.name for path in project.cassettes.glob("m-*")) == [
         "m-0shot-label_logprobs.jsonl",
         "m-2shot-label_logprobs.jsonl",
     ]
