@@ -82,6 +82,7 @@ def test_orphans_go(prune):
         "items.jsonl",
         "m-0shot-label_logprobs.jsonl",
         "m-0shot.jsonl",
+        "predictions.jsonl",
     }
 
 
