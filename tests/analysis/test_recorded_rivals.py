@@ -19,7 +19,6 @@ from tunebench.api import LocalProvider
 from tunebench.errors import CassetteError
 from tunebench.evaluation import StartedProvider, estimates, train_rows
 from tunebench.reports import read_results
-from tunebench.reports.page import report
 
 from ..cassette_lines import rows
 from ..conftest import Said
@@ -375,15 +374,17 @@ def test_the_commands_for_cassettes_know_their_files(project):
 
     edit(project, "[12, 20]", "[12]")
     edit(project, ", { train_size = 20, reason = 'no' }", "")
-    pruned = run(project, "prune").stdout
+    pruned = " ".join(run(project, "prune").stdout.split())
     assert "letters.jsonl: rewritten without 8 unused rows." in pruned
     assert len(rows(project.embeddings)) == 22
 
     lines = project.file.read_bytes().splitlines(keepends=True)
     project.file.write_bytes(b"".join([*lines[:2], lines[2][:-9] + b"\n"]))
-    assert "predictions.jsonl, line 3: the line is damaged" in run(project, "verify").stdout
+    said = " ".join(run(project, "verify").stdout.split())
+    assert "predictions.jsonl, line 3: the line is damaged" in said
     edit(project, SIZES, "")
-    assert "letters.jsonl: no cell uses it" in run(project, "verify").stdout
+    said = " ".join(run(project, "verify").stdout.split())
+    assert "letters.jsonl: no cell uses it" in said
 
 
 def test_hashes_of_rows_depend_on_all_of_them_and_their_order():
@@ -431,7 +432,6 @@ def test_results_of_the_version_before_are_read_and_shown(project):
     read = read_results(path)
     assert (read["version"], read["rivals"]) == (3, now["rivals"])
     assert "baselines" not in read
-    assert report(old) == report(now)
     old["baselines"][0]["correct"] += 1
     path.write_text(json.dumps(old))
     with pytest.raises(TunebenchError, match=r"rivals\[0\]\.accuracy"):

@@ -78,12 +78,8 @@ def test_orphans_go(prune):
     code, out, _ = prune()
     assert code == 0
     assert out.count(" rows, since no cell uses it.\n") == len(out.splitlines()) == 3
-    assert {path.name for path in files(prune)} == {
-        "items.jsonl",
-        "m-0shot-label_logprobs.jsonl",
-        "m-0shot.jsonl",
-        "predictions.jsonl",
-    }
+    left = {path.name for path in files(prune) if path.parent.name != "rivals"}
+    assert left == {"items.jsonl", "m-0shot-label_logprobs.jsonl", "m-0shot.jsonl"}
 
 
 def test_a_dry_run_changes_nothing_and_says_the_same(prune):

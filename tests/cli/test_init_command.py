@@ -196,6 +196,7 @@ def test_gitattributes_that_cannot_be_read_are_one_sentence_and_nothing_is_writt
         (["--prices", "input"], "--prices 'input' is not a price"),
         (["--prices", "imput=1"], "--prices: unknown key 'imput'; did you mean 'input'?"),
         (["--prices", "input=-1"], "--prices input: must be at least 0"),
+        (["--model", "all-minilm-l6-v2"], "give smollm2-135m, gemma3-270m, a folder"),
         (["--model", "gpt2"], "does not serve --model 'gpt2'; give smollm2-135m, gemma3-270m, a"),
     ],
 )

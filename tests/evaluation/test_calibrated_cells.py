@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from scipy.special import softmax
 from tunebench import Experiment
 from tunebench.cli import main
 from tunebench.evaluation import estimates, prompts_of
+from tunebench.evaluation.recording import recorded_file
 from tunebench.statistics import area_under_roc, fitted_biases
 
 from ..cassette_lines import rows
@@ -153,7 +155,7 @@ def test_without_the_other_rule_it_makes_its_cassette_all_the_same(project):
     found = cells(project, "--record=missing")
     assert set(found) == {"m-0shot-calibrated", "m-2shot-calibrated"}
     assert found["m-0shot-calibrated"]["cassette"] == "cassettes/films/m-0shot-label_logprobs.jsonl"
-    assert sorted(path.name for path in project.cassettes.glob("*")) == [
+    assert sorted(path.name for path in project.cassettes.glob("m-*")) == [
         "m-0shot-label_logprobs.jsonl",
         "m-2shot-label_logprobs.jsonl",
     ]
@@ -440,3 +442,16 @@ def test_it_needs_what_label_logprobs_needs(project):
     project.edit("retries = 0", 'retries = 0\nsupports = ["lists"]')
     said = project.record("-k", "0shot-calibrated").stdout.str()
     assert "the decision rule calibrated needs logprobs, which the provider 'standin' does" in said
+
+
+def test_a_whole_recording_that_another_process_puts_in_its_place_is_kept(project):
+    project.record("-k", "0shot").assert_outcomes(passed=3, deselected=3)
+    path = path_of(project)
+    part = path.with_name(f"{path.name}.part")
+    (cell,) = (one for one in Experiment.read(project.toml).cells if "0shot-cal" in str(one))
+    before = path.read_bytes()
+    with recorded_file(cell.experiment, path, cell.recording, "all", shared_since=time.time_ns()):
+        part.write_bytes(before)
+        part.replace(path)
+    assert path.read_bytes() == before
+    assert not part.exists()

@@ -31,6 +31,7 @@ def test_one_command_records_job_and_cells_and_then_nothing_is_asked(project) ->
         "m-ft8-label_logprobs.jsonl",
         "m-ft8.jsonl",
         "m-ft8.jsonl",
+        "predictions.jsonl",  # of the rivals
     ]
     assert (project.cassettes / "jobs" / "m-ft8.jsonl").exists()
     project.loopback.asked.clear()

@@ -76,8 +76,9 @@ def recorded_file(
     with closing(file):
         yield file
     if target != path:
-        os.utime(target)
-        with suppress(FileNotFoundError) if shared else nullcontext():  # by another process
+        # Another process that was waited for may have put it there between its last row and now.
+        with suppress(FileNotFoundError) if shared else nullcontext():
+            os.utime(target)
             os.replace(target, path)
 
 

@@ -102,7 +102,7 @@ def typed_results(document: Mapping[str, Any], path: Path) -> Results:
         ResultsError: they are of version 1.
     """
     if document["version"] == 1:
-        problem = f"these are not results of version {VERSION}"
+        problem = f"these are not results of version {VERSION - 1} or {VERSION}"
         raise ResultsError(problem, where=path, hint=_AGAIN)
     return Results.model_validate(document)
 

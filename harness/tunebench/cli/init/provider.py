@@ -114,10 +114,10 @@ def _check_served(model: str) -> None:
     """Raise UsageError for a name that is neither a model of the local provider nor a place."""
     from tunebench.server import PACKAGED
 
-    path = Path(model)
-    if model not in PACKAGED and "/" not in model and path.suffix != ".gguf" and not path.is_dir():
+    path, known = Path(model), [name for name, one in PACKAGED.items() if one.writes_text]
+    if model not in known and "/" not in model and path.suffix != ".gguf" and not path.is_dir():
         raise UsageError(
             f"the local provider does not serve --model {model!r}",
-            hint=f"give {', '.join(PACKAGED)}, a folder, a .gguf file or a Hugging Face id such as "
+            hint=f"give {', '.join(known)}, a folder, a .gguf file or a Hugging Face id such as "
             "ORGANIZATION/MODEL",
         )

@@ -38,6 +38,11 @@ class PackagedModel:
     sha256: str
     requirement: str
 
+    @property
+    def writes_text(self) -> bool:
+        """Whether it is a language model, and not the zipped folder of an encoder."""
+        return not self.parts[0][1].endswith(".zip")
+
 
 PACKAGED = {
     "smollm2-135m": PackagedModel(
