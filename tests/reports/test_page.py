@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from tunebench.reports import About, Results, checked
+from tunebench.reports import Results, checked
 from tunebench.reports.page import report, sections, write_report
 from tunebench.reports.page.blocks import paragraph
 from tunebench.reports.page.section import Section
