@@ -19,7 +19,7 @@ import statsmodels.stats.multitest
 import statsmodels.stats.proportion
 
 from tunebench.analysis.answer import answer_of
-from tunebench.reports import Results, checked
+from tunebench.reports import VERSION, Results, checked
 
 from .made_rows import about, cell, rival
 
@@ -84,6 +84,20 @@ class Again:
         parts += [(scipy.stats.sem(one.mean(1)) ** 2, len(one) - 1) for one in several]
         total = sum(variance for variance, _ in parts)
         return math.sqrt(total), total**2 / sum(v * v / freedom for v, freedom in parts)
+
+    def clustered(self, right: np.ndarray) -> tuple[float, float]:
+        """Wilson's interval with the effective number of texts of Korn and Graubard."""
+        groups = np.array(self.groups)
+        k, z = len(set(self.groups)), NORMAL.ppf(0.975)
+        residuals = right - (right.mean() * k + z * z / 2) / (k + z * z)
+        sums = np.array([residuals[groups == group].sum() for group in set(self.groups)])
+        effect = max(1.0, (sums**2).sum() / (residuals**2).sum())
+        quantiles = scipy.stats.t.ppf(0.975, [self.n - 1, k - 1])
+        texts = self.n / effect * (quantiles[0] / quantiles[1]) ** 2
+        low, high = statsmodels.stats.proportion.proportion_confint(
+            right.mean() * texts, texts, method="wilson"
+        )
+        return float(low), float(high)
 
     def is_plain(self, *names: str) -> bool:
         return self.groups is None and all(len(self.runs[name]) == 1 for name in names)
@@ -177,7 +191,7 @@ def made(tuned: float, *, seeds=3, prompt=0.7, groups=None, n=240, gain=0.0, siz
     rivals = [rival(right(prompt), n=n, size=500)] if sizes else []
     given = about(n, groups=groups, smallest_gain=gain)
     found = answer_of(given, cells, rivals)
-    parts = {"version": 2, "answers": [found], "experiments": [given], "cells": cells,
+    parts = {"version": VERSION, "answers": [found], "experiments": [given], "cells": cells,
              "rivals": rivals}  # fmt: skip
     return json.loads(checked(Results, parts).model_dump_json())
 
@@ -213,6 +227,8 @@ def test_the_accuracy_and_interval_of_each_option(document):
             expected = statsmodels.stats.proportion.proportion_confint(
                 int(right.sum()), again.n, method="wilson"
             )
+        elif len(right) == 1:
+            expected = again.clustered(right[0])
         else:
             error, freedom = again.error(right, None)
             p, z = right.mean(), scipy.stats.t.ppf(0.975, freedom)

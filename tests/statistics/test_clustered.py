@@ -10,20 +10,12 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from tunebench.statistics import clustered_interval, effective_texts, wilson_interval
-from tunebench.statistics.clustered import student_quantile
 
 texts = st.lists(st.tuples(st.booleans(), st.integers(0, 12)), min_size=1, max_size=80)
 
 
 def split(pairs: list[tuple[bool, int]]) -> tuple[list[bool], list[int]]:
     return [right for right, _ in pairs], [group for _, group in pairs]
-
-
-@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
-@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 7, 38, 199, 499, 500, 501, 3000])
-def test_students_quantile_is_scipys(confidence: float, degrees: int) -> None:
-    expected = stats.t.ppf(0.5 + confidence / 2, degrees)
-    assert student_quantile(confidence, degrees) == pytest.approx(expected, rel=1e-7)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=80))

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import lru_cache
-from math import cos, pi, sin, sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from tunebench.statistics.intervals import score_interval, wilson_interval
+from tunebench.statistics.student import student_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
-
-# Up to here Student's distribution is computed as it is; beyond, its expansion errs by 1e-8.
-_MOST_DEGREES = 500
 
 
 def clustered_interval(
@@ -89,41 +85,6 @@ def effective_texts(
         sums[group] += residual  # type: ignore[assignment]  # a Counter adds up floats, too
     squares = sum(residual * residual for residual in residuals)
     effect = max(1.0, sum(total * total for total in sums.values()) / squares)
-    fewer = (student_quantile(confidence, n - 1) / student_quantile(confidence, k - 1)) ** 2
+    reach = 0.5 + confidence / 2
+    fewer = (student_quantile(reach, n - 1) / student_quantile(reach, k - 1)) ** 2
     return max(1.0, n / effect * fewer)
-
-
-@lru_cache(maxsize=64)
-def student_quantile(confidence: float, degrees: int) -> float:
-    """The number that Student's t exceeds in size with the probability 1 - confidence.
-
-    Args:
-        confidence: between 0 and 1, both excluded.
-        degrees: of freedom, 1 or more.
-
-    Source:
-        M. Abramowitz, I. A. Stegun, Handbook of mathematical functions (1964), 26.7.3 to 26.7.5.
-    """
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    if degrees > _MOST_DEGREES:
-        second = 5 * z**5 + 16 * z**3 + 3 * z
-        return z + (z**3 + z) / (4 * degrees) + second / (96 * degrees * degrees)
-    low, high = 0.0, pi / 2  # of the angle whose tangent is t / sqrt(degrees)
-    while low < (middle := (low + high) / 2) < high:
-        if _within(middle, degrees) < confidence:
-            low = middle
-        else:
-            high = middle
-    return sqrt(degrees) * sin(middle) / cos(middle)
-
-
-def _within(angle: float, degrees: int) -> float:
-    """The probability of a t within plus and minus this angle."""
-    odd = degrees % 2
-    term = total = cos(angle) if odd else 1.0
-    for i in range(2 + odd, degrees, 2):
-        term *= (i - 1) / i * cos(angle) ** 2
-        total += term
-    if not odd:
-        return sin(angle) * total
-    return 2 / pi * (angle + (sin(angle) * total if degrees > 1 else 0.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import erfc, exp, inf, isinf, lgamma, log, log1p, pi, sqrt
 from statistics import NormalDist
 
@@ -35,6 +36,7 @@ def student_p(t: float, degrees: float) -> float:
     return _incomplete_beta(degrees / 2, 0.5, x, y)
 
 
+@lru_cache(maxsize=256)
 def student_quantile(probability: float, degrees: float) -> float:
     """The quantile of Student's t distribution.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tunebench.evaluation import RULES
 from tunebench.reports import Option
-from tunebench.statistics import run_interval, wilson_interval
+from tunebench.statistics import clustered_interval, run_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,8 +123,8 @@ def _tried(
     correct = predictions == labels
     counts = correct.sum(1).tolist()
     n = len(labels)
-    if len(counts) == 1 and about.groups is None:
-        low, high = wilson_interval(counts[0], n)
+    if len(counts) == 1:
+        low, high = clustered_interval(correct[0].tolist(), about.groups)
     else:
         low, high = run_interval(correct, groups=about.groups)
     accuracy = sum(counts) / (n * len(counts))
