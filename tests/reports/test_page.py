@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from tunebench.reports import About, Results, checked
+from tunebench.reports import Results, checked
 from tunebench.reports.page import report, sections, write_report
 from tunebench.reports.page.blocks import paragraph
 from tunebench.reports.page.section import Section
@@ -272,11 +272,8 @@ def test_prompts_that_were_not_checked_against_the_data_are_a_visible_line():
     said = "Prompts not checked against the data"
     assert said not in made(answered(20)).words()
 
-    class Unchecked(About):
-        checked_against_data: bool = False
-
     results = typed(answered(20))
-    about = Unchecked(**dict(results.experiments[0]))
+    about = results.experiments[0].model_copy(update={"checked_against_data": False})
     page = Page(report(results.model_copy(update={"experiments": [about]})))
     assert said in page.one("p", class_="warning")["text"]
     assert "details" not in [tag for tag, _ in page.one("p", class_="warning")["in"]]
