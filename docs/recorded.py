@@ -92,23 +92,30 @@ def figure(document: dict[str, Any], scheme: str) -> str:
 
 
 def _dots(document: dict[str, Any]) -> Iterator[Dot]:
-    """The best prompt and each training size of every model, and the rivals."""
-    for model in dict.fromkeys(cell["model"] for cell in document["cells"]):
-        cells = [cell for cell in document["cells"] if cell["model"] == model]
-        prompts = [cell for cell in cells if not cell["train_size"]]
-        best = max(prompts, key=lambda cell: cell["accuracy"])
-        yield _dot(f"{model}, best of {len(prompts)} prompts", "prompt", best)
-        for cell in cells:
-            if cell["train_size"] and cell["decision_rule"] == "text":
-                label = f"{model}, fine-tuned on {cell['train_size']:,} rows"
-                yield _dot(label, "fine-tuned", cell)
-    for row in document["rivals"]:
-        if row["model"] != _NOT_DRAWN:
-            yield _dot(f"{row['model']}, {row['train_size']:,} rows", "rival", row)
+    """Of every model the best prompts, with and without calibration, and each training size.
+
+    Of every rival the training size that serves it best.
+    """
+    (answer,) = document["answers"]
+    options = answer["options"]  # the most accurate first
+    for model in dict.fromkeys(one["model"] for one in options if one["kind"] == "fine-tuned"):
+        prompts = [one for one in options if (one["kind"], one["model"]) == ("prompt", model)]
+        for name, calibrated in (("best prompt", False), ("best calibrated prompt", True)):
+            read = [one for one in prompts if (one["decision_rule"] == "calibrated") == calibrated]
+            yield _dot(f"{model}, {name}", read[0])
+        for one in options:
+            if (one["kind"], one["model"]) == ("fine-tuned", model):
+                yield _dot(f"{model}, fine-tuned on {one['train_size']:,} rows", one)
+    rivals = [one for one in options if one["kind"] == "rival" and one["model"] != _NOT_DRAWN]
+    for name in dict.fromkeys(one["model"] for one in rivals):
+        best = next(one for one in rivals if one["model"] == name)
+        yield _dot(f"{name}, {best['train_size']:,} rows", best)
 
 
-def _dot(label: str, kind: str, row: dict[str, Any]) -> Dot:
-    return Dot(label, kind, row["accuracy"], row["ci_low"], row["ci_high"])
+def _dot(label: str, option: dict[str, Any]) -> Dot:
+    runs = option["runs"] if len(option["runs"]) > 1 else ()
+    ends = option["ci_low"], option["ci_high"]
+    return Dot(label, option["kind"], option["accuracy"], *ends, runs)
 
 
 def _style(scheme: str) -> str:

@@ -41,14 +41,22 @@ def test_every_experiment_is_recorded_and_shown():
 def test_the_figure_shows_the_accuracies_of_the_results(scheme, imdb_results):
     figure = ET.fromstring(recorded.figure(imdb_results, scheme))
     texts = ["".join(text.itertext()) for text in figure.iter("{http://www.w3.org/2000/svg}text")]
-    cells = {cell["cell"]: cell["accuracy"] for cell in imdb_results["cells"]}
+    options = imdb_results["answers"][0]["options"]
     drawn = {
-        "smollm2-135m, fine-tuned on 300 rows": cells["smollm2-135m-ft300"],
-        "smollm2-135m, best of 6 prompts": cells["smollm2-135m-0shot-label_logprobs"],
+        f"{one['model']}, fine-tuned on {one['train_size']:,} rows": one["accuracy"]
+        for one in options
+        if one["kind"] == "fine-tuned"
     }
-    for row in imdb_results["rivals"]:
-        if row["model"] != "majority class":
-            drawn[f"{row['model']}, {row['train_size']:,} rows"] = row["accuracy"]
+    for model in {cell["model"] for cell in imdb_results["cells"]}:
+        prompts = [
+            cell
+            for cell in imdb_results["cells"]
+            if cell["model"] == model and not cell["train_size"]
+        ]
+        calibrated = {c["accuracy"] for c in prompts if c["decision_rule"] == "calibrated"}
+        others = {c["accuracy"] for c in prompts if c["decision_rule"] != "calibrated"}
+        drawn[f"{model}, best calibrated prompt"] = max(calibrated)
+        drawn[f"{model}, best prompt"] = max(others)
     for name, accuracy in drawn.items():
         assert texts[texts.index(name) + 1] == f"{accuracy:.2f}"
     shown = [float(text) for text in texts if re.fullmatch(r"0\.\d\d", text)]

@@ -15,6 +15,18 @@ def test_gate(cell, gate):
     gate(cell)
 """
 
+COMPARED = """
+import pytest
+from tunebench import Experiment
+
+experiment = Experiment.beside(__file__)
+
+
+@pytest.mark.parametrize("cell", experiment.prompted_cells, ids=str)
+def test_uplift(cell, compare):
+    compare(cell, experiment.fine_tuned_cells[0])
+"""
+
 
 @pytest.fixture(params=["assert", "gate"])
 def project(request, recorded_films):
@@ -54,3 +66,9 @@ def test_the_results_hold_the_verdict_all_the_same(recorded_films) -> None:
     recorded_films.run("--results", "out").assert_outcomes(passed=2, xfailed=2)
     verdicts = {row["cell"]: row["verdict"] for row in recorded_films.results("out")}
     assert verdicts["m-0shot"] == "fail"
+
+
+def test_a_comparison_of_the_cell_is_expected_to_pass(recorded_films) -> None:
+    (recorded_films.toml.parent / "test_uplift.py").write_text(COMPARED)
+    expect_failure(recorded_films, 0.9)
+    recorded_films.run("-k", "test_uplift").assert_outcomes(passed=2, deselected=4)

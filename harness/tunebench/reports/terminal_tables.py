@@ -23,7 +23,7 @@ _JOB_HEADER = ("job", "trained tokens", "minutes", "fine-tuned model")
 
 _BIASES = 4  # of one cell in a line
 _GAP = "  "
-_FIGURES = frozenset("0123456789+-±.,/%<e ")
+_FIGURES = frozenset("0123456789+-±.,/%<e() ")
 _SHORT = 12  # so short may texts that are no keys get, to keep a table in one piece
 _LEAST = 6  # so short may any text get
 
