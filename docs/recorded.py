@@ -82,7 +82,7 @@ def figure(document: dict[str, Any], scheme: str) -> str:
     drawn = ET.fromstring(str(chart.svg("figure", name, "By model and training size.")))
     drawn.attrib |= {"x": f"{_NAMES}", "y": f"{top:g}", "width": f"{_PLOT}"}
     svg.append(drawn)
-    at = float(_NAMES)
+    at = 0.0
     for key in [*dot_keys(dots), Key("line", "reference", "most frequent label")]:
         mark = ET.SubElement(svg, "svg", {"x": f"{at:g}", "y": "0"})
         mark.append(ET.fromstring(str(Chart.of_key(key))))

@@ -77,13 +77,15 @@ def test_every_class_and_colour_of_the_figure_is_defined(imdb_results):
 
 def test_every_figure_of_the_answer_is_in_the_results(imdb_results):
     page = (DOCS / "worked-examples.md").read_text(encoding="utf-8")
-    section = page.partition("**Here fine-tuning")[2].partition("\nThe p-values of")[0]
+    section = page.partition("**Undecided")[2].partition("\nThe p-values of")[0]
     stated = set(re.findall(r"[+-]?\d+\.\d+(?:e-\d+)?", section))
     known = set()
     for row in [
         *imdb_results["cells"],
         *imdb_results["rivals"],
         *imdb_results["uplifts"],
+        *imdb_results["answers"],
+        *imdb_results["answers"][0]["options"],
     ]:
         for value in row.values():
             if isinstance(value, float):
