@@ -157,7 +157,7 @@ def test_a_circle_of_redirects_ends(loopback, connect, said, location: str) -> N
         connect().complete("m", PROMPTS, {})
     assert str(raised.value).endswith(
         "the provider redirects from one address to the next and never answers; check that "
-        "base_url is the API root."
+        "the address is the API root."
     )
     assert len(loopback.asked) == 6
 

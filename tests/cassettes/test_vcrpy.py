@@ -17,8 +17,8 @@ from tunebench.cassettes import RecordedCassette
 from .reviews import PROMPTS, TEXTS, texts
 
 OURS = {
-    *("_answered_by", "_asked", "_found", "_miss", "_play", "_read", "_store", "_stored"),
-    *("lacking", "sync", "totals", "unplayed"),
+    *("_answered_by", "_asked", "_body", "_found", "_miss", "_play", "_played_rows", "_read"),
+    *("_store", "_stored", "lacking", "recalled", "spare", "sync", "totals", "unplayed"),
 }
 MEMBERS = set().union(
     *map(vars, takewhile(lambda kind: kind is not Cassette, RecordedCassette.mro()))

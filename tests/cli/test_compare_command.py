@@ -126,7 +126,7 @@ def test_runs_that_agree_have_nothing_more_to_say(compare):
         (results({"x": RIGHT}, items=[f"other-{i}" for i in ITEMS]), "have no text in common"),
         (results({"x": RIGHT}, labels=LABELS[::-1]), "20 items, such as item-0, have another"),
         (results({"x": RIGHT}, names=("yes", "no")), "has the labels no, yes in"),
-        (results({"x": RIGHT}, version=1), "version 2 and"),
+        (results({"x": RIGHT}, version=1), "version 3 and"),
         (results({"x": RIGHT}, version=4), "these are not results of version 1, 2 or 3"),
         (results({"x": RIGHT[:3]}), "cells[0].predictions: there is not one for each of 20 items"),
         ([], "these are not results of version 1, 2 or 3"),

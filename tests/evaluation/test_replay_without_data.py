@@ -92,6 +92,14 @@ def failed(project, *sentences, cells=4):
     assert project.loopback.asked == []
 
 
+def behind(project, *sentences):
+    """Replay, and expect one sentence that does not fail a cell."""
+    result = project.run()
+    result.assert_outcomes(passed=4)
+    for sentence in sentences:
+        result.stdout.fnmatch_lines([f"*{sentence}*"])
+
+
 def test_a_replay_without_the_data_gives_the_same_results(recorded):
     recorded.run("--results", "before").assert_outcomes(passed=4)
     recorded.take_data_away()
@@ -246,40 +254,40 @@ def test_a_kind_of_prompt_that_the_items_lack_is_named(recorded):
 # With the data, the items must be of it.
 
 
-def test_a_label_that_was_changed_in_the_data_is_an_error(recorded):
+def test_a_label_that_was_changed_in_the_data_leaves_the_file_behind(recorded):
     changed = list(films(12, 500, "test"))
     changed[2] = (changed[2][0], "Positive", changed[2][2])
     recorded.write(rows=changed)
     item = lines(recorded.items)[3]["item"]
-    failed(
+    behind(
         recorded,
         f"items.jsonl, item {item}: the label is 'Negative', and 'Positive' in the data "
-        "(held_out.csv, line 4) (4 cells*); undo the change, or write the file again with "
-        "`tunebench cassettes items *`, or record, where the data set is.",
+        "(held_out.csv, line 4); write the file again with `tunebench cassettes items *`, or record, "
+        "where the data set is (4 cells*",
     )
     assert main(["cassettes", "items", str(recorded.toml)]) == 0
     recorded.run().assert_outcomes(passed=4)
 
 
-def test_other_rows_in_the_data_are_an_error(recorded):
+def test_other_rows_in_the_data_leave_the_file_behind(recorded):
     made = list(films(12, 500, "test"))
     recorded.write(rows=[made[1], made[0], *made[2:]])
     first, second = (line["item"] for line in lines(recorded.items)[1:3])
-    failed(recorded, f"items.jsonl: held_out.csv, line 2 is asked where the file has item {first}*")
+    behind(recorded, f"items.jsonl: held_out.csv, line 2 is asked where the file has item {first}*")
     assert first != second
 
 
-def test_other_groups_in_the_data_are_an_error(recorded):
+def test_other_groups_in_the_data_leave_the_file_behind(recorded):
     made = list(films(12, 500, "test"))
     recorded.write(rows=[*made[:9], (made[9][0], made[9][1], "another"), *made[10:]])
-    failed(recorded, "items.jsonl: the items are in other groups than in the data*")
+    behind(recorded, "items.jsonl: the items are in other groups than in the data*")
 
 
-def test_fewer_items_than_are_asked_are_an_error(recorded):
+def test_fewer_items_than_are_asked_leave_the_file_behind(recorded):
     text = recorded.items.read_text().splitlines(keepends=True)
     recorded.items.write_text("".join(text[:-1]))
     rewrite(recorded.items, 1, rows=9)
-    failed(recorded, "items.jsonl has 9 test items, and 10 are asked*")
+    behind(recorded, "items.jsonl has 9 items where 10 are asked*")
 
 
 def test_other_prompts_in_the_items_are_an_error(recorded):
@@ -501,7 +509,7 @@ def test_other_rows_to_calibrate_with_are_an_error(project):
     )
     rewrite(project.items, number, label=1 - row["label"])
     result = project.run()
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines([f"*item {row['item']}: the label is *in the data (films.csv, *"])
 
 

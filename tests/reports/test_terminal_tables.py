@@ -12,7 +12,7 @@ from . import made_results
 
 
 def cell(*args, **more):
-    return CellRow(**made_results.cell(*args, **more))
+    return CellRow(**made_results.cell(*args, **more) | {"majority_rate": 0.5})
 
 
 def rival(size, accuracy, n=50):

@@ -91,5 +91,5 @@ def test_a_bad_option_is_an_error(options):
 def test_the_built_in_names_are_served_by_default():
     from tunebench.server.command import _sources
 
-    assert list(_sources(None)) == ["smollm2-135m", "gemma3-270m"]
+    assert list(_sources(None)) == ["smollm2-135m", "gemma3-270m", "all-minilm-l6-v2"]
     assert _sources(["mine=some/folder", "other"]) == {"mine": "some/folder", "other": "other"}

@@ -46,36 +46,46 @@ if TYPE_CHECKING:
     from tunebench.experiment import Cell, Experiment
 
 
-def check_items(cell: Cell, requests: Iterable[Request]) -> None:
+def check_items(cell: Cell, requests: Iterable[Request]) -> str | None:
     """Compare a cell's inputs from the data set with ``items.jsonl``, if there is one.
+
+    Labels, groups and rows that were corrected since then are the data's, and the file is behind.
 
     Args:
         cell: the cell.
         requests: all that it makes.
 
+    Returns:
+        How the file is behind the data, a clause; None if it is not.
+
     Raises:
-        CassetteError: the file cannot be read, or items, labels, groups, prompts or training files
-            are others there.
+        CassetteError: the file cannot be read, or prompts or training files are others there.
     """
     path, experiment = items_path(cell.experiment), cell.experiment
     file = read_items(path)
     if file is None:
-        return
+        return None
     check_experiment(path, file, experiment)
+    behind = []
     for role, kinds in _by_role(cell, requests).items():
         own, known = _items_of(cell, role), file.of_role(role)
-        if len(known) < len(own) and (known or role == "test"):
-            asked = f"{len(own)} are asked"
-            raise _differs(cell, f"{path} has {len(known)} {role} items, and {asked}")
-        for item, there in zip(own, known, strict=False):
-            if problem := _difference(experiment, item, there, kinds):
-                raise _differs(cell, f"{path}{problem}")
-        if known and _groups(own) != _groups(known[: len(own)]):
-            raise _differs(cell, f"{path}: the items are in other groups than in the data")
+        there = {item.item: item for item in known}
+        for item in own:
+            if item.item in there and (kind := _other_prompt(item, there[item.item], kinds)):
+                raise _differs(
+                    cell,
+                    f"{path}, item {item.item}: the prompt of {kind} is another one than the data "
+                    f"makes now ({_place(experiment, item)})",
+                )
+        if known or role == "test":
+            behind += [why for why in [_behind(experiment, own, known)] if why]
     files = file.files.get(size_of(cell))
     if cell.train_size and files not in (None, _files(cell)):
         what = f"the training files of {size_of(cell)} rows are others than the data makes now"
         raise _differs(cell, f"{path}: {what}")
+    if not behind:
+        return None
+    return f"{path}{behind[0]}; {write_again(experiment)}"
 
 
 def _by_role(cell: Cell, requests: Iterable[Request]) -> dict[Role, dict[str, dict[str, str]]]:
@@ -86,24 +96,28 @@ def _by_role(cell: Cell, requests: Iterable[Request]) -> dict[Role, dict[str, di
     return found
 
 
-def _difference(
-    experiment: Experiment, item: Item, there: Item, kinds: Mapping[str, Mapping[str, str]]
-) -> str:
-    """How an item of the data differs from the one in the file; empty where it does not."""
-    if item.item != there.item:
-        place = _place(experiment, item)
-        return f": {place} is asked where the file has item {there.item}"
-    if item.label != there.label:
-        now, then = (_name(experiment, one.label) for one in (item, there))
-        place = _place(experiment, item)
-        return f", item {item.item}: the label is {then}, and {now} in the data ({place})"
+def _other_prompt(item: Item, there: Item, kinds: Mapping[str, Mapping[str, str]]) -> str | None:
+    """The kind of a prompt that is another one in the file."""
     for kind, hashes in kinds.items():
         if there.prompts.get(kind) not in (None, hashes[item.item]):
-            return (
-                f", item {item.item}: the prompt of {kind} is another one than the data makes now "
-                f"({_place(experiment, item)})"
-            )
-    return ""
+            return kind
+    return None
+
+
+def _behind(experiment: Experiment, own: list[Item], known: list[Item]) -> str | None:
+    """How items of the file are behind those of the data."""
+    if len(known) < len(own):
+        return f" has {len(known)} items where {len(own)} are asked"
+    for item, there in zip(own, known, strict=False):
+        place = _place(experiment, item)
+        if item.item != there.item:
+            return f": {place} is asked where the file has item {there.item}"
+        if item.label != there.label:
+            now, then = (_name(experiment, one.label) for one in (item, there))
+            return f", item {item.item}: the label is {then}, and {now} in the data ({place})"
+    if _groups(own) != _groups(known[: len(own)]):
+        return ": the items are in other groups than in the data"
+    return None
 
 
 def _name(experiment: Experiment, label: int | None) -> str:

@@ -79,6 +79,7 @@ class Result:
         groups: for each judgement the number of its text's group; None where texts have none.
         checked_against_data: whether the prompts were made of the data set; otherwise their hashes
             are taken from ``items.jsonl``.
+        items_behind: how ``items.jsonl`` is behind the data set, a clause; None if it is not.
         calibration: of the rule ``calibrated``, or None. Its texts count neither in the tokens
             above nor in the time.
     """
@@ -98,6 +99,7 @@ class Result:
     overrides: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     groups: tuple[int, ...] | None = None
     checked_against_data: bool = True
+    items_behind: str | None = None
     calibration: Calibration | None = None
 
     def __repr__(self) -> str:
@@ -152,6 +154,7 @@ class Result:
             + (": the answers are drawn by chance" if name == "temperature" and sent else "")
             for name, (of_rule, sent) in self.overrides.items()
         ]
+        remarks += [self.items_behind] if self.items_behind else []
         return remarks + self._calibration_remarks
 
     @property

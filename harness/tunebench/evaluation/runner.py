@@ -236,8 +236,7 @@ class Runner:
             if not cassette.all_played:
                 _spare(cassette, cell.sharing, client, model, recalled)
             unplayed = self.unplayed[cell.cassette] = cassette.unplayed
-        if recalled is None:
-            self._compare_items(cell, requests)
+        behind = self._compare_items(cell, requests) if recalled is None else None
         return Result(
             cell=cell,
             judgements=judge(
@@ -260,15 +259,17 @@ class Runner:
             calibration=calibration,
             groups=texts.groups,
             checked_against_data=recalled is None,
+            items_behind=behind,
         )
 
-    def _compare_items(self, cell: Cell, requests: Sequence[Request]) -> None:
+    def _compare_items(self, cell: Cell, requests: Sequence[Request]) -> str | None:
         if cell.experiment in self.items:
             self.items[cell.experiment].add(cell, requests)
         elif self.record != "none":
             note_items(cell, requests)
         else:
-            check_items(cell, requests)
+            return check_items(cell, requests)
+        return None
 
 
 def _to_record(cell: Cell, others: Sequence[Cell], client: Client) -> list[Request]:
