@@ -40,6 +40,6 @@ def test_what_a_writer_wants_is_worded_otherwise_in_the_test_rows(maker):
                 assert want.lower() not in (train if number % 2 else test)
 
 
-@pytest.mark.parametrize("name", ["imdb", "sentences", "tickets"])
+@pytest.mark.parametrize("name", ["imdb", "imdb_article", "sentences", "tickets"])
 def test_cassettes_are_whole_and_hold_no_text(name, capsys):
     assert main(["cassettes", "verify", str(ROOT / "benchmarks" / name)]) == 0, capsys.readouterr()
