@@ -262,8 +262,8 @@ def test_a_label_that_was_changed_in_the_data_leaves_the_file_behind(recorded):
     behind(
         recorded,
         f"items.jsonl, item {item}: the label is 'Negative', and 'Positive' in the data "
-        "(held_out.csv, line 4); write the file again with `tunebench cassettes items *`, or record, "
-        "where the data set is (4 cells*",
+        "(held_out.csv, line 4); write the file again with `tunebench cassettes items *`, or "
+        "record, where the data set is (4 cells*",
     )
     assert main(["cassettes", "items", str(recorded.toml)]) == 0
     recorded.run().assert_outcomes(passed=4)

@@ -1,5 +1,6 @@
 """Results for people and programs: terminal, files, web page, trackers."""
 
+from tunebench.reports.answers import Answer, AnswerVerdict, BreakEven, DataNeed, Failure, Option
 from tunebench.reports.checked_json import (
     Count,
     Line,
@@ -15,23 +16,7 @@ from tunebench.reports.checked_json import (
 )
 from tunebench.reports.curves_figure import job_figure, render, sizes_figure
 from tunebench.reports.curves_text import job_lines, sizes_lines
-from tunebench.reports.document import (
-    VERSION,
-    About,
-    Answer,
-    AnswerVerdict,
-    BreakEven,
-    CellRow,
-    DataNeed,
-    Failure,
-    Gate,
-    Job,
-    Option,
-    Results,
-    RivalRow,
-    Skipped,
-    UpliftRow,
-)
+from tunebench.reports.document import VERSION, Results
 from tunebench.reports.files import refuse_unwritable, write_results
 from tunebench.reports.of_texts import about_lines
 from tunebench.reports.page import report_bytes
@@ -43,6 +28,7 @@ from tunebench.reports.reading import (
     read_results,
     typed_results,
 )
+from tunebench.reports.rows import About, CellRow, Gate, Job, RivalRow, Skipped, UpliftRow
 from tunebench.reports.terminal_tables import (
     aligned,
     calibration_table,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from tunebench.reports.document import CellRow, RivalRow
+from tunebench.reports.rows import CellRow, RivalRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tunebench.reports.document import About, UpliftRow
+    from tunebench.reports.rows import About, UpliftRow
 
     Paint = Callable[[str, str], str]
 

@@ -76,8 +76,8 @@ def write_report(
 
 def _views(results: Results, texts: Mapping[str, str] | None) -> list[View]:
     """The results of each experiment, also of those that only an error or an answer names."""
-    from tunebench.reports.document import About
     from tunebench.reports.page.section import View
+    from tunebench.reports.rows import About
 
     known = {about.name: about for about in results.experiments}
     parts = {

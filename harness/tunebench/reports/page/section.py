@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 if TYPE_CHECKING:
-    from tunebench.reports.document import About, Answer, CellRow, Option, Results, RivalRow
+    from tunebench.reports.answers import Answer, Option
+    from tunebench.reports.document import Results
+    from tunebench.reports.rows import About, CellRow, RivalRow
 
 Blocks = Sequence[Markup]
 

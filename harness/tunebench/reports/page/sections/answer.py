@@ -12,7 +12,7 @@ from tunebench.reports.page.charts import Dot, dot_chart, dot_keys
 from tunebench.reports.page.section import Blocks, Section, View
 
 if TYPE_CHECKING:
-    from tunebench.reports.document import Answer, Option
+    from tunebench.reports.answers import Answer, Option
 
 _HEIGHT = 370  # pixels of rows: with the badge they fill the first screen of a phone
 

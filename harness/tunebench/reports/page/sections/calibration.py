@@ -12,7 +12,7 @@ from tunebench.reports.page.charts import Dot, dot_chart, dot_keys, reliability_
 from tunebench.reports.page.section import Blocks, Section, View
 
 if TYPE_CHECKING:
-    from tunebench.reports.document import About, CellRow
+    from tunebench.reports.rows import About, CellRow
 
 _MOST_DIAGRAMS = 8
 _MOST_ROWS = 12

@@ -10,7 +10,7 @@ from tunebench.reports.page.section import Blocks, Section, View, rival_name
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from tunebench.reports.document import CellRow, Gate, RivalRow, Skipped
+    from tunebench.reports.rows import CellRow, Gate, RivalRow, Skipped
 
 
 def _content(view: View) -> Blocks:

@@ -12,7 +12,7 @@ from tunebench.reports.page.section import Blocks, Section, View
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tunebench.reports.document import About, CellRow
+    from tunebench.reports.rows import About, CellRow
 
 _MOST_MATRICES = 60
 

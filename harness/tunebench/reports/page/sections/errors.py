@@ -10,7 +10,7 @@ from tunebench.reports.page.section import Blocks, Section, View
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from tunebench.reports.document import Failure
+    from tunebench.reports.answers import Failure
 
 
 def _content(view: View) -> Blocks:

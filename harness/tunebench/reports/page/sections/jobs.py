@@ -12,7 +12,7 @@ from tunebench.reports.page.section import Blocks, Section, View
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from tunebench.reports.document import Job
+    from tunebench.reports.rows import Job
 
 _MOST_SERIES = 12
 _LOSSES = ("validation_loss", "training_loss")

@@ -9,7 +9,7 @@ from tunebench.reports.page import blocks
 from tunebench.reports.page.section import Blocks, Section, View
 
 if TYPE_CHECKING:
-    from tunebench.reports.document import CellRow
+    from tunebench.reports.rows import CellRow
 
 
 def _content(view: View) -> Blocks:

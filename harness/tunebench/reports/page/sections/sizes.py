@@ -11,7 +11,7 @@ from tunebench.reports.page.section import Blocks, Section, View
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from tunebench.reports.document import Option
+    from tunebench.reports.answers import Option
 
 _MOST_SERIES = 8
 

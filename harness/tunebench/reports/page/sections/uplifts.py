@@ -8,7 +8,7 @@ from tunebench.reports.page import blocks
 from tunebench.reports.page.section import Blocks, Section, View
 
 if TYPE_CHECKING:
-    from tunebench.reports.document import UpliftRow
+    from tunebench.reports.rows import UpliftRow
 
 
 def _content(view: View) -> Blocks:
