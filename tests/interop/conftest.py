@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -103,8 +104,13 @@ def llama_cpp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtherServer]
     needs("sse_starlette", "starlette_context")
     from tunebench.server.inference import weights
 
+    path = str(weights.find(_MODEL).path)
+    # A prompt of many tokens, which is computed by other instructions than a short one.
+    one_answer = "import sys, llama_cpp; llama_cpp.Llama(sys.argv[1])('a film ' * 99, max_tokens=1)"
+    if subprocess.run([sys.executable, "-c", one_answer, path]).returncode == -signal.SIGILL:
+        pytest.skip("llama-cpp-python is compiled for another processor")
     command = [sys.executable, "-m", "llama_cpp.server", "--n_ctx", "1024", "--n_threads", "1"]
-    command += ["--model", str(weights.find(_MODEL).path), "--model_alias", _MODEL]
+    command += ["--model", path, "--model_alias", _MODEL]
     folder = tmp_path_factory.mktemp("llama-cpp")
     with running(command, "/v1/models", folder) as server:
         yield server
