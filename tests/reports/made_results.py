@@ -243,7 +243,7 @@ def job(model, size):
         "trained_tokens": 195_320,
         "seconds": 420.5,
         "hyperparameters": {"n_epochs": 4, "batch_size": 16},
-        "served": "Epoch 4 of 4 is served: its validation accuracy is the highest.",
+        "messages": ["Epoch 4 of 4 is served: its validation accuracy is the highest."],
         "curve": curve,
     }
 

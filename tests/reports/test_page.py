@@ -391,7 +391,7 @@ def test_nothing_in_the_results_becomes_markup():
             | {"file": EVIL, "dataset": EVIL, "instruction": EVIL}
         ],
         uplifts=[uplift(second, first)],
-        jobs=[job(EVIL, 300) | {"served": EVIL, "hyperparameters": {EVIL: EVIL}}],
+        jobs=[job(EVIL, 300) | {"messages": [EVIL], "hyperparameters": {EVIL: EVIL}}],
         answers=[answer(every, **told)],
         data_needs=[named | {"sentence": EVIL}],
         break_evens=[named | {"sentence": EVIL}],

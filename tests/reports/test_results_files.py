@@ -165,7 +165,8 @@ def test_a_job_is_there_once_with_its_curve(project):
         {"step": 1, "training_loss": 0.5},
         {"step": 2, "training_loss": 0.25},
     ]
-    assert (jobs[0]["trained_tokens"], jobs[0]["served"]) == (4321, None)
+    assert jobs[0]["trained_tokens"] == 4321
+    assert jobs[0]["messages"][1:] == ["Fine-tuning job started", "The job has succeeded"]
     assert jobs[0]["hyperparameters"] == {"n_epochs": 4}
 
 

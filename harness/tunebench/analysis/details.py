@@ -170,7 +170,6 @@ def meaning(experiment: Experiment) -> str:
 def job_of(result: Result, made: FineTuned) -> Job:
     """The job behind a fine-tuned cell as an entry of ``jobs`` in ``results.json``."""
     cell = result.cell
-    messages = (event.message for event in made.events)
     fields = {
         "experiment": cell.experiment.name,
         "name": cell.job,
@@ -181,7 +180,7 @@ def job_of(result: Result, made: FineTuned) -> Job:
         "trained_tokens": result.trained_tokens,
         "seconds": result.training_seconds,
         "hyperparameters": made.hyperparameters if isinstance(made.hyperparameters, dict) else {},
-        "served": next((message for message in messages if " is served" in message), None),
+        "messages": [event.message for event in made.events if event.message and not event.metrics],
         "curve": _curve(made),
     }
     return checked(Job, finite(fields))

@@ -310,7 +310,7 @@ class Job(Part):
         id: the provider's.
         base: the model that was fine-tuned.
         model: the fine-tuned model.
-        served: which checkpoint is served, in the provider's words.
+        messages: what the provider said of it, but for metrics.
         curve: by step the metrics that the provider's file has.
     """
 
@@ -323,7 +323,7 @@ class Job(Part):
     trained_tokens: Count | None = None
     seconds: Count | Number | None = None
     hyperparameters: dict[Text, Any] | None = None
-    served: Text | None = None
+    messages: list[Text] = Field(default_factory=list)
     curve: list[dict[Text, Count | Number | Text | None]] | None = None
 
     @model_validator(mode="after")

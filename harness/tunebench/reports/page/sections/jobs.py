@@ -31,7 +31,7 @@ def _content(view: View) -> Blocks:
         ("last losses", False, _last),
         blocks.words("model", lambda job: job.model),
         ("hyperparameters", False, _chosen),
-        blocks.words("served", lambda job: job.served),
+        blocks.words("messages", lambda job: " · ".join(job.messages)),
     ]
     return [
         *_chart(view),
