@@ -5,7 +5,7 @@ from typing import Any
 from tunebench.reports import About, CellRow, RivalRow
 from tunebench.statistics import wilson_interval
 
-SUFFIXES = {"text": "", "label_logprobs": "-label_logprobs"}
+SUFFIXES = {"text": "", "label_logprobs": "-label_logprobs", "calibrated": "-calibrated"}
 
 
 def about(n: int = 100, **more: Any) -> About:

@@ -444,7 +444,7 @@ def test_every_number_of_the_committed_results_is_scipys_and_statsmodels(committ
         law = scipy.stats.binom(only + lost, 0.5)
         mid_p = 2 * law.cdf(min(only, lost)) - law.pmf(min(only, lost))
         assert uplift["difference"] == pytest.approx(first.mean() - other.mean())
-        assert uplift["mid_p"] == pytest.approx(min(1.0, mid_p))
+        assert uplift["p"] == pytest.approx(min(1.0, mid_p))
         low, high = scipy.stats.bootstrap(
             (first.astype(float), other.astype(float)),
             lambda a, b, axis: a.mean(axis) - b.mean(axis),
@@ -452,6 +452,6 @@ def test_every_number_of_the_committed_results_is_scipys_and_statsmodels(committ
         ).confidence_interval  # fmt: skip
         assert (uplift["ci_low"], uplift["ci_high"]) == pytest.approx((low, high), abs=0.025)
     adjusted = statsmodels.stats.multitest.multipletests(
-        [uplift["mid_p"] for uplift in committed["uplifts"]], method="holm"
+        [uplift["p"] for uplift in committed["uplifts"]], method="holm"
     )[1]
     assert [uplift["holm_p"] for uplift in committed["uplifts"]] == pytest.approx(list(adjusted))

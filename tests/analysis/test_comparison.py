@@ -1,10 +1,19 @@
 """One paired comparison, for uplifts, regressions, answers and `tunebench compare`."""
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tunebench.analysis import Comparison
-from tunebench.statistics import mcnemar_exact, mcnemar_mid_p, paired_bootstrap, texts_needed
+from tunebench.statistics import (
+    mcnemar_exact,
+    mcnemar_mid_p,
+    paired_bootstrap,
+    run_bootstrap,
+    run_difference,
+    texts_needed,
+)
 
 
 @given(
@@ -32,3 +41,29 @@ def test_texts_are_paired_by_item_and_named_in_the_order_of_the_first():
     found = Comparison.paired(first, other)
     assert (found.n, found.both, found.gained, found.lost) == (4, 1, ("c", "a"), ("b",))
     assert found.seed == 0  # of the intervals in committed results
+
+
+def test_texts_in_groups_are_compared_by_whole_groups():
+    draw = np.random.default_rng(5)
+    groups = {str(i): i // 8 for i in range(160)}
+    lean = draw.random(20)
+    first, other = (
+        {item: bool(draw.random() < shift + lean[group] / 2) for item, group in groups.items()}
+        for shift in (0.4, 0.2)
+    )
+    found = Comparison.paired(first, other, groups, seed=3)
+    sides = [[list(side.values())] for side in (first, other)]
+    spread = run_difference(*sides, groups=list(groups.values()))
+    assert (found.p, found.exact_p) == (spread.p(), None)
+    assert found.difference == pytest.approx(spread.mean)
+    assert found.texts_needed == spread.texts_needed()
+    assert (found.low, found.high) == run_bootstrap(
+        *sides, spread, groups=list(groups.values()), seed=3
+    )
+    assert found.p_in_words == f"p over groups {spread.p():.2g}"
+
+
+def test_equal_answers_in_groups_are_not_told_apart():
+    same = {str(i): i % 3 == 0 for i in range(30)}
+    found = Comparison.paired(same, same, {item: int(item) // 5 for item in same})
+    assert (found.difference, found.p, found.low, found.high) == (0.0, 1.0, 0.0, 0.0)

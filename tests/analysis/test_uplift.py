@@ -117,7 +117,7 @@ def test_an_uplift_as_a_row_is_plain_json(made):
         "difference": 1.0,
         "ci_low": 1.0,
         "ci_high": 1.0,
-        "mid_p": mcnemar_mid_p(10, 0),
+        "p": mcnemar_mid_p(10, 0),
         "exact_p": mcnemar_exact(10, 0),
         "texts_needed": texts_needed(1.0, 0.0),
     }
@@ -213,7 +213,7 @@ def test_the_table_leaves_the_model_out_of_its_own_cells_names(made):
     over = [result(cell(made, name), [0, 0, 0, 0]) for name in ("one-1shot", "one-more-0shot")]
     lines = uplift_table([UpliftRow(**Uplift.of(tuned, other).row()) for other in over])
     assert [line.split() for line in lines] == [
-        ["model", "cell", "over", "uplift", "95", "%", "interval", "mid-p", "n"],
+        ["model", "cell", "over", "uplift", "95", "%", "interval", "p", "n"],
         ["one", "ft300-label_logprobs", "1shot", "+0.750", "+0.250", "to", "+1.000", "0.12", "4"],
         [
             *("one", "ft300-label_logprobs", "one-more-0shot"),
@@ -256,7 +256,7 @@ def test_uplifts_are_in_the_results_but_not_in_the_csv(compared):
         ("two-0shot", "two-0shot-label_logprobs"),
     ]
     assert (uplifts[0]["only_first"], uplifts[0]["only_other"], uplifts[0]["n"]) == (27, 18, 45)
-    assert uplifts[0]["mid_p"] == mcnemar_mid_p(27, 18)
+    assert uplifts[0]["p"] == mcnemar_mid_p(27, 18)
     header, *rows = (compared.root / "out" / "results.csv").read_text().splitlines()
     assert len(rows) == 5
     assert "difference" not in header

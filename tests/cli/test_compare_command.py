@@ -68,7 +68,7 @@ def test_accuracies_difference_interval_and_test_of_each_cell(compare):
     assert lines[0].startswith("A: ")
     assert lines[1].startswith("B: ")
     assert lines[3].split() == [
-        *("experiment", "cell", "A", "B", "B", "-", "A", "95", "%", "interval", "mid-p", "n")
+        *("experiment", "cell", "A", "B", "B", "-", "A", "95", "%", "interval", "p", "n")
     ]
     assert lines[4].split()[:5] == ["made", "x-0shot", "0.400", "1.000", "+0.600"]
     assert lines[5].split()[:5] == ["made", "y-0shot", "1.000", "0.400", "-0.600"]
@@ -111,7 +111,7 @@ def test_a_single_item_is_compared(compare):
     one = {"items": ["only"], "labels": [1]}
     code, out, _ = compare(results({"x": [1]}, **one), results({"x": [None]}, **one), "--json")
     (cell,) = json.loads(out)["cells"]
-    assert (code, cell["difference"], cell["mid_p"], cell["ci_low"]) == (0, -1.0, 0.5, -1.0)
+    assert (code, cell["difference"], cell["p"], cell["ci_low"]) == (0, -1.0, 0.5, -1.0)
 
 
 def test_runs_that_agree_have_nothing_more_to_say(compare):

@@ -83,7 +83,7 @@ def test_a_part_of_the_cells_has_an_answer_that_names_the_others(pets, jobs):
     pets.loopback.answer = jobs.answer
     assert pets.record().ret == 0
     lines = ending(pets.run("-k", "0shot or ft20"))
-    assert "- 2 of 4 cells are missing: m-1shot, m-2shot." in lines
+    assert "- 2 of 4 cells are missing: m-1shot and m-2shot." in lines
     (pets.root / "cassettes/pets/m-2shot.jsonl").unlink()
     lines = ending(pets.run())
     assert "- 1 of 4 cells is missing: m-2shot." in lines

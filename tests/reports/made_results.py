@@ -116,7 +116,7 @@ def uplift(first, other, **more):
         "difference": difference,
         "ci_low": max(-1, difference - 0.1),
         "ci_high": min(1, difference + 0.1),
-        "mid_p": 4.6e-06 if difference > 0.15 else 0.1234,
+        "p": 4.6e-06 if difference > 0.15 else 0.1234,
         "holm_p": 0.0123 if difference > 0.15 else 0.9,
         **more,
     }

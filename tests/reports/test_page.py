@@ -288,7 +288,7 @@ def test_without_an_answer_the_page_says_so():
 
 def test_numbers_are_written_as_in_the_results():
     first, second = small(100)["cells"]
-    page = made(document([first, second], uplifts=[uplift(second, first, mid_p=4.6e-06)]))
+    page = made(document([first, second], uplifts=[uplift(second, first, p=4.6e-06)]))
     assert f"{first['accuracy']:.3f}" in page.words()
     assert f"{first['ci_low']:.3f} to {first['ci_high']:.3f}" in page.words()
     difference = second["accuracy"] - first["accuracy"]

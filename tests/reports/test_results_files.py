@@ -134,7 +134,7 @@ def _check_uplifts(document, answers):
         point = scipy.stats.binom.pmf(min(gained, lost), gained + lost, 0.5)
         tail = 2 * scipy.stats.binom.cdf(min(gained, lost), gained + lost, 0.5)
         mid_p = 1 - point / 2 if gained == lost else tail - point
-        assert row["mid_p"] == near(mid_p if gained + lost else 1)
+        assert row["p"] == near(mid_p if gained + lost else 1)
         difference = right.astype(int) - other_right
         drawn = scipy.stats.bootstrap(
             (difference,), np.mean, n_resamples=5000, method="percentile", rng=1
@@ -147,7 +147,7 @@ def _check_uplifts(document, answers):
             z, power = scipy.stats.norm.ppf([0.975, 0.8])
             texts = math.ceil((z * s**0.5 + power * (s - d * d) ** 0.5) ** 2 / d**2)
             assert row["texts_needed"] == max(texts, 5)
-    p = [row["mid_p"] for row in document["uplifts"]]
+    p = [row["p"] for row in document["uplifts"]]
     adjusted = multipletests(p, method="holm")[1]
     assert [row["holm_p"] for row in document["uplifts"]] == [near(value) for value in adjusted]
 

@@ -44,8 +44,8 @@ def price_of_a_point(option: Option, over: Option) -> str:
     training = option.training_cost
     after = f", after {training:.3g} {option.currency} for the training" if training else ""
     if more <= 0:
-        saved = f"{other - cost:.3g} {option.currency} less"
-        return f"1,000 answers cost {saved if more else 'the same'} than {over.name}'s{after}."
+        saved = f"{other - cost:.3g} {option.currency} less than" if more else "the same as"
+        return f"1,000 answers cost {saved} {over.name}'s{after}."
     return (
         f"A point of accuracy over {over.name} costs {_A_POINT * more:.3g} {option.currency} for "
         f"1,000 answers{after}."
@@ -76,7 +76,9 @@ def _entry(
     # Counted in whole texts, as rounding would make a difference of two shares.
     difference = (row.correct - over.correct) / row.n
     more = cost_per_additional_correct(tuned - prompted, difference)
-    requests = break_even(training, prompted / 1000, tuned / 1000)
+    # A prompt that is calibrated is not free to set up either.
+    calibration = (over.calibration and over.calibration.cost) or 0.0
+    requests = break_even(max(training - calibration, 0.0), prompted / 1000, tuned / 1000)
     if requests is None:
         paid = (
             f"is never paid back by cheaper answers, as 1,000 of them cost {tuned:.4g} {currency} "
@@ -84,6 +86,7 @@ def _entry(
         )
     else:
         paid = f"is paid back after {requests:,} texts by answers cheaper than {over.cell}'s"
+    less = f" (less {calibration:.4g} for the calibration of {over.cell})" if calibration else ""
     gain = "" if more is None else f"; one more right answer costs {more:.4g} {currency}"
     fields = {
         "experiment": row.experiment,
@@ -95,6 +98,6 @@ def _entry(
         "difference": difference,
         "cost_per_additional_correct": more,
         "currency": currency,
-        "sentence": f"{row.cell}: its training, {training:.4g} {currency}, {paid}{gain}.",
+        "sentence": f"{row.cell}: its training, {training:.4g} {currency}{less}, {paid}{gain}.",
     }
     return checked(BreakEven, finite(fields))

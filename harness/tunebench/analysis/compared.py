@@ -10,7 +10,7 @@ from tunebench.reports import aligned
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_HEADER = ("experiment", "cell", "A", "B", "B - A", "95 % interval", "mid-p", "n")
+_HEADER = ("experiment", "cell", "A", "B", "B - A", "95 % interval", "p", "n")
 
 
 def compared_lines(found: Mapping[str, Any]) -> list[str]:
@@ -45,6 +45,6 @@ def _line(cell: Mapping[str, Any]) -> tuple[str, ...]:
         f"{cell['accuracy_b']:.3f}",
         f"{cell['difference']:+.3f}",
         f"{cell['ci_low']:+.3f} to {cell['ci_high']:+.3f}",
-        f"{cell['mid_p']:.2g}",
+        f"{cell['p']:.2g}",
         str(cell["n"]),
     )

@@ -58,6 +58,7 @@ def row_of(result: Result) -> CellRow:
         "ci_high": high,
         "majority_rate": result.majority_rate,
         "min_accuracy": None if cell.threshold is None else cell.min_accuracy,
+        "recorded_limits": result.recorded_limits,
         "verdict": verdict_of(judged),
         "prompt_tokens": result.prompt_tokens,
         "completion_tokens": result.completion_tokens,

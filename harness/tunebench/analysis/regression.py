@@ -49,7 +49,7 @@ class Regression(Comparison):
             return []
         head = (
             f"{self.cell}: accuracy {self.before:.3f} in the baseline of {self.recorded_at}, "
-            f"{self.accuracy:.3f} now (mid-p {self.p:.2g})"
+            f"{self.accuracy:.3f} now ({self.p_in_words})"
         )
         kinds = {
             "right before, wrong now": self.lost,
@@ -100,6 +100,7 @@ def regression_of(result: Result) -> Regression | None:
     return Regression.paired(
         {item: said == label for item, (label, said) in now.items()},
         right_before,
+        groups=None if result.groups is None else dict(zip(now, result.groups, strict=True)),
         cell=cell,
         before=entry.accuracy,
         accuracy=result.accuracy,

@@ -116,7 +116,7 @@ class Summary:
     def uplifts(self) -> list[UpliftRow]:
         """All comparisons, in the order of the cells.
 
-        ``holm_p`` is the mid-p value, adjusted over all comparisons of the experiment.
+        ``holm_p`` is the p-value, adjusted over all comparisons of the experiment.
         """
         if not self._uplifts:
             return []
@@ -124,7 +124,7 @@ class Summary:
 
         adjusted: dict[tuple[str, str, str], float] = {}
         for path in {path for path, *_ in self._uplifts}:
-            same = {key: one.row.mid_p for key, one in self._uplifts.items() if key[0] == path}
+            same = {key: one.row.p for key, one in self._uplifts.items() if key[0] == path}
             adjusted |= zip(same, holm(list(same.values())), strict=True)
         return [
             self._named(key[0], self._uplifts[key].row, holm_p=adjusted[key])

@@ -37,9 +37,11 @@ class Uplift(Comparison):
         _refuse(first, other, sorted(mine.keys() ^ theirs.keys()), "are in one only")
         relabelled = [item for item, (label, _) in mine.items() if label != theirs[item][0]]
         _refuse(first, other, relabelled, "have another label in the one than in the other")
+        groups = first.groups
         return cls.paired(
             {item: correct for item, (_, correct) in mine.items()},
             {item: correct for item, (_, correct) in theirs.items()},
+            groups=None if groups is None else dict(zip(mine, groups, strict=True)),
             seed=abs(first.cell.experiment.task.seed),  # numpy takes none below 0
             cell=first.cell,
             other=other.cell,
@@ -49,7 +51,7 @@ class Uplift(Comparison):
         """The uplift in a sentence, for an assertion's message."""
         return (
             f"{self.cell} over {self.other}: uplift {self.difference:+.3f} on the same {self.n} "
-            f"texts (95 % interval {self.low:+.3f} to {self.high:+.3f}, mid-p {self.p:.2g}), "
+            f"texts (95 % interval {self.low:+.3f} to {self.high:+.3f}, {self.p_in_words}), "
             f"{self.only_first} right by the first only, {self.only_other} by the other only"
         )
 
@@ -67,7 +69,7 @@ class Uplift(Comparison):
             "difference": self.difference,
             "ci_low": self.low,
             "ci_high": self.high,
-            "mid_p": self.p,
+            "p": self.p,
             "exact_p": self.exact_p,
             "texts_needed": self.texts_needed,
         }

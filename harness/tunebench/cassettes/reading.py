@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from binascii import unhexlify
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tunebench.cassettes.line_file import LineFile, position_of
 from tunebench.cassettes.lines import (
@@ -51,6 +51,7 @@ class CassetteReader:
         """
         self.path = path
         self.header = {"cassette": VERSION, "experiment": experiment, "recording": recording}
+        self.recorded_limits: dict[str, Any] = {}
         self._lines: LineFile | None = None
         self._clear()
         try:
@@ -157,7 +158,7 @@ class CassetteReader:
                 if earlier != position:
                     _check_twin(lines, earlier, line, number)
             elif not line.endswith(b"\n"):
-                if number == 1 and not json.dumps(self.header).encode().startswith(line):
+                if number == 1 and not self._begins_header(line):
                     self._check_header(line, lines.place(1))
                 break
             elif number == 1:
@@ -171,6 +172,10 @@ class CassetteReader:
                 self._requests[id_.encode()] = request, of_digest
             self._end += length
 
+    def _begins_header(self, torn: bytes) -> bool:
+        start = json.dumps(self.header).encode()[:-1]
+        return start.startswith(torn) or torn.startswith(start)
+
     def _check_header(self, line: bytes, place: str) -> None:
         try:
             header = read_header(line)
@@ -183,6 +188,8 @@ class CassetteReader:
                     where=place,
                     hint="put the right file there, or move it away and record again",
                 )
+        limits = header.get("limits")
+        self.recorded_limits = limits if isinstance(limits, dict) else {}
 
 
 def _check_twin(lines: LineFile, earlier: int, line: bytes, number: int) -> None:

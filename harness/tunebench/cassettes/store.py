@@ -1,10 +1,11 @@
 """The file of a cassette: JSON lines that are only ever appended to.
 
-The first line is a header. Of the others, some describe a kind of request, and each of the rest is
+The first line is a header; a cell's has the limits that were set when its recording began. Of the
+others, some describe a kind of request, and each of the rest is
 a row: the answer to one prompt, however many its request held. A row's key is the pair of its
 request, without the prompt, and its prompt::
 
-    {"cassette": 2, "experiment": "imdb", "recording": "smollm2-135m-1shot"}
+    {"cassette": 2, "experiment": "imdb", "recording": "smollm2-135m-1shot", "limits": {...}}
     {"request":"<16 hex digits>","digest":"<64>","endpoint":"POST completions",...,"crc32":"<8>"}
     {"prompt":"<64 hex digits>","request":"<16>","item":"...",...,"answer":{...},"crc32":"<8>"}
 
@@ -35,7 +36,7 @@ from tunebench.cassettes.reading import CassetteReader
 from tunebench.errors import CassetteError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 _SECONDS_BETWEEN_SYNCS = 1.0
@@ -47,7 +48,20 @@ class CassetteFile(CassetteReader):
     Safe for several threads, and after a fork; one process at a time can record.
     """
 
-    def __init__(self, path: Path, *, experiment: str, recording: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        experiment: str,
+        recording: str,
+        limits: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> None:
+        """Open for replay; `limits` of cells, by gate, go into the header of a new file.
+
+        Raises:
+            CassetteError: as of `CassetteReader`.
+        """
+        self._limits = {} if limits is None else {"limits": limits}
         self._appending = threading.Lock()
         self._writer = -1
         self._synced = 0.0
@@ -97,7 +111,8 @@ class CassetteFile(CassetteReader):
             new = {prompt: row for prompt, row in by_prompt.items() if prompt not in known}
             if not new:
                 return 0
-            lines = [] if self._end else [json.dumps(self.header).encode() + b"\n"]
+            header = json.dumps({**self.header, **self._limits}).encode() + b"\n"
+            lines = [] if self._end else [header]
             id_ = request.id
             if id_.encode() not in self._requests:
                 lines.append(line_of({"request": id_, **request.fields}))

@@ -3,7 +3,7 @@
 ``--json`` prints one object: ``a`` and ``b`` are the paths; ``only_a`` and ``only_b`` list the
 cells that one has alone, as ``experiment`` and ``cell``; ``cells`` has of each in both also ``n``
 (texts in common), ``n_a``, ``n_b``, ``accuracy_a``, ``accuracy_b``, ``difference`` (B's minus
-A's) with ``ci_low``, ``ci_high`` and ``mid_p``, and the items that were ``lost`` and ``gained``.
+A's) with ``ci_low``, ``ci_high`` and ``p``, and the items that were ``lost`` and ``gained``.
 """
 
 from __future__ import annotations
@@ -56,6 +56,11 @@ def _compared(documents: list[dict[str, Any]], paths: tuple[Path, Path]) -> dict
         judgements_of(document, path) for document, path in zip(documents, paths, strict=True)
     )
     _check_labels(documents, paths)
+    groups = {
+        about["name"]: dict(zip(about["items"], about["groups"], strict=True))
+        for about in documents[0]["experiments"]
+        if about.get("groups")
+    }
     # In the order of A, which is that of its experiments' cells.
     both = [key for key in first if key in second]
     if not both:
@@ -67,7 +72,7 @@ def _compared(documents: list[dict[str, Any]], paths: tuple[Path, Path]) -> dict
     return {
         "a": str(paths[0]),
         "b": str(paths[1]),
-        "cells": [_cell(key, first[key], second[key], paths) for key in shown],
+        "cells": [_cell(key, first[key], second[key], groups.get(key[0]), paths) for key in shown],
         "only_a": [_named(key) for key in first if key not in second],
         "only_b": [_named(key) for key in second if key not in first],
     }
@@ -88,7 +93,11 @@ def _check_labels(documents: list[dict[str, Any]], paths: tuple[Path, Path]) -> 
 
 
 def _cell(
-    key: tuple[str, str], first: Judgements, second: Judgements, paths: tuple[Path, Path]
+    key: tuple[str, str],
+    first: Judgements,
+    second: Judgements,
+    groups: Mapping[str, int] | None,
+    paths: tuple[Path, Path],
 ) -> dict[str, Any]:
     """A cell's comparison over the items in common; the difference is B's accuracy minus A's."""
     from tunebench.analysis import Comparison
@@ -110,7 +119,7 @@ def _cell(
             hint="compare runs on the same test rows",
         )
     right, other = (_right(judged, items) for judged in (first, second))
-    comparison = Comparison.paired(other, right)
+    comparison = Comparison.paired(other, right, groups)
     return {
         **_named(key),
         "n": len(items),
@@ -121,7 +130,7 @@ def _cell(
         "difference": comparison.difference,
         "ci_low": comparison.low,
         "ci_high": comparison.high,
-        "mid_p": comparison.p,
+        "p": comparison.p,
         "lost": comparison.lost,
         "gained": comparison.gained,
     }

@@ -10,7 +10,7 @@ from tunebench.api import Monitor
 from tunebench.cassettes import CassetteFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from tunebench.errors import TunebenchError
@@ -51,6 +51,7 @@ def recorded_file(
     recording: str,
     record: RecordMode,
     shared_since: int | None = None,
+    cells: Sequence[Cell] = (),
 ) -> Iterator[CassetteFile]:
     """Open a cassette for recording.
 
@@ -64,11 +65,12 @@ def recorded_file(
         shared_since: for a cassette of several cells the time when the run began, nanoseconds since
             1970. If another process is recording it, this waits; if it was recorded whole since
             then, ``all`` appends to what is there.
+        cells: those whose limits its header states.
     """
     shared, part = shared_since is not None, path.with_name(path.name + _PART)
     while True:
         target = part if record == "all" and not _is_newer(path, shared_since) else path
-        file = cassette_file(experiment, target, recording)
+        file = cassette_file(experiment, target, recording, cells)
         file.start_recording(wait=shared)
         if target == path or not _is_newer(path, shared_since):
             break
@@ -89,9 +91,12 @@ def _is_newer(path: Path, since: int | None) -> bool:
         return False
 
 
-def cassette_file(experiment: Experiment, path: Path, recording: str) -> CassetteFile:
-    """A cassette of an experiment's cell, job or rival."""
-    return CassetteFile(path, experiment=experiment.name, recording=recording)
+def cassette_file(
+    experiment: Experiment, path: Path, recording: str, cells: Sequence[Cell] = ()
+) -> CassetteFile:
+    """A cassette of an experiment's cell, job or rival; a new one states the limits of `cells`."""
+    limits = {str(cell): cell.gates for cell in cells} or None
+    return CassetteFile(path, experiment=experiment.name, recording=recording, limits=limits)
 
 
 def place_in(cell: Cell, error: TunebenchError) -> str:

@@ -80,6 +80,8 @@ class Result:
         checked_against_data: whether the prompts were made of the data set; otherwise their hashes
             are taken from ``items.jsonl``.
         items_behind: how ``items.jsonl`` is behind the data set, a clause; None if it is not.
+        recorded_limits: the limits that the cell had when its recording began, by gate; None where
+            the cassette does not state them.
         calibration: of the rule ``calibrated``, or None. Its texts count neither in the tokens
             above nor in the time.
     """
@@ -101,6 +103,7 @@ class Result:
     checked_against_data: bool = True
     items_behind: str | None = None
     calibration: Calibration | None = None
+    recorded_limits: Mapping[str, float] | None = None
 
     def __repr__(self) -> str:
         return f"<Result {self.cell}: {self.correct} of {self.n} right>"

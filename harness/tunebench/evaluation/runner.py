@@ -160,6 +160,7 @@ class Runner:
                 cell.recording,
                 self.record,
                 shared_since=self.started if cell.sharing else None,
+                cells=(cell, *cell.sharing),
             ) as file,
             use_cassette(
                 file,
@@ -260,6 +261,7 @@ class Runner:
             groups=texts.groups,
             checked_against_data=recalled is None,
             items_behind=behind,
+            recorded_limits=file.recorded_limits.get(str(cell)),
         )
 
     def _compare_items(self, cell: Cell, requests: Sequence[Request]) -> str | None:

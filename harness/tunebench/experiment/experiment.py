@@ -105,6 +105,11 @@ class Cell(Combination):
         return next((limit for limit in self.limits if limit.gate == "min_accuracy"), None)
 
     @property
+    def gates(self) -> dict[str, float]:
+        """Its limits by their keys."""
+        return {limit.gate: limit.value for limit in self.limits}
+
+    @property
     def min_accuracy(self) -> float:
         """The accuracy it must reach; 0 if the experiment sets none for it."""
         return self.threshold.value if self.threshold else 0.0

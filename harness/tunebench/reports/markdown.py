@@ -51,7 +51,7 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
         head = ["experiment", "cell", "n", "accuracy", "95 % interval", "majority", "verdict"]
         lines += [*_table(head, map(_cell, document["cells"])), ""]
     if document["uplifts"]:
-        head = ["experiment", "cell", "over", "uplift", "95 % interval", "mid-p", "Holm", "n"]
+        head = ["experiment", "cell", "over", "uplift", "95 % interval", "p", "Holm", "n"]
         lines += ["## Uplifts", "", *_table(head, map(_uplift, document["uplifts"])), ""]
     gates = [gate for cell in document["cells"] for gate in cell["gates"]]
     if gates:
@@ -85,7 +85,7 @@ def _uplift(row: Mapping[str, Any]) -> Sequence[str]:
         row["over"],
         f"{row['difference']:+.3f}",
         f"{row['ci_low']:+.3f} to {row['ci_high']:+.3f}",
-        f"{row['mid_p']:.2g}",
+        f"{row['p']:.2g}",
         f"{row['holm_p']:.2g}",
         str(row["n"]),
     )

@@ -11,21 +11,17 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tunebench.reports.flat_tables import tidy
+from tunebench.reports.flat_tables import columns, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-# What may be null in every row has a type all the same. All other columns are numbers.
-_TEXTS = frozenset(
-    ("experiment", "cell", "model", "decision_rule", "verdict", "cassette", "recorded_at", "job",
-     "fine_tuned_model", "server", "answered_as", "currency", "item")
-)  # fmt: skip
-_COUNTS = frozenset(
-    ("shots", "train_size", "n", "correct", "unread", "prompt_tokens", "completion_tokens",
-     "trained_tokens", "training_seconds", "label", "prediction")
-)  # fmt: skip
-_JUDGEMENT = ("experiment", "cell", "item", "label", "prediction", "correct")
+_TYPES: dict[type, pa.DataType] = {
+    str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()
+}  # fmt: skip
+_JUDGEMENTS = {
+    "experiment": str, "cell": str, "item": str, "label": int, "prediction": int, "correct": bool
+}  # fmt: skip
 
 
 def parquet_files(document: Mapping[str, Any]) -> dict[str, bytes]:
@@ -41,10 +37,10 @@ def parquet_files(document: Mapping[str, Any]) -> dict[str, bytes]:
     """
     cells = [tidy(cell) for cell in document["cells"]]
     labels = max((len(about["labels"]) for about in document["experiments"]), default=0)
-    names = [*_JUDGEMENT, *(f"probability_{label}" for label in range(labels))]
+    probabilities = {f"probability_{label}": float for label in range(labels)}
     return {
-        "results.parquet": _file(cells, list(cells[0]) if cells else []),
-        "judgements.parquet": _file(list(_judgements(document)), names, flag="correct"),
+        "results.parquet": _file(cells, columns() if cells else {}),
+        "judgements.parquet": _file(list(_judgements(document)), _JUDGEMENTS | probabilities),
     }
 
 
@@ -67,13 +63,10 @@ def _judgements(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def _file(rows: Sequence[Mapping[str, Any]], names: Sequence[str], flag: str = "") -> bytes:
-    schema = pa.schema([(name, pa.bool_() if name == flag else _type(name)) for name in names])
-    columns = [[row.get(name) for row in rows] for name in names]
+def _file(rows: Sequence[Mapping[str, Any]], types: Mapping[str, type]) -> bytes:
+    # What is null in every row has a type all the same.
+    schema = pa.schema([(name, _TYPES[kind]) for name, kind in types.items()])
+    values = [[row.get(name) for row in rows] for name in types]
     file = io.BytesIO()
-    pq.write_table(pa.table(columns, schema=schema), file)
+    pq.write_table(pa.table(values, schema=schema), file)
     return file.getvalue()
-
-
-def _type(name: str) -> pa.DataType:
-    return pa.string() if name in _TEXTS else pa.int64() if name in _COUNTS else pa.float64()

@@ -72,6 +72,13 @@ def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
         found["version"] = VERSION
         if "baselines" in found:
             found["rivals"] = found.pop("baselines")
+        if isinstance(uplifts := found.get("uplifts"), list):
+            found["uplifts"] = [
+                {"p" if name == "mid_p" else name: value for name, value in row.items()}
+                if isinstance(row, dict)
+                else row
+                for row in uplifts
+            ]
     return found
 
 

@@ -172,6 +172,7 @@ class CellRow(Part):
         ci_low: lower end of Wilson's 95 % interval; with the effective number of texts where these
             come in groups.
         min_accuracy: the limit of its accuracy.
+        recorded_limits: the limits when its recording began, by gate; null where that is not known.
         verdict: of all its gates.
         server: what the servers said they are.
         answered_as: the model that the provider says has answered, if another name than the
@@ -209,6 +210,7 @@ class CellRow(Part):
     ci_high: Share
     majority_rate: Share | None = None
     min_accuracy: Share | None = None
+    recorded_limits: dict[Name, Number] | None = None
     verdict: Verdict | None = None
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
@@ -239,6 +241,14 @@ class CellRow(Part):
     predictions: list[LabelId | None]
     probabilities: list[list[Share] | None] | None = None
     prompt_sha256: list[Name] | None = None
+
+    @property
+    def has_later_limits(self) -> bool:
+        """Whether a limit is known to be another than when its recording began."""
+        then = self.recorded_limits
+        return then is not None and any(
+            then.get(gate.gate) != gate.limit for gate in self.gates or ()
+        )
 
     @model_validator(mode="after")
     def _consistent(self) -> CellRow:
@@ -345,10 +355,11 @@ class UpliftRow(Part):
     Attributes:
         only_first: how many texts only ``cell`` got right.
         only_other: how many texts only ``over`` got right.
-        ci_low: lower end of the paired bootstrap's 95 % interval of ``difference``.
-        mid_p: McNemar's mid-p value.
-        exact_p: McNemar's exact p-value.
-        holm_p: ``mid_p`` adjusted over all comparisons of the experiment.
+        ci_low: lower end of the paired bootstrap's 95 % interval of ``difference``, over whole
+            groups where the texts come in groups.
+        p: McNemar's mid-p value; of the t test over groups where the texts come in groups.
+        exact_p: McNemar's exact p-value; null where the texts come in groups.
+        holm_p: ``p`` adjusted over all comparisons of the experiment.
         texts_needed: how many texts it takes to see such an uplift.
     """
 
@@ -363,7 +374,7 @@ class UpliftRow(Part):
     difference: Difference
     ci_low: Difference
     ci_high: Difference
-    mid_p: Share
+    p: Share
     exact_p: Share | None = None
     holm_p: Share | None = None
     texts_needed: Annotated[int, Field(ge=0)] | None = None
@@ -376,8 +387,8 @@ class UpliftRow(Part):
             raise wrong("difference", "it does not follow from only_first, only_other and n")
         if self.ci_low > self.ci_high:
             raise wrong("ci_low", "it is above ci_high")
-        if self.holm_p is not None and self.holm_p < self.mid_p - EXACTLY:
-            raise wrong("holm_p", "it is below mid_p")
+        if self.holm_p is not None and self.holm_p < self.p - EXACTLY:
+            raise wrong("holm_p", "it is below p")
         return self
 
 

@@ -18,7 +18,7 @@ _CELL_HEADER = ("cell", "n", "accuracy", "95 % interval", "majority")
 _GATE_HEADER = ("limit", "verdict")
 _COST_HEADER = ("tokens in/out", "ms/request")
 _CALIBRATION_HEADER = ("calibrated cell", "texts", "added to the labels' log-probabilities")
-_UPLIFT_HEADER = ("model", "cell", "over", "uplift", "95 % interval", "mid-p", "n")
+_UPLIFT_HEADER = ("model", "cell", "over", "uplift", "95 % interval", "p", "n")
 _JOB_HEADER = ("job", "trained tokens", "minutes", "fine-tuned model")
 
 _BIASES = 4  # of one cell in a line
@@ -203,7 +203,7 @@ def _uplift_line(row: UpliftRow) -> tuple[str, ...]:
         over,
         f"{row.difference:+.3f}",
         f"{row.ci_low:+.3f} to {row.ci_high:+.3f}",
-        f"{row.mid_p:.2g}",
+        f"{row.p:.2g}",
         str(row.n),
     )
 

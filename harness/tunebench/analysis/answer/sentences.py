@@ -142,14 +142,13 @@ class Told:
 
     def _doubts(self) -> Iterator[str]:
         if self.missing:
-            named = ", ".join(self.missing[:_NAMED])
-            more = f" and {len(self.missing) - _NAMED} more" if len(self.missing) > _NAMED else ""
             one = "is" if len(self.missing) == 1 else "are"
             yield (
                 f"{len(self.missing)} of {len(self.about.cells)} cells {one} missing: "
-                f"{named}{more}."
+                f"{_listed(self.missing)}."
             )
         yield from self._unbeaten()
+        yield from self._later_limits()
         yield from self._weak_rivals()
         if self.about.groups is not None and len(set(self.about.groups)) < _FEW_GROUPS:
             yield (
@@ -174,6 +173,12 @@ class Told:
             one = max(gains, key=lambda gain: gain.over.option.accuracy).over.option
             more = f" and {len(gains) - 1} more" if len(gains) > 1 else ""
             yield f"Not shown to be beaten either: {one.name} ({one.accuracy:.3f}){more}."
+
+    def _later_limits(self) -> Iterator[str]:
+        """The cells whose limits are not those of the time of their recording."""
+        later = [row.cell for row in self.cells if row.has_later_limits]
+        if later:
+            yield f"Limits were set after the recording began: those of {_listed(later)}."
 
     def _weak_rivals(self) -> Iterator[str]:
         kinds = {one.option.kind for one in self.options}
@@ -243,6 +248,12 @@ def _figure(option: Option, comma: str = "") -> str:
     )
     comma = "," if ", " in option.name else comma
     return f"{option.name}{comma} gets {option.accuracy:.3f}{spread}"
+
+
+def _listed(cells: Sequence[str]) -> str:
+    named = list(cells[:_NAMED])
+    last = f"{len(cells) - _NAMED} more" if len(cells) > _NAMED else named.pop()
+    return f"{', '.join(named)} and {last}" if named else last
 
 
 def in_points(gain: Gain) -> str:

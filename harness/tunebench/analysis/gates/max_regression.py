@@ -1,6 +1,6 @@
 """``max_regression``: the accuracy fell no further below the baseline's, or only by chance.
 
-A drop above the limit fails where McNemar's mid-p value is below 0.05, and is otherwise
+A drop above the limit fails where the comparison's p-value is below 0.05, and is otherwise
 inconclusive.
 """
 
@@ -50,6 +50,6 @@ def judge(limit: Limit, result: Result, sources: Sources | None) -> Judged | Non
         verdict,
         f"{regression.cell}: accuracy {regression.accuracy:.3f} is {regression.drop:+.3f} "
         f"below the baseline's {regression.before:.3f} ({regression.only_other} texts lost, "
-        f"{regression.only_first} gained, mid-p {regression.p:.2g}), {said}",
+        f"{regression.only_first} gained, {regression.p_in_words}), {said}",
         mode="paired",
     )

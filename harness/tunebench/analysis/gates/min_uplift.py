@@ -36,8 +36,8 @@ def judge(limit: Limit, result: Result, sources: Sources | None) -> Judged | Non
         uplift.difference,
         verdict,
         f"{uplift.cell}: uplift {uplift.difference:+.3f} over {uplift.other} on the same "
-        f"{uplift.n} texts (95 % interval {uplift.low:+.3f} to {uplift.high:+.3f}, mid-p "
-        f"{uplift.p:.2g}), {in_words(verdict, limit)}{more}",
+        f"{uplift.n} texts (95 % interval {uplift.low:+.3f} to {uplift.high:+.3f}, "
+        f"{uplift.p_in_words}), {in_words(verdict, limit)}{more}",
     )
 
 

@@ -23,7 +23,7 @@ def _content(view: View) -> Blocks:
         ("95 % interval", True, lambda row: blocks.interval(row.ci_low, row.ci_high, "+.3f")),
         blocks.numbers("only it right", "", lambda row: row.only_first),
         blocks.numbers("only the other", "", lambda row: row.only_other),
-        ("mid-p", True, lambda row: _p_value(row.mid_p)),
+        ("p", True, lambda row: _p_value(row.p)),
         ("Holm p", True, lambda row: _p_value(row.holm_p)),
         ("exact p", True, lambda row: _p_value(row.exact_p)),
         blocks.numbers("texts needed", ",", lambda row: row.texts_needed),
@@ -31,8 +31,9 @@ def _content(view: View) -> Blocks:
     caption = "Uplift of every comparison, on the same texts"
     return [
         blocks.paragraph(
-            "The accuracy of a cell minus that of another on the same texts. Mid-p is McNemar's "
-            "test of one comparison; Holm's p is corrected for all comparisons of the experiment."
+            "The accuracy of a cell minus that of another on the same texts. P is of McNemar's "
+            "mid-p test or, where texts come in groups, of a t test over these; Holm's is "
+            "corrected for all comparisons of the experiment."
         ),
         blocks.table(f"{view.id}-uplifts-table", caption, columns, rows),
     ]
