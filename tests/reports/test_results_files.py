@@ -176,6 +176,7 @@ def test_tables_say_what_the_json_says(project):
     lists = {
         "readings",
         "overrides",
+        "recorded_limits",
         "gates",
         "confusion",
         "predictions",
