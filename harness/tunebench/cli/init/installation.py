@@ -44,7 +44,7 @@ def _path(path: Path, root: Path) -> str:
             hint="fix it, or write a URL as https://… or git+https://…",
         )
     relative = path_from(root.absolute(), path.absolute())
-    if relative.startswith("../") or Path(relative).is_absolute():
+    if ".." in relative.split("/") or Path(relative).is_absolute():
         raise UsageError(
             f"{_OPTION} {str(path)!r} is outside of {root.absolute()}, which a workflow checks out",
             hint="give a URL, or a file in there",
