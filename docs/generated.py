@@ -185,7 +185,7 @@ def _pytest_options() -> str:
             text=True,
             check=True,
         ).stdout
-    own = re.search(r"^benchmarks of models \(tunebench\):\n((?: .*\n)+)", printed, re.MULTILINE)
+    own = re.search(r"^benchmarks of models \(tunebench\).*:\n((?: .*\n)+)", printed, re.MULTILINE)
     if own is None:
         raise SphinxError("pytest's help has no part of tunebench; fix generated.py.")
     return f"```text\n{textwrap.dedent(own[1])}```"

@@ -1,8 +1,8 @@
 """Settings of a run: options, environment, ``[tool.tunebench]``.
 
 The command line overrides the environment (``TUNEBENCH_RECORD`` and so on), which overrides the
-file. If the variable ``CI`` is set, ``record`` in the file is ignored: a CI run records only with
-``--record`` or ``TUNEBENCH_RECORD``.
+file. A file cannot set ``record``, and names only folders in its repository; for others there are
+``--results``, ``TUNEBENCH_RESULTS`` and ``TUNEBENCH_CASSETTES``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def configuration(
         environment: the environment variables.
 
     Raises:
-        ConfigurationError: a setting is unknown or has a wrong value, or the file is not TOML.
+        ConfigurationError: a setting is unknown, has a wrong value or is not for files, or the file
+            is not TOML.
     """
     names = [field.name for field in fields(Configuration)]
     found: dict[str, Any] = {}
@@ -71,9 +72,12 @@ def configuration(
                 where=f"{path}: [tool.tunebench]",
                 hint=did_you_mean(name, names),
             )
-        found[name] = _checked(name, value, f"{path}: [tool.tunebench] {name}", path.parent)
-    if environment.get("CI", "").lower() not in _NO:
-        found.pop("record", None)
+        where = f"{path}: [tool.tunebench] {name}"
+        found[name] = _checked(name, value, where, path.parent)
+        if name == "record" and value != "none":
+            raise refused_record(where)
+        if isinstance(found[name], Path):
+            refuse_outside(found[name], path.parent, where)
     for name in names:
         variable = f"TUNEBENCH_{name.upper()}"
         if text := environment.get(variable, ""):
@@ -98,6 +102,53 @@ def repository_of(folder: Path) -> Path | None:
     return projects[-1] if projects else None
 
 
+def refused_record(where: str) -> ConfigurationError:
+    """The error of a file that would make a run record, and so send keys and texts."""
+    return ConfigurationError(
+        "a file does not switch on recording",
+        where=where,
+        hint="remove it, and give --record on the command line or set TUNEBENCH_RECORD",
+    )
+
+
+def refuse_outside(path: Path, folder: Path, where: str) -> None:
+    """Refuse a path outside the repository of a folder, also through symbolic links.
+
+    Args:
+        path: the path.
+        folder: a folder of the repository; if it is in none, the path must be in the folder.
+        where: the file that names the path.
+
+    Raises:
+        ConfigurationError: it is outside.
+    """
+    root = repository_of(Path(os.path.abspath(folder))) or folder
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+        raise ConfigurationError(
+            f"{os.path.realpath(path)} is outside the repository {root}",
+            where=where,
+            hint="name a folder in it, or give this one with --results, TUNEBENCH_RESULTS or "
+            "TUNEBENCH_CASSETTES",
+        )
+
+
+def refuse_links(path: Path, experiment: Path) -> None:
+    """Refuse to record to a file that symbolic links put outside the repository.
+
+    In a folder of the user's own, which TUNEBENCH_CASSETTES names, they may.
+
+    Args:
+        path: a cassette.
+        experiment: the file of its experiment.
+
+    Raises:
+        ConfigurationError: it is outside.
+    """
+    if not os.environ.get("TUNEBENCH_CASSETTES"):
+        folder = Path(os.path.abspath(experiment)).parent
+        refuse_outside(path, _beside_benchmarks(folder), str(path))
+
+
 def cassettes_of(path: Path, name: str) -> Path:
     """The folder of an experiment's cassettes.
 
@@ -109,13 +160,18 @@ def cassettes_of(path: Path, name: str) -> Path:
     configured = configuration(folder, {}, os.environ).cassettes
     if configured is not None:
         return configured / name
+    return _beside_benchmarks(folder) / "cassettes" / name
+
+
+def _beside_benchmarks(folder: Path) -> Path:
+    """The folder that holds the ``benchmarks`` an experiment's folder is in, or else that one."""
     root = repository_of(folder)
     for parent in (folder, *folder.parents):
         if parent == root:
             break
         if parent.name == "benchmarks":
-            return parent.parent / "cassettes" / name
-    return folder / "cassettes" / name
+            return parent.parent
+    return folder
 
 
 def _table(folder: Path) -> tuple[Path, dict[str, object]]:

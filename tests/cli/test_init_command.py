@@ -28,6 +28,7 @@ def test_it_writes_an_experiment_its_cases_and_a_workflow(table, capsys):
     assert tree() == [
         ".gitattributes",
         ".github/workflows/tunebench.yml",
+        ".gitignore",
         "benchmarks/evenings/experiment.toml",
         "benchmarks/evenings/test_evenings.py",
         "evenings.csv",
@@ -153,28 +154,37 @@ def test_git_leaves_cassettes_and_data_as_they_are(table, tmp_path, before):
     assert b"\r\n" in Path("clone/benchmarks/some-new-evenings/experiment.toml").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("file", "lines"),
+    [
+        (".gitattributes", [b"cassettes/** -text", b"/evenings.csv -text"]),
+        (".gitignore", [b"/results/"]),
+    ],
+)
 @pytest.mark.parametrize("before", [b"*.png binary", b"# \xe9\r\n*.png binary\r\n"])
-def test_lines_are_added_to_gitattributes_once(table, capsys, before):
-    name, path = table(), Path(".gitattributes")
+def test_lines_are_added_to_files_of_git_once(table, capsys, before, file, lines):
+    name, path = table(), Path(file)
     path.write_bytes(before)
     assert init(name) == 0
-    assert "wrote .gitattributes" in capsys.readouterr().out
+    assert f"wrote {file}" in capsys.readouterr().out
     after = path.read_bytes()
     end = b"\r\n" if b"\r" in before else b"\n"
-    assert after.startswith(before)
-    assert after.split(end)[-3:] == [b"cassettes/** -text", b"/evenings.csv -text", b""]
+    assert after == before.rstrip() + end + b"".join(line + end for line in lines)
     assert init(name, "--force") == 0
-    assert "wrote .gitattributes" not in capsys.readouterr().out
+    assert f"wrote {file}" not in capsys.readouterr().out
     assert init(name, "--name", "more") == 0
     assert path.read_bytes() == after
 
 
-def test_gitattributes_that_cannot_be_read_are_one_sentence_and_nothing_is_written(table, capsys):
+@pytest.mark.parametrize("file", [".gitattributes", ".gitignore"])
+def test_a_file_of_git_that_cannot_be_read_is_one_sentence_and_nothing_is_written(
+    table, capsys, file
+):
     name = table()
-    Path(".gitattributes").mkdir()
+    Path(file).mkdir()
     assert init(name) == 2
     error = capsys.readouterr().err
-    assert error.startswith("tunebench: .gitattributes: the file cannot be read")
+    assert error.startswith(f"tunebench: {file}: the file cannot be read")
     assert error.count("\n") == 1
     assert tree() == [name]
 
@@ -298,3 +308,128 @@ def test_in_another_folder_the_data_has_a_path_from_there(table):
     assert experiment.task.dataset == "../../../some evenings.csv"
     assert Path("repo/.gitattributes").read_text() == "cassettes/** -text\n"
     assert len(dataset_of(experiment).train) > 0
+
+
+@pytest.mark.parametrize("blocked", [".github", "benchmarks", "benchmarks/evenings"])
+def test_folders_that_cannot_be_made_leave_nothing_behind(table, capsys, blocked):
+    name = table()
+    Path(blocked).parent.mkdir(exist_ok=True)
+    Path(blocked).write_text("a file")
+    before = sorted(Path().rglob("*"))
+    assert init(name) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert sorted(Path().rglob("*")) == before
+
+
+@pytest.mark.parametrize("last", [".gitignore", ".gitattributes", "test_evenings.py"])
+def test_a_disk_that_refuses_one_file_keeps_all_as_they_were(table, capsys, monkeypatch, last):
+    name = table()
+    Path(".gitignore").write_text("mine\n")
+    Path(".gitattributes").write_text("* text\n")
+    before = {path: path.is_file() and path.read_bytes() for path in Path().rglob("*")}
+
+    def refuse(kept, position):
+        def moved(self, target):
+            if Path((self, target)[position]).name == last:
+                raise OSError(28, "No space left on device")
+            return kept(self, target)
+
+        return moved
+
+    monkeypatch.setattr(Path, "replace", refuse(Path.replace, 1))
+    monkeypatch.setattr(Path, "hardlink_to", refuse(Path.hardlink_to, 0))
+    assert init(name) == 2
+    error = capsys.readouterr().err
+    assert "No space left on device" in error
+    assert {path: path.is_file() and path.read_bytes() for path in Path().rglob("*")} == before
+
+
+def installed():
+    """The line by which the workflow installs tunebench."""
+    lines = Path(".github/workflows/tunebench.yml").read_text().splitlines()
+    (line,) = (line.strip() for line in lines if "pip install" in line)
+    return line
+
+
+class Distribution:
+    """tunebench as an installer left it."""
+
+    version = "7.8.9"
+
+    def __init__(self, **origin):
+        self.origin = origin
+
+    def read_text(self, name):
+        assert name == "direct_url.json"
+        return json.dumps(self.origin) if self.origin else None
+
+
+@pytest.mark.parametrize(
+    ("origin", "line"),
+    [
+        ({}, "tunebench==7.8.9"),
+        (
+            {"url": "https://a.example/tunebench.whl", "archive_info": {}},
+            "https://a.example/tunebench.whl",
+        ),
+        (
+            {"url": "https://a.example/t.git", "vcs_info": {"vcs": "git", "commit_id": "0a1b"}},
+            "git+https://a.example/t.git@0a1b",
+        ),
+    ],
+)
+def test_the_workflow_installs_the_version_that_wrote_it(table, capsys, monkeypatch, origin, line):
+    found = Distribution(**origin)
+    monkeypatch.setattr("tunebench.cli.init.installation.distribution", lambda _: found)
+    assert init(table()) == 0
+    assert installed() == f"- run: pip install '{line}'"
+    assert "Fill in" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [{"url": "file:///home/me/tunebench", "dir_info": {}}, {"url": "https://a/$X"}, {"a": 1}],
+)
+def test_what_others_cannot_install_is_to_be_filled_in(table, capsys, monkeypatch, origin):
+    found = Distribution(**origin)
+    monkeypatch.setattr("tunebench.cli.init.installation.distribution", lambda _: found)
+    assert init(table()) == 0
+    assert "Fill in where .github/workflows/tunebench.yml installs" in capsys.readouterr().out
+    assert "HOST/OWNER" in installed()
+    assert "# Fill in" in Path(".github/workflows/tunebench.yml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ("git+https://a.example/t.git@0a1b#egg=t",) * 2,
+        ("wheels/tunebench.whl", "./wheels/tunebench.whl"),
+        ("./wheels/../wheels", "./wheels"),
+    ],
+)
+def test_the_user_says_where_the_workflow_installs_it_from(table, capsys, given, line):
+    Path("wheels").mkdir()
+    Path("wheels/tunebench.whl").write_text("")
+    assert init(table(), "--install-from", given) == 0
+    assert installed() == f"- run: pip install '{line}'"
+    assert "Fill in" not in capsys.readouterr().out
+    assert init("evenings.csv", "--force", "--install-from", given) == 0
+    assert "is left as it was, so --install-from is not in it." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("nowhere.whl", "'nowhere.whl' is neither a URL nor a file or folder"),
+        ("file:///a.whl", "is neither a URL nor a file"),
+        ("..", "is outside of"),
+        ("https://a/'; x", "has a character that a workflow cannot hold"),
+    ],
+)
+def test_a_wrong_place_to_install_from_is_one_sentence(table, capsys, given, said):
+    name = table()
+    assert init(name, "--install-from", given) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert tree() == [name]

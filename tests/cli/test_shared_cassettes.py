@@ -141,13 +141,15 @@ def test_a_folder_within_the_folder_is_shared(project):
 
 
 @pytest.mark.parametrize("where", ["absolute", "link"])
-def test_cassettes_outside_of_the_repository_may_be_anybodys(project, tmp_path_factory, where):
+def test_cassettes_outside_of_the_repository_may_be_anybodys(
+    project, tmp_path_factory, monkeypatch, where
+):
     outside = tmp_path_factory.mktemp("outside") / "tapes"
     (project.root / "cassettes").rename(outside)
     if where == "link":
         (project.root / "cassettes").symlink_to(outside)
     else:
-        project.pytester.makepyprojecttoml(f'[tool.tunebench]\ncassettes = "{outside}"\n')
+        monkeypatch.setenv("TUNEBENCH_CASSETTES", str(outside))
     code, _, err = project.prune()
     assert code == 2
     assert "outside of its repository" in err

@@ -46,7 +46,7 @@ def repository(pytester, loopback, recordings):
     project = SimpleNamespace(
         root=pytester.path, loopback=loopback, run=pytester.runpytest_inprocess
     )
-    recordings.record(project, passed=8)
+    recordings.record(project, passed=4)
     for name in ("first", "second"):
         assert main(["baseline", f"benchmarks/{name}"]) == 0
     return pytester
@@ -54,7 +54,7 @@ def repository(pytester, loopback, recordings):
 
 @pytest.mark.parametrize("mode", ["prepend", "importlib"])
 def test_two_experiments_stand_side_by_side_in_both_import_modes(repository, mode):
-    repository.runpytest_inprocess(f"--import-mode={mode}").assert_outcomes(passed=8)
+    repository.runpytest_inprocess(f"--import-mode={mode}").assert_outcomes(passed=4)
 
 
 def test_rows_of_two_experiments_are_told_apart(repository):
@@ -74,19 +74,19 @@ def test_rows_of_two_experiments_are_told_apart(repository):
 
 
 def test_a_replay_can_be_spread_over_processes(repository):
-    repository.runpytest_inprocess("-n", "2", "-p", "xdist").assert_outcomes(passed=8)
+    repository.runpytest_inprocess("-n", "2", "-p", "xdist").assert_outcomes(passed=4)
 
 
 def test_a_replay_without_its_baseline_says_how_to_make_it(repository):
     (repository.path / "benchmarks/first/baseline.json").unlink()
-    result = unwrapped(repository.runpytest_inprocess("-k", "test_gates"))
+    result = unwrapped(repository.runpytest_inprocess())
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(["*max_regression needs a committed baseline*tunebench baseline*"])
 
 
 def test_cells_are_chosen_by_k_and_by_node_id(repository):
-    chosen = repository.runpytest_inprocess("-k", "first and 1shot and accuracy")
-    chosen.assert_outcomes(passed=1, deselected=7)
+    chosen = repository.runpytest_inprocess("-k", "first and 1shot")
+    chosen.assert_outcomes(passed=1, deselected=3)
     one = "benchmarks/second/test_second.py::test_gates[m-0shot]"
     repository.runpytest_inprocess(one).assert_outcomes(passed=1)
 
@@ -103,9 +103,8 @@ def test_collecting_lists_the_same_ids_wherever_it_starts_and_reads_no_data(
 
     listed = ids()
     assert listed == [
-        f"benchmarks/{name}/test_{name}.py::{case}[m-{shots}shot]"
+        f"benchmarks/{name}/test_{name}.py::test_gates[m-{shots}shot]"
         for name in ("first", "second")
-        for case in ("test_accuracy", "test_gates")
         for shots in (0, 1)
     ]
     monkeypatch.chdir(repository.path / "benchmarks")
@@ -117,7 +116,7 @@ def test_collecting_lists_the_same_ids_wherever_it_starts_and_reads_no_data(
 def test_it_runs_from_another_folder_and_without_a_cache(repository, monkeypatch):
     monkeypatch.chdir(repository.mkdir("elsewhere"))
     result = repository.runpytest_inprocess("..", "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=8)
+    result.assert_outcomes(passed=4)
     assert not (repository.path / "elsewhere" / "cassettes").exists()
 
 
@@ -125,23 +124,21 @@ def test_only_the_failed_cells_run_again_with_lf(repository):
     toml = repository.path / "benchmarks/first/experiment.toml"
     kept = toml.read_text()
     toml.write_text(kept + "\n[[threshold]]\nshots = 1\nmin_accuracy = 1\n")
-    repository.runpytest_inprocess("-k", "accuracy").assert_outcomes(
-        passed=3, failed=1, deselected=4
-    )
+    repository.runpytest_inprocess().assert_outcomes(passed=3, failed=1)
     toml.write_text(kept)
     repository.runpytest_inprocess("--lf").assert_outcomes(passed=1)
 
 
 def test_suites_of_unittest_beside_it_run_as_before(repository):
     (repository.path / "test_other.py").write_text(UNITTEST)
-    repository.runpytest_inprocess().assert_outcomes(passed=9)
+    repository.runpytest_inprocess().assert_outcomes(passed=5)
     result = repository.runpytest_inprocess("test_other.py")
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*= tunebench =*")
 
 
 def test_nothing_is_asked_of_the_provider_again(repository, loopback):
-    repository.runpytest_inprocess().assert_outcomes(passed=8)
+    repository.runpytest_inprocess().assert_outcomes(passed=4)
     assert loopback.asked == []
 
 
@@ -155,5 +152,5 @@ def test_collecting_imports_nothing_heavy(repository):
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=repository.path, capture_output=True, text=True
     )
-    assert "8 tests collected" in done.stdout
+    assert "4 tests collected" in done.stdout
     assert "heavy: []" in done.stdout, done.stdout + done.stderr

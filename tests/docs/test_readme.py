@@ -13,10 +13,10 @@ def python_of(path):
     return [block.text for block in blocks(path) if block.language == "python"]
 
 
-def test_the_test_shown_is_the_one_in_use():
-    assert (ROOT / "benchmarks/imdb/test_accuracy.py").read_text(encoding="utf-8") in python_of(
-        README
-    )
+def test_the_test_shown_is_the_one_that_init_writes():
+    (shown,) = (text for text in python_of(README) if "def test_gates" in text)
+    template = ROOT / "harness/tunebench/cli/templates/test.py.jinja"
+    assert template.read_text(encoding="utf-8").startswith(shown.rstrip())
 
 
 def test_the_gates_shown_are_those_of_the_how_to_page():

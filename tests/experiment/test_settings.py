@@ -29,11 +29,11 @@ def write(tmp_path):
 
 def test_every_setting_can_stand_in_the_file(write):
     folder = write(
-        'record = "missing"\nresults = "out"\nrivals = true\nbudget = 2\n'
+        'record = "none"\nresults = "out"\nrivals = true\nbudget = 2\n'
         'strict_verdicts = true\ncassettes = "tapes"'
     )
     assert configuration(folder, {}, {}) == Configuration(
-        "missing", folder / "out", True, 2, True, folder / "tapes"
+        "none", folder / "out", True, 2, True, folder / "tapes"
     )
 
 
@@ -51,15 +51,6 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(write
     chosen = configuration(folder, {"budget": 3.0, "results": None}, environment)
     assert (chosen.results, chosen.budget) == (Path("environment"), 3.0)
     assert chosen.strict_verdicts is False
-
-
-@pytest.mark.parametrize(("ci", "record"), [("true", "none"), ("", "all"), ("false", "all")])
-def test_in_ci_the_file_does_not_make_a_run_record(write, ci, record):
-    folder = write('record = "all"')
-    assert configuration(folder, {}, {"CI": ci}).record == record
-    assert configuration(folder, {"record": "missing"}, {"CI": ci}).record == "missing"
-    environment = {"CI": ci, "TUNEBENCH_RECORD": "missing"}
-    assert configuration(folder, {}, environment).record == "missing"
 
 
 def test_the_nearest_file_with_the_table_counts(write):

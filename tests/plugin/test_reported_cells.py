@@ -127,3 +127,49 @@ def test_junit_has_the_properties_of_the_cell_of_the_case_whatever_a_fixture_eva
     written = (pets.root / "junit.xml").read_text()
     assert written.count('name="cassette"') == 1
     assert 'name="cassette" value="cassettes/pets/m-1shot.jsonl"' in written
+
+
+RERUNS = """
+from _pytest.runner import runtestprotocol
+
+pytest_plugins = ["tunebench.plugin"]
+
+
+def pytest_runtest_protocol(item, nextitem):
+    # As pytest-rerunfailures does: the first failure counts as a rerun, and its rest is not shown.
+    for attempt in range(3):
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        for report in reports:
+            again = report.failed and attempt < 2
+            if again:
+                report.outcome = "rerun"
+            if {shown} or again or not any(one.failed or one.outcome == "rerun" for one in reports):
+                item.ihook.pytest_runtest_logreport(report=report)
+        if not any(report.outcome == "rerun" for report in reports):
+            break
+        item._initrequest()
+    return True
+"""
+SECOND_TRY = """
+tries = []
+
+
+def test_it(evaluate, record_property):
+    evaluate(first)
+    record_property("own", 1)
+    tries.append(1)
+    assert len(tries) == 3
+"""
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_junit_has_each_property_once_a_case_however_often_it_is_run(project, shown):
+    pets = project(SECOND_TRY)
+    pets.pytester.makeconftest(RERUNS.replace("{shown}", str(shown)))
+    pets.run("--junit-xml", "junit.xml", "-o", "junit_family=xunit1")
+    cases = (pets.root / "junit.xml").read_text().split("<testcase ")[1:]
+    for case in cases:
+        names = re.findall(r'<property name="(\w+)"', case)
+        assert sorted(set(names) - {"own"}) == sorted(name for name in names if name != "own")
+    assert 'name="cassette"' in cases[-1]

@@ -25,6 +25,7 @@ from tunebench.evaluation import (
     train_rows,
 )
 from tunebench.experiment import Experiment
+from tunebench.settings import refuse_links
 from tunebench.statistics import clustered_interval, majority_rate
 
 if TYPE_CHECKING:
@@ -206,6 +207,7 @@ def record_rivals(paths: Iterable[str], asked: Asked, *, again: bool) -> RivalRo
                 made.rows.append((str(contest.experiment.path), contest.row(found)))
         if any(one is not recorded.get((one.rival, one.train_size)) for one in kept):
             experiment = contest.experiment
+            refuse_links(experiment.rivals_file, experiment.path)
             write_rivals(experiment.rivals_file, experiment.name, kept)
         made.notes += [_note(contest, _MISSING, lacking)] if lacking else []
     made.complaints = list(dict.fromkeys(made.complaints))

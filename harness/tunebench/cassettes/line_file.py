@@ -115,11 +115,13 @@ def locked_for_appending(path: Path, *, wait: bool = False) -> int:
     With `wait` it waits for the lock.
 
     Raises:
-        CassetteError: another process is recording it, or it is not a regular file.
+        CassetteError: another process is recording it, or it is not a regular file: nothing is
+            written through a symbolic link.
         OSError: it cannot be opened for writing.
     """
     while True:
-        file = _opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        file = _opened(path, flags)
         try:
             lock(file, path, wait=wait)
             # A recording without an answer deletes its file at its end: it must be this one.
@@ -157,14 +159,20 @@ def _opened(path: Path, flags: int) -> int:
     try:
         file = os.open(path, flags, 0o666)
     except OSError as error:
+        if error.errno == errno.ELOOP and flags & os.O_CREAT:
+            raise _irregular(path) from error
         missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
         if missing or (flags & os.O_CREAT and error.errno not in (errno.ENXIO, errno.EISDIR)):
             raise
         raise _unreadable(path, error) from error
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
-        raise CassetteError("the cassette is not a regular file", where=path, hint="move it away")
+        raise _irregular(path)
     return file
+
+
+def _irregular(path: Path) -> CassetteError:
+    return CassetteError("the cassette is not a regular file", where=path, hint="move it away")
 
 
 def _unreadable(path: Path, error: OSError) -> CassetteError:

@@ -54,8 +54,9 @@ def record(
     import pytest
 
     folders = [path.parent if path.suffix == ".toml" else path for path in paths]
-    options = {"--record": "all" if again else "missing", "--budget": budget, "--results": results}
-    given = [f"{name}={value}" for name, value in options.items() if value is not None]
+    options = {"record": "all" if again else "missing", "budget": budget, "results": results}
+    # The long names, as --record may be an option of the repository's own.
+    given = [f"--tunebench-{name}={value}" for name, value in options.items() if value is not None]
     if expression is not None:
         given += ["-k", expression]
     interruption = _Interruption()

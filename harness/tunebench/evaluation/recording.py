@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tunebench.api import Monitor
 from tunebench.cassettes import CassetteFile
+from tunebench.settings import refuse_links
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -66,7 +67,11 @@ def recorded_file(
             1970. If another process is recording it, this waits; if it was recorded whole since
             then, ``all`` appends to what is there.
         cells: those whose limits its header states.
+
+    Raises:
+        ConfigurationError: a symbolic link would lead the recording out of the repository.
     """
+    refuse_links(path, experiment.path)
     shared, part = shared_since is not None, path.with_name(path.name + _PART)
     while True:
         target = part if record == "all" and not _is_newer(path, shared_since) else path

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +25,9 @@ from tunebench.plugin.fixtures import (
     progress_of,
     session_key,
     started_key,
+    tunebench_compare,
+    tunebench_evaluate,
+    tunebench_gate,
 )
 from tunebench.plugin.options import add_options, configured
 
@@ -34,7 +38,14 @@ if TYPE_CHECKING:
     from tunebench.experiment import EmbeddingRival, Experiment
     from tunebench.plugin.terminal import Ending
 
-__all__ = ["compare", "evaluate", "gate"]
+__all__ = [
+    "compare",
+    "evaluate",
+    "gate",
+    "tunebench_compare",
+    "tunebench_evaluate",
+    "tunebench_gate",
+]
 
 # By its entry point, and by the module's name as in `pytest_plugins = ["tunebench.plugin"]`.
 _NAMES = ("tunebench", "tunebench.plugin")
@@ -55,13 +66,32 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     for name in _NAMES:
         if not pluginmanager.has_plugin(name):
             pluginmanager.register(_SamePlugin(), name)
-    add_options(parser)
+    add_options(parser, pluginmanager)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse options that do not go together, and rivals without their library."""
     config.stash[started_key] = time.monotonic_ns()
     config.stash[configuration_key] = configured(config)
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Let the test files of two experiments have one name, as those of a copied folder have.
+
+    In its default import mode pytest refuses a second module of one name in folders that are not
+    packages. The first one is collected by then; pytest itself treats conftest.py files like this.
+    """
+    if isinstance(collector, pytest.Module) and _is_of_experiment(path := collector.path):
+        file = getattr(sys.modules.get(path.stem), "__file__", None)
+        if file and Path(file) != path and _is_of_experiment(Path(file)):
+            del sys.modules[path.stem]
+
+
+def _is_of_experiment(path: Path) -> bool:
+    """Whether a test file is beside an experiment, in a folder that is not a package."""
+    return (path.parent / "experiment.toml").is_file() and not path.with_name(
+        "__init__.py"
+    ).exists()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -82,18 +112,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         params = getattr(getattr(item, "callspec", None), "params", {})
         reason = getattr(params.get("cell"), "xfail", None)
-        if reason and "compare" not in getattr(item, "fixturenames", ()):
+        if reason and "tunebench_compare" not in getattr(item, "fixturenames", ()):
             raises = (AssertionError, LimitsFailed)
             item.add_marker(pytest.mark.xfail(reason=reason, raises=raises, strict=True))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Note the modules of the tests that evaluate cells."""
-    ours = {"evaluate", "compare", "gate"}
     session.config.stash[_modules_key] = {
         item.module.__name__
         for item in session.items
-        if isinstance(item, pytest.Function) and item.module and ours & set(item.fixturenames)
+        # Our other fixtures use this one.
+        if isinstance(item, pytest.Function)
+        and item.module
+        and "tunebench_evaluate" in item.fixturenames
     }
 
 

@@ -1,4 +1,8 @@
-"""The fixtures `evaluate`, `compare` and `gate`, and what they leave for the reports."""
+"""The fixtures `evaluate`, `compare` and `gate`, and what they leave for the reports.
+
+Each is also there with `tunebench_` before its name, for a repository whose own fixture has that
+name. Ours use each other by these.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tunebench.errors import TunebenchError
+from tunebench.plugin.call import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,17 +36,23 @@ class LimitsFailed(pytest.fail.Exception):  # type: ignore[name-defined, misc]
 
 
 @pytest.fixture
-def evaluate(request: pytest.FixtureRequest) -> Callable[[Cell], Result]:
+def evaluate(tunebench_evaluate: Callable[[Cell], Result]) -> Callable[[Cell], Result]:
     """Evaluate a cell: replay its cassette, or record it where ``--record`` says so.
 
     The fixture is a function from a `Cell` to a `tunebench.evaluation.Result`. A cell that has no
     result, because an answer is not recorded or a request failed, fails the test in a sentence.
     """
-    session = _session(request.config)
+    return tunebench_evaluate
+
+
+@pytest.fixture
+def tunebench_evaluate(request: pytest.FixtureRequest) -> Callable[[Cell], Result]:
+    """The fixture `evaluate`, also where another one has that name."""
+    session, option = _session(request.config), Call.of(request.config).option("record")
 
     def run(cell: Cell) -> Result:
         __tracebackhide__ = True
-        hint = f"record it with `pytest {request.node.nodeid.split('[')[0]} --record=missing`"
+        hint = f"record it with `pytest {request.node.nodeid.split('[')[0]} {option}=missing`"
         try:
             with progress_of(request.config, str(cell), cell.experiment.task.test_size) as progress:
                 return session.evaluate(cell, hint, progress)
@@ -58,18 +69,24 @@ def evaluate(request: pytest.FixtureRequest) -> Callable[[Cell], Result]:
 
 
 @pytest.fixture
-def compare(
-    request: pytest.FixtureRequest, evaluate: Callable[[Cell], Result]
-) -> Callable[[Cell, Cell], Uplift]:
+def compare(tunebench_compare: Callable[[Cell, Cell], Uplift]) -> Callable[[Cell, Cell], Uplift]:
     """Evaluate two cells and compare them text by text; `pytest -v` shows the uplift at its end.
 
     The fixture is a function from two cells to what the first gains over the second, a
     `tunebench.analysis.uplift.Uplift`. Cells without a result fail the test as with `evaluate`.
     """
+    return tunebench_compare
+
+
+@pytest.fixture
+def tunebench_compare(
+    request: pytest.FixtureRequest, tunebench_evaluate: Callable[[Cell], Result]
+) -> Callable[[Cell, Cell], Uplift]:
+    """The fixture `compare`, also where another one has that name."""
 
     def run(cell: Cell, other: Cell) -> Uplift:
         __tracebackhide__ = True
-        first, second = evaluate(cell), evaluate(other)
+        first, second = tunebench_evaluate(cell), tunebench_evaluate(other)
         try:
             from tunebench.analysis import Uplift
 
@@ -85,9 +102,7 @@ def compare(
 
 
 @pytest.fixture
-def gate(
-    request: pytest.FixtureRequest, evaluate: Callable[[Cell], Result]
-) -> Callable[[Cell], Result]:
+def gate(tunebench_gate: Callable[[Cell], Result]) -> Callable[[Cell], Result]:
     """Evaluate a cell and judge it against all its limits.
 
     The fixture is a function from a `Cell` to its `tunebench.evaluation.Result`. A limit that is
@@ -95,15 +110,23 @@ def gate(
     inconclusive, the test counts as inconclusive, which fails with ``--strict-verdicts`` only. A
     cell without limits passes. Cells without a result fail the test as with `evaluate`.
     """
+    return tunebench_gate
+
+
+@pytest.fixture
+def tunebench_gate(
+    request: pytest.FixtureRequest, tunebench_evaluate: Callable[[Cell], Result]
+) -> Callable[[Cell], Result]:
+    """The fixture `gate`, also where another one has that name."""
     session = _session(request.config)
     strict = request.config.stash[configuration_key].strict_verdicts
     failing = {"fail", "inconclusive"} if strict else {"fail"}
 
     def run(cell: Cell) -> Result:
         __tracebackhide__ = True
-        result = evaluate(cell)
+        result = tunebench_evaluate(cell)
         try:
-            judged, uplifts = session.judge(result, evaluate)
+            judged, uplifts = session.judge(result, tunebench_evaluate)
         except TunebenchError as error:
             sentences = [str(error)]
         else:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from tunebench.errors import ResultsError, TunebenchError
-from tunebench.settings import RecordMode, configuration
+from tunebench.errors import TunebenchError
+from tunebench.plugin.call import PREFIX, Call
+from tunebench.settings import RecordMode, configuration, refuse_outside, refused_record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tunebench.settings import Configuration
 
 # Of the command line: what argparse has to know, and the help. Names have dashes here.
@@ -47,28 +49,22 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
 ALIASES = {"rivals": "train"}
 
 
-def add_options(parser: pytest.Parser) -> None:
-    """Add the options, each also as ``--tunebench-...``.
+_TITLE = "benchmarks of models (tunebench); short names work unless something else has them"
 
-    A short name that another plugin took before is left to that plugin.
-    """
-    group = parser.getgroup("tunebench", "benchmarks of models (tunebench)")
+
+def add_options(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the options as ``--tunebench-...``, with short names that give way to other options."""
+    group = parser.getgroup("tunebench", _TITLE)
     for name, (attributes, text) in OPTIONS.items():
-        names = [f"--tunebench-{name}"]
-        if _is_free(parser, f"--{name}"):
-            names.insert(0, f"--{name}")
+        names = [f"{PREFIX}{name}"]
         if name in ALIASES:
             # One word, so that what follows the bare option is never taken for its value.
-            names += [f"{one}={ALIASES[name]}" for one in names]
+            names.append(f"{names[0]}={ALIASES[name]}")
         dest = f"tunebench_{name.replace('-', '_')}"
-        group.addoption(*names, dest=dest, default=None, help=text, **attributes)
-
-
-def _is_free(parser: pytest.Parser, option: str) -> bool:
-    try:
-        return option in parser.parse_known_and_unknown_args([option])[1]
-    except (pytest.UsageError, SystemExit):  # it is known, and needs a value
-        return False
+        group.addoption(
+            *names, dest=dest, default=None, help=f"{text} (short: --{name})", **attributes
+        )
+    Call(parser, OPTIONS).keep(pluginmanager)
 
 
 def configured(config: pytest.Config) -> Configuration:
@@ -77,24 +73,39 @@ def configured(config: pytest.Config) -> Configuration:
     Raises:
         UsageError: one is wrong, two do not go together, or what one needs is not installed.
     """
-    given = {name.replace("-", "_"): config.getoption(f"--tunebench-{name}") for name in OPTIONS}
+    call = Call.of(config)
+    given = {name.replace("-", "_"): config.getoption(f"{PREFIX}{name}") for name in OPTIONS}
+    worker = hasattr(config, "workerinput")
     try:
-        chosen = configuration(config.rootpath, given, os.environ)
+        if not worker:  # whose controller has done so
+            _refuse_files(config, call, given)
+        chosen = configuration(config.rootpath, given, call.environment)
         if chosen.rivals:
             from tunebench.analysis import require_libraries
 
             require_libraries()
+        if given["results"] is not None and not worker:
+            from tunebench.reports import refuse_unwritable
+
+            refuse_unwritable(Path(given["results"]))
     except TunebenchError as error:
         raise pytest.UsageError(str(error)) from None
-    if given["results"] is not None and not hasattr(config, "workerinput"):
-        from tunebench.reports import refuse_unwritable
-
-        try:
-            refuse_unwritable(Path(given["results"]))
-        except ResultsError as error:
-            raise pytest.UsageError(str(error)) from None
     if chosen.record != "none" and config.getoption("numprocesses", None):
         raise pytest.UsageError("--record works in one process: leave out -n.")
     if given["budget"] is not None and chosen.record == "none":
         raise pytest.UsageError("--budget is for recordings: add --record, or leave it out.")
     return chosen
+
+
+def _refuse_files(config: pytest.Config, call: Call, given: Mapping[str, Any]) -> None:
+    """Refuse options of a file, as in `addopts`, that only the command line may give.
+
+    Raises:
+        ConfigurationError: there is one.
+    """
+    args = [str(arg) for arg in config.invocation_params.args]
+    where = ", ".join([f"{config.inipath}: addopts", *(a for a in args if a.startswith("@"))])
+    if given["record"] not in (None, "none", call.given(config, "record")):
+        raise refused_record(where)
+    if given["results"] not in (None, call.given(config, "results")):
+        refuse_outside(Path(given["results"]), config.rootpath, where)

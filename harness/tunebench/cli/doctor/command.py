@@ -56,7 +56,8 @@ def doctor(
 
     Prints the [provider] table that says so. TARGET is a base URL, or an experiment file or its
     folder, whose providers are compared with what it declares; the exit code is 1 where they
-    differ. Nothing is uploaded and no job is started.
+    differ. Nothing is uploaded and no job is started. A key that the experiment names is sent only
+    with --api-key-env, or to the address of its preset.
     """
     from tunebench.api import Client, probe
     from tunebench.cli.doctor.findings import complaints_of, document_of, lines_of, table_of
@@ -69,6 +70,7 @@ def doctor(
         targets = _declared(Path(target), provider, model, api_key_env)
     documents = []
     for one in targets:
+        _refuse_named_by_file(one, api_key_env)
         key = key_of(one.api_key_env, one.base_url)
         with Client(one.base_url, key, retries=1, timeout=_TIMEOUT) as client:
             findings = probe(client, one.model)
@@ -81,6 +83,28 @@ def doctor(
     if as_json:
         print_json({"providers": documents})
     return int(any(document["complaints"] for document in documents))
+
+
+def _refuse_named_by_file(target: _Target, given: str | None) -> None:
+    """Refuse to send a variable that only a file names to an address that it names, too.
+
+    Raises:
+        UsageError: the variable is not on the command line, nor the preset's for its own address.
+    """
+    from tunebench.presets import PRESETS
+
+    variable = target.api_key_env
+    own = ((preset.base_url, preset.api_key_env) for preset in PRESETS.values())
+    if (
+        target.experiment
+        and variable not in (None, given)
+        and ((target.base_url, variable) not in own)
+    ):
+        raise UsageError(
+            f"the file alone does not make it send the key in {variable} to {target.base_url}",
+            where=f"{target.experiment.path}: [provider.{target.name}]",
+            hint=f"if that is right, give --provider {target.name} --api-key-env {variable}",
+        )
 
 
 def _preset_name(base_url: str) -> str:

@@ -27,6 +27,8 @@ from tunebench.cli.commands import (
 from tunebench.cli.init.columns import chosen_columns
 from tunebench.cli.init.experiment_files import (
     ATTRIBUTES,
+    IGNORE,
+    IGNORED,
     WORKFLOW,
     Choices,
     check_name,
@@ -34,6 +36,7 @@ from tunebench.cli.init.experiment_files import (
     prices_of,
     workflow_file,
 )
+from tunebench.cli.init.installation import requirement
 from tunebench.cli.init.provider import chosen_model, chosen_provider
 from tunebench.cli.init.writing import with_lines, write
 from tunebench.errors import DatasetError, ExperimentError, UsageError
@@ -117,9 +120,14 @@ class _Given:
 @click.option(
     "--output", type=PATH, default=".", metavar="DIR", help="The folder that holds benchmarks/"
 )
+@click.option(
+    "--install-from",
+    metavar="URL|PATH",
+    help="What the workflow installs as tunebench, if this version is not on an index",
+)
 @click.option("--force", is_flag=True, help="Overwrite files that exist")
 @json_option
-def init(force: bool, as_json: bool, **arguments: Any) -> None:
+def init(install_from: str | None, force: bool, as_json: bool, **arguments: Any) -> None:
     """Make a benchmark from a file of labelled texts (.csv, .tsv, .jsonl, .parquet).
 
     Writes benchmarks/NAME/experiment.toml, its test cases and a workflow for CI, and says what
@@ -138,14 +146,24 @@ def init(force: bool, as_json: bool, **arguments: Any) -> None:
     with _in_options(experiment.path):
         rows = estimates(experiment)
     contents = {choices.toml: choices.experiment_file(), choices.test: choices.test_file()}
-    if not (choices.root / WORKFLOW).exists():
-        contents[choices.root / WORKFLOW] = workflow_file()
-    attributes = choices.root / ATTRIBUTES
-    lines = choices.git_attributes(experiment.cassettes.parent)
-    if (content := with_lines(attributes, lines)) is not None:
-        contents[attributes] = content
+    workflow, installed = choices.root / WORKFLOW, requirement(install_from, choices.root)
+    if not workflow.exists():
+        contents[workflow] = workflow_file(installed)
+    git = {ATTRIBUTES: choices.git_attributes(experiment.cassettes.parent), IGNORE: IGNORED}
+    for name, lines in git.items():
+        if (content := with_lines(choices.root / name, lines)) is not None:
+            contents[choices.root / name] = content
     write(contents, force=force)
     report = report_of(choices, summary, experiment, rows, list(contents))
+    if workflow not in contents:
+        notes += [f"{workflow} is left as it was, so --install-from is not in it."] * bool(
+            install_from
+        )
+    elif installed is None:
+        notes.append(
+            f"Fill in where {workflow} installs tunebench from: this version was not installed "
+            "from an index. --install-from writes it there."
+        )
     report["notes"] = [*notes, *report["notes"]]
     if as_json:
         print_json(report)

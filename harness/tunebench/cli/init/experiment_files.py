@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 WORKFLOW = Path(".github/workflows/tunebench.yml")
 ATTRIBUTES = Path(".gitattributes")
+IGNORE = Path(".gitignore")
+IGNORED = ["/results/"]  # where the workflow writes results, and the documentation
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,13 @@ class Choices:
         return lines
 
 
-def workflow_file() -> str:
-    """The text of the CI workflow that replays all benchmarks of a repository."""
-    return _render("workflow.yml.jinja")
+def workflow_file(installed: str | None) -> str:
+    """The text of the CI workflow that replays all benchmarks of a repository.
+
+    Args:
+        installed: what it installs as tunebench; None leaves that to be filled in.
+    """
+    return _render("workflow.yml.jinja", installed=installed)
 
 
 def name_of(text: str) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tunebench.cli.commands import refuse_existing
-from tunebench.cli.init.experiment_files import ATTRIBUTES
+from tunebench.cli.init.experiment_files import ATTRIBUTES, IGNORE
 from tunebench.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -40,7 +40,8 @@ def write(contents: dict[Path, str], *, force: bool) -> None:
     from tunebench.files import whole_files
 
     taken = [path for path in contents if path.exists()]
-    refuse_existing((path for path in taken if path.name != ATTRIBUTES.name), force, "--name")
+    lengthened = (ATTRIBUTES.name, IGNORE.name)
+    refuse_existing((path for path in taken if path.name not in lengthened), force, "--name")
     for path in contents:
         twins = [p for p in path.parent.parent.glob(f"*/{path.name}") if p != path]
         if path.name.startswith("test_") and twins:
@@ -49,19 +50,48 @@ def write(contents: dict[Path, str], *, force: bool) -> None:
                 where=twins[0],
                 hint="give another --name",
             )
-    try:
-        for path in contents:
-            path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"the folder cannot be made ({error.strerror})",
-            where=error.filename,
-            hint="nothing was written",
-        ) from None
-    with ExitStack() as stack:
+    before = {path: path.read_bytes() for path in taken if path.is_file()}
+    with _made_folders(contents), ExitStack() as stack:
+        stack.enter_context(_restored(before))
         new = [path for path in contents if path not in taken]
         for paths, overwrite in [(new, False), *(([path], True) for path in taken)]:
             if paths:
                 opened = stack.enter_context(whole_files(paths, overwrite=overwrite))
                 for path, file in zip(paths, opened, strict=True):
                     file.write(contents[path].encode(errors="surrogateescape"))
+
+
+@contextmanager
+def _made_folders(paths: Iterable[Path]) -> Iterator[None]:
+    """Make the folders of files; after an error, remove those that were made."""
+    made: list[Path] = []
+    try:
+        for path in paths:
+            missing = [folder for folder in path.parents if not folder.exists()]
+            for folder in reversed(missing):
+                folder.mkdir()
+                made.append(folder)
+        yield
+    except BaseException as error:
+        for folder in reversed(made):
+            with suppress(OSError):  # somebody else has put something there
+                folder.rmdir()
+        if isinstance(error, OSError):
+            raise UsageError(
+                f"the folder cannot be made ({error.strerror})",
+                where=error.filename,
+                hint="nothing was written",
+            ) from None
+        raise
+
+
+@contextmanager
+def _restored(before: Mapping[Path, bytes]) -> Iterator[None]:
+    """Give files back the content they had, after an error."""
+    try:
+        yield
+    except BaseException:
+        for path, content in before.items():
+            if path.read_bytes() != content:
+                path.write_bytes(content)
+        raise
