@@ -418,7 +418,7 @@ def test_a_recording_starts_the_local_provider_with_their_models(project, monkey
     started = []
     monkeypatch.setattr(LocalProvider, "ensure", lambda _, url, models: started.append(models))
     edit(project, "[provider.standin]", "[provider.standin]\npreset = 'local'")
-    StartedProvider().start(Experiment.read(project.toml), "standin")
+    StartedProvider().start(Experiment.read(project.toml), "standin", "m", print)
     assert started == [["m", "embedder"]]
 
 

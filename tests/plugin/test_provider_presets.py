@@ -80,7 +80,8 @@ def started(folder: Path, name: str, table: str) -> None:
     """Ask a provider of an experiment, by its `[provider]` table."""
     changes = (TABLE, table), ("[provider.local]", f"[provider.{name}]")
     text = ('provider = "local"', f'provider = "{name}"')
-    StartedProvider().start(read_example(folder, *changes, text), name)
+    experiment = read_example(folder, *changes, text)
+    StartedProvider().start(experiment, name, "smollm2-135m", print)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_two_tables_may_ask_one_local_provider(tmp_path: Path, starts) -> None:
     experiment = read_example(tmp_path, (TABLE, f"{LOCAL}\n{more}"))
     provider = StartedProvider()
     for name in ("local", "chat"):
-        provider.start(experiment, name)
+        provider.start(experiment, name, "smollm2-135m", print)
     assert starts == [("http://127.0.0.1:9/v1", ["other", "smollm2-135m", "gemma3-270m"])] * 2
 
 

@@ -15,6 +15,8 @@ from typing import Any
 import openai
 import pytest
 
+from ..weights import need_weights
+
 SAMPLE = (
     "Classify following sentence as Positive or Negative\n#####\n"
     "the film was good and the end was bad -> Negative\n#####\nan actor, a story, a tear ->\n"
@@ -175,6 +177,7 @@ def deterministic(tiny_folders):
 
 @pytest.fixture(scope="session")
 def smollm2():
+    need_weights("smollm2-135m")
     names = {"smollm2-135m": "smollm2-135m"}
     with serving(names, "bfloat16", deterministic=True) as provider:
         yield provider

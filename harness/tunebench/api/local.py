@@ -34,8 +34,11 @@ class LocalProvider:
         # Several requests may be sent at once; all wait for the one that starts it.
         self._starting = threading.Lock()
 
-    def ensure(self, base_url: str, models: Sequence[str]) -> None:
+    def ensure(self, base_url: str, models: Sequence[str]) -> bool:
         """Start the local provider at an address, unless something answers there already.
+
+        Returns:
+            Whether this process has started it, now or before.
 
         Raises:
             RecordingError: the address is not on this machine, the extra ``local`` is not
@@ -44,6 +47,7 @@ class LocalProvider:
         with self._starting:
             if self._process is None or self._process.poll() is not None:
                 self._start(base_url, models)
+            return self._process is not None and self._process.poll() is None
 
     def _start(self, base_url: str, models: Sequence[str]) -> None:
         url = urlsplit(base_url)

@@ -27,6 +27,7 @@ _COMMANDS = {
     "cassettes": "List, verify, prune, compare and upgrade cassettes",
     "doctor": "Find out what a running provider can do",
     "serve": "Serve small open models on this machine, as OpenAI's API",
+    "models": "List the built-in local models, get or remove their weights",
     "completion": "Print a script that completes commands in a shell",
 }
 _EXIT_CODES = """\b

@@ -23,4 +23,4 @@ def serve(arguments: tuple[str, ...]) -> int:
     if rest:
         known = [name for action in parser._actions for name in action.option_strings]
         parser.error(f"there is no option {rest[0]!r}; {did_you_mean(rest[0], known)}")
-    return server.serve(options)
+    return server.serve(options, download=True)

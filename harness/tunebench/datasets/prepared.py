@@ -8,12 +8,11 @@ again.
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import importlib.util
 import io
-import json
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +21,9 @@ from tunebench.datasets.dataset import Columns
 from tunebench.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-_INFO = "dataset_info.json"  # TFDS writes it last
+INFO = "dataset_info.json"  # TFDS writes it last
 
 
 @dataclass(frozen=True)
@@ -37,43 +36,48 @@ class Recipe:
         builder: gives TFDS's builder for a data folder. Its attribute ``source`` is set to the
             result of `source` before anything is prepared.
         source: finds (or downloads to the data folder) the raw file and checks it.
-        sha256: the `canonical_sha256` of a split, where that is known beforehand.
     """
 
     folder: str
     splits: tuple[str, ...]
     builder: Callable[[Path], Any]
     source: Callable[[Path], Path]
-    sha256: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(recipe: Recipe, data_dir: str | os.PathLike[str] | None = None) -> dict[str, Columns]:
     """The columns of each split of a recipe, which is prepared first if need be.
 
     Raises:
-        DatasetError: the folder cannot be written in, or the data cannot be made.
+        DatasetError: the library is missing, the folder cannot be written in, or the data cannot be
+            made.
     """
     root = data_folder(data_dir)
     lock = root / Path(recipe.folder).parts[0] / ".lock"
-    return flat.kept(
-        root / recipe.folder, lock, lambda: _records(recipe, root) or _prepare(recipe, root)
-    )
+
+    def make() -> dict[str, Columns]:
+        tfds_library()
+        return _records(recipe, root) or _prepare(recipe, root)
+
+    return flat.kept(root / recipe.folder, lock, make)
 
 
-def is_prepared(recipe_folder: str, data_dir: str | os.PathLike[str] | None = None) -> bool:
-    """Whether the folder of a recipe holds data, by its files' names."""
-    folder = data_folder(data_dir) / recipe_folder
-    return any((folder / name).exists() for name in (flat.NAME, _INFO))
+def tfds_library() -> Any:
+    """The library TFDS.
 
-
-def canonical_sha256(columns: Columns) -> str:
-    """The SHA-256 of texts and labels, by which any two copies of the same reviews are equal.
-
-    It is that of the JSON list of the pairs ``[text, label]``, without spaces, in UTF-8.
+    Raises:
+        DatasetError: it is not installed.
     """
-    pairs = list(zip(columns["text"], columns["label"], strict=True))
-    data = json.dumps(pairs, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(data.encode()).hexdigest()
+    try:
+        import tensorflow_datasets
+    except ImportError:
+        problem = "Reading a set of TensorFlow Datasets takes the library tensorflow-datasets"
+        raise DatasetError(problem, hint="run: pip install 'tunebench[tfds]'") from None
+    return tensorflow_datasets
+
+
+def tfds_is_here() -> bool:
+    """Whether the library TFDS is installed; it is not imported."""
+    return importlib.util.find_spec("tensorflow_datasets") is not None
 
 
 def data_folder(given: str | os.PathLike[str] | None = None) -> Path:
@@ -127,14 +131,12 @@ def _prepare(recipe: Recipe, root: Path) -> dict[str, Columns]:
 
 def _records(recipe: Recipe, root: Path) -> dict[str, Columns] | None:
     """The prepared records; None if there are none or they are damaged."""
-    if not (root / recipe.folder / _INFO).exists():
+    if not (root / recipe.folder / INFO).exists():
         return None
     try:
         builder = recipe.builder(root)
         splits = {name: _columns(builder, name) for name in recipe.splits}
     except Exception:  # TFDS, protobuf and array_record raise what they like on damaged files
-        return None
-    if any(canonical_sha256(splits[name]) != sha256 for name, sha256 in recipe.sha256.items()):
         return None
     return splits
 

@@ -37,7 +37,7 @@ def load(*, data_dir: str | os.PathLike[str] | None = None) -> Dataset:  # noqa:
     Raises:
         DatasetError: the package is missing or another one.
     """
-    path = find_csv()
+    path = find_csv("rotten_tomatoes")
     with path.open("rb") as file:
         file.seek(_START)
         tail = io.StringIO(file.read().decode(), newline="")

@@ -10,7 +10,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunebench.datasets import prepared
+from tunebench.datasets import flat, prepared
 from tunebench.datasets.dataset import Columns, Dataset, to_frame
 from tunebench.datasets.download import Archive, fetch
 
@@ -57,15 +57,16 @@ def _by_position(split: str, columns: Columns) -> Columns:
 
 
 def is_here(data_dir: str | os.PathLike[str] | None = None) -> bool:
-    """Whether the data is prepared, or the archive is where downloads are kept."""
-    archive = prepared.data_folder(data_dir) / _DOWNLOADS / _ARCHIVE
-    return prepared.is_prepared(_FOLDER, data_dir) or archive.exists()
+    """Whether a copy is kept, or TFDS is installed and has its records or the archive."""
+    root = prepared.data_folder(data_dir)
+    made_of = (root / _FOLDER / prepared.INFO, root / _DOWNLOADS / _ARCHIVE)
+    copy = (root / _FOLDER / flat.NAME).exists()
+    return copy or (any(path.exists() for path in made_of) and prepared.tfds_is_here())
 
 
 def official_archive() -> Archive:
     """The archive's address, size and checksum, read from TFDS's own list."""
-    import tensorflow_datasets as tfds
-
+    tfds = prepared.tfds_library()
     ((url, known),) = tfds.builder_cls("imdb_reviews").url_infos.items()
     return Archive(url=url, sha256=known.checksum, size=int(known.size))
 

@@ -31,8 +31,8 @@ def load(name: str, options: Options, data_dir: str | os.PathLike[str] | None = 
     """Load a set, downloading and preparing it the first time; its name is as TFDS writes it.
 
     Raises:
-        DatasetError: there is no such set, it cannot be downloaded or prepared, or it holds no
-            texts and labels.
+        DatasetError: the library is missing, there is no such set, it cannot be downloaded or
+            prepared, or it holds no texts and labels.
     """
     called, root = f"tfds:{name}", prepared.data_folder(data_dir)
     made = kept(called, options, root, lambda: _read(name, options, root))
@@ -40,17 +40,15 @@ def load(name: str, options: Options, data_dir: str | os.PathLike[str] | None = 
 
 
 def is_here(name: str, options: Options, data_dir: str | os.PathLike[str] | None = None) -> bool:
-    """Whether a copy of the set is kept, or TFDS has prepared a version of it."""
+    """Whether a copy of the set is kept, or TFDS is installed and has prepared a version of it."""
     root = prepared.data_folder(data_dir)
     folder = root / name.partition(":")[0]
-    return is_kept(f"tfds:{name}", options, root) or any(
-        any(folder.glob(pattern)) for pattern in ("*/dataset_info.json", "*/*/dataset_info.json")
-    )
+    records = (any(folder.glob(f"{depth}/{prepared.INFO}")) for depth in ("*", "*/*"))
+    return is_kept(f"tfds:{name}", options, root) or (any(records) and prepared.tfds_is_here())
 
 
 def _read(name: str, options: Options, root: Path) -> Public:
-    import tensorflow_datasets as tfds
-
+    tfds = prepared.tfds_library()
     called = f"tfds:{name}"
     try:
         builder = tfds.builder(name, data_dir=root)
@@ -75,7 +73,7 @@ def _read(name: str, options: Options, root: Path) -> Public:
 
 
 def _prepare(called: str, builder: Any) -> None:
-    if (builder.data_path / "dataset_info.json").exists():
+    if (builder.data_path / prepared.INFO).exists():
         return
     for url in list(getattr(builder, "url_infos", None) or ())[:1]:
         by_hand = f"or prepare {called!r} elsewhere and set TFDS_DATA_DIR to its folder"

@@ -8,11 +8,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tunebench.api import Client, LocalProvider, Pacer
-from tunebench.errors import RecordingError, keep_secret
+from tunebench.errors import RecordingError, TunebenchError, keep_secret
+from tunebench.local_models import MODELS, get
 from tunebench.presets import is_started
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tunebench.experiment import Experiment, Provider
+    from tunebench.local_models import LocalModel
+
+    # Called before a request is sent: the experiment, the provider's name, the model's id at the
+    # provider, and what shows a line.
+    StartProvider = Callable[[Experiment, str, str, Callable[[str], object]], None]
 
 
 @dataclass
@@ -61,12 +69,23 @@ class StartedProvider:
     def __init__(self) -> None:
         self._started: dict[str, LocalProvider] = {}
         self._changing = threading.Lock()
+        self._weights: dict[str, TunebenchError | None] = {}
+        self._getting = threading.Lock()
 
-    def start(self, experiment: Experiment, name: str) -> None:
+    def start(
+        self, experiment: Experiment, name: str, model: str, say: Callable[[str], object]
+    ) -> None:
         """Start a provider with its models of an experiment, if it is a local one.
 
+        Args:
+            experiment: the experiment.
+            name: of the provider.
+            model: its id at the provider; missing weights of a built-in one are downloaded, unless
+                the provider runs already.
+            say: shows a line.
+
         Raises:
-            RecordingError: it did not start.
+            RecordingError: it did not start, or the weights could not be downloaded.
         """
         providers = experiment.providers
         url = providers[name].base_url
@@ -85,7 +104,20 @@ class StartedProvider:
             for rival in experiment.embedding_rivals
             if providers[rival.provider].base_url == url
         ]
-        started.ensure(url, list(dict.fromkeys(models)))
+        if started.ensure(url, list(dict.fromkeys(models))) and model in MODELS:
+            self._get_weights(MODELS[model], say)
+
+    def _get_weights(self, model: LocalModel, say: Callable[[str], object]) -> None:
+        # Several requests may be sent at once. What failed is not tried again for every cell.
+        with self._getting:
+            if model.name not in self._weights:
+                self._weights[model.name] = None
+                try:
+                    get(model, say)
+                except TunebenchError as failed:
+                    self._weights[model.name] = failed
+        if (error := self._weights[model.name]) is not None:
+            raise RecordingError(error.problem, where=error.where, hint=error.hint) from error
 
     def stop(self) -> None:
         """Stop those that were started here."""

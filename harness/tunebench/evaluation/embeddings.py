@@ -13,11 +13,11 @@ from tunebench.evaluation.estimate import Estimate, answers_announcement
 from tunebench.evaluation.recording import cassette_file, recorded_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tunebench.evaluation.budget import Budget
-    from tunebench.evaluation.connections import Connections
+    from tunebench.evaluation.connections import Connections, StartProvider
     from tunebench.evaluation.recording import Progress
     from tunebench.experiment import EmbeddingRival, Experiment
     from tunebench.settings import RecordMode
@@ -39,7 +39,7 @@ class Embedder:
 
     record: RecordMode
     connections: Connections
-    start_provider: Callable[[Experiment, str], None]
+    start_provider: StartProvider
     budget: Budget | None = None
     unplayed: dict[Path, list[str]] = field(default_factory=dict)
 
@@ -74,7 +74,9 @@ class Embedder:
             # Numbers are all that is stored of an embedding, so it cannot repeat a text.
             use_cassette(
                 file,
-                before_send=lambda: self.start_provider(experiment, rival.provider),
+                before_send=lambda: self.start_provider(
+                    experiment, rival.provider, rival.model, progress.say
+                ),
                 items=item_index(texts),
                 hint=_HINT,
                 answers_as=known_names(experiment, rival.provider),

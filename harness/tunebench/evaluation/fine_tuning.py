@@ -16,12 +16,11 @@ from tunebench.evaluation.recording import cassette_file, place_in, recorded_fil
 from tunebench.evaluation.training_inputs import job_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tunebench.api import Monitor
     from tunebench.evaluation.budget import Budget
-    from tunebench.evaluation.connections import Connections
+    from tunebench.evaluation.connections import Connections, StartProvider
     from tunebench.experiment import Cell, Experiment
     from tunebench.settings import RecordMode
 
@@ -40,7 +39,7 @@ class FineTunedModels:
 
     record: RecordMode
     connections: Connections
-    start_provider: Callable[[Experiment, str], None]
+    start_provider: StartProvider
     budget: Budget | None = None
     unplayed: dict[Path, list[str]] = field(default_factory=dict)
     _models: dict[tuple[Experiment, str], FineTuned] = field(default_factory=dict)
@@ -72,14 +71,17 @@ class FineTunedModels:
 
     def _recorded(self, cell: Cell, hint: str, monitor: Monitor) -> None:
         experiment, spec = cell.experiment, job_of(cell)
-        provider = experiment.models[cell.model].provider
+        model = experiment.models[cell.model]
+        provider = model.provider
         texts = [*test_rows(experiment)["text"], *train_rows(experiment)["text"][: cell.train_size]]
         failure: JobError | None = None
         with (
             recorded_file(experiment, cell.job_cassette, _recording(cell), self.record) as file,
             use_cassette(
                 file,
-                before_send=lambda: self.start_provider(experiment, provider),
+                before_send=lambda: self.start_provider(
+                    experiment, provider, model.provider_id, monitor.say
+                ),
                 items={},
                 texts=texts,
                 hint=hint,

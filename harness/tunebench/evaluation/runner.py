@@ -34,12 +34,13 @@ from tunebench.evaluation.result import Calibration, Result
 from tunebench.evaluation.rules import overrides_of, rule_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tunebench.api import Answer, Client, FineTuned
     from tunebench.cassettes import RecordedCassette
     from tunebench.evaluation.budget import Budget
+    from tunebench.evaluation.connections import StartProvider
     from tunebench.evaluation.items import Recalled
     from tunebench.evaluation.items_writing import Items
     from tunebench.evaluation.requests import Request
@@ -54,8 +55,7 @@ class Runner:
     Attributes:
         record: ``none`` replays and sends nothing; ``missing`` sends what the cassette lacks;
             ``all`` records a new cassette, which replaces the old one when it is complete.
-        start_provider: called before the first request of a cell is sent, with the experiment and
-            the provider's name; starts the local provider.
+        start_provider: called before a request is sent, see `StartedProvider.start`.
         budget: the limit of the estimated costs of recordings, or None.
         unplayed: for each cassette that was replayed to the end, the keys of the rows that no cell
             of its experiment uses.
@@ -66,7 +66,7 @@ class Runner:
     """
 
     record: RecordMode = "none"
-    start_provider: Callable[[Experiment, str], None] = lambda *_: None
+    start_provider: StartProvider = lambda *_: None
     budget: Budget | None = None
     unplayed: dict[Path, list[str]] = field(default_factory=dict)
     items: dict[Experiment, Items] = field(default_factory=dict)
@@ -151,7 +151,8 @@ class Runner:
         self._connections.close()
 
     def _record(self, cell: Cell, made: FineTuned | None, hint: str, progress: Progress) -> None:
-        provider = cell.experiment.models[cell.model].provider
+        declared = cell.experiment.models[cell.model]
+        provider = declared.provider
         items: dict[str, str] = {}
         with (
             recorded_file(
@@ -164,7 +165,9 @@ class Runner:
             ) as file,
             use_cassette(
                 file,
-                before_send=lambda: self.start_provider(cell.experiment, provider),
+                before_send=lambda: self.start_provider(
+                    cell.experiment, provider, declared.provider_id, progress.say
+                ),
                 items=items,
                 texts=[*texts_of(cell), *texts_asked_for((cell, *cell.sharing))],
                 hint=hint,

