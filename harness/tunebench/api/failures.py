@@ -89,6 +89,11 @@ def _explained(error: openai.APIError, base_url: str) -> tuple[str, str | None]:
     return f"the answer could not be read ({error.message})", None
 
 
+def is_unreachable(error: RequestError) -> bool:
+    """Whether a request failed without any answer."""
+    return isinstance(error.__cause__, openai.APIConnectionError)
+
+
 def is_used_up(response: httpx2.Response) -> bool:
     """Whether a refusal says that no money is left, so that waiting does not help."""
     if response.status_code != 429 and response.status_code < 500:

@@ -15,6 +15,7 @@ from tunebench.cli.commands import json_option, print_json, read_experiment
 from tunebench.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from tunebench.api import Findings
     from tunebench.experiment import Experiment
 
 _TIMEOUT = 120.0  # seconds; a local server may load its model for the first answer
@@ -58,9 +59,7 @@ def doctor(
     folder, whose providers are compared with what it declares; the exit code is 1 where they
     differ. Nothing is uploaded and no job is started.
     """
-    from tunebench.api import Client, probe
     from tunebench.cli.doctor.findings import complaints_of, document_of, lines_of, table_of
-    from tunebench.evaluation import key_of
 
     if target.startswith(("http://", "https://")):
         url = target.rstrip("/")
@@ -69,9 +68,7 @@ def doctor(
         targets = _declared(Path(target), provider, model, api_key_env)
     documents = []
     for one in targets:
-        key = key_of(one.api_key_env, one.base_url)
-        with Client(one.base_url, key, retries=1, timeout=_TIMEOUT) as client:
-            findings = probe(client, one.model)
+        findings = found_at(one.base_url, one.api_key_env, one.model)
         declared = one.experiment.providers[one.name] if one.experiment else None
         table = table_of(findings, declared, one.api_key_env)
         complaints = complaints_of(one.experiment, one.name, findings)
@@ -81,6 +78,24 @@ def doctor(
     if as_json:
         print_json({"providers": documents})
     return int(any(document["complaints"] for document in documents))
+
+
+def found_at(
+    base_url: str, api_key_env: str | None, model: str | None, *, chosen: bool = False
+) -> Findings:
+    """What a provider can do; see `tunebench.api.probe`.
+
+    Raises:
+        RecordingError: the environment variable of its key is not set.
+        RequestError: the provider does not run, refuses the key, or wants a pause.
+        UsageError: it has no such model, or answers neither kind of request.
+    """
+    from tunebench.api import Client, probe
+    from tunebench.evaluation import key_of
+
+    key = key_of(api_key_env, base_url)
+    with Client(base_url, key, retries=1, timeout=_TIMEOUT) as client:
+        return probe(client, model, chosen=chosen)
 
 
 def _preset_name(base_url: str) -> str:
