@@ -70,7 +70,8 @@ def _guessed(guess: ProviderChoice, why: str, toml: Path) -> ProviderChoice:
             "base_url": "no answer told what it can do: this table is a guess",
         },
         notes=(
-            f"{printable(why)}, so [provider.{guess.name}] is a guess: {endpoint}, and nothing else.",
+            f"{printable(why)}, so [provider.{guess.name}] is a guess: "
+            f"{endpoint}, and nothing else.",
             f"Before you record, run `tunebench doctor {toml.as_posix()}` where it answers: it "
             "prints what to write there.",
         ),
