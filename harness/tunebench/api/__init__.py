@@ -1,8 +1,8 @@
 """Requests to providers over HTTP: completions, chats, fine-tuning jobs."""
 
 from tunebench.api.client import Client
-from tunebench.api.failures import is_unreachable
-from tunebench.api.fine_tuning import FineTuned, events_of, fine_tune
+from tunebench.api.failures import is_model_missing, is_unreachable
+from tunebench.api.fine_tuning import FineTuned, events_of, fine_tune, follow
 from tunebench.api.job_requests import JobRequests
 from tunebench.api.job_spec import JobSpec, Monitor, Upload
 from tunebench.api.local import LocalProvider
@@ -27,6 +27,8 @@ __all__ = [
     "endpoint_of",
     "events_of",
     "fine_tune",
+    "follow",
+    "is_model_missing",
     "is_unreachable",
     "probe",
 ]

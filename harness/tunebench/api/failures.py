@@ -54,6 +54,12 @@ _OTHER_KIND = re.compile(
     re.IGNORECASE,
 )
 _OF_MODEL = re.compile("model|deployment", re.IGNORECASE)
+_MODEL_REFUSED = (400, 403, 404, 410, 422)
+_NOT_THERE = re.compile(
+    r"not (?:be )?found|(?:does not|doesn't|no longer) exist|no such|deleted|was removed|"
+    r"has been removed|unknown model|no longer available",
+    re.IGNORECASE,
+)
 _NEITHER_KIND = ("v1/responses", "v1/embeddings", "v1/audio")
 
 
@@ -92,6 +98,19 @@ def _explained(error: openai.APIError, base_url: str) -> tuple[str, str | None]:
 def is_unreachable(error: RequestError) -> bool:
     """Whether a request failed without any answer."""
     return isinstance(error.__cause__, openai.APIConnectionError)
+
+
+def is_model_missing(error: RequestError) -> bool:
+    """Whether a request was refused because the provider has no such model."""
+    cause = error.__cause__
+    if not isinstance(cause, openai.APIStatusError) or cause.status_code not in _MODEL_REFUSED:
+        return False
+    if f"{cause.code} {cause.type}".lower().find("model_not_found") >= 0:
+        return True
+    words_ = f"{said(cause)} {cause.code}"
+    return _OF_MODEL.search(words_) is not None and (
+        cause.status_code == 404 or _NOT_THERE.search(words_) is not None
+    )
 
 
 def is_used_up(response: httpx2.Response) -> bool:
@@ -233,6 +252,8 @@ def _fix_endpoint(status: int, message: str, path: str, base_url: str) -> str | 
 
 
 def _fix_missing(message: str, path: str, base_url: str) -> str:
+    if "/jobs/" in path:
+        return "check the id of the job"
     if _OF_MODEL.search(message):
         return "check the model's `id`; `tunebench doctor` shows which models there are"
     if path.endswith("/embeddings") and _VERSION.search(base_url):

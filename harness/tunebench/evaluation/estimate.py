@@ -148,7 +148,7 @@ def estimates(experiment: Experiment) -> list[dict[str, Any]]:
         groups.setdefault(cell.answered_by, []).append(cell)
     rows = []
     for cells in groups.values():
-        if cells[0].train_size:
+        if cells[0].train_size and cells[0].pin is None:
             rows.append(_job_row(cells[0]))
         rows.append(_answers_row(cells))
     sizes = experiment.matrix.train_sizes

@@ -7,12 +7,13 @@ replayed. So a recording and every later replay give the same result.
 from __future__ import annotations
 
 import time
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tunebench.api import is_model_missing
 from tunebench.cassettes import blocked_network, use_cassette
-from tunebench.errors import CellError, TunebenchError
+from tunebench.errors import CellError, RecordingError, RequestError, TunebenchError
 from tunebench.evaluation.calibration import texts_asked_for
 from tunebench.evaluation.connections import Connections, known_names
 from tunebench.evaluation.embeddings import Embedder
@@ -190,13 +191,14 @@ class Runner:
                     self.budget.take(estimate)
             progress.answered(len(requests[-1].prompts) - len(lacking[-1]))
             for number, (request, prompts) in enumerate(zip(requests, lacking, strict=True), 1):
-                client.complete(
-                    model,
-                    prompts,
-                    request.fields,
-                    done=progress.answered if number == len(requests) else lambda _: None,
-                    say=lambda line: progress.say(f"{cell}: {line}"),
-                )
+                with _known_model(cell):
+                    client.complete(
+                        model,
+                        prompts,
+                        request.fields,
+                        done=progress.answered if number == len(requests) else lambda _: None,
+                        say=lambda line: progress.say(f"{cell}: {line}"),
+                    )
 
     def _replay(self, cell: Cell, made: FineTuned | None, hint: str) -> Result:
         provider = cell.experiment.models[cell.model].provider
@@ -315,11 +317,32 @@ def _model_name(cell: Cell, made: FineTuned | None) -> str:
     return made.model if made else cell.experiment.models[cell.model].provider_id
 
 
+@contextmanager
+def _known_model(cell: Cell) -> Iterator[None]:
+    """Say what to do where a provider no longer has a fine-tuned model."""
+    try:
+        yield
+    except RequestError as error:
+        if not cell.train_size or not is_model_missing(error):
+            raise
+        there = "not there"
+        if cell.pin is None:
+            there = "no longer there"
+            fix = f"to train it again, remove {cell.job_cassette}"
+        else:
+            fix = "name another in [[fine_tuned]], or remove that entry to train one"
+        raise RecordingError(
+            f"the fine-tuned model is {there}, as {error.problem}",
+            where=error.where,
+            hint=f"{fix}; what is recorded of it replays without the provider",
+        ) from error
+
+
 def orphans(experiment: Experiment) -> Iterator[Path]:
     """The cassettes in an experiment's folder that belong to none of its cells and rivals."""
     known = {cell.cassette for cell in experiment.cells} | {items_path(experiment)}
     known |= {experiment.embeddings_cassette(rival) for rival in experiment.embedding_rivals}
-    known |= {cell.job_cassette for cell in experiment.cells if cell.train_size}
+    known |= {cell.job_cassette for cell in experiment.jobs.values()}
     folders = ("", "jobs", "embeddings")
     for folder in (experiment.cassettes / name for name in folders):
         if folder.is_dir():

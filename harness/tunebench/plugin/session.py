@@ -188,7 +188,8 @@ class Session:
             report = report.complaining(Remark.of(result.cell, error, what))
         if self.details:
             try:
-                job = job_of(result, made) if made else None
+                # Of a job that is only named, nothing else is known.
+                job = job_of(result, made) if made and result.cell.has_job else None
                 report = replace(report, row=detailed(row, result), job=job, detailed=True)
             except Exception as error:
                 what = "its details for the results could not be made"

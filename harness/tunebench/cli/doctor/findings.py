@@ -126,7 +126,7 @@ def _is_needed(capability: str, experiment: Experiment, name: str) -> bool:
     if capability == "lists":
         return experiment.providers[name].endpoint == "completions"
     if capability == "fine_tuning":
-        cells = experiment.fine_tuned_cells
+        cells = experiment.jobs.values()
         return any(experiment.models[cell.model].provider == name for cell in cells)
     return True
 
