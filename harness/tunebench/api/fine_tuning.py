@@ -59,11 +59,16 @@ class FineTuned:
 
 
 def fine_tune(
-    client: Client, spec: JobSpec, monitor: Monitor | None, journal: Journal
+    client: Client,
+    spec: JobSpec,
+    monitor: Monitor | None,
+    journal: Journal,
+    check: Callable[[], None] = lambda: None,
 ) -> FineTuned:
     """Fine-tune, or go on with a job that was created before.
 
-    Without a monitor it is a replay, which waits for nothing.
+    Without a monitor it is a replay, which waits for nothing. `check` is called while the job runs;
+    what it raises ends the following, and the job goes on.
 
     Raises:
         JobError: the job failed or was cancelled, in the provider's words.
@@ -75,11 +80,17 @@ def fine_tune(
         if monitor is None:
             raise journal.no_job()
         job = JobCreation(client, spec, monitor, journal).job()
-    return follow(client, spec.name, spec.request["model"], job, monitor, journal)
+    return follow(client, spec.name, spec.request["model"], job, monitor, journal, check)
 
 
 def follow(
-    client: Client, name: str, base: str, job: str, monitor: Monitor | None, journal: Journal
+    client: Client,
+    name: str,
+    base: str,
+    job: str,
+    monitor: Monitor | None,
+    journal: Journal,
+    check: Callable[[], None] = lambda: None,
 ) -> FineTuned:
     """Follow a job to its end; see `fine_tune`.
 
@@ -90,8 +101,9 @@ def follow(
         job: its id.
         monitor: shows its progress; None for a replay.
         journal: holds what is recorded of it.
+        check: called while it runs.
     """
-    return _Following(client, name, base, job, monitor, journal).to_the_end()
+    return _Following(client, name, base, job, monitor, journal).to_the_end(check)
 
 
 def events_of(client: Client, job: str) -> tuple[Event, ...]:
@@ -121,7 +133,7 @@ class _Following:
         self._reported: set[str] = set()
         self._lacks: set[str] = set()
 
-    def to_the_end(self) -> FineTuned:
+    def to_the_end(self, check: Callable[[], None]) -> FineTuned:
         """Poll the job until it has ended, and report its events meanwhile."""
         pause, status = _FIRST_PAUSE, ""
         try:
@@ -136,6 +148,7 @@ class _Following:
                     break
                 pause = _FIRST_PAUSE if news else pause
                 if self._monitor is not None:
+                    check()
                     time.sleep(pause)
                     pause = min(pause * 1.5, _LONGEST_PAUSE)
         except KeyboardInterrupt:

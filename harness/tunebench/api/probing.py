@@ -5,6 +5,7 @@ Nothing is uploaded, and no job is started: the fine-tuning API is found by list
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
@@ -36,12 +37,18 @@ class NoAnswerError(UsageError):
 
 @dataclass(frozen=True)
 class Findings:
-    """The result of a probe; `models` is None where the provider lists none."""
+    """The result of a probe.
+
+    Attributes:
+        models: None where the provider lists none.
+        seconds: what one small request took, after others had been answered.
+    """
 
     base_url: str
     model: str
     models: tuple[str, ...] | None
     all: tuple[Finding, ...]
+    seconds: float
 
     def found(self, name: str, endpoint: Endpoint | None = None) -> bool:
         """Whether the provider can do something, at an endpoint where that makes a difference."""
@@ -103,6 +110,9 @@ def probe(client: Client, model: str | None, *, chosen: bool = False) -> Finding
         for kind in (completions, chat)
     ]
     answered = spoken.first.body.get("model")
+    began = time.monotonic()
+    same_twice = spoken.same_twice()
+    seconds = time.monotonic() - began
     findings = [
         *endpoints,
         *completions.findings(),
@@ -117,10 +127,10 @@ def probe(client: Client, model: str | None, *, chosen: bool = False) -> Finding
             other_model(asked, answered, None) is None,
             optional_name(answered) or "no name",
         ),
-        spoken.same_twice(),
+        same_twice,
         _rate_limits(spoken.first.headers),
     ]
-    return Findings(client.base_url, asked, models, tuple(findings))
+    return Findings(client.base_url, asked, models, tuple(findings), seconds)
 
 
 def _neither(url: str, model: str, completions: Heard, chat: Heard) -> NoAnswerError:

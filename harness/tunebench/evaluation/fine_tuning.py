@@ -34,14 +34,14 @@ class FineTunedModels:
         record: see `tunebench.evaluation.runner.Runner`, also for the three others.
         connections: to providers.
         start_provider: called before a request is sent.
-        budget: the limit of the estimated costs, or None.
+        budget: the limits of recordings.
         unplayed: for each cassette of a job that was replayed to the end, its unused rows.
     """
 
     record: RecordMode
     connections: Connections
     start_provider: Callable[[Experiment, str], None]
-    budget: Budget | None = None
+    budget: Budget
     unplayed: dict[Path, list[str]] = field(default_factory=dict)
     _models: dict[tuple[Experiment, str], FineTuned] = field(default_factory=dict)
     _errors: dict[tuple[Experiment, str], TunebenchError] = field(default_factory=dict)
@@ -92,15 +92,19 @@ class FineTunedModels:
             assert isinstance(cassette, JobCassette)
             if spec is not None and cassette.job(spec.mark) is None:
                 estimate = Estimate.of_job(cell, spec.train)
-                if self.budget is not None:
-                    self.budget.take(estimate)
+                self.budget.take(estimate)
                 monitor.say(job_announcement(cell, estimate, spec))
             client = self.connections.client(experiment, provider, recording=True)
+
+            def check() -> None:
+                self.budget.check_time(cell.job)
+
+            check()
             try:
                 if spec is None:
-                    _follow(cell, client, monitor, cassette)
+                    _follow(cell, client, monitor, cassette, check)
                 else:
-                    fine_tune(client, spec, monitor, cassette)
+                    fine_tune(client, spec, monitor, cassette, check)
             except JobError as error:  # the end of the job is recorded, and kept
                 failure = error
         if failure is not None:
@@ -140,14 +144,18 @@ def _pinned(cell: Cell) -> FineTuned:
 
 
 def _follow(
-    cell: Cell, client: Client, monitor: Monitor | None, cassette: JobCassette
+    cell: Cell,
+    client: Client,
+    monitor: Monitor | None,
+    cassette: JobCassette,
+    check: Callable[[], None] = lambda: None,
 ) -> FineTuned:
     """The result of the job that `[[fine_tuned]]` names for a cell."""
     pin, model = cell.pin, cell.experiment.models[cell.model]
     assert pin is not None
     assert pin.job is not None
     cassette.job(pin.job)  # the mark of what is recorded of it
-    return follow(client, cell.job, model.provider_id, pin.job, monitor, cassette)
+    return follow(client, cell.job, model.provider_id, pin.job, monitor, cassette, check)
 
 
 def _recording(cell: Cell) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tunebench.api import is_model_missing
 from tunebench.cassettes import blocked_network, use_cassette
 from tunebench.errors import CellError, RecordingError, RequestError, TunebenchError
+from tunebench.evaluation.budget import Budget
 from tunebench.evaluation.calibration import texts_asked_for
 from tunebench.evaluation.connections import Connections, known_names
 from tunebench.evaluation.embeddings import Embedder
@@ -38,9 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from tunebench.api import Answer, Client, FineTuned
+    from tunebench.api import Answer, Client, FineTuned, Prompt
     from tunebench.cassettes import RecordedCassette
-    from tunebench.evaluation.budget import Budget
     from tunebench.evaluation.items import Recalled
     from tunebench.evaluation.items_writing import Items
     from tunebench.evaluation.requests import Request
@@ -57,7 +57,7 @@ class Runner:
             ``all`` records a new cassette, which replaces the old one when it is complete.
         start_provider: called before the first request of a cell is sent, with the experiment and
             the provider's name; starts the local provider.
-        budget: the limit of the estimated costs of recordings, or None.
+        budget: the limits of recordings.
         unplayed: for each cassette that was replayed to the end, the keys of the rows that no cell
             of its experiment uses.
         items: for experiments whose ``items.jsonl`` is to be written again, its new content so far;
@@ -68,7 +68,7 @@ class Runner:
 
     record: RecordMode = "none"
     start_provider: Callable[[Experiment, str], None] = lambda *_: None
-    budget: Budget | None = None
+    budget: Budget = field(default_factory=Budget)
     unplayed: dict[Path, list[str]] = field(default_factory=dict)
     items: dict[Experiment, Items] = field(default_factory=dict)
     started: int = field(default_factory=time.time_ns)
@@ -183,13 +183,14 @@ class Runner:
                 fields = {"model": model, **request.fields}
                 prompts = list(request.prompts.values())
                 lacking.append(cassette.lacking(request.endpoint, fields, prompts))
+            progress.answered(len(requests[-1].prompts) - len(lacking[-1]))
+            wanted, name = sum(map(len, lacking)), str(cell)
+            lacking = _first(lacking, self.budget.allowed(name, wanted))
             if to_send := [prompt for prompts in lacking for prompt in prompts]:
                 estimate = Estimate.of_answers(cell, to_send, file)
                 if (line := answers_announcement(estimate, len(to_send))) is not None:
                     progress.say(line)
-                if self.budget is not None:
-                    self.budget.take(estimate)
-            progress.answered(len(requests[-1].prompts) - len(lacking[-1]))
+                self.budget.take(estimate)
             for number, (request, prompts) in enumerate(zip(requests, lacking, strict=True), 1):
                 with _known_model(cell):
                     client.complete(
@@ -198,7 +199,10 @@ class Runner:
                         request.fields,
                         done=progress.answered if number == len(requests) else lambda _: None,
                         say=lambda line: progress.say(f"{cell}: {line}"),
+                        check=lambda: self.budget.check_time(name),
                     )
+            if left := wanted - len(to_send):
+                self.budget.refuse_more(name, left)
 
     def _replay(self, cell: Cell, made: FineTuned | None, hint: str) -> Result:
         provider = cell.experiment.models[cell.model].provider
@@ -274,6 +278,15 @@ class Runner:
         else:
             return check_items(cell, requests)
         return None
+
+
+def _first(parts: list[list[Prompt]], count: int) -> list[list[Prompt]]:
+    """The parts, as far as they hold so many prompts together."""
+    first = []
+    for part in parts:
+        first.append(part[:count])
+        count -= len(first[-1])
+    return first
 
 
 def _to_record(cell: Cell, others: Sequence[Cell], client: Client) -> list[Request]:

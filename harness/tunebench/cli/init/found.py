@@ -97,6 +97,7 @@ def _found(guess: ProviderChoice, findings: Findings, api_key_env: str | None) -
         whole_labels=both,
         parameters=parameters,
         embeddings=embeddings,
+        seconds=findings.seconds,
         notes=tuple(_notes(findings, embeddings)),
     )
 

@@ -29,6 +29,7 @@ class ProviderChoice:
         model: the default model.
         parameters: of the model, that it needs.
         embeddings: a model that makes embeddings there.
+        seconds: what one request took; None where none was answered.
         notes: sentences that a user should read before recording.
     """
 
@@ -44,6 +45,7 @@ class ProviderChoice:
     model: str | None = None
     parameters: dict[str, int] = field(default_factory=dict)
     embeddings: str | None = None
+    seconds: float | None = None
     notes: tuple[str, ...] = ()
 
     def check(self, train_sizes: list[int] | None) -> None:
