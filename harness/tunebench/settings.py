@@ -34,6 +34,8 @@ class Configuration:
         results: the folder of the result files; None writes none.
         rivals: whether rivals are trained again (``train``, or true) or shown as recorded (false).
         budget: what a recording may cost, in the currency of the prices; None sets no limit.
+        max_texts: how many texts a recording may send.
+        max_minutes: how long a recording may take.
         strict_verdicts: whether an inconclusive cell fails.
         cassettes: the folder that holds a folder of cassettes for each experiment; None is the
             default, see `cassettes_of`.
@@ -43,6 +45,8 @@ class Configuration:
     results: Path | None = None
     rivals: bool = False
     budget: float | None = None
+    max_texts: int | None = None
+    max_minutes: float | None = None
     strict_verdicts: bool = False
     cassettes: Path | None = None
 
@@ -208,9 +212,9 @@ def _read(name: str, text: str) -> object:
     """The text of an environment variable as a value of the setting's type, or as it is."""
     if name in ("rivals", "strict_verdicts") and text.lower() in _YES + _NO:
         return text.lower() in _YES
-    if name == "budget":
+    if name in ("budget", "max_texts", "max_minutes"):
         try:
-            return float(text)
+            return int(text) if name == "max_texts" else float(text)
         except ValueError:
             return text
     return text
@@ -225,6 +229,13 @@ def _checked(name: str, value: object, where: str, base: Path) -> object:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         right = number and 0 <= value < float("inf")  # type: ignore[operator]
         wanted = "an amount of 0 or more"
+    elif name == "max_texts":
+        right = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        wanted = "a whole number of 1 or more"
+    elif name == "max_minutes":
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        right = number and 0 < value < float("inf")  # type: ignore[operator]
+        wanted = "a number of minutes above 0"
     elif name == "rivals":
         value = True if value == _TRAIN else value
         wanted, right = f"true, false or {_TRAIN!r}", isinstance(value, bool)

@@ -17,6 +17,7 @@ COMPRESSION = "turn compression off at the provider, or at a proxy before it"
 COMPRESSED = f" and could not be decoded; {COMPRESSION}"
 PAY = "the account's quota is used up: raise it at the provider"
 ROOT = "check that the address {url} is the API root"
+CHATS = 'set endpoint = "chat" if it answers chats only, which `tunebench doctor` finds out'
 LOG = "see the provider's log or documentation"
 WHY = "the provider may have filtered the text: see its log"
 CUT = (
@@ -127,11 +128,11 @@ def error(message: str, **more: Any) -> dict[str, Any]:
          "`tunebench doctor` shows which models there are."),
         (404, error("This is a chat model and not supported in the v1/completions endpoint."),
          "(This is a chat model and not supported in the v1/completions endpoint.); set endpoint = "
-         '"chat" for this provider.'),
-        (404, {"detail": "Not Found"}, f"(Not Found); {ROOT}."),
-        (404, b"<html><title>404</title></html>", f"(a web page, '404'); {ROOT}."),
-        (405, {"detail": "Method Not Allowed"}, f"(Method Not Allowed); {ROOT}, with https where "
-         "it wants that."),
+         '"chat" for this provider (`tunebench doctor` prints its whole table).'),
+        (404, {"detail": "Not Found"}, f"(Not Found); {CHATS}, or {ROOT}."),
+        (404, b"<html><title>404</title></html>", f"(a web page, '404'); {CHATS}, or {ROOT}."),
+        (405, {"detail": "Method Not Allowed"}, f"(Method Not Allowed); {CHATS}, or {ROOT}, with "
+         "https where it wants that."),
         (413, b"<html>too large</html>", "(a web page); send less at once: leave 'lists' out of "
          "`supports`, or show fewer examples."),
         (418, b"short and stout", f"(short and stout); {LOG}."),
@@ -154,6 +155,47 @@ def error(message: str, **more: Any) -> dict[str, Any]:
 def test_a_refusal(loopback, sentence, status: int, body: Any, expected: str) -> None:
     said = sentence(status, body).removeprefix(f"the provider answered {status} ")
     assert said == expected.format(url=loopback.url)
+
+
+CHAT = [{"role": "user", "content": "a text"}]
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "prompt", "endpoint"),
+    [
+        (404, "This is not a chat model and thus not supported in the v1/chat/completions "
+         "endpoint. Did you mean to use v1/completions?", CHAT, "completions"),
+        (400, "m is not a chat model", CHAT, "completions"),
+        (400, "The model does not support Chat Completions API", CHAT, "completions"),
+        (400, "default chat template is no longer allowed, so you must provide a chat template",
+         CHAT, "completions"),
+        (404, "Not Found", CHAT, "completions"),
+        (405, "Method Not Allowed", CHAT, "completions"),
+        (501, "Not Implemented", CHAT, "completions"),
+        (400, "The model does not support Completions API", "a text", "chat"),
+        (400, "The completion operation does not work with the specified model, m.", "a text",
+         "chat"),
+        (422, "please use v1/chat/completions", "a text", "chat"),
+        (405, "Method Not Allowed", "a text", "chat"),
+        (501, "Not Implemented", "a text", "chat"),
+        (404, "The model `my-chat-model` does not exist", CHAT, None),
+        (404, "This model is only supported in v1/responses and not in v1/chat/completions.",
+         CHAT, None),
+        (400, "temperature must be 1", CHAT, None),
+        (500, "chat model", CHAT, None),
+    ],
+)  # fmt: skip
+def test_the_other_kind_of_request_is_named_where_that_may_be_answered(
+    loopback, connect, said, status: int, words: str, prompt: Any, endpoint: str | None
+) -> None:
+    loopback.answer = lambda _: said(error(words), status)
+    with pytest.raises(RequestError) as raised:
+        connect().complete("m", [prompt], {})
+    hint = raised.value.hint
+    assert ("endpoint = " in hint) == (endpoint is not None)
+    if endpoint is not None:
+        assert f'set endpoint = "{endpoint}"' in hint
+        assert "`tunebench doctor`" in hint
 
 
 @pytest.mark.parametrize(

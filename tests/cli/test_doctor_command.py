@@ -94,7 +94,12 @@ def test_nothing_is_uploaded_and_no_job_is_started(doctor, serve, loopback):
     serve("openai")
     doctor(loopback.url)
     posts = {asked.path for asked in loopback.asked if asked.body}
-    assert posts == {"/v1/completions", "/v1/chat/completions", "/tokenize"}
+    assert posts == {
+        "/v1/completions",
+        "/v1/chat/completions",
+        "/v1/embeddings",
+        "/tokenize",
+    }
     assert all(asked.fields.get("max_tokens", 1) <= 4 for asked in loopback.asked if asked.body)
 
 

@@ -142,3 +142,23 @@ def test_an_experiment_without_fine_tuned_cells_is_a_sentence(film_project, fine
     code, _, err = fine_tune()
     assert code == 2
     assert "[matrix] has no such fine-tuned cell; give it train_sizes" in err
+
+
+def test_no_job_is_started_that_would_pass_the_budget(film_project, fine_tune):
+    film_project.edit('id = "base"\n', 'id = "base"\nprices = { training = 1e6 }\n')
+    code, out, err = fine_tune("--budget", "1")
+    assert (code, out) == (1, "")
+    assert "m-ft8: the budget of 1 USD would be passed" in err
+    assert film_project.jobs.jobs == []
+    assert fine_tune("--budget", "1e9")[:2] == (0, LINE.format("now"))
+
+
+def test_a_budget_for_jobs_needs_their_price(film_project, fine_tune):
+    code, _, err = fine_tune("--budget", "1")
+    assert code == 1
+    assert "--budget needs to know what it costs; give the model 'm' prices for training" in err
+    assert film_project.jobs.jobs == []
+
+
+def test_a_budget_that_is_no_amount_is_refused(fine_tune):
+    assert fine_tune("--budget", "nan")[0] == 2

@@ -259,7 +259,9 @@ def test_what_the_local_provider_lacks_is_said_before_recording(table, capsys, m
     said = "Run `pip install 'tunebench[local]'` before you record: the local provider needs it."
     assert init("evenings.csv", "--force") == 0
     assert said in capsys.readouterr().out
-    assert init("evenings.csv", "--force", "--provider", "https://a/v1", "--model", "m") == 0
+    assert (
+        init("evenings.csv", "--force", "--provider", "http://127.0.0.1:9/v1", "--model", "m") == 0
+    )
     assert said not in capsys.readouterr().out
 
 

@@ -94,6 +94,8 @@ def test_a_passed_budget_is_1(record):
     [
         ["nowhere"],
         ["--budget", "much"],
+        ["--max-texts", "some"],
+        ["--max-minutes", "-1"],
         ["-k", "no such case"],
         ["--", "--no-such-option"],
         ["--no-such-option"],

@@ -1,6 +1,7 @@
 """Prices, as they come out: costs of answers and training, their limits, and budgets."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -129,6 +130,46 @@ def test_a_changed_job_counts_although_the_old_one_is_recorded(project):
     assert len(project.loopback.asked) == asked
 
 
+def asked_texts(project):
+    completions = [a for a in project.loopback.asked if a.path.endswith("/completions")]
+    return sum(len(a.prompts) for a in completions)
+
+
+def test_a_recording_stops_before_more_texts_are_sent_and_goes_on_the_next_time(project):
+    done = project.run("--record=missing", "--max-texts", "30")
+    done.assert_outcomes(failed=1)
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines(
+        ["*one-0shot: --max-texts 30 are sent, and 15 of its texts are left; what is *"]
+    )
+    assert asked_texts(project) == 30
+    done = project.run("--record=missing", "--max-texts", "30")
+    done.assert_outcomes(passed=1, failed=1)
+    assert asked_texts(project) == 60
+    project.run("--record=missing", "--max-texts", "1000").assert_outcomes(passed=3)
+    assert asked_texts(project) == 3 * 45
+
+
+def test_as_many_texts_as_are_needed_are_no_limit(project):
+    project.run("--record=missing", "--max-texts", "45", "-k", "0shot").assert_outcomes(
+        passed=1, deselected=2
+    )
+
+
+def test_a_recording_sends_nothing_more_when_its_minutes_are_over(project, monkeypatch):
+    from tunebench.evaluation import budget
+
+    now = iter([0.0, 0.0, 61.0])  # the start, the first request, the second one
+    monkeypatch.setattr(budget, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    done = project.run("--record=missing", "--max-minutes", "1")
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["*one-0shot: --max-minutes 1 are over; what is recorded is kept*"])
+    assert asked_texts(project) == 20
+    monkeypatch.undo()
+    project.run("--record=missing").assert_outcomes(passed=3)
+    assert asked_texts(project) == 3 * 45
+
+
 def test_nothing_is_asked_beyond_a_budget_and_later_cases_do_not_run(project):
     price(project, BY_TOKEN)
     done = project.run("--record=missing", "--budget", "0")
@@ -146,6 +187,10 @@ def test_a_budget_needs_prices(project):
     ("options", "said"),
     [
         (["--budget", "1"], "--budget is for recordings: add --record"),
+        (["--max-texts", "1"], "--max-texts is for recordings: add --record"),
+        (["--max-minutes", "1"], "--max-minutes is for recordings: add --record"),
+        (["--record=missing", "--max-texts", "0"], "--max-texts: must be a whole number of 1 or"),
+        (["--record=missing", "--max-minutes", "0"], "--max-minutes: must be a number of minutes"),
         (
             ["--record=missing", "--budget", "-1"],
             "--budget: must be an amount of 0 or more",

@@ -76,10 +76,17 @@ def test_a_file_above_the_repository_does_not_count(write):
     [
         ("strict-verdicts = true", "did you mean 'strict_verdicts'?"),
         ("recrod = 'all'", "did you mean 'record'?"),
-        ("zebra = 1", "known are record, results, rivals, budget, strict_verdicts, cassettes."),
+        (
+            "zebra = 1",
+            "known are record, results, rivals, budget, max_texts, "
+            "max_minutes, strict_verdicts, cassettes.",
+        ),
         ("record = 'always'", "record: must be one of 'none', 'missing', 'all', not 'always'."),
         ("record = []", "record: must be one of"),
         ("results = 3", "results: must be the path of a folder, not 3."),
+        ("max_texts = 0", "max_texts: must be a whole number of 1 or more, not 0."),
+        ("max_texts = 1.5", "max_texts: must be a whole number of 1 or more, not 1.5."),
+        ("max_minutes = 0", "max_minutes: must be a number of minutes above 0, not 0."),
         ("budget = '3'", "budget: must be an amount of 0 or more, not '3'."),
         ("budget = nan", "budget: must be an amount"),
         ("budget = true", "budget: must be an amount"),

@@ -32,7 +32,7 @@ def test_doctor_finds_what_the_local_provider_supports(deterministic, capsys):
     (provider,) = json.loads(capsys.readouterr().out)["providers"]
     found = {(f["name"], f["endpoint"]): f["found"] for f in provider["findings"]}
     assert code == 0
-    absent = {("rate-limit headers", None)}
+    absent = {("rate-limit headers", None), ("embeddings", None)}
     assert {finding for finding, there in found.items() if not there} == absent
     supported = ["lists", "logprobs", "logit_bias", "tokenize", "fine_tuning"]
     assert provider["table"]["supports"] == supported

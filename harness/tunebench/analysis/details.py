@@ -65,8 +65,9 @@ def row_of(result: Result) -> CellRow:
         "latency_ms_median": result.latency_ms_median,
         "cassette": cell.cassette_name,
         "recorded_at": result.recorded_at,
-        "job": made.job if made else None,
+        "job": (made.job or None) if made else None,
         "fine_tuned_model": made.model if made else None,
+        "pinned": result.pinned,
         "trained_tokens": result.trained_tokens,
         "training_seconds": result.training_seconds,
         "server": result.server or None,
@@ -158,6 +159,8 @@ def meaning(experiment: Experiment) -> str:
         "answer": experiment.answer,
         "threshold": experiment.thresholds,
     }
+    if experiment.fine_tuned_models:
+        tables["fine_tuned"] = experiment.fine_tuned_models
     if experiment.embedding_rivals:
         tables["rival"] = experiment.embedding_rivals
     values = json.dumps(

@@ -108,6 +108,7 @@ class Client:
         *,
         done: Callable[[int], None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
+        check: Callable[[], None] = lambda: None,
     ) -> list[Answers]:
         """Ask for one answer to each prompt.
 
@@ -118,6 +119,7 @@ class Client:
             parameters: further fields of the request's body, such as ``max_tokens``.
             done: called with the number of prompts answered, after each answered request.
             say: called with a line where the pacer makes requests wait for some seconds or more.
+            check: called before each request, and while it waits; what it raises ends the sending.
 
         Returns:
             One for each request; their answers, joined, are in the order of the prompts.
@@ -132,7 +134,7 @@ class Client:
             return self._ask(model, part, parameters, f"prompts {place}")
 
         size = 1 if chat else self._prompts_per_request
-        return self._in_batches(prompts, size, send, parameters, done, say)
+        return self._in_batches(prompts, size, send, parameters, done, say, check)
 
     def embed(
         self,
@@ -142,6 +144,7 @@ class Client:
         *,
         done: Callable[[int], None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
+        check: Callable[[], None] = lambda: None,
     ) -> list[Embeddings]:
         """Ask for the embedding of each text, in lists of 20; otherwise as `complete`."""
         known_as = self._answers_as.get(model)
@@ -154,7 +157,7 @@ class Client:
                 lambda body: read_embeddings(_object(body), model, len(part), known_as),
             )
 
-        return self._in_batches(texts, _TEXTS_PER_REQUEST, send, {}, done, say)
+        return self._in_batches(texts, _TEXTS_PER_REQUEST, send, {}, done, say, check)
 
     def _in_batches(
         self,
@@ -164,6 +167,7 @@ class Client:
         parameters: Mapping[str, Any],
         done: Callable[[int], None],
         say: Callable[[str], None],
+        check: Callable[[], None],
     ) -> list[_Reply]:
         batches = [(i, prompts[i : i + size]) for i in range(0, len(prompts), size)]
         failures: list[BaseException] = []
@@ -171,6 +175,7 @@ class Client:
         def go_on() -> None:
             if failures:
                 raise failures[0]
+            check()
 
         def ask(batch: tuple[int, Sequence[Any]]) -> _Reply:
             start, part = batch

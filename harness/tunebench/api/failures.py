@@ -44,6 +44,23 @@ _NO_EMBEDDINGS = (
     "if the model makes no embeddings, or none of texts as long as these, name another in [[rival]]"
 )
 _UNKNOWN = ("unknown", "unsupported", "unrecognized", "not support", "not permitted", "extra ")
+# A refusal in which the provider says that the model answers the other kind of request: it names
+# that kind's path, or what kind of model it is.
+_OTHER_KIND = re.compile(
+    r"\bchat models?\b|\bcompletions? models?\b|\bnot (?:an? )?(?:chat|completions?)\b|"
+    r"(?:does not|doesn't|not) support (?:the )?(?:v1/)?(?:chat[ _/-]?)?completions?\b|"
+    r"\b(?:use|try|with|to) /?(?:v1/)?(?:chat/)?completions\b|"
+    r"\b(?:chat ?)?completion operation does not work|\bchat template\b",
+    re.IGNORECASE,
+)
+_OF_MODEL = re.compile("model|deployment", re.IGNORECASE)
+_MODEL_REFUSED = (400, 403, 404, 410, 422)
+_NOT_THERE = re.compile(
+    r"not (?:be )?found|(?:does not|doesn't|no longer) exist|no such|deleted|was removed|"
+    r"has been removed|unknown model|no longer available",
+    re.IGNORECASE,
+)
+_NEITHER_KIND = ("v1/responses", "v1/embeddings", "v1/audio")
 
 
 def failure(error: openai.APIError, what: str, api: openai.OpenAI) -> TunebenchError:
@@ -76,6 +93,24 @@ def _explained(error: openai.APIError, base_url: str) -> tuple[str, str | None]:
         problem = f"the provider answered {error.status_code} ({words_})"
         return problem, _fix(error, words_, base_url)
     return f"the answer could not be read ({error.message})", None
+
+
+def is_unreachable(error: RequestError) -> bool:
+    """Whether a request failed without any answer."""
+    return isinstance(error.__cause__, openai.APIConnectionError)
+
+
+def is_model_missing(error: RequestError) -> bool:
+    """Whether a request was refused because the provider has no such model."""
+    cause = error.__cause__
+    if not isinstance(cause, openai.APIStatusError) or cause.status_code not in _MODEL_REFUSED:
+        return False
+    if f"{cause.code} {cause.type}".lower().find("model_not_found") >= 0:
+        return True
+    words_ = f"{said(cause)} {cause.code}"
+    return _OF_MODEL.search(words_) is not None and (
+        cause.status_code == 404 or _NOT_THERE.search(words_) is not None
+    )
 
 
 def is_used_up(response: httpx2.Response) -> bool:
@@ -173,8 +208,10 @@ def _fix(error: openai.APIStatusError, message: str, base_url: str) -> str:
     status, path = error.status_code, error.request.url.path
     if status == 402 or used_up(_body(error)):
         return "the account's quota is used up: raise it at the provider"
+    if fix := _fix_endpoint(status, f"{message} {error.code}", path, base_url):
+        return fix
     if status == 404:
-        return _fix_missing(f"{message} {error.code}".lower(), path, base_url)
+        return _fix_missing(f"{message} {error.code}", path, base_url)
     if status == 405:
         return f"{_root(base_url)}, with https where it wants that"
     if status == 413 and path.endswith("/files"):
@@ -196,10 +233,28 @@ def _fix(error: openai.APIStatusError, message: str, base_url: str) -> str:
     }.get(status, "see the provider's log or documentation")
 
 
+def _fix_endpoint(status: int, message: str, path: str, base_url: str) -> str | None:
+    """The other kind of request, where that may be what is answered; None where it is not."""
+    if not path.endswith("/completions") or status not in (400, 404, 405, 422, 501):
+        return None
+    if any(name in message for name in _NEITHER_KIND):
+        return None
+    is_chat = path.endswith("/chat/completions")
+    other = 'endpoint = "completions"' if is_chat else 'endpoint = "chat"'
+    if _OTHER_KIND.search(message):
+        return f"set {other} for this provider (`tunebench doctor` prints its whole table)"
+    if status in (400, 422) or (status == 404 and _OF_MODEL.search(message)):
+        return None
+    answered = "plain prompts" if is_chat else "chats"
+    set_other = f"set {other} if it answers {answered} only, which `tunebench doctor` finds out"
+    https = ", with https where it wants that" if status == 405 else ""
+    return f"{set_other}, or {_root(base_url)}{https}"
+
+
 def _fix_missing(message: str, path: str, base_url: str) -> str:
-    if path.endswith("/completions") and "chat model" in message:
-        return 'set endpoint = "chat" for this provider'
-    if "model" in message or "deployment" in message:
+    if "/jobs/" in path:
+        return "check the id of the job"
+    if _OF_MODEL.search(message):
         return "check the model's `id`; `tunebench doctor` shows which models there are"
     if path.endswith("/embeddings") and _VERSION.search(base_url):
         return _NO_EMBEDDINGS

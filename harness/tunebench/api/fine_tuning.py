@@ -35,6 +35,7 @@ class FineTuned:
     """The result of a job that succeeded.
 
     Attributes:
+        job: the provider's id of it; empty where it is not known.
         model: the name to ask the fine-tuned model by.
         base: the model that was fine-tuned.
         seconds: from the event that it started, or else from its creation, to its end; None where
@@ -48,21 +49,26 @@ class FineTuned:
     job: str
     model: str
     base: str
-    trained_tokens: int | None
-    seconds: int | None
-    hyperparameters: dict[str, Any]
-    events: tuple[Event, ...] = field(repr=False)
-    checkpoints: tuple[Checkpoint, ...] = field(repr=False)
-    metrics: bytes = field(repr=False)
+    trained_tokens: int | None = None
+    seconds: int | None = None
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    events: tuple[Event, ...] = field(default=(), repr=False)
+    checkpoints: tuple[Checkpoint, ...] = field(default=(), repr=False)
+    metrics: bytes = field(default=b"", repr=False)
     seed: int | None = None
 
 
 def fine_tune(
-    client: Client, spec: JobSpec, monitor: Monitor | None, journal: Journal
+    client: Client,
+    spec: JobSpec,
+    monitor: Monitor | None,
+    journal: Journal,
+    check: Callable[[], None] = lambda: None,
 ) -> FineTuned:
     """Fine-tune, or go on with a job that was created before.
 
-    Without a monitor it is a replay, which waits for nothing.
+    Without a monitor it is a replay, which waits for nothing. `check` is called while the job runs;
+    what it raises ends the following, and the job goes on.
 
     Raises:
         JobError: the job failed or was cancelled, in the provider's words.
@@ -74,7 +80,30 @@ def fine_tune(
         if monitor is None:
             raise journal.no_job()
         job = JobCreation(client, spec, monitor, journal).job()
-    return _Following(client, spec, job, monitor, journal).to_the_end()
+    return follow(client, spec.name, spec.request["model"], job, monitor, journal, check)
+
+
+def follow(
+    client: Client,
+    name: str,
+    base: str,
+    job: str,
+    monitor: Monitor | None,
+    journal: Journal,
+    check: Callable[[], None] = lambda: None,
+) -> FineTuned:
+    """Follow a job to its end; see `fine_tune`.
+
+    Args:
+        client: a connection to its provider.
+        name: of the job, for people.
+        base: the model that it fine-tunes, where the provider does not say.
+        job: its id.
+        monitor: shows its progress; None for a replay.
+        journal: holds what is recorded of it.
+        check: called while it runs.
+    """
+    return _Following(client, name, base, job, monitor, journal).to_the_end(check)
 
 
 def events_of(client: Client, job: str) -> tuple[Event, ...]:
@@ -90,14 +119,21 @@ class _Following:
     """A job that is followed to its end, and its result."""
 
     def __init__(
-        self, client: Client, spec: JobSpec, job: str, monitor: Monitor | None, journal: Journal
+        self,
+        client: Client,
+        name: str,
+        base: str,
+        job: str,
+        monitor: Monitor | None,
+        journal: Journal,
     ) -> None:
         self._requests = JobRequests(client)
-        self._spec, self._job, self._monitor, self._journal = spec, job, monitor, journal
+        self._name, self._base = name, base
+        self._job, self._monitor, self._journal = job, monitor, journal
         self._reported: set[str] = set()
         self._lacks: set[str] = set()
 
-    def to_the_end(self) -> FineTuned:
+    def to_the_end(self, check: Callable[[], None]) -> FineTuned:
         """Poll the job until it has ended, and report its events meanwhile."""
         pause, status = _FIRST_PAUSE, ""
         try:
@@ -112,6 +148,7 @@ class _Following:
                     break
                 pause = _FIRST_PAUSE if news else pause
                 if self._monitor is not None:
+                    check()
                     time.sleep(pause)
                     pause = min(pause * 1.5, _LONGEST_PAUSE)
         except KeyboardInterrupt:
@@ -155,7 +192,7 @@ class _Following:
             elif self._monitor is not None:
                 total = event.metrics.get("total_steps")
                 self._monitor.trained(
-                    self._spec.name, int(step), None if total is None else int(total), event.message
+                    self._name, int(step), None if total is None else int(total), event.message
                 )
         return bool(new)
 
@@ -187,7 +224,7 @@ class _Following:
         return FineTuned(
             job=job.id,
             model=job.fine_tuned_model,
-            base=job.model or self._spec.request["model"],
+            base=job.model or self._base,
             trained_tokens=job.trained_tokens,
             seconds=seconds,
             hyperparameters=dict(job.hyperparameters),
@@ -214,7 +251,7 @@ class _Following:
 
     def _say(self, message: str) -> None:
         if self._monitor is not None:
-            self._monitor.say(f"{self._spec.name}: {message}")
+            self._monitor.say(f"{self._name}: {message}")
 
 
 def _end_of(job: Job) -> str:

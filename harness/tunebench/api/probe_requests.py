@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import openai
 
+from tunebench.api.failures import is_unreachable
 from tunebench.errors import RequestError, TunebenchError
 from tunebench.presets import Endpoint, MaxTokensField
 from tunebench.wire import within
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 _PROMPTS = ("one two three four", "red green blue yellow")
 _MESSAGES = [{"role": "user", "content": "Count from one to twenty, in words."}]
 _FEW = 4  # tokens: too few to count to twenty
-_CANDIDATES = 5
+# As the decision rules ask: the most that each API shows. Some chats show fewer.
+_CANDIDATES, _CHAT_CANDIDATES, _FEWER_CANDIDATES = 5, 20, 5
 UNSHOWN = "steers the answer but not the log-probabilities shown"
 # Ids that any vocabulary has. Forced one after the other, they make two answers.
 _FORCED = ("100", "200")
+_NO_SUCH_PATH = (404, 405, 501)
 # These say nothing about the capability in question.
-_USELESS = openai.APIConnectionError | openai.AuthenticationError | openai.RateLimitError
+_USELESS = openai.APITimeoutError | openai.AuthenticationError | openai.RateLimitError
 
 
 @dataclass(frozen=True)
@@ -34,21 +37,36 @@ class Finding:
     Attributes:
         endpoint: the kind of request that was used, or None where there is only one.
         detail: the evidence, or why not, in the provider's words.
+        limit: the most that it gives, where a decision rule asks for more.
     """
 
     name: str
     endpoint: Endpoint | None
     found: bool
     detail: str = ""
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
 class Heard:
-    """An answer: its body and headers, or the error."""
+    """An answer: its body and headers, or the error.
+
+    Attributes:
+        problem: of the error, without a hint.
+        hint: how to fix it; None where there is no such path.
+        missing: whether there is no such path, or no such model on it.
+    """
 
     body: dict[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    error: str = ""
+    problem: str = ""
+    hint: str | None = None
+    missing: bool = False
+
+    @property
+    def error(self) -> str:
+        """The error as a sentence; empty for an answer."""
+        return str(TunebenchError(self.problem, hint=self.hint)) if self.problem else ""
 
     @property
     def choice(self) -> dict[str, Any]:
@@ -88,6 +106,7 @@ class Completions:
     name: ClassVar[Endpoint] = "completions"
     _path = "/completions"
     _logprobs: ClassVar[dict[str, Any]] = {"logprobs": _CANDIDATES}
+    _fewer_logprobs: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, client: Client, model: str) -> None:
         self._client, self._model = client, model
@@ -113,17 +132,25 @@ class Completions:
         body = {"model": self._model, "temperature": 0, **self._body, **fields}
         heard = send(self._client, self._path, body)
         if not heard.error and heard.text is None:
-            return Heard(error="the answer holds no choice with a text.")
+            return Heard(problem="the answer holds no choice with a text")
         return heard
 
     def _logprobs_and_bias(self) -> Iterator[Finding]:
         """Both together, too: a decision rule reads the log-probabilities under a bias."""
-        free = self._ask(**self._logprobs)
+        asked, limit = self._logprobs, None
+        free = self._ask(**asked)
+        if free.error and self._fewer_logprobs:
+            fewer = self._ask(**self._fewer_logprobs)
+            if not fewer.error:
+                free, asked, limit = fewer, self._fewer_logprobs, _FEWER_CANDIDATES
         shown = free.candidates
         detail = free.error or (f"{len(shown)} candidates" if shown else "taken, but none given")
-        logprobs = Finding("logprobs", self.name, len(shown) > 1, detail)
+        if limit is not None and shown:
+            detail += f"; {_CHAT_CANDIDATES} are refused"
+        logprobs = Finding("logprobs", self.name, len(shown) > 1, detail, limit)
         yield logprobs
-        asked = self._logprobs if logprobs.found else {}
+        if not logprobs.found:
+            asked = {}
         biased = [self._ask(logit_bias={token: 100}, **asked) for token in _FORCED]
         error = next((heard.error for heard in biased if heard.error), "")
         if error or len({heard.text for heard in (self.first, *biased)}) == 1:
@@ -140,7 +167,8 @@ class Chat(Completions):
 
     name = "chat"
     _path = "/chat/completions"
-    _logprobs: ClassVar[dict[str, Any]] = {"logprobs": True, "top_logprobs": _CANDIDATES}
+    _logprobs: ClassVar[dict[str, Any]] = {"logprobs": True, "top_logprobs": _CHAT_CANDIDATES}
+    _fewer_logprobs: ClassVar[dict[str, Any]] = {**_logprobs, "top_logprobs": _FEWER_CANDIDATES}
 
     def __init__(self, client: Client, model: str) -> None:
         self._client, self._model = client, model
@@ -164,8 +192,10 @@ def _by_likelihood(candidates: Iterable[tuple[Any, Any]]) -> tuple[str, ...]:
     return tuple(token for token, _ in sorted(seen, key=lambda one: -one[1]))
 
 
-def send(client: Client, path: str, body: dict[str, Any] | None = None) -> Heard:
-    """Make a request; a refusal is an answer, too.
+def send(
+    client: Client, path: str, body: dict[str, Any] | None = None, *, first: bool = False
+) -> Heard:
+    """Make a request; a refusal is an answer, too, and after the first one a broken connection.
 
     Raises:
         RequestError: the provider does not run, refuses the key, or wants a pause.
@@ -184,6 +214,9 @@ def send(client: Client, path: str, body: dict[str, Any] | None = None) -> Heard
     try:
         return Heard(client.ask_object(what, request), headers)
     except RequestError as error:
-        if isinstance(error.__cause__, _USELESS):
+        if isinstance(error.__cause__, _USELESS) or (first and is_unreachable(error)):
             raise
-        return Heard(error=str(TunebenchError(error.problem, hint=error.hint)))
+        missing = isinstance(error.__cause__, openai.APIStatusError) and (
+            error.__cause__.status_code in _NO_SUCH_PATH
+        )
+        return Heard(problem=error.problem, hint=None if missing else error.hint, missing=missing)

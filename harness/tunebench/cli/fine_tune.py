@@ -58,12 +58,19 @@ _SHOWN = (
     "--train-sizes", cls=Several, type=number(1), metavar="N...", help="Only jobs of these sizes"
 )
 @click.option("--all", "again", is_flag=True, help="Run recorded jobs again, too")
+@click.option(
+    "--budget",
+    metavar="AMOUNT",
+    type=number(0, kind=float),
+    help="Stop before the estimated costs pass this",
+)
 @json_option
 def fine_tune(
     experiment: Path,
     models: tuple[str, ...],
     train_sizes: tuple[int, ...],
     again: bool,
+    budget: float | None,
     as_json: bool,
 ) -> int:
     """Run the fine-tuning jobs of an experiment, or continue them, and record them.
@@ -71,12 +78,13 @@ def fine_tune(
     EXPERIMENT is its file, or the folder that holds it. No test text is sent. A recorded job is not
     run again. The exit code is 1 where a job has no model.
     """
-    from tunebench.evaluation import Runner, StartedProvider
+    from tunebench.evaluation import Budget, Runner, StartedProvider
 
     read = read_experiment(experiment)
     cells = _jobs(read, models, train_sizes)
     provider, done = StartedProvider(), []
-    recorder = Runner("all" if again else "missing", provider.start)
+    limits = Budget(budget)
+    recorder = Runner("all" if again else "missing", provider.start, limits)
     try:
         with closing(Runner()) as replayer, closing(recorder):
             for cell in cells:
@@ -86,6 +94,8 @@ def fine_tune(
                     print(f"tunebench: {job['error']}", file=sys.stderr)
                 elif not as_json:
                     print(_line(job))
+                if limits.stopped:
+                    break
     finally:
         provider.stop()
     if as_json:

@@ -36,6 +36,8 @@ class _Interruption:
 @click.option("--all", "again", is_flag=True, help="Record every cassette again")
 @click.option("-k", "expression", metavar="EXPR", help="Only the cases that match, as with pytest")
 @click.option("--budget", metavar="AMOUNT", help="Stop before the estimated costs pass this")
+@click.option("--max-texts", metavar="N", help="Stop before more than N texts are sent")
+@click.option("--max-minutes", metavar="M", help="Send nothing more after M minutes")
 @click.option("--results", metavar="DIR", type=PATH, help="Write the results to DIR")
 @click.pass_obj
 def record(
@@ -44,6 +46,8 @@ def record(
     again: bool,
     expression: str | None,
     budget: str | None,
+    max_texts: str | None,
+    max_minutes: str | None,
     results: Path | None,
 ) -> int:
     """Run the cases of experiments with `pytest --record=missing`.
@@ -54,7 +58,13 @@ def record(
     import pytest
 
     folders = [path.parent if path.suffix == ".toml" else path for path in paths]
-    options = {"record": "all" if again else "missing", "budget": budget, "results": results}
+    options = {
+        "record": "all" if again else "missing",
+        "budget": budget,
+        "max-texts": max_texts,
+        "max-minutes": max_minutes,
+        "results": results,
+    }
     # The long names, as --record may be an option of the repository's own.
     given = [f"--tunebench-{name}={value}" for name, value in options.items() if value is not None]
     if expression is not None:

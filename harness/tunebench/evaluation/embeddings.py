@@ -33,14 +33,14 @@ class Embedder:
         record: see `tunebench.evaluation.runner.Runner`, also for the three others.
         connections: to providers.
         start_provider: called before a request is sent.
-        budget: the limit of the estimated costs, or None.
+        budget: the limits of recordings.
         unplayed: for each cassette that was replayed to the end, its unused rows.
     """
 
     record: RecordMode
     connections: Connections
     start_provider: StartProvider
-    budget: Budget | None = None
+    budget: Budget
     unplayed: dict[Path, list[str]] = field(default_factory=dict)
 
     def vectors(
@@ -86,20 +86,24 @@ class Embedder:
             fields = {"model": rival.model, **rival.parameters}
             wanted = list(dict.fromkeys(texts.values()))
             lacking = cassette.lacking("POST embeddings", fields, wanted)
+            progress.answered(len(wanted) - len(lacking))
+            name, needed = rival_recording(rival), len(lacking)
+            lacking = lacking[: self.budget.allowed(name, needed)]
             if lacking:
                 estimate = Estimate.of_embeddings(rival, lacking, file)
                 if (line := answers_announcement(estimate, len(lacking))) is not None:
                     progress.say(line)
-                if self.budget is not None:
-                    self.budget.take(estimate)
-            progress.answered(len(wanted) - len(lacking))
+                self.budget.take(estimate)
             client.embed(
                 rival.model,
                 lacking,
                 rival.parameters,
                 done=progress.answered,
                 say=lambda line: progress.say(f"{rival.name}: {line}"),
+                check=lambda: self.budget.check_time(name),
             )
+            if left := needed - len(lacking):
+                self.budget.refuse_more(name, left)
 
     def _replayed(
         self, experiment: Experiment, rival: EmbeddingRival, texts: Mapping[str, str]

@@ -137,8 +137,9 @@ def estimates(experiment: Experiment) -> list[dict[str, Any]]:
     """A row for each number of shots, each fine-tuned cell's answers, each job and each rival.
 
     Returns:
-        Rows with ``what``, ``tokens``, ``note``, ``cost`` (None if not known) and ``currency``; the
-        answers of all decision rules count in one row, those that rules share once.
+        Rows with ``what``, ``tokens``, ``note``, ``cost`` (None if not known), ``currency``,
+        ``prompts`` (to send) and ``seconds`` (at the local provider's pace); the answers of all
+        decision rules count in one row, those that rules share once.
 
     Raises:
         TunebenchError: the data cannot serve the experiment.
@@ -148,7 +149,7 @@ def estimates(experiment: Experiment) -> list[dict[str, Any]]:
         groups.setdefault(cell.answered_by, []).append(cell)
     rows = []
     for cells in groups.values():
-        if cells[0].train_size:
+        if cells[0].train_size and cells[0].pin is None:
             rows.append(_job_row(cells[0]))
         rows.append(_answers_row(cells))
     sizes = experiment.matrix.train_sizes
@@ -174,6 +175,8 @@ def _answers_row(cells: list[Cell]) -> dict[str, Any]:
         tokens=sum(estimate.tokens for estimate in found),
         note=f" of prompts ({len(prompts)} texts{rules})",
         cost=sum(costs) if len(costs) == len(found) else None,
+        prompts=sum(len(asked) for _, asked in recorded.values()),
+        seconds=sum(estimate.seconds for estimate in found),
     )
 
 
@@ -189,6 +192,8 @@ def _job_row(cell: Cell) -> dict[str, Any]:
         tokens=estimate.tokens,
         note=f" trained in {cell.experiment.fine_tuning.n_epochs} epochs{time}",
         cost=estimate.cost,
+        prompts=0,
+        seconds=estimate.seconds,
     )
 
 
@@ -201,6 +206,8 @@ def _rival_row(experiment: Experiment, rival: EmbeddingRival) -> dict[str, Any]:
         tokens=estimate.tokens,
         note=f" of embeddings ({len(texts)} texts)",
         cost=estimate.cost,
+        prompts=len(texts),
+        seconds=estimate.seconds,
     )
 
 

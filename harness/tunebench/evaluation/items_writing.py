@@ -156,7 +156,7 @@ class Items:
             self._own[role] = _items_of(cell, role)
             self._prompts.setdefault(role, {}).update(kinds)
             self._instructions |= dict.fromkeys(kinds, instruction_of(cell))
-        if cell.train_size:
+        if cell.train_size and cell.pin is None:
             self._files[size_of(cell)] = _files(cell)
 
     def content(self) -> ItemsFile:
@@ -170,7 +170,7 @@ class Items:
             items += self._items(before, "calibration")
         used = {kind for item in items for kind in item.prompts}
         instructions = {**before.instructions, **self._instructions}
-        sizes = {size_of(cell) for cell in experiment.fine_tuned_cells}
+        sizes = {size_of(cell) for cell in experiment.fine_tuned_cells if cell.pin is None}
         files = {**before.files, **self._files}
         return replace(
             before,

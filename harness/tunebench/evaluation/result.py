@@ -151,6 +151,7 @@ class Result:
     def remarks(self) -> list[str]:
         """Remarks on the answers, a clause each."""
         remarks = [self.unread_sentence] if self.unread else []
+        remarks += [self._pin_remark] if self.pinned else []
         remarks += [
             f"sent with {name} = {sent!r}, as the model's `parameters` say, and not with its "
             f"decision rule's {of_rule!r}"
@@ -159,6 +160,22 @@ class Result:
         ]
         remarks += [self.items_behind] if self.items_behind else []
         return remarks + self._calibration_remarks
+
+    @property
+    def pinned(self) -> str | None:
+        """The key of ``[[fine_tuned]]`` that names its model, ``id`` or ``job``; None if none."""
+        pin = self.cell.pin
+        return None if pin is None else "id" if pin.id is not None else "job"
+
+    @property
+    def _pin_remark(self) -> str:
+        made = self.fine_tuned
+        assert made is not None
+        job = f", of the job {made.job}," if made.job else ","
+        return (
+            f"answered by {made.model}{job} which the experiment names: that it was trained on "
+            f"{self.cell.train_size} rows, and on no test text, is not checked"
+        )
 
     @property
     def _calibration_remarks(self) -> list[str]:

@@ -7,12 +7,14 @@ replayed. So a recording and every later replay give the same result.
 from __future__ import annotations
 
 import time
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tunebench.api import is_model_missing
 from tunebench.cassettes import blocked_network, use_cassette
-from tunebench.errors import CellError, TunebenchError
+from tunebench.errors import CellError, RecordingError, RequestError, TunebenchError
+from tunebench.evaluation.budget import Budget
 from tunebench.evaluation.calibration import texts_asked_for
 from tunebench.evaluation.connections import Connections, known_names
 from tunebench.evaluation.embeddings import Embedder
@@ -37,9 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from tunebench.api import Answer, Client, FineTuned
+    from tunebench.api import Answer, Client, FineTuned, Prompt
     from tunebench.cassettes import RecordedCassette
-    from tunebench.evaluation.budget import Budget
     from tunebench.evaluation.connections import StartProvider
     from tunebench.evaluation.items import Recalled
     from tunebench.evaluation.items_writing import Items
@@ -56,7 +57,7 @@ class Runner:
         record: ``none`` replays and sends nothing; ``missing`` sends what the cassette lacks;
             ``all`` records a new cassette, which replaces the old one when it is complete.
         start_provider: called before a request is sent, see `StartedProvider.start`.
-        budget: the limit of the estimated costs of recordings, or None.
+        budget: the limits of recordings.
         unplayed: for each cassette that was replayed to the end, the keys of the rows that no cell
             of its experiment uses.
         items: for experiments whose ``items.jsonl`` is to be written again, its new content so far;
@@ -67,7 +68,7 @@ class Runner:
 
     record: RecordMode = "none"
     start_provider: StartProvider = lambda *_: None
-    budget: Budget | None = None
+    budget: Budget = field(default_factory=Budget)
     unplayed: dict[Path, list[str]] = field(default_factory=dict)
     items: dict[Experiment, Items] = field(default_factory=dict)
     started: int = field(default_factory=time.time_ns)
@@ -185,21 +186,26 @@ class Runner:
                 fields = {"model": model, **request.fields}
                 prompts = list(request.prompts.values())
                 lacking.append(cassette.lacking(request.endpoint, fields, prompts))
+            progress.answered(len(requests[-1].prompts) - len(lacking[-1]))
+            wanted, name = sum(map(len, lacking)), str(cell)
+            lacking = _first(lacking, self.budget.allowed(name, wanted))
             if to_send := [prompt for prompts in lacking for prompt in prompts]:
                 estimate = Estimate.of_answers(cell, to_send, file)
                 if (line := answers_announcement(estimate, len(to_send))) is not None:
                     progress.say(line)
-                if self.budget is not None:
-                    self.budget.take(estimate)
-            progress.answered(len(requests[-1].prompts) - len(lacking[-1]))
+                self.budget.take(estimate)
             for number, (request, prompts) in enumerate(zip(requests, lacking, strict=True), 1):
-                client.complete(
-                    model,
-                    prompts,
-                    request.fields,
-                    done=progress.answered if number == len(requests) else lambda _: None,
-                    say=lambda line: progress.say(f"{cell}: {line}"),
-                )
+                with _known_model(cell):
+                    client.complete(
+                        model,
+                        prompts,
+                        request.fields,
+                        done=progress.answered if number == len(requests) else lambda _: None,
+                        say=lambda line: progress.say(f"{cell}: {line}"),
+                        check=lambda: self.budget.check_time(name),
+                    )
+            if left := wanted - len(to_send):
+                self.budget.refuse_more(name, left)
 
     def _replay(self, cell: Cell, made: FineTuned | None, hint: str) -> Result:
         provider = cell.experiment.models[cell.model].provider
@@ -277,6 +283,15 @@ class Runner:
         return None
 
 
+def _first(parts: list[list[Prompt]], count: int) -> list[list[Prompt]]:
+    """The parts, as far as they hold so many prompts together."""
+    first = []
+    for part in parts:
+        first.append(part[:count])
+        count -= len(first[-1])
+    return first
+
+
 def _to_record(cell: Cell, others: Sequence[Cell], client: Client) -> list[Request]:
     """The requests of a cell, those of others that share its cassette, and at last its texts'."""
     rule = rule_of(cell, client)
@@ -318,11 +333,32 @@ def _model_name(cell: Cell, made: FineTuned | None) -> str:
     return made.model if made else cell.experiment.models[cell.model].provider_id
 
 
+@contextmanager
+def _known_model(cell: Cell) -> Iterator[None]:
+    """Say what to do where a provider no longer has a fine-tuned model."""
+    try:
+        yield
+    except RequestError as error:
+        if not cell.train_size or not is_model_missing(error):
+            raise
+        there = "not there"
+        if cell.pin is None:
+            there = "no longer there"
+            fix = f"to train it again, remove {cell.job_cassette}"
+        else:
+            fix = "name another in [[fine_tuned]], or remove that entry to train one"
+        raise RecordingError(
+            f"the fine-tuned model is {there}, as {error.problem}",
+            where=error.where,
+            hint=f"{fix}; what is recorded of it replays without the provider",
+        ) from error
+
+
 def orphans(experiment: Experiment) -> Iterator[Path]:
     """The cassettes in an experiment's folder that belong to none of its cells and rivals."""
     known = {cell.cassette for cell in experiment.cells} | {items_path(experiment)}
     known |= {experiment.embeddings_cassette(rival) for rival in experiment.embedding_rivals}
-    known |= {cell.job_cassette for cell in experiment.cells if cell.train_size}
+    known |= {cell.job_cassette for cell in experiment.jobs.values()}
     folders = ("", "jobs", "embeddings")
     for folder in (experiment.cassettes / name for name in folders):
         if folder.is_dir():

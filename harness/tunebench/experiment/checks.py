@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from tunebench.errors import ExperimentError, did_you_mean
 from tunebench.experiment.combinations import combinations_of, matches, skipped_by
 from tunebench.experiment.limits import limits_of
+from tunebench.experiment.pins import check_pins, pin_of
 from tunebench.experiment.schema import LIMITS, DecisionRule, Selection
 from tunebench.formatting import check_labels, check_readable
 from tunebench.presets import PRESETS
@@ -35,6 +36,7 @@ def check_file(path: Path, file: ExperimentFile) -> None:
     _check_models(path, file)
     _check_rivals(path, file)
     cells = _checked_cells(path, file)
+    check_pins(path, file, cells)
     _check_providers(path, file, cells)
     _check_calibration(path, file, cells)
     _check_prices(path, file)
@@ -182,14 +184,16 @@ def _check_providers(path: Path, file: ExperimentFile, cells: Sequence[Combinati
     providers = {model.name: model.provider for model in file.model}
     for cell in cells:
         provider = file.provider[providers[cell.model]]
-        if cell.train_size and "fine_tuning" not in provider.supports:
+        pin = pin_of(file.fine_tuned, cell)
+        runs_job = cell.train_size and (pin is None or pin.id is None)
+        if runs_job and "fine_tuning" not in provider.supports:
             note = f" ({PRESETS[provider.preset].note})" if provider.preset else ""
             raise ExperimentError(
                 "this needs OpenAI's fine-tuning API, which `supports` of "
                 f"[provider.{providers[cell.model]}] does not list{note}",
                 where=f"{path}: [matrix] train_sizes",
-                hint=f"choose a provider of {cell.model!r} that has it, or leave these cells out "
-                "with `skip`",
+                hint=f"choose a provider of {cell.model!r} that has it, name the model in "
+                "[[fine_tuned]], or leave these cells out with `skip`",
             )
 
 

@@ -18,6 +18,7 @@ from tunebench.experiment.checks import check_file
 from tunebench.experiment.combinations import Combination, combinations_of, skipped_by
 from tunebench.experiment.limits import Limit, limits_of, xfail_of
 from tunebench.experiment.loading import read_file
+from tunebench.experiment.pins import pin_of
 from tunebench.experiment.readers import note_readers
 from tunebench.settings import cassettes_of
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         Calibration,
         DecisionRule,
         EmbeddingRival,
+        FineTunedModel,
         FineTuning,
         Matrix,
         Model,
@@ -147,6 +149,16 @@ class Cell(Combination):
         )
 
     @property
+    def pin(self) -> FineTunedModel | None:
+        """The entry that names its fine-tuned model, or its job; None if it is trained."""
+        return pin_of(self.experiment.fine_tuned_models, self)
+
+    @property
+    def has_job(self) -> bool:
+        """Whether its model comes from a fine-tuning job that is run, or read."""
+        return self.train_size > 0 and (self.pin is None or self.pin.id is None)
+
+    @property
     def job(self) -> str:
         """The name of the fine-tuning job that makes its model, as ``smollm2-135m-ft300``."""
         return self.answered_by
@@ -178,6 +190,7 @@ class Experiment:
         answer: what the answer asks for.
         thresholds: in the order of the file.
         embedding_rivals: the rivals of the file, in its order.
+        fine_tuned_models: those that exist already, in the order of the file.
         read_at: when it was read, nanoseconds of this process's monotonic clock.
     """
 
@@ -191,6 +204,7 @@ class Experiment:
     answer: AnswerRule
     thresholds: tuple[Threshold, ...]
     embedding_rivals: tuple[EmbeddingRival, ...] = ()
+    fine_tuned_models: tuple[FineTunedModel, ...] = ()
     read_at: int = field(default_factory=time.monotonic_ns, compare=False, repr=False)
 
     @classmethod
@@ -221,6 +235,7 @@ class Experiment:
             answer=file.answer,
             thresholds=tuple(file.threshold),
             embedding_rivals=tuple(file.rival),
+            fine_tuned_models=tuple(file.fine_tuned),
         )
 
     def __hash__(self) -> int:
@@ -294,7 +309,8 @@ class Experiment:
         """The first cell of each fine-tuning job, by the job's name."""
         jobs: dict[str, Cell] = {}
         for cell in self.fine_tuned_cells:
-            jobs.setdefault(cell.job, cell)
+            if cell.has_job:
+                jobs.setdefault(cell.job, cell)
         return jobs
 
     @property

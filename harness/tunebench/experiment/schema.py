@@ -311,6 +311,27 @@ class FineTuning(_Table):
         return self.seeds[0] if self.seeds else self.seed
 
 
+class FineTunedModel(_Table):
+    """A model that is fine-tuned already: the cells that it is for are asked without training.
+
+    At least one of `id` and `job` is needed. With `id` the provider needs no fine-tuning API.
+
+    Attributes:
+        model: the name of the model of the cells, a ``[[model]]``.
+        train_size: their training size.
+        seed: the seed of their training, needed where ``[fine_tuning]`` has several.
+        id: the fine-tuned model's name at the provider, as ``ft:…``.
+        job: the id of the job that made it, as ``ftjob-…``. Without `id` the job is read at the
+            provider, and recorded; with it, it is only shown.
+    """
+
+    model: str
+    train_size: Annotated[int, Field(ge=1)]
+    seed: _Seed | None = None
+    id: Annotated[str, Field(min_length=1)] | None = None
+    job: Annotated[str, Field(min_length=1)] | None = None
+
+
 class Selection(_Table):
     """Some cells of the matrix: a key that is left out matches every cell."""
 
@@ -440,6 +461,7 @@ class ExperimentFile(_Table):
     model: Annotated[list[Model], Field(min_length=1)]
     matrix: Matrix = Matrix()
     fine_tuning: FineTuning = FineTuning()
+    fine_tuned: list[FineTunedModel] = Field(default_factory=list)
     calibration: Calibration = Calibration()
     answer: AnswerRule = AnswerRule()
     threshold: list[Threshold] = Field(default_factory=list)

@@ -158,11 +158,13 @@ def _session(config: pytest.Config) -> Session:
     if session_key not in config.stash:
         # Imported late: without a cell to evaluate, this plugin costs a pytest run nothing.
         with _uncollected():
+            from tunebench.evaluation import Budget
             from tunebench.plugin.session import Session
 
         chosen = config.stash[configuration_key]
+        limits = Budget(chosen.budget, chosen.max_texts, chosen.max_minutes)
         config.stash[session_key] = Session(
-            chosen.record, chosen.results is not None, chosen.budget, config.stash[started_key]
+            chosen.record, chosen.results is not None, limits, config.stash[started_key]
         )
     return config.stash[session_key]
 

@@ -38,6 +38,14 @@ OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"metavar": "AMOUNT", "type": float},
         "while recording: stop before the estimated costs, by the models' prices, pass this",
     ),
+    "max-texts": (
+        {"metavar": "N", "type": int},
+        "while recording: stop before more than N texts are sent",
+    ),
+    "max-minutes": (
+        {"metavar": "M", "type": float},
+        "while recording: send nothing more after M minutes",
+    ),
     "strict-verdicts": (
         {"action": "store_true"},
         "a cell whose gate is inconclusive fails (it passes without this)",
@@ -92,8 +100,10 @@ def configured(config: pytest.Config) -> Configuration:
         raise pytest.UsageError(str(error)) from None
     if chosen.record != "none" and config.getoption("numprocesses", None):
         raise pytest.UsageError("--record works in one process: leave out -n.")
-    if given["budget"] is not None and chosen.record == "none":
-        raise pytest.UsageError("--budget is for recordings: add --record, or leave it out.")
+    for name in ("budget", "max_texts", "max_minutes"):
+        if given[name] is not None and chosen.record == "none":
+            option = f"--{name.replace('_', '-')}"
+            raise pytest.UsageError(f"{option} is for recordings: add --record, or leave it out.")
     return chosen
 
 

@@ -20,14 +20,14 @@ from tunebench.analysis import (
     row_of,
 )
 from tunebench.errors import CellError, ExperimentError, TunebenchError
-from tunebench.evaluation import Runner, StartedProvider, orphans
+from tunebench.evaluation import Budget, Runner, StartedProvider, orphans
 from tunebench.experiment import Experiment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tunebench.analysis import Judged
-    from tunebench.evaluation import Budget, Progress, Result, State
+    from tunebench.evaluation import Progress, Result, State
     from tunebench.experiment import Cell, EmbeddingRival
     from tunebench.reports import About
     from tunebench.settings import RecordMode
@@ -42,13 +42,13 @@ class Session:
     Attributes:
         record: see `Runner`.
         details: whether reports hold all fields of ``results.json``.
-        budget: what recordings may cost, or None.
+        limits: what recordings may cost, send and take, or None.
         started: when the run began; experiments that were read before are read again.
     """
 
     record: RecordMode
     details: bool = False
-    budget: float | None = None
+    limits: Budget | None = None
     started: int = 0
     _results: dict[Key, Result] = field(default_factory=dict)
     _errors: dict[Key, Remark] = field(default_factory=dict)
@@ -60,18 +60,14 @@ class Session:
 
     def __post_init__(self) -> None:
         self._provider = StartedProvider()
-        self._budget: Budget | None = None
-        if self.budget is not None:
-            from tunebench.evaluation import Budget
-
-            self._budget = Budget(self.budget)
+        self._budget = self.limits or Budget()
         began = time.time_ns() - (time.monotonic_ns() - self.started if self.started else 0)
         self._runner = Runner(self.record, self._provider.start, self._budget, started=began)
 
     @property
     def stopped(self) -> str:
         """Why nothing more may be recorded; empty where more may."""
-        return self._budget.stopped if self._budget else ""
+        return self._budget.stopped
 
     def evaluate(self, cell: Cell, hint: str, progress: Progress | None) -> Result:
         """Evaluate a cell once; a second test that asks for it gets the same result or error."""
@@ -188,7 +184,8 @@ class Session:
             report = report.complaining(Remark.of(result.cell, error, what))
         if self.details:
             try:
-                job = job_of(result, made) if made else None
+                # Of a job that is only named, nothing else is known.
+                job = job_of(result, made) if made and result.cell.has_job else None
                 report = replace(report, row=detailed(row, result), job=job, detailed=True)
             except Exception as error:
                 what = "its details for the results could not be made"

@@ -174,6 +174,7 @@ class CellRow(Part):
         min_accuracy: the limit of its accuracy.
         recorded_limits: the limits when its recording began, by gate; null where that is not known.
         verdict: of all its gates.
+        pinned: the key of ``[[fine_tuned]]`` that names its model or job, where one does.
         server: what the servers said they are.
         answered_as: the model that the provider says has answered, if another name than the
             requested one.
@@ -219,6 +220,7 @@ class CellRow(Part):
     recorded_at: Line
     job: Text | None = None
     fine_tuned_model: Text | None = None
+    pinned: Literal["id", "job"] | None = None
     trained_tokens: Count | None = None
     training_seconds: Count | Number | None = None
     server: Text | None = None

@@ -15,6 +15,7 @@ from tunebench.cli.commands import json_option, print_json, read_experiment
 from tunebench.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from tunebench.api import Findings
     from tunebench.experiment import Experiment
 
 _TIMEOUT = 120.0  # seconds; a local server may load its model for the first answer
@@ -59,9 +60,7 @@ def doctor(
     differ. Nothing is uploaded and no job is started. A key that the experiment names is sent only
     with --api-key-env, or to the address of its preset.
     """
-    from tunebench.api import Client, probe
     from tunebench.cli.doctor.findings import complaints_of, document_of, lines_of, table_of
-    from tunebench.evaluation import key_of
 
     if target.startswith(("http://", "https://")):
         url = target.rstrip("/")
@@ -71,9 +70,7 @@ def doctor(
     documents = []
     for one in targets:
         _refuse_named_by_file(one, api_key_env)
-        key = key_of(one.api_key_env, one.base_url)
-        with Client(one.base_url, key, retries=1, timeout=_TIMEOUT) as client:
-            findings = probe(client, one.model)
+        findings = found_at(one.base_url, one.api_key_env, one.model)
         declared = one.experiment.providers[one.name] if one.experiment else None
         table = table_of(findings, declared, one.api_key_env)
         complaints = complaints_of(one.experiment, one.name, findings)
@@ -105,6 +102,24 @@ def _refuse_named_by_file(target: _Target, given: str | None) -> None:
             where=f"{target.experiment.path}: [provider.{target.name}]",
             hint=f"if that is right, give --provider {target.name} --api-key-env {variable}",
         )
+
+
+def found_at(
+    base_url: str, api_key_env: str | None, model: str | None, *, chosen: bool = False
+) -> Findings:
+    """What a provider can do; see `tunebench.api.probe`.
+
+    Raises:
+        RecordingError: the environment variable of its key is not set.
+        RequestError: the provider does not run, refuses the key, or wants a pause.
+        UsageError: it has no such model, or answers neither kind of request.
+    """
+    from tunebench.api import Client, probe
+    from tunebench.evaluation import key_of
+
+    key = key_of(api_key_env, base_url)
+    with Client(base_url, key, retries=1, timeout=_TIMEOUT) as client:
+        return probe(client, model, chosen=chosen)
 
 
 def _preset_name(base_url: str) -> str:

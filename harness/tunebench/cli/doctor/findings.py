@@ -24,6 +24,7 @@ _WITHOUT = {
     "logit_bias": "labels are searched among the likeliest tokens",
     "tokenize": "label_token_ids or the likeliest tokens are read; the length of a label is "
     "estimated from its letters",
+    "embeddings": "there is no rival of embeddings here",
     "fine_tuning": "there are no train_sizes",
     "model listed": "a misspelt id is found by the first request",
     "model as asked": "its answers are errors, unless `answers_as` names it",
@@ -125,7 +126,7 @@ def _is_needed(capability: str, experiment: Experiment, name: str) -> bool:
     if capability == "lists":
         return experiment.providers[name].endpoint == "completions"
     if capability == "fine_tuning":
-        cells = experiment.fine_tuned_cells
+        cells = experiment.jobs.values()
         return any(experiment.models[cell.model].provider == name for cell in cells)
     return True
 

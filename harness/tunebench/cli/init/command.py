@@ -1,7 +1,8 @@
 """The command ``tunebench init``.
 
 It reads the file, writes the experiment, its test cases and a workflow that replays them, and says
-what recording will take. Nothing is sent to any provider.
+what recording will take. A provider that is a URL is asked what it can do, with small requests of
+the tool's own; nothing of the file is sent.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from tunebench.cli.init.experiment_files import (
     prices_of,
     workflow_file,
 )
+from tunebench.cli.init.found import found_provider
 from tunebench.cli.init.installation import requirement
 from tunebench.cli.init.provider import chosen_model, chosen_provider
 from tunebench.cli.init.writing import with_lines, write
@@ -69,6 +71,7 @@ class _Given:
     group: str | None
     name: str | None
     provider: str
+    api_key_env: str | None
     model: str | None
     test_size: int | None
     train_sizes: tuple[int, ...]
@@ -90,10 +93,14 @@ class _Given:
     "--provider",
     default="local",
     metavar="NAME",
-    help=f"{', '.join(PRESETS)}, or the URL of another OpenAI-compatible API",
+    help=f"{', '.join(PRESETS)}, or the URL of another OpenAI-compatible API, which is asked what "
+    "it can do",
 )
+@click.option("--api-key-env", metavar="VAR", help="The environment variable that holds the key")
 @click.option(
-    "--model", metavar="ID", help="The model's name at the provider (local: smollm2-135m)"
+    "--model",
+    metavar="ID",
+    help="The model's name at the provider (local: smollm2-135m; URL: its only one)",
 )
 @click.option("--test-size", type=number(1), metavar="N", help="Texts to test on (at most 100)")
 @click.option(
@@ -177,16 +184,17 @@ def _choices(given: _Given, text: str, label: str, summary: TableSummary) -> Cho
     labels = summary.labels
     name = name_of(given.data.stem) if given.name is None else given.name
     check_name(name)
-    provider = chosen_provider(given.provider)
+    provider = chosen_provider(given.provider, given.api_key_env)
     sizes = [size for size in given.train_sizes if size]
-    provider.check(sizes)
+    if not provider.asked:
+        provider.check(sizes)
     classes = f"{', '.join(labels[:-1])} or {labels[-1]}"
     instruction = given.instruction or f"Classify the following text as {classes}"
     try:
         check_labels(labels, instruction)
     except ExperimentError as error:
         raise UsageError(error.problem, where=given.data, hint=error.hint) from None
-    return Choices(
+    choices = Choices(
         root=given.output,
         data=given.data,
         shuffled=summary.runs,
@@ -199,11 +207,17 @@ def _choices(given: _Given, text: str, label: str, summary: TableSummary) -> Cho
         test_share=_test_share(len(summary.texts), given.test_size),
         test_size=1,
         provider=provider,
-        model=chosen_model(provider, given.model),
+        model=given.model or "" if provider.asked else chosen_model(provider, given.model),
         prices=prices_of(given.prices),
         shots=list(given.shots) or [0],
-        train_sizes=sizes,
+        train_sizes=[] if provider.asked else sizes,
     )
+    if not provider.asked:
+        return choices
+    _checked(choices)  # whatever is wrong here is refused before a request is sent
+    found, model = found_provider(provider, given.api_key_env, given.model, choices.toml)
+    found.check(sizes)
+    return dataclasses.replace(choices, provider=found, model=model, train_sizes=sizes)
 
 
 def _test_share(rows: int, test_size: int | None) -> float:

@@ -87,7 +87,7 @@ class Choices:
         apart = len({label.split()[0] for label in labels}) == len(labels)
         # If a label begins with another one, it is not known where the shorter one ends.
         whole = not any(a != b and b.startswith(a) for a in labels for b in labels)
-        both = apart or (whole and self.provider.local)
+        both = apart or (whole and self.provider.whole_labels)
         return ["text", "label_logprobs"] if both and self.provider.logprobs else ["text"]
 
     def experiment_file(self) -> str:
@@ -106,7 +106,15 @@ class Choices:
             test_share=self.test_share,
             test_size=self.test_size,
             provider=self.provider,
-            model={"name": self.model_name, "id": self.model, "prices": self.prices},
+            model={
+                "name": self.model_name,
+                "id": self.model,
+                "parameters": self.provider.parameters,
+                "prices": self.prices,
+            },
+            rival=self.provider.embeddings,
+            rival_name=name_of(PureWindowsPath(self.provider.embeddings or "").name)
+            or "embeddings",
             shots=self.shots,
             train_sizes=self.train_sizes,
             decision_rules=self.decision_rules,

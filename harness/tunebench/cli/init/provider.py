@@ -22,9 +22,13 @@ class ProviderChoice:
         key_hint: a variable that may hold its API key, for a comment.
         trains: whether it is known to fine-tune.
         logprobs: whether it is known to give log-probabilities.
-        local: whether it is the local provider, which tells apart labels that begin with the same
-            token.
+        whole_labels: whether it tells apart labels that begin with the same token.
+        local: whether it is the local provider.
+        asked: whether the provider itself is asked what it can do.
         model: the default model.
+        parameters: of the model, that it needs.
+        embeddings: a model that makes embeddings there.
+        seconds: what one request took; None where none was answered.
         notes: sentences that a user should read before recording.
     """
 
@@ -34,8 +38,13 @@ class ProviderChoice:
     key_hint: str = ""
     trains: bool = False
     logprobs: bool = False
+    whole_labels: bool = False
     local: bool = False
+    asked: bool = False
     model: str | None = None
+    parameters: dict[str, int] = field(default_factory=dict)
+    embeddings: str | None = None
+    seconds: float | None = None
     notes: tuple[str, ...] = ()
 
     def check(self, train_sizes: list[int] | None) -> None:
@@ -51,28 +60,37 @@ class ProviderChoice:
             )
 
 
-def chosen_provider(given: str) -> ProviderChoice:
-    """The provider that ``--provider`` names; UsageError if there is no such provider."""
+def chosen_provider(given: str, api_key_env: str | None = None) -> ProviderChoice:
+    """The provider that ``--provider`` names; UsageError if there is no such provider.
+
+    Of a URL no more is assumed than that completions are answered; see `found_provider`.
+    """
     if given.startswith(("http://", "https://")):
         known = ", ".join(f'"{name}"' for name in get_args(Capability))
         return ProviderChoice(
             "endpoint",
-            {"base_url": given, "supports": []},
+            {"base_url": given.rstrip("/"), **_key(api_key_env), "supports": []},
             comments={"supports": f"any of {known}: `tunebench doctor` finds out"},
-            key_hint="API_KEY",
+            key_hint="" if api_key_env else "API_KEY",
+            asked=True,
         )
     if given in PRESETS:
-        return _preset(given)
+        return _preset(given, api_key_env)
     raise UsageError(
         f"--provider {given!r} is neither a URL such as https://HOST/v1 nor a known provider",
         hint=did_you_mean(given, PRESETS),
     )
 
 
-def _preset(name: str) -> ProviderChoice:
+def _key(api_key_env: str | None) -> dict[str, str | list[str]]:
+    return {} if api_key_env is None else {"api_key_env": api_key_env}
+
+
+def _preset(name: str, api_key_env: str | None) -> ProviderChoice:
     preset = PRESETS[name]
-    table: dict[str, str | list[str]] = {"preset": name}
-    key = f", with the key in {preset.api_key_env}" if preset.api_key_env else ""
+    variable = api_key_env or preset.api_key_env
+    table: dict[str, str | list[str]] = {"preset": name, **_key(api_key_env)}
+    key = f", with the key in {variable}" if variable else ""
     comments = {"preset": f"uses {preset.endpoint}{key}; keys that are set here win"}
     notes = [f"{name}: {preset.note}."]
     if preset.started and preset.base_url is not None:
@@ -83,14 +101,15 @@ def _preset(name: str) -> ProviderChoice:
         table["base_url"] = preset.own_url
         comments["base_url"] = "put your own address here"
         notes.append(f"Put your own address into [provider.{name}] base_url before you record.")
-    if preset.api_key_env:
-        notes.append(f"Set {preset.api_key_env} to your key before you record.")
+    if variable:
+        notes.append(f"Set {variable} to your key before you record.")
     return ProviderChoice(
         name,
         table,
         comments,
         trains=preset.fine_tuning == "openai",
         logprobs="logprobs" in preset.supports,
+        whole_labels=preset.started,
         local=preset.started,
         model=DEFAULT if preset.started else None,
         notes=tuple(notes),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any
 
 from tunebench.errors import DatasetError
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tunebench.cli.init.experiment_files import Choices
+    from tunebench.cli.init.provider import ProviderChoice
     from tunebench.datasets import TableSummary
     from tunebench.experiment import Experiment
 
@@ -39,6 +41,8 @@ def report_of(
         "repeated": summary.repeated,
         "cells": [str(cell) for cell in experiment.cells],
         "estimates": rows,
+        "minutes": _minutes(choices.provider, rows),
+        "jobs_timed": choices.provider.local,
         "notes": [*_notes(choices), *_alike(experiment)],
         "written": [path.as_posix() for path in written],
         "next": [
@@ -47,6 +51,17 @@ def report_of(
             f"pytest {folder}",
         ],
     }
+
+
+def _minutes(provider: ProviderChoice, rows: list[dict[str, Any]]) -> float | None:
+    """How long the recording takes, without jobs at other providers; None if it is not known."""
+    if provider.local:
+        return round(float(sum(row["seconds"] for row in rows)) / 60, 1)
+    if provider.seconds is None:
+        return None
+    at_once = 20 if "lists" in provider.table["supports"] else 1
+    requests = sum(math.ceil(row["prompts"] / at_once) for row in rows)
+    return round(float(requests * provider.seconds) / 60, 1)
 
 
 def _notes(choices: Choices) -> Iterator[str]:
@@ -106,6 +121,10 @@ def lines_of(report: dict[str, Any]) -> list[str]:
         lines.append(f"  {row['what']}: {row['tokens']:,} tokens{row['note']}{cost}")
     if all(row["cost"] is None for row in report["estimates"]):
         lines.append("  The cost is unknown: give --prices, or add prices to the file.")
+    if (minutes := report["minutes"]) is not None:
+        trained = any("trained" in row["note"] for row in report["estimates"])
+        beside = ", without its jobs" if trained and not report["jobs_timed"] else ""
+        lines.append(f"  In all about {minutes:g} minutes{beside}.")
     lines += report["notes"]
     lines += ["", *(f"wrote {path}" for path in report["written"])]
     trains = (

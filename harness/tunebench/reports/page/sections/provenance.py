@@ -22,6 +22,7 @@ def _content(view: View) -> Blocks:
         blocks.words("server", lambda c: c.server),
         blocks.words("model asked", lambda c: c.fine_tuned_model or c.model),
         blocks.words("job", lambda c: c.job),
+        blocks.words("pinned by", lambda c: c.pinned),
         blocks.numbers("trained tokens", ",", lambda c: c.trained_tokens),
         blocks.numbers("training minutes", ".1f", _minutes),
     ]
