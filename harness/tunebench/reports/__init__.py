@@ -18,6 +18,7 @@ from tunebench.reports.curves_figure import job_figure, render, sizes_figure
 from tunebench.reports.curves_text import job_lines, sizes_lines
 from tunebench.reports.document import VERSION, Results
 from tunebench.reports.files import refuse_unwritable, write_results
+from tunebench.reports.flat_tables import columns
 from tunebench.reports.of_texts import about_lines
 from tunebench.reports.page import report_bytes
 from tunebench.reports.progress import shown_progress, waited_for
@@ -68,6 +69,7 @@ __all__ = [
     "calibration_table",
     "cell_table",
     "checked",
+    "columns",
     "finite",
     "is_of",
     "job_figure",
