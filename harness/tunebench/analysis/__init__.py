@@ -2,7 +2,7 @@
 
 from tunebench.analysis.baseline_file import Baseline, baseline_bytes, read_baseline
 from tunebench.analysis.compared import compared_lines
-from tunebench.analysis.comparison import Comparison
+from tunebench.analysis.comparison import LEVEL, Comparison
 from tunebench.analysis.details import about, detailed, job_of, row_of
 from tunebench.analysis.evaluated import CellReport, Evaluated, Remark, UpliftReport, said_once
 from tunebench.analysis.gates import GATES, Judged, Sources, Verdict, judge_limits, verdict_of
@@ -16,6 +16,7 @@ from tunebench.analysis.uplift import Uplift
 
 __all__ = [
     "GATES",
+    "LEVEL",
     "Baseline",
     "CellReport",
     "Comparison",

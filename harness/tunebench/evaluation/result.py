@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from tunebench.evaluation.inputs import dataset_of
 from tunebench.evaluation.prices import cost_of_training, cost_per_1000
 from tunebench.evaluation.rules import RULES
 from tunebench.statistics import (
@@ -210,6 +211,11 @@ class Result:
         column = self.judgements["prediction"]
         read = zip(column.fillna(-1), column.isna(), strict=True)
         return [None if missing else int(label) for label, missing in read]
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """Where each item is in the user's file, as ``tickets.csv, line 12``, if that is known."""
+        return dataset_of(self.cell.experiment).places if self.checked_against_data else {}
 
     @property
     def interval(self) -> tuple[float, float]:
