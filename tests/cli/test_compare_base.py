@@ -211,7 +211,6 @@ def test_the_repository_is_left_as_it_was(repository, capsys):
         (["--base", "nowhere"], "there is no commit 'nowhere'; name a branch, a tag or a commit"),
         (["--base=--all"], "there is no commit '--all'"),
         (["--base", "main", "nothing"], "there is no such file or folder"),
-        (["benchmarks"], "1 paths were given, and it takes two results to compare"),
     ],
 )
 def test_what_cannot_be_compared_is_a_sentence(repository, capsys, arguments, said):
@@ -219,6 +218,16 @@ def test_what_cannot_be_compared_is_a_sentence(repository, capsys, arguments, sa
     assert (code, out) == (2, "")
     assert said in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["."], "Missing argument 'B', or the option --base."), (["."] * 3, "A and B are two")],
+)
+def test_without_a_base_it_takes_two_results(repository, capsys, arguments, said):
+    code, _, err = compare(capsys, *arguments)
+    assert code == 2
+    assert said in err
 
 
 def test_outside_of_a_repository_it_is_a_sentence(repository, capsys):

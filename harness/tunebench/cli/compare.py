@@ -68,11 +68,10 @@ def compare(paths: tuple[Path, ...], base: str | None, fail_on: str | None, as_j
 def _of_results(paths: tuple[Path, ...]) -> tuple[list[dict[str, Any]], tuple[str, str]]:
     from tunebench.reports import read_results
 
-    if len(paths) != 2:
-        raise UsageError(
-            f"{len(paths)} paths were given, and it takes two results to compare",
-            hint="name two folders that `pytest --results` wrote, or give --base",
-        )
+    if len(paths) < 2:
+        raise click.UsageError(f"Missing argument {'AB'[len(paths)]!r}, or the option --base.")
+    if len(paths) > 2:
+        raise click.UsageError("A and B are two results, and there are more arguments.")
     a, b = paths
     documents = [read_results(path) for path in paths]
     versions = [document["version"] for document in documents]

@@ -73,6 +73,8 @@ class Result:
         server: the names that the servers gave themselves, or an empty string.
         label_logprobs: for each judgement the labels' log-probabilities by label id, as far as
             the decision rule saw them; None where they are not known.
+        answers: for each judgement the text of the answer as it was given; empty where the decision
+            rule asks more than once.
         answered_as: other model names than the requested one in the answers, mostly the same name
             with a date.
         overrides: fields of the request that the model's `parameters` set instead of the decision
@@ -98,6 +100,7 @@ class Result:
     seconds: float = 0.0
     server: str = ""
     label_logprobs: tuple[Mapping[int, float] | None, ...] = ()
+    answers: tuple[str, ...] = field(default=(), repr=False)
     answered_as: str = ""
     overrides: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     groups: tuple[int, ...] | None = None

@@ -256,6 +256,7 @@ class Runner:
             seconds=totals.seconds,
             server=", ".join(totals.servers),
             label_logprobs=tuple(decision.logprobs for decision in decisions),
+            answers=tuple(answer.text for answer in answers[0]) if len(answers) == 1 else (),
             answered_as=", ".join(name for name in totals.models if name != model),
             overrides=overrides_of(rule, cell.experiment.models[cell.model].parameters),
             calibration=calibration,
