@@ -238,11 +238,15 @@ def _python_api() -> str:
     import tunebench
 
     named = [getattr(tunebench, name) for name in tunebench.__all__]
-    kinds = {one: "autoexception" if issubclass(one, Exception) else "autoclass" for one in named}
-    return "\n\n".join(
-        f"```{{eval-rst}}\n.. {kind}:: {one.__module__}.{one.__qualname__}\n   :members:\n```"
-        for one, kind in kinds.items()
-    )
+    parts = []
+    for one in named:
+        kind, members = "autofunction", ""
+        if inspect.isclass(one):
+            kind = "autoexception" if issubclass(one, Exception) else "autoclass"
+            members = "\n   :members:"
+        place = f"{one.__module__}.{one.__qualname__}"
+        parts.append(f"```{{eval-rst}}\n.. {kind}:: {place}{members}\n```")
+    return "\n\n".join(parts)
 
 
 def _statistics() -> str:

@@ -15,15 +15,18 @@ from tunebench.errors import TunebenchError
 
 if TYPE_CHECKING:
     from tunebench.experiment import Cell, Experiment
+    from tunebench.frames import Results, load_results, replay
 
-__all__ = ["Cell", "Experiment", "TunebenchError"]
+__all__ = ["Cell", "Experiment", "Results", "TunebenchError", "load_results", "replay"]
 
 
 def __getattr__(name: str) -> Any:
     # Late: an experiment needs pydantic, whose import is most of the time that `tunebench --help`
-    # would take.
+    # would take, and results need pandas.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from tunebench import experiment
-
-    return getattr(experiment, name)
+    if name in ("Cell", "Experiment"):
+        from tunebench import experiment as room
+    else:
+        from tunebench import frames as room  # type: ignore[no-redef]
+    return getattr(room, name)

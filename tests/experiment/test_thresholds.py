@@ -42,7 +42,11 @@ def read(tmp_path):
 @pytest.mark.parametrize(
     ("limits", "said"),
     [
-        ("", "there is no limit; add min_accuracy, min_uplift, max_cost or max_regression."),
+        (
+            "",
+            "there is no limit; add min_accuracy, min_balanced_accuracy, min_macro_f1, min_auc, "
+            "min_recall, min_precision, min_uplift, max_cost or max_regression.",
+        ),
         ('mode = "confident"', "there is no limit; add min_accuracy"),
         (
             "min_uplift = 0",
@@ -55,6 +59,27 @@ def read(tmp_path):
         ("max_cost = 1", "max_cost of one-0shot needs prices; give the model 'one' prices with"),
         ("max_cost = -1", "max_cost: must be at least 0, not -1."),
         ("max_regression = 1.5", "max_regression: must be at most 1, not 1.5."),
+        ("min_macro_f1 = 1.1", "min_macro_f1: must be at most 1, not 1.1."),
+        ("min_recall = 0.9", "min_recall: must be a table, not 0.9."),
+        ("min_recall = {}", "min_recall: must have 1 entry or more"),
+        (
+            "min_recall = { Positve = 0.9 }",
+            "min_recall: there is no label 'Positve'; did you mean 'Positive'?",
+        ),
+        ("min_precision = { Positive = 2 }", "min_precision.Positive: must be at most 1, not 2."),
+        (
+            'min_auc = 0.5\nmode = "confident"',
+            'mode = "confident" needs an interval, and min_auc has none that holds for few texts; '
+            'move it to a table of its own, where mode is "point".',
+        ),
+        (
+            'min_macro_f1 = 0.5\nmode = "confident"',
+            'mode = "confident" needs an interval, and min_m',
+        ),
+        (
+            'min_balanced_accuracy = 0\nmode = "confident"',
+            'mode = "confident" needs an interval, and min_b',
+        ),
         ('min_accuracy = 0\nmode = "sure"', "mode: must be 'point' or 'confident', not 'sure'."),
     ],
 )

@@ -236,7 +236,7 @@ def test_a_baseline_with_another_value_is_the_same_or_told(project, capsys):
         "def test_one(gate):\n    gate(experiment.cells[0])\n"
     )
     from tunebench import Experiment
-    from tunebench.plugin.session import Session
+    from tunebench.analysis import Session
 
     cell = Experiment.read(project.toml).cells[0]
 

@@ -14,7 +14,7 @@ _HEADER = ("experiment", "cell", "A", "B", "B - A", "95 % interval", "p", "n")
 
 
 def compared_lines(found: Mapping[str, Any]) -> list[str]:
-    """The table of the cells in both runs, the texts that flipped, and the cells in one run only.
+    """The table of the cells in both runs, the texts that flipped, and what one run has alone.
 
     Args:
         found: the object that ``--json`` prints.
@@ -28,12 +28,17 @@ def compared_lines(found: Mapping[str, Any]) -> list[str]:
                 f"{cell['cell']}: compared on the {cell['n']} texts in common, of {cell['n_a']} "
                 f"in A and {cell['n_b']} in B"
             )
+        places = {flip["item"]: flip["place"] for flip in cell["flips"] if flip["place"]}
         for kind, items in (("right in A only", "lost"), ("right in B only", "gained")):
             if cell[items]:
-                notes.append(f"{cell['cell']}: {flips(kind, cell[items])}")
+                notes.append(f"{cell['cell']}: {flips(kind, cell[items], places)}")
     for run, key in (("A", "only_a"), ("B", "only_b")):
         if found[key]:
             notes.append(f"in {run} only: {', '.join(cell['cell'] for cell in found[key])}")
+    for answer in found.get("answers", ()):
+        for run, key in (("A", "a"), ("B", "b")):
+            notes.append(f"answer of {answer['experiment']} in {run}: {answer[key] or 'none'}")
+    notes += found["failures"]
     return [*lines, "", *notes] if notes else lines
 
 

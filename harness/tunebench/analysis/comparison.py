@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from tunebench.statistics import Difference
 
 
+# A fall counts where chance alone would show one as large less often than this.
+LEVEL = 0.05
+
+
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Which of the same texts two sets of answers got right.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunebench.analysis.gates import judge_limits, verdict_of
 from tunebench.errors import ResultsError
-from tunebench.evaluation import dataset_of, prompt_sha256_of
+from tunebench.evaluation import prompt_sha256_of
 from tunebench.reports import About, CellRow, Job, Skipped, checked, finite
 from tunebench.statistics import (
     balanced_accuracy,
@@ -115,7 +115,7 @@ def about(result: Result) -> About:
     """A result's experiment as an entry of ``experiments`` in ``results.json``."""
     experiment = result.cell.experiment
     items = result.judgements["item"].tolist()
-    places = dataset_of(experiment).places if result.checked_against_data else {}
+    places = result.places
     fields = {
         "name": experiment.name,
         "dataset": experiment.task.dataset,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tunebench.analysis.baseline_file import read_baseline
 from tunebench.analysis.comparison import Comparison
-from tunebench.errors import ResultsError
+from tunebench.errors import ResultsError, named_at
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tunebench.analysis.baseline_file import BaselineCell
@@ -30,6 +30,7 @@ class Regression(Comparison):
         accuracy: the accuracy now.
         recorded_at: when the baseline's answers were recorded.
         changed: items that got another wrong answer.
+        places: where items are in the user's file, as far as that is known.
     """
 
     cell: str
@@ -37,6 +38,7 @@ class Regression(Comparison):
     accuracy: float
     recorded_at: str
     changed: tuple[str, ...]
+    places: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def drop(self) -> float:
@@ -56,13 +58,15 @@ class Regression(Comparison):
             "wrong before, right now": self.gained,
             "wrong in another way": self.changed,
         }
-        return [head, *(f"  {flips(kind, items)}" for kind, items in kinds.items() if items)]
+        lines = (flips(kind, items, self.places) for kind, items in kinds.items() if items)
+        return [head, *(f"  {line}" for line in lines)]
 
 
-def flips(kind: str, items: Sequence[str]) -> str:
-    """A count and its first items, as ``2 lost: a, b``."""
+def flips(kind: str, items: Sequence[str], places: Mapping[str, str]) -> str:
+    """A count and its first items with their places, as ``2 lost: a (pets.csv, line 3), b``."""
     more = f" and {len(items) - _ITEMS_SHOWN} more" if len(items) > _ITEMS_SHOWN else ""
-    return f"{len(items)} {kind}: {', '.join(items[:_ITEMS_SHOWN])}{more}"
+    shown = (named_at(item, places) for item in items[:_ITEMS_SHOWN])
+    return f"{len(items)} {kind}: {', '.join(shown)}{more}"
 
 
 def regression_of(result: Result) -> Regression | None:
@@ -105,6 +109,7 @@ def regression_of(result: Result) -> Regression | None:
         before=entry.accuracy,
         accuracy=result.accuracy,
         recorded_at=entry.recorded_at,
+        places=result.places,
         changed=tuple(
             item
             for item, (label, said) in now.items()

@@ -86,7 +86,7 @@ class Summary:
             with self.complaining(f"{chosen.results}: the results could not be written"):
                 from tunebench.reports import write_results
 
-                results = self._results(rows)
+                results = self.document(rows)
                 self.written, failed = write_results(chosen.results, results, step_summary)
                 self._complain(failed)
 
@@ -170,11 +170,13 @@ class Summary:
         several = len({report.path for report in self._ordered()}) > 1
         return [f"{about.name}: {why}" if several else why for about, why in found if why]
 
-    def _results(self, reports: Sequence[CellReport]) -> Results:
-        """The content of ``results.json``; needs detailed reports."""
+    def document(self, reports: Sequence[CellReport] | None = None) -> Results:
+        """The content of ``results.json`` after `finish`, of detailed reports; all if left out."""
         from tunebench.analysis.break_even import break_evens
         from tunebench.analysis.forecast import data_needs_of
 
+        if reports is None:
+            reports = [report for report in self._evaluated() if report.detailed]
         without = [report for report in self._evaluated() if not report.detailed]
         jobs = {(r.path, r.job.name): self._named(r.path, r.job) for r in reports if r.job}
         rows = self._rows(reports)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tunebench.cassettes.stored import ANSWERED
-from tunebench.errors import CassetteMissError
+from tunebench.errors import CassetteMissError, named_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,15 +18,21 @@ _MAX_ITEMS_NAMED = 3
 
 
 def miss(
-    file: CassetteFile, items: Mapping[str, str], hint: str, asked: Fingerprint
+    file: CassetteFile,
+    items: Mapping[str, str],
+    hint: str,
+    asked: Fingerprint,
+    places: Mapping[str, str],
 ) -> CassetteMissError:
     """The error of a request: cassette, cell, items, nearest recorded row, difference, fix.
 
-    `items` has item ids by prompt SHA-256; `hint` says how to record what is missing.
+    `items` has item ids by prompt SHA-256; `hint` says how to record what is missing; `places` says
+    where items are in the user's file, as far as that is known.
     """
     missing = {sha256 for sha256 in asked.prompt_sha256 if not file.holds(asked.digest, sha256)}
     named = [items[sha256] for sha256 in asked.prompt_sha256 if sha256 in missing & items.keys()]
-    what = f"item {_join(named)}" if named else f"request {asked.endpoint!r}"
+    shown = [named_at(item, places) for item in named]
+    what = f"item {_join(shown)}" if named else f"request {asked.endpoint!r}"
     if not file.exists:
         folder = file.path.parent
         problem = f"there is no cassette in {folder}, and replay sends nothing to a provider"

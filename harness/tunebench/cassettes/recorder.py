@@ -63,10 +63,12 @@ class RecordedCassette(FileCassette):
         texts: Iterable[str],
         hint: str,
         answers_as: Mapping[str, str] | None = None,
+        places: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(path, file, recording=before_send is not None)
         self.hint = hint
         self._items = items
+        self._places = places or {}
         self._before_send = before_send
         self._answers_as = answers_as or {}
         self._texts = long_texts(texts)
@@ -280,7 +282,7 @@ class RecordedCassette(FileCassette):
 
     def _miss(self, asked: Fingerprint) -> CassetteError:
         """The error of a request without an answer, while nothing is recorded."""
-        return miss(self.file, self._items, self.hint, asked)
+        return miss(self.file, self._items, self.hint, asked, self._places)
 
     def _stored(self, _asked: Fingerprint, body: Any) -> Any:
         """The stored part of an answer that is not a model's text; None to store nothing."""
@@ -304,6 +306,7 @@ def use_cassette(
     hint: str,
     texts: Iterable[str] = (),
     answers_as: Mapping[str, str] | None = None,
+    places: Mapping[str, str] | None = None,
     kind: type[RecordedCassette] = RecordedCassette,
 ) -> Iterator[RecordedCassette]:
     """Answer the requests made inside from a cassette's file.
@@ -318,6 +321,7 @@ def use_cassette(
         texts: the data set's texts in the prompts, which no stored answer may repeat; those under
             40 characters may stand in any answer and are not looked for.
         answers_as: the names that models are known to answer with, by the names in requests.
+        places: where items are in the user's file, by item id, to name in a miss.
         kind: of traffic.
     """
     context = kind.use(
@@ -328,6 +332,7 @@ def use_cassette(
         texts=texts,
         hint=hint,
         answers_as=answers_as,
+        places=places,
     )
     with context as cassette:
         yield cassette

@@ -157,27 +157,7 @@ def read_experiment(path: Path) -> Experiment:
 
 
 def read_experiments(paths: Iterable[Path]) -> list[Experiment]:
-    """Read experiments.
+    """`tunebench.experiment.read_experiments`, imported late."""
+    from tunebench import experiment
 
-    Args:
-        paths: experiment files, or folders with ``experiment.toml`` in them or below; none means
-            ``benchmarks``.
-
-    Returns:
-        Each once, in the order of the paths; those of a folder in the order of their paths.
-
-    Raises:
-        TunebenchError: there is none in a folder, or one cannot be read.
-    """
-    files: dict[Path, None] = {}
-    for path in list(paths) or [Path("benchmarks")]:
-        single = path.is_file() or path.suffix == ".toml"
-        found = [path] if single else sorted(path.rglob(_EXPERIMENT))
-        if not found:
-            raise UsageError(
-                f"there is no {_EXPERIMENT} in or below it",
-                where=path,
-                hint="name an experiment, or change to the folder that holds benchmarks/",
-            )
-        files |= dict.fromkeys(found)
-    return [read_experiment(file) for file in files]
+    return experiment.read_experiments(paths)

@@ -21,6 +21,7 @@ _COMMANDS = {
     "baseline": "Keep the current answers as the baseline of later recordings",
     "report": "Make one web page of what `pytest --results` wrote",
     "compare": "Compare two results cell by cell",
+    "errors": "Show the wrong answers of a cell",
     "curves": "Show how a fine-tuning job learned, or accuracy by training size",
     "fine-tune": "Run an experiment's fine-tuning jobs alone",
     "prepare-data": "Check a file of prompts and completions, write training files",

@@ -16,7 +16,14 @@ from tunebench.errors.base import (
     UsageError,
 )
 from tunebench.errors.suggestions import did_you_mean, nearest
-from tunebench.errors.text import hidden, holds_control, keep_secret, printable, without_secrets
+from tunebench.errors.text import (
+    hidden,
+    holds_control,
+    keep_secret,
+    named_at,
+    printable,
+    without_secrets,
+)
 from tunebench.errors.unexpected import describe_error
 
 __all__ = [
@@ -38,6 +45,7 @@ __all__ = [
     "hidden",
     "holds_control",
     "keep_secret",
+    "named_at",
     "nearest",
     "printable",
     "without_secrets",

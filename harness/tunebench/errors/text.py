@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Control characters (C0 and C1), marks that change the writing direction, separators that some
 # programs take for a line break, and lone surrogates, which UTF-8 cannot encode.
@@ -70,3 +74,8 @@ def holds_control(text: str) -> bool:
 
 def _escaped(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode()
+
+
+def named_at(item: str, places: Mapping[str, str]) -> str:
+    """An item with its place in the user's file, as ``3f24 (tickets.csv, line 12)``, if known."""
+    return f"{item} ({places[item]})" if item in places else item

@@ -5,7 +5,14 @@ from tunebench.evaluation.calibration import texts_to_answer
 from tunebench.evaluation.connections import StartedProvider, key_of
 from tunebench.evaluation.embeddings import rival_recording
 from tunebench.evaluation.estimate import estimates
-from tunebench.evaluation.inputs import State, dataset_of, prompts_of, test_rows, train_rows
+from tunebench.evaluation.inputs import (
+    State,
+    dataset_of,
+    forget_inputs,
+    prompts_of,
+    test_rows,
+    train_rows,
+)
 from tunebench.evaluation.items import (
     is_data_here,
     items_path,
@@ -32,6 +39,7 @@ __all__ = [
     "State",
     "dataset_of",
     "estimates",
+    "forget_inputs",
     "is_data_here",
     "items_path",
     "judge",

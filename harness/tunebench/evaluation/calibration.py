@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn
 
 from tunebench.errors import DatasetError
-from tunebench.evaluation.inputs import State, examples_of, test_rows, train_rows
+from tunebench.evaluation.inputs import State, examples_of, kept, test_rows, train_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,7 +68,7 @@ def calibration_texts(experiment: Experiment) -> CalibrationTexts:
     return _rows(experiment, experiment.data_state)
 
 
-@lru_cache(maxsize=8)
+@kept(8)
 def _rows(experiment: Experiment, _: State) -> CalibrationTexts:
     wanted, seed = experiment.calibration.rows, experiment.task.seed
     train = train_rows(experiment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from tunebench.datasets import Dataset, Options, load
 from tunebench.errors import DatasetError
@@ -18,7 +18,8 @@ from tunebench.formatting import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from functools import _lru_cache_wrapper
 
     import pandas as pd
 
@@ -30,8 +31,29 @@ if TYPE_CHECKING:
 # its data as they are then.
 State = tuple[str | None, ...]
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_kept: list[_lru_cache_wrapper[Any]] = []
+
 # Rows of a class; where fewer are expected, there may be hardly any by chance.
 _FEWEST_EXPECTED = 5
+
+
+def kept(maxsize: int) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
+    """Keep what a function makes of the data until the next run."""
+
+    def keep(function: Callable[_P, _T]) -> Callable[_P, _T]:
+        cached = lru_cache(maxsize)(function)
+        _kept.append(cached)
+        return cached  # type: ignore[return-value]
+
+    return keep
+
+
+def forget_inputs() -> None:
+    """Forget all data: their files may have changed, also where `State` does not show it."""
+    for cached in _kept:
+        cached.cache_clear()
 
 
 def dataset_of(experiment: Experiment) -> Dataset:
@@ -56,7 +78,7 @@ def options_of(experiment: Experiment) -> Options:
     )
 
 
-@lru_cache(maxsize=8)
+@kept(8)
 def _dataset(name: str, options: Options, _: State) -> Dataset:
     return load(name, options)
 
@@ -69,7 +91,7 @@ def test_rows(experiment: Experiment) -> pd.DataFrame:
     return _test_rows(experiment, experiment.data_state)
 
 
-@lru_cache(maxsize=8)
+@kept(8)
 def _test_rows(experiment: Experiment, _: State) -> pd.DataFrame:
     task = experiment.task
     data = dataset_of(experiment)
@@ -135,7 +157,7 @@ def train_rows(experiment: Experiment) -> pd.DataFrame:
     return rows if limit is None else rows.head(limit)
 
 
-@lru_cache(maxsize=8)
+@kept(8)
 def _examples(experiment: Experiment, shots: int, seed: int, _: State) -> tuple[Example, ...]:
     texts = test_rows(experiment)["text"].tolist()
     train = train_rows(experiment)
@@ -181,7 +203,7 @@ class _Form:
 
 
 # Prompts are needed twice when recording.
-@lru_cache(maxsize=4)
+@kept(4)
 def _prompts(experiment: Experiment, form: _Form, _: State) -> dict[str, Prompt]:
     rows = test_rows(experiment)
     return form.prompts(experiment, zip(rows["item"], rows["text"], strict=True))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tunebench.cassettes import Item, ItemsFile, read_items
@@ -15,6 +14,7 @@ from tunebench.evaluation.inputs import (
     dataset_of,
     group_numbers,
     is_chat,
+    kept,
     prompts_of,
     test_rows,
 )
@@ -248,7 +248,7 @@ def _items_of(cell: Cell, role: Role) -> list[Item]:
     return [Item(item, label, role=role) for item, label in zip(texts.items, labels, strict=True)]
 
 
-@lru_cache(maxsize=8)
+@kept(8)
 def _data_items(experiment: Experiment, _: State) -> tuple[Item, ...]:
     rows = test_rows(experiment)
     groups = group_numbers(rows["group"]) if "group" in rows else [None] * len(rows)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from tunebench.evaluation.inputs import dataset_of
 from tunebench.evaluation.prices import cost_of_training, cost_per_1000
 from tunebench.evaluation.rules import RULES
 from tunebench.statistics import (
@@ -72,6 +73,8 @@ class Result:
         server: the names that the servers gave themselves, or an empty string.
         label_logprobs: for each judgement the labels' log-probabilities by label id, as far as
             the decision rule saw them; None where they are not known.
+        answers: for each judgement the text of the answer as it was given; empty where the decision
+            rule asks more than once.
         answered_as: other model names than the requested one in the answers, mostly the same name
             with a date.
         overrides: fields of the request that the model's `parameters` set instead of the decision
@@ -97,6 +100,7 @@ class Result:
     seconds: float = 0.0
     server: str = ""
     label_logprobs: tuple[Mapping[int, float] | None, ...] = ()
+    answers: tuple[str, ...] = field(default=(), repr=False)
     answered_as: str = ""
     overrides: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     groups: tuple[int, ...] | None = None
@@ -227,6 +231,11 @@ class Result:
         column = self.judgements["prediction"]
         read = zip(column.fillna(-1), column.isna(), strict=True)
         return [None if missing else int(label) for label, missing in read]
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """Where each item is in the user's file, as ``tickets.csv, line 12``, if that is known."""
+        return dataset_of(self.cell.experiment).places if self.checked_against_data else {}
 
     @property
     def interval(self) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from tunebench.evaluation.connections import Connections, known_names
 from tunebench.evaluation.embeddings import Embedder
 from tunebench.evaluation.estimate import Estimate, answers_announcement
 from tunebench.evaluation.fine_tuning import FineTunedModels
-from tunebench.evaluation.inputs import texts_of
+from tunebench.evaluation.inputs import dataset_of, texts_of
 from tunebench.evaluation.items import items_path, recalled_of, test_texts
 from tunebench.evaluation.items_writing import check_items, note_items
 from tunebench.evaluation.judgements import judge
@@ -214,9 +214,10 @@ class Runner:
         client = self._connections.client(cell.experiment, provider, recording=False)
         model = _model_name(cell, made)
         items: dict[str, str] = {}
+        places = dataset_of(cell.experiment).places if recalled is None else {}
         with (
             closing(cassette_file(cell.experiment, cell.cassette, cell.recording)) as file,
-            use_cassette(file, before_send=None, items=items, hint=hint) as cassette,
+            use_cassette(file, before_send=None, items=items, hint=hint, places=places) as cassette,
         ):
 
             def ask(requests: Sequence[Request]) -> list[list[Answer]]:
@@ -264,6 +265,7 @@ class Runner:
             seconds=totals.seconds,
             server=", ".join(totals.servers),
             label_logprobs=tuple(decision.logprobs for decision in decisions),
+            answers=tuple(answer.text for answer in answers[0]) if len(answers) == 1 else (),
             answered_as=", ".join(name for name in totals.models if name != model),
             overrides=overrides_of(rule, cell.experiment.models[cell.model].parameters),
             calibration=calibration,

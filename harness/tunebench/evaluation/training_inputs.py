@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tunebench.api import JobSpec, Upload
 from tunebench.errors import DatasetError
-from tunebench.evaluation.inputs import State, is_chat, test_rows, train_rows
+from tunebench.evaluation.inputs import State, is_chat, kept, test_rows, train_rows
 from tunebench.formatting import AnswerFormat, bare_prompt
 from tunebench.training_data import chat_record, record, refuse_overlap, split, without_overlap
 
@@ -62,7 +61,7 @@ def files_of(experiment: Experiment, size: int, chat: bool) -> tuple[Upload, Upl
     return _files(experiment, size, chat, experiment.data_state)
 
 
-@lru_cache(maxsize=16)
+@kept(16)
 def _files(experiment: Experiment, size: int, chat: bool, _: State) -> tuple[Upload, Upload]:
     task, rows = experiment.task, rows_of(experiment, size)
     texts, labels = rows["text"].tolist(), rows["label"].tolist()

@@ -1,6 +1,7 @@
 """The experiment file: its schema, its checks, and the cells that it makes."""
 
 from tunebench.experiment.experiment import Cell, Experiment
+from tunebench.experiment.finding import read_experiments
 from tunebench.experiment.limits import Limit
 from tunebench.experiment.schema import (
     LIMITS,
@@ -23,4 +24,5 @@ __all__ = [
     "Model",
     "Prices",
     "Provider",
+    "read_experiments",
 ]

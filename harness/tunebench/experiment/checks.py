@@ -11,7 +11,7 @@ from tunebench.errors import ExperimentError, did_you_mean
 from tunebench.experiment.combinations import combinations_of, matches, skipped_by
 from tunebench.experiment.limits import limits_of
 from tunebench.experiment.pins import check_pins, pin_of
-from tunebench.experiment.schema import LIMITS, DecisionRule, Selection
+from tunebench.experiment.schema import LIMITS, POINT_ONLY, DecisionRule, Selection
 from tunebench.formatting import check_labels, check_readable
 from tunebench.presets import PRESETS
 
@@ -259,6 +259,19 @@ def _check_limits(path: Path, file: ExperimentFile, cells: Sequence[Combination]
             )
         if threshold.over is not None and threshold.over not in ids:
             raise _unknown("cell", threshold.over, ids, where)
+        for gate in ("min_recall", "min_precision"):
+            for label in getattr(threshold, gate) or ():
+                if label not in file.task.labels:
+                    raise _unknown("label", label, file.task.labels, f"{where}: {gate}")
+        if threshold.mode == "confident":
+            for gate in POINT_ONLY:
+                if getattr(threshold, gate) is not None:
+                    raise ExperimentError(
+                        f'mode = "confident" needs an interval, and {gate} has none that holds for '
+                        "few texts",
+                        where=where,
+                        hint='move it to a table of its own, where mode is "point"',
+                    )
     prices = {model.name: model.prices for model in file.model}
     for cell in cells:
         for limit in limits_of(file.threshold, cell):

@@ -109,7 +109,7 @@ class Cell(Combination):
     @property
     def gates(self) -> dict[str, float]:
         """Its limits by their keys."""
-        return {limit.gate: limit.value for limit in self.limits}
+        return {limit.key: limit.value for limit in self.limits}
 
     @property
     def min_accuracy(self) -> float:

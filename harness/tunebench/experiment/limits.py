@@ -22,9 +22,10 @@ class Limit:
     Attributes:
         gate: its key in ``[[threshold]]``, as ``min_accuracy``.
         value: the value of that key.
-        mode: ``point`` or ``confident``; it applies to accuracy and uplift only.
+        mode: ``point`` or ``confident``; see `Threshold`.
         over: the id of the cell that an uplift is over.
         position: the position of its table in the file, from 1.
+        label: the label that a recall or a precision is of.
     """
 
     gate: str
@@ -32,6 +33,12 @@ class Limit:
     mode: Mode = "point"
     over: str | None = None
     position: int = 0
+    label: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Its name in results, as ``min_accuracy`` or ``min_recall.Spam``."""
+        return self.gate if self.label is None else f"{self.gate}.{self.label}"
 
 
 def xfail_of(thresholds: Iterable[Threshold], which: Combination) -> str | None:
@@ -41,7 +48,7 @@ def xfail_of(thresholds: Iterable[Threshold], which: Combination) -> str | None:
 
 
 def limits_of(thresholds: Iterable[Threshold], which: Combination) -> tuple[Limit, ...]:
-    """The limits of a cell: for each key, the last table that matches and sets it.
+    """The limits of a cell: for each key (and label), the last table that matches and sets it.
 
     So a file can put general tables first and exceptions after them; a table that sets
     `min_uplift` leaves an earlier `min_accuracy` in place.
@@ -51,8 +58,11 @@ def limits_of(thresholds: Iterable[Threshold], which: Combination) -> tuple[Limi
         if not matches(threshold, which):
             continue
         for gate in LIMITS:
-            value = getattr(threshold, gate)
-            if value is not None:
-                over = threshold.over if gate == "min_uplift" else None
-                found[gate] = Limit(gate, value, threshold.mode, over, position)
-    return tuple(found[gate] for gate in LIMITS if gate in found)
+            given = getattr(threshold, gate)
+            over = threshold.over if gate == "min_uplift" else None
+            by_label = given if isinstance(given, dict) else {None: given}
+            for label, value in by_label.items():
+                if value is not None:
+                    limit = Limit(gate, value, threshold.mode, over, position, label)
+                    found[limit.key] = limit
+    return tuple(sorted(found.values(), key=lambda limit: LIMITS.index(limit.gate)))

@@ -31,6 +31,7 @@ _Name = Annotated[str, Field(pattern=NAME)]
 _Variant = Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")]
 _Seed = Annotated[int, Field(ge=0, lt=2**31)]
 _Share = Annotated[float, Field(ge=0, le=1, strict=False)]
+_ShareByLabel = Annotated[dict[str, _Share], Field(min_length=1)]
 _Pace = Annotated[float, Field(gt=0, strict=False, allow_inf_nan=False)]
 _Price = Annotated[float, Field(ge=0, strict=False, allow_inf_nan=False)]
 
@@ -418,18 +419,31 @@ class Threshold(Selection):
         example_draw: their draw of worked examples.
         seed: the seed of their training.
         min_accuracy: the least accuracy.
+        min_balanced_accuracy: the least balanced accuracy, the mean of the labels' recalls.
+        min_macro_f1: the least macro F1, the mean of the labels' F1 scores.
+        min_auc: the least area under the ROC curve; for decision rules with probabilities.
+        min_recall: by label, the least share of its texts that get it as answer, as
+            ``{ Spam = 0.9 }``.
+        min_precision: by label, the least share of the answers with it that are right.
         min_uplift: the least uplift over the cell `over`.
         over: the id of that cell, as ``smollm2-135m-1shot``.
         max_cost: the highest cost of 1,000 answers, in the currency of the model's prices.
         max_regression: how far the accuracy may fall below that of the committed baseline.
-        mode: ``point`` compares accuracy and uplift with the limit, ``confident`` their 95 %
-            intervals. It does not apply to the other two limits.
+        mode: ``point`` compares accuracy, uplift, recall and precision with the limit,
+            ``confident`` their 95 % intervals. It does not apply to max_cost and max_regression.
+            The other scores have no interval that holds for few texts: ``confident`` is an error
+            with them.
         xfail: why the cells are expected to fail, as with ``pytest.mark.xfail``: their tests count
             as xfailed, and fail where all limits are reached. An error of a cell fails its test all
             the same.
     """
 
     min_accuracy: _Share | None = None
+    min_balanced_accuracy: _Share | None = None
+    min_macro_f1: _Share | None = None
+    min_auc: _Share | None = None
+    min_recall: _ShareByLabel | None = None
+    min_precision: _ShareByLabel | None = None
     min_uplift: Annotated[float, Field(ge=-1, le=1, strict=False)] | None = None
     over: str | None = None
     max_cost: _Price | None = None
@@ -440,6 +454,11 @@ class Threshold(Selection):
 
 # What a threshold limits, in the order in which a cell's limits are judged and shown.
 LIMITS = tuple(name for name in Threshold.model_fields if name.startswith(("min_", "max_")))
+
+
+# Limits that are judged as they are: a bootstrap's interval of these scores is too short where few
+# texts are wrong, and empty where none is.
+POINT_ONLY = ("min_balanced_accuracy", "min_macro_f1", "min_auc")
 
 
 class AnswerRule(_Table):

@@ -18,10 +18,9 @@ from tunebench.plugin.call import Call
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tunebench.analysis import CellReport, Evaluated, Uplift
+    from tunebench.analysis import CellReport, Evaluated, Session, Uplift
     from tunebench.evaluation import Result
     from tunebench.experiment import Cell
-    from tunebench.plugin.session import Session
     from tunebench.settings import Configuration
 
 configuration_key: pytest.StashKey[Configuration] = pytest.StashKey()
@@ -158,8 +157,8 @@ def _session(config: pytest.Config) -> Session:
     if session_key not in config.stash:
         # Imported late: without a cell to evaluate, this plugin costs a pytest run nothing.
         with _uncollected():
+            from tunebench.analysis import Session
             from tunebench.evaluation import Budget
-            from tunebench.plugin.session import Session
 
         chosen = config.stash[configuration_key]
         limits = Budget(chosen.budget, chosen.max_texts, chosen.max_minutes)

@@ -17,7 +17,9 @@ from tunebench.reports.checked_json import (
 from tunebench.reports.curves_figure import job_figure, render, sizes_figure
 from tunebench.reports.curves_text import job_lines, sizes_lines
 from tunebench.reports.document import VERSION, Results
-from tunebench.reports.files import refuse_unwritable, write_results
+from tunebench.reports.files import append_summary, refuse_unwritable, write_results
+from tunebench.reports.flat_tables import columns
+from tunebench.reports.markdown import comparison_markdown
 from tunebench.reports.of_texts import about_lines
 from tunebench.reports.page import report_bytes
 from tunebench.reports.progress import shown_progress, waited_for
@@ -65,9 +67,12 @@ __all__ = [
     "WrongJson",
     "about_lines",
     "aligned",
+    "append_summary",
     "calibration_table",
     "cell_table",
     "checked",
+    "columns",
+    "comparison_markdown",
     "finite",
     "is_of",
     "job_figure",

@@ -64,15 +64,27 @@ def write_results(
             failed.append(str(error))
     if step_summary and summary:
         try:
-            with open(step_summary, "ab") as file:
-                file.write(summary)
-        except OSError as error:
-            problem = f"the summary was not appended ({error.strerror})"
-            failed.append(str(ResultsError(problem, where=step_summary)))
+            append_summary(step_summary, summary)
+        except ResultsError as error:
+            failed.append(str(error))
     if written:
         first, *others = written
         notes.insert(0, f"results: {', '.join([str(folder / first), *others])}")
     return notes, failed
+
+
+def append_summary(path: str, summary: bytes) -> None:
+    """Append Markdown to the summary of a CI run.
+
+    Raises:
+        ResultsError: the file cannot be written.
+    """
+    try:
+        with open(path, "ab") as file:
+            file.write(summary)
+    except OSError as error:
+        problem = f"the summary was not appended ({error.strerror})"
+        raise ResultsError(problem, where=path) from error
 
 
 def refuse_unwritable(folder: Path) -> None:

@@ -13,11 +13,13 @@ from tunebench.reports.rows import CellRow
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from tunebench.reports.checked_json import Part
+
 
 @cache
-def columns() -> dict[str, type]:
-    """The fields of a cell of ``results.json`` that are text or a number, with their types."""
-    found = {name: set(_types(field.annotation)) for name, field in CellRow.model_fields.items()}
+def columns(row: type[Part] = CellRow) -> dict[str, type]:
+    """The fields of a row of ``results.json`` that are text or a number, with their types."""
+    found = {name: set(_types(field.annotation)) for name, field in row.model_fields.items()}
     # A whole number may stand where the type says number.
     return {
         name: float if float in types else types.pop()

@@ -11,6 +11,7 @@ from tunebench.reports.of_texts import about_lines
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+_FLIPS_SHOWN = 50
 _MARKS = re.compile(r"([\\`*_{}\[\]|~])")
 
 
@@ -64,6 +65,56 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
         lines += ["## Without a result", ""]
         lines += [f"- {_text(error['error'])}" for error in document["errors"]] + [""]
     return "\n".join(lines)
+
+
+def comparison_markdown(found: Mapping[str, Any]) -> str:
+    """The comparison of two runs: answers, a table of cells, and both predictions of each flip.
+
+    Args:
+        found: what ``tunebench compare --json`` prints.
+    """
+    lines = [f"# tunebench: {_text(found['b'])} compared with {_text(found['a'])}", ""]
+    lines += [f"- **fails** {_text(sentence)}" for sentence in found["failures"]]
+    lines += [""] if found["failures"] else []
+    head = ["experiment", "cell", "before", "now", "difference", "95 % interval", "p", "n"]
+    lines += [*_table(head, map(_compared, found["cells"])), ""]
+    flips = [(cell, flip) for cell in found["cells"] for flip in cell["flips"]]
+    if flips:
+        head = ["experiment", "cell", "item", "place", "label", "before", "now"]
+        lines += ["## Changed answers", ""]
+        lines += [*_table(head, (_flip(*one) for one in flips[:_FLIPS_SHOWN])), ""]
+    if len(flips) > _FLIPS_SHOWN:
+        lines += [f"And {len(flips) - _FLIPS_SHOWN} more.", ""]
+    for run, key in (("before", "only_a"), ("now", "only_b")):
+        if found[key]:
+            cells = ", ".join(f"{cell['cell']} of {cell['experiment']}" for cell in found[key])
+            lines += [_text(f"Only {run}: {cells}."), ""]
+    for answer in found.get("answers", ()):
+        lines += [f"## Answer of {_text(answer['experiment'])}", ""]
+        lines += [
+            f"- **{run}** {_text(answer[key] or 'none')}"
+            for run, key in (("before", "a"), ("now", "b"))
+        ]
+        lines += [""]
+    return "\n".join(lines)
+
+
+def _compared(cell: Mapping[str, Any]) -> Sequence[str]:
+    return (
+        cell["experiment"],
+        cell["cell"],
+        f"{cell['accuracy_a']:.3f}",
+        f"{cell['accuracy_b']:.3f}",
+        f"{cell['difference']:+.3f}",
+        f"{cell['ci_low']:+.3f} to {cell['ci_high']:+.3f}",
+        f"{cell['p']:.2g}",
+        str(cell["n"]),
+    )
+
+
+def _flip(cell: Mapping[str, Any], flip: Mapping[str, Any]) -> Sequence[str]:
+    named = (flip[key] or "-" for key in ("place", "label", "a", "b"))
+    return cell["experiment"], cell["cell"], flip["item"], *named
 
 
 def _cell(row: Mapping[str, Any]) -> Sequence[str]:

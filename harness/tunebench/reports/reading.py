@@ -125,7 +125,9 @@ def is_of(about: Mapping[str, Any], experiment: Experiment) -> bool:
     return about["name"] in names and f"/{path}".endswith(f"/{file}")
 
 
-def judgements_of(document: Mapping[str, Any], path: Path) -> dict[tuple[str, str], Judgements]:
+def judgements_of(
+    document: Mapping[str, Any], path: Path | str
+) -> dict[tuple[str, str], Judgements]:
     """The judgements of all cells by experiment and cell, in the order of the document.
 
     Args:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tunebench.analysis.comparison import LEVEL
 from tunebench.analysis.gates.base import Judged
 from tunebench.analysis.regression import regression_of
 from tunebench.errors import CellError
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from tunebench.evaluation import Result
     from tunebench.experiment import Limit
 
-# A drop counts where chance alone would show one as large less often than this.
-_LEVEL = 0.05
 _IN_WORDS = {
     "pass": "within {gate} {value:g}",
     "fail": "above {gate} {value:g}, and more than chance shows (below {level})",
@@ -42,8 +41,8 @@ def judge(limit: Limit, result: Result, sources: Sources | None) -> Judged | Non
         )
     verdict: Verdict = "pass"
     if regression.drop > limit.value:
-        verdict = "fail" if regression.p < _LEVEL else "inconclusive"
-    said = _IN_WORDS[verdict].format(gate=limit.gate, value=limit.value, level=_LEVEL)
+        verdict = "fail" if regression.p < LEVEL else "inconclusive"
+    said = _IN_WORDS[verdict].format(gate=limit.gate, value=limit.value, level=LEVEL)
     return Judged.of(
         limit,
         regression.drop,

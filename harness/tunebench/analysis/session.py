@@ -1,4 +1,4 @@
-"""Evaluates, judges and reports cells for the tests of one pytest session, without pytest."""
+"""Evaluates, judges and reports the cells of one run, with pytest or without."""
 
 from __future__ import annotations
 
@@ -7,26 +7,19 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tunebench.analysis import (
-    CellReport,
-    Remark,
-    Sources,
-    Uplift,
-    about,
-    detailed,
-    job_of,
-    judge_limits,
-    regression_of,
-    row_of,
-)
+from tunebench.analysis.details import about, detailed, job_of, row_of
+from tunebench.analysis.evaluated import CellReport, Remark
+from tunebench.analysis.gates import Sources, judge_limits
+from tunebench.analysis.regression import regression_of
+from tunebench.analysis.uplift import Uplift
 from tunebench.errors import CellError, ExperimentError, TunebenchError
-from tunebench.evaluation import Budget, Runner, StartedProvider, orphans
+from tunebench.evaluation import Budget, Runner, StartedProvider, forget_inputs, orphans
 from tunebench.experiment import Experiment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tunebench.analysis import Judged
+    from tunebench.analysis.gates import Judged
     from tunebench.evaluation import Progress, Result, State
     from tunebench.experiment import Cell, EmbeddingRival
     from tunebench.reports import About
@@ -37,7 +30,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Session:
-    """Evaluates cells for the test cases of this process.
+    """Evaluates cells for one run: the tests of a pytest session, or `replayed`.
+
+    A new one forgets the data that earlier runs of this process read: files may have changed.
 
     Attributes:
         record: see `Runner`.
@@ -59,6 +54,7 @@ class Session:
     _read_again: dict[Experiment, Experiment] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        forget_inputs()
         self._provider = StartedProvider()
         self._budget = self.limits or Budget()
         began = time.time_ns() - (time.monotonic_ns() - self.started if self.started else 0)

@@ -1,0 +1,19 @@
+"""``min_macro_f1``: the macro F1 is the limit or above."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tunebench.analysis.gates.base import confusion_of, judge_score
+from tunebench.statistics import macro_f1
+
+if TYPE_CHECKING:
+    from tunebench.analysis.gates.base import Judged, Sources
+    from tunebench.evaluation import Result
+    from tunebench.experiment import Limit
+
+
+def judge(limit: Limit, result: Result, _: Sources | None) -> Judged:
+    """Judge by the result alone."""
+    value = macro_f1(confusion_of(result))
+    return judge_score(limit, result, "macro F1", value, result.n)

@@ -1,0 +1,189 @@
+"""``tunebench errors``: the wrong answers of a cell with all that is known of them."""
+
+import json
+import shutil
+
+import pytest
+
+from tunebench.cli import main
+
+from ..pets_project import edit
+
+
+@pytest.fixture
+def project(pets, monkeypatch):
+    """Pets of which those with a number that ends in 1, 2 or 3 are called wrongly, or nothing."""
+    pets.toml = pets.add(shots='[0, 1]\ndecision_rules = ["text", "label_logprobs"]')
+    right = pets.answer
+
+    def answer(asked):
+        said = right(asked)
+        for choice, prompt in zip(said.body.get("choices", ()), asked.prompts, strict=False):
+            last = int(prompt.rpartition("number ")[2].split()[0]) % 10
+            wrong = {1: " dog", 2: " cat", 3: " a bird\x1b[31m"}.get(last)
+            choice["text"] = wrong or choice["text"]
+            if "logprobs" in asked.fields:
+                likely = (
+                    choice["text"]
+                    if last < 3
+                    else {"c": " cat", "d": " dog"}[
+                        right(asked).body["choices"][0]["text"].strip()[0]
+                    ]
+                )
+                other = {" cat": " dog", " dog": " cat"}[likely]
+                top = {likely: -0.2, other: -1.8}
+                choice["logprobs"] = {"tokens": [likely], "top_logprobs": [top]}
+        return said
+
+    pets.loopback.answer = answer
+    assert pets.record("--results", "results").ret == 0
+    pets.loopback.asked.clear()
+    monkeypatch.chdir(pets.root)
+    return pets
+
+
+def run(capsys, *arguments):
+    capsys.readouterr()
+    code = main(["errors", *arguments])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def found_of(capsys, *arguments):
+    code, out, err = run(capsys, *arguments, "--json")
+    assert (code, err) == (0, "")
+    return json.loads(out)
+
+
+def test_each_wrong_answer_has_text_labels_answer_and_place(project, capsys):
+    (cell,) = found_of(capsys, "results", "--cell", "m-0shot")["cells"]
+    rows = project.results("results")
+    (row,) = [row for row in rows["cells"] if row["cell"] == "m-0shot"]
+    assert cell["wrong"] == row["n"] - row["correct"] == len(cell["errors"]) > 1
+    table = (project.root / "pets.csv").read_text().splitlines()
+    for error in cell["errors"]:
+        line = table[int(error["place"].removeprefix("pets.csv, line ")) - 1]
+        assert line == f"{error['text']},{error['expected']}"
+        assert error["predicted"] != error["expected"]
+        named = {"cat": " cat", "dog": " dog", None: " a bird\x1b[31m"}
+        assert error["answer"] == named[error["predicted"]]
+        assert error["probability"] is None
+    assert project.loopback.asked == []
+
+
+def test_probabilities_are_shown_where_there_are_any(project, capsys):
+    found = found_of(capsys, "--cell", "m-0shot-label_logprobs")
+    for error in found["cells"][0]["errors"]:
+        assert error["probability"] > 0.5
+    _, out, _ = run(capsys, "--cell", "m-0shot-label_logprobs")
+    assert "(probability 0.83)" in out
+
+
+def test_people_read_lines_that_are_safe_to_print(project, capsys):
+    code, out, _ = run(capsys, "results", "--cell", "m-0shot")
+    assert code == 0
+    (cell,) = found_of(capsys, "results", "--cell", "m-0shot")["cells"]
+    lines = out.splitlines()
+    assert lines[0] == f"pets, m-0shot: {cell['wrong']} wrong, of 10 texts"
+    first = cell["errors"][0]
+    assert lines[2] == f"{first['place']} ({first['item']})"
+    assert lines[3].startswith(f"  expected {first['expected']}, predicted ")
+    assert f"  | {first['text']}" in lines
+    assert "\x1b" not in out
+
+
+def test_a_label_and_a_limit_choose_among_them(project, capsys):
+    (every,) = found_of(capsys, "results", "--cell", "m-0shot")["cells"]
+    (cats,) = found_of(capsys, "results", "--cell", "m-0shot", "--label", "cat")["cells"]
+    assert cats["errors"] == [one for one in every["errors"] if one["expected"] == "cat"]
+    (one,) = found_of(capsys, "results", "--cell", "m-0shot", "--limit", "1")["cells"]
+    assert one["errors"] == every["errors"][:1]
+    assert one["wrong"] == every["wrong"]
+    _, out, _ = run(capsys, "results", "--cell", "m-0shot", "--limit", "1")
+    assert out.splitlines()[0].endswith("of 10 texts, the first 1 of them")
+
+
+def test_without_results_the_benchmarks_are_replayed(project, capsys):
+    before = found_of(capsys, "--cell", "m-0shot")
+    shutil.rmtree(project.root / "results")
+    assert found_of(capsys, "--cell", "m-0shot") == before
+    assert project.loopback.asked == []
+
+
+def test_results_alone_show_what_they_hold(project, capsys, tmp_path_factory, monkeypatch):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    shutil.move(project.root / "results", elsewhere)
+    monkeypatch.chdir(elsewhere)
+    found = found_of(capsys, "--cell", "m-0shot")
+    assert found["notes"] == [
+        "Texts and answers are not shown: benchmarks/pets/experiment.toml is not found from here."
+    ]
+    for error in found["cells"][0]["errors"]:
+        assert (error["text"], error["answer"]) == (None, None)
+        assert error["place"].startswith("pets.csv, line ")
+
+
+def test_texts_that_are_not_here_are_left_out_and_answers_stay(project, capsys):
+    (project.root / "pets.csv").unlink()
+    found = found_of(capsys, "results", "--cell", "m-0shot")
+    assert len(found["notes"]) == 1
+    assert found["notes"][0].startswith("Texts are not shown: ")
+    for error in found["cells"][0]["errors"]:
+        assert error["text"] is None
+        assert error["answer"] is not None
+
+
+def test_answers_of_a_later_recording_are_not_shown(project, capsys):
+    edit(project.toml, "Say which it is", "Say which pet it is")
+    assert project.run("--record=all").ret == 0
+    found = found_of(capsys, "results", "--cell", "m-0shot")
+    assert "m-0shot was recorded again after these results were made" in found["notes"][0]
+    assert all(error["answer"] is None for error in found["cells"][0]["errors"])
+    assert all(error["text"] is not None for error in found["cells"][0]["errors"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["results", "--cell", "m-0sho"], "there is no cell 'm-0sho'; did you mean 'm-0shot'?"),
+        (
+            ["results", "--cell", "m-0shot", "--label", "cats"],
+            "no label 'cats'; did you mean 'cat'",
+        ),
+        (["nowhere", "--cell", "m-0shot"], "there is no such file or folder"),
+        (["benchmarks", "--cell", "m-0shot"], "the results cannot be read"),
+        (["results"], "Missing option '--cell'"),
+        (["results", "--cell", "m-0shot", "--limit", "0"], "must be a whole number of at least 1"),
+    ],
+)
+def test_what_cannot_be_shown_is_a_sentence(project, capsys, arguments, said):
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_a_cell_without_a_recording_says_why(project, capsys):
+    shutil.rmtree(project.root / "results")
+    (project.root / "cassettes/pets/m-1shot.jsonl").unlink()
+    code, _, err = run(capsys, "--cell", "m-1shot")
+    assert code == 2
+    assert "the cell 'm-1shot' has no result: m-1shot, item " in err
+    assert "(pets.csv, line " in err
+    assert "there is no cassette" in err
+
+
+def test_flips_of_the_baseline_name_the_place(project, capsys):
+    assert main(["baseline"]) == 0
+    edit(project.toml, "Say which it is", "Say which pet it is")
+    answer = project.loopback.answer
+
+    def other(asked):
+        said = answer(asked)
+        for choice in said.body.get("choices", ()):
+            choice["text"] = " cat"
+        return said
+
+    project.loopback.answer = other
+    done = project.run("--record=all", "-k", "m-0shot and not logprobs")
+    lines = [line.strip() for line in done.outlines]
+    assert any("right before, wrong now: " in line and "(pets.csv, line " in line for line in lines)
