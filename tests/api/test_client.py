@@ -116,12 +116,12 @@ def test_without_retries_a_failure_is_asked_once(loopback, connect, said) -> Non
 
 
 def test_a_failure_for_good_says_what_the_provider_said_and_where(loopback, connect, said) -> None:
-    loopback.answer = lambda _: said({"error": {"message": "prompt 3 is too long"}}, 400)
+    loopback.answer = lambda _: said({"error": {"message": "prompt 3 is not allowed"}}, 400)
     with pytest.raises(RequestError) as raised:
         connect(retries=2).complete("m", PROMPTS, {})
     assert str(raised.value) == (
         f"model 'm' at {loopback.url}, prompts 1-20 of 45: the provider answered 400 "
-        "(prompt 3 is too long); see the provider's log or documentation."
+        "(prompt 3 is not allowed); see the provider's log or documentation."
     )
     assert len(loopback.asked) == 1
 

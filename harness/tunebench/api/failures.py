@@ -43,6 +43,15 @@ _USUAL_LIMIT = 5
 _NO_EMBEDDINGS = (
     "if the model makes no embeddings, or none of texts as long as these, name another in [[rival]]"
 )
+# Words of refusals of a prompt that is too long.
+_TOO_LONG = re.compile(
+    r"context.{0,3}(?:length|window|size)|(?:maximum|max|exceed\w*)\W+(?:\w+\W+){0,3}"
+    r"(?:context|tokens|sequence|input length|prompt length)|"
+    r"(?:prompt|input|text|request|message)s?\W+(?:\w+\W+){0,4}too (?:long|large|many tokens)|"
+    r"too many (?:input |prompt )?tokens|max_model_len|reduce the length",
+    re.IGNORECASE,
+)
+_SHORTER = "set max_chars in [task], show fewer examples, or take a model of a longer context"
 _UNKNOWN = ("unknown", "unsupported", "unrecognized", "not support", "not permitted", "extra ")
 
 
@@ -76,6 +85,27 @@ def _explained(error: openai.APIError, base_url: str) -> tuple[str, str | None]:
         problem = f"the provider answered {error.status_code} ({words_})"
         return problem, _fix(error, words_, base_url)
     return f"the answer could not be read ({error.message})", None
+
+
+def is_refused(error: RequestError) -> bool:
+    """Whether the provider refused what was asked, and not who asked or how often."""
+    cause = error.__cause__
+    return isinstance(cause, openai.APIStatusError) and cause.status_code in (400, 413, 422)
+
+
+def is_too_long(error: RequestError) -> bool:
+    """Whether the provider refused a request since it is too long."""
+    cause = error.__cause__
+    if not isinstance(cause, openai.APIStatusError) or not is_refused(error):
+        return False
+    return cause.status_code == 413 or _says_too_long(said(cause), str(cause.code), cause.param)
+
+
+def _says_too_long(message: str, code: str, param: str | None) -> bool:
+    if "context" in code and ("length" in code or "size" in code):
+        return True
+    # "max_tokens is too large" is about the answer.
+    return param in (None, "prompt", "messages", "input") and bool(_TOO_LONG.search(message))
 
 
 def is_used_up(response: httpx2.Response) -> bool:
@@ -215,10 +245,10 @@ def _fix_refused(message: str, code: str, param: str | None, path: str) -> str:
         return "its content filter refused a text: change that filter, or leave the text out"
     if path.endswith("/embeddings"):
         return _NO_EMBEDDINGS
-    if code == "context_length_exceeded" or "context length" in message:
-        return "show fewer examples, or take a model of a longer context"
     if "max_tokens" in message and "max_completion_tokens" in message:
         return 'set max_tokens_field = "max_completion_tokens" for this provider'
+    if _says_too_long(message, code, param):
+        return _SHORTER
     if param in ("logprobs", "top_logprobs") or (param is None and "logprobs" in message):
         return _fix_logprobs(message, "top_logprobs" in (param or message), path)
     if param == "logit_bias":

