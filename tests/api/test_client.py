@@ -148,6 +148,56 @@ def test_after_a_failure_no_further_request_is_sent(loopback, connect, said, slo
     assert done == [1]  # the one under way was finished
 
 
+LENGTHS = ["short " * n for n in (3, 9, 50, 7, 40, 5)]
+
+
+def too_long(loopback, said, most: int):
+    """Refuse each request with a prompt of more words."""
+
+    def answer(asked):
+        if any(len(prompt.split()) > most for prompt in asked.prompts):
+            return said({"error": {"message": "This model's maximum context length is 8."}}, 400)
+        return loopback.complete(asked)
+
+    return answer
+
+
+def test_of_prompts_that_are_refused_for_length_the_one_at_fault_is_found(
+    loopback, connect, said
+) -> None:
+    loopback.answer = too_long(loopback, said, 45)
+    with pytest.raises(RequestError, match="prompts 3-3 of 6: the provider answered 400") as raised:
+        connect().complete("m", LENGTHS, {})
+    assert raised.value.prompt == 2
+    assert [asked.prompts for asked in loopback.asked] == [LENGTHS, [LENGTHS[2]]]
+
+
+def test_prompts_that_are_too_long_only_together_are_each_asked(loopback, connect, said) -> None:
+    def answer(asked):
+        if len(asked.prompts) > 1:
+            return said({"error": {"message": "too many tokens"}}, 400)
+        return loopback.complete(asked)
+
+    loopback.answer = answer
+    with pytest.raises(RequestError, match="prompts 1-6 of 6") as raised:
+        connect().complete("m", LENGTHS, {})
+    assert raised.value.prompt is None
+    assert len(loopback.asked) == 7
+
+
+@pytest.mark.parametrize(("status", "prompt"), [(400, 1), (422, 1), (401, None), (500, None)])
+def test_a_refusal_of_one_prompt_says_which(loopback, connect, said, status, prompt) -> None:
+    def answer(asked):
+        if asked.fields["prompt"] == PROMPTS[1]:
+            return said({"error": {"message": "no"}}, status)
+        return loopback.complete(asked)
+
+    loopback.answer = answer
+    with pytest.raises(RequestError) as raised:
+        connect(prompts_per_request=1).complete("m", PROMPTS, {})
+    assert raised.value.prompt == prompt
+
+
 CHOICE = {"index": 0, "text": " a", "finish_reason": "stop"}
 
 

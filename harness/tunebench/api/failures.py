@@ -45,10 +45,10 @@ _NO_EMBEDDINGS = (
 )
 # Words of refusals of a prompt that is too long.
 _TOO_LONG = re.compile(
-    r"context.{0,3}(?:length|window|size)|(?:maximum|max|exceed\w*)\W+(?:\w+\W+){0,3}"
-    r"(?:context|tokens|sequence|input length|prompt length)|"
-    r"(?:prompt|input|text|request|message)s?\W+(?:\w+\W+){0,4}too (?:long|large|many tokens)|"
-    r"too many (?:input |prompt )?tokens|max_model_len|reduce the length",
+    r"context.{0,3}(?:length|window|size)|maximum (?:\w+ ){0,2}(?:context|length)|"
+    r"(?:prompt|input|text|request|message)s?\b.{0,60}\b(?:too (?:long|large)|exceed)|"
+    r"(?:prompt|input)s?\W+tokens|too many (?:input |prompt )?tokens|reduce the length|"
+    r"token.{0,60} context\b",
     re.IGNORECASE,
 )
 _SHORTER = "set max_chars in [task], show fewer examples, or take a model of a longer context"

@@ -163,7 +163,8 @@ class Result:
         if self.cut:
             task = self.cell.experiment.task
             remarks.append(
-                f"{self.cut} of {self.n} texts were cut to their {task.keep or 'start'} of at most "
+                f"{self.cut} of {self.n} texts {'was' if self.cut == 1 else 'were'} cut to the "
+                f"{task.keep or 'start'} of at most "
                 f"{task.max_chars:,} characters"
             )
         remarks += [self.items_behind] if self.items_behind else []

@@ -34,6 +34,7 @@ from tunebench.cli.init.experiment_files import (
     prices_of,
     workflow_file,
 )
+from tunebench.cli.init.matrix import fitting
 from tunebench.cli.init.provider import chosen_model, chosen_provider
 from tunebench.cli.init.writing import with_lines, write
 from tunebench.errors import DatasetError, ExperimentError, UsageError
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
     from tunebench.experiment import Experiment
 
 _TEST_SIZE = 100
-_SHOTS = (0, 1, 4)
-_TRAIN_SIZES = (100, 300)
 _MOST_HELD_OUT = 0.9
 # Places in the experiment file whose values come from an option.
 _OPTIONS = {
@@ -241,33 +240,12 @@ def _sized(given: _Given, choices: Choices) -> Choices:
             f"--test-size {given.test_size} is more than the {test} texts that can be held out"
         )
         raise UsageError(problem, where=given.data, hint=f"give {test} or less, or add rows")
-    shots, sizes = choices.shots, choices.train_sizes
-    left_out = []
-    if choices.moved and data.report is not None:
-        moved = data.report.moved
-        rows = "1 row" if moved == 1 else f"{moved} rows"
-        left_out.append(
-            f"{rows} of {given.data.name} cannot be trained on: the text or its group is in "
-            f"{given.test_file and given.test_file.name}, too."
-        )
-    if not given.shots:
-        shots = [n for n in _SHOTS if n * 2 * len(choices.labels) <= train]
-        left_out += [
-            f"No prompts with {n} worked examples: that takes {n * 2 * len(choices.labels)} "
-            f"training rows, and there are {train}."
-            for n in _SHOTS
-            if n not in shots
-        ]
-    if not given.train_sizes and choices.provider.trains:
-        sizes = [n for n in _TRAIN_SIZES if n <= train]
-        left_out += [
-            f"No training size {n}: there are {train} training rows."
-            for n in _TRAIN_SIZES
-            if n not in sizes
-        ]
+    shots, sizes, left_out = fitting(
+        choices, data, shots=bool(given.shots), train_sizes=bool(given.train_sizes)
+    )
     test_size = given.test_size or min(_TEST_SIZE, test)
     return dataclasses.replace(
-        choices, test_size=test_size, shots=shots, train_sizes=sizes, left_out=tuple(left_out)
+        choices, test_size=test_size, shots=shots, train_sizes=sizes, left_out=left_out
     )
 
 

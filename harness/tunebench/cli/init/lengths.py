@@ -33,9 +33,10 @@ def long_texts(
         for text, place in zip(summary.texts, summary.places, strict=True)
         if _tokens(text) > room
     ]
-    whose = f"the context of {choices.model}, {context:,} tokens"
     if context is None:
         whose = f"{_USUAL_CONTEXT:,} tokens, and the context of {choices.model} is not known"
+    else:
+        whose = f"the context of {choices.model}, {context:,} tokens"
     if found:
         texts = "1 text is" if len(found) == 1 else f"{len(found)} texts are"
         places = "; ".join(place for _, place in found[:_SHOWN])

@@ -50,6 +50,9 @@ def report_of(
             *_notes(choices, summaries),
             *long_texts(choices, summaries, experiment),
             *_alike(experiment),
+        ],
+        "left_out": [
+            *([choices.without_logprobs] if choices.without_logprobs else []),
             *choices.left_out,
         ],
         "written": [path.as_posix() for path in written],
@@ -80,8 +83,6 @@ def _notes(choices: Choices, summaries: Sequence[TableSummary]) -> Iterator[str]
     if not choices.provider.trains:
         name = choices.provider.name
         yield f"No training sizes: {name} is not known to fine-tune as OpenAI does."
-    if (without := choices.without_logprobs) is not None:
-        yield without
 
 
 def _alike(experiment: Experiment) -> Iterator[str]:
@@ -124,7 +125,7 @@ def lines_of(report: dict[str, Any]) -> list[str]:
         lines.append(f"  {row['what']}: {row['tokens']:,} tokens{row['note']}{cost}")
     if all(row["cost"] is None for row in report["estimates"]):
         lines.append("  The cost is unknown: give --prices, or add prices to the file.")
-    lines += report["notes"]
+    lines += report["notes"] + report["left_out"]
     lines += ["", *(f"wrote {path}" for path in report["written"])]
     trains = (
         ", and trains it" if any("trained" in row["note"] for row in report["estimates"]) else ""
