@@ -116,12 +116,12 @@ def test_without_retries_a_failure_is_asked_once(loopback, connect, said) -> Non
 
 
 def test_a_failure_for_good_says_what_the_provider_said_and_where(loopback, connect, said) -> None:
-    loopback.answer = lambda _: said({"error": {"message": "prompt 3 is too long"}}, 400)
+    loopback.answer = lambda _: said({"error": {"message": "prompt 3 is not allowed"}}, 400)
     with pytest.raises(RequestError) as raised:
         connect(retries=2).complete("m", PROMPTS, {})
     assert str(raised.value) == (
         f"model 'm' at {loopback.url}, prompts 1-20 of 45: the provider answered 400 "
-        "(prompt 3 is too long); see the provider's log or documentation."
+        "(prompt 3 is not allowed); see the provider's log or documentation."
     )
     assert len(loopback.asked) == 1
 
@@ -146,6 +146,56 @@ def test_after_a_failure_no_further_request_is_sent(loopback, connect, said, slo
         client.complete("m", PROMPTS, {}, done=done.append)
     assert sorted(asked.fields["prompt"] for asked in loopback.asked) == PROMPTS[:2]
     assert done == [1]  # the one under way was finished
+
+
+LENGTHS = ["short " * n for n in (3, 9, 50, 7, 40, 5)]
+
+
+def too_long(loopback, said, most: int):
+    """Refuse each request with a prompt of more words."""
+
+    def answer(asked):
+        if any(len(prompt.split()) > most for prompt in asked.prompts):
+            return said({"error": {"message": "This model's maximum context length is 8."}}, 400)
+        return loopback.complete(asked)
+
+    return answer
+
+
+def test_of_prompts_that_are_refused_for_length_the_one_at_fault_is_found(
+    loopback, connect, said
+) -> None:
+    loopback.answer = too_long(loopback, said, 45)
+    with pytest.raises(RequestError, match="prompts 3-3 of 6: the provider answered 400") as raised:
+        connect().complete("m", LENGTHS, {})
+    assert raised.value.prompt == 2
+    assert [asked.prompts for asked in loopback.asked] == [LENGTHS, [LENGTHS[2]]]
+
+
+def test_prompts_that_are_too_long_only_together_are_each_asked(loopback, connect, said) -> None:
+    def answer(asked):
+        if len(asked.prompts) > 1:
+            return said({"error": {"message": "too many tokens"}}, 400)
+        return loopback.complete(asked)
+
+    loopback.answer = answer
+    with pytest.raises(RequestError, match="prompts 1-6 of 6") as raised:
+        connect().complete("m", LENGTHS, {})
+    assert raised.value.prompt is None
+    assert len(loopback.asked) == 7
+
+
+@pytest.mark.parametrize(("status", "prompt"), [(400, 1), (422, 1), (401, None), (500, None)])
+def test_a_refusal_of_one_prompt_says_which(loopback, connect, said, status, prompt) -> None:
+    def answer(asked):
+        if asked.fields["prompt"] == PROMPTS[1]:
+            return said({"error": {"message": "no"}}, status)
+        return loopback.complete(asked)
+
+    loopback.answer = answer
+    with pytest.raises(RequestError) as raised:
+        connect(prompts_per_request=1).complete("m", PROMPTS, {})
+    assert raised.value.prompt == prompt
 
 
 CHOICE = {"index": 0, "text": " a", "finish_reason": "stop"}

@@ -92,10 +92,10 @@ def error(message: str, **more: Any) -> dict[str, Any]:
         (400, error("filtered", code="content_filter"), "(filtered); its content filter refused a "
          "text: change that filter, or leave the text out."),
         (400, error("This model's maximum context length is 8 tokens."),
-         "(This model's maximum context length is 8 tokens.); show fewer examples, or take a model "
-         "of a longer context."),
-        (400, error("too long", code="context_length_exceeded"), "(too long); show fewer examples, "
-         "or take a model of a longer context."),
+         "(This model's maximum context length is 8 tokens.); set max_chars in [task], show fewer "
+         "examples, or take a model of a longer context."),
+        (400, error("too long", code="context_length_exceeded"), "(too long); set max_chars in "
+         "[task], show fewer examples, or take a model of a longer context."),
         (400, error("Use 'max_completion_tokens' instead of 'max_tokens'."),
          "(Use 'max_completion_tokens' instead of 'max_tokens'.); set max_tokens_field = "
          '"max_completion_tokens" for this provider.'),
@@ -351,3 +351,22 @@ def test_no_token_ids(loopback, connect, said, status: int, body: Any, expected:
         connect().tokenize("m", " Positive")
     where = f"/tokenize at {loopback.root}/tokenize"
     assert str(raised.value) == f"{where}: {expected.format(url=loopback.url)}"
+
+
+@pytest.mark.parametrize(
+    ("message", "is_about_length"),
+    [
+        ("The decoder prompt (length 30) is longer than the maximum model length of 20.", True),
+        ("the request exceeds the available context size, try increasing it", True),
+        ("prompt is too long: 210000 tokens > 200000 maximum", True),
+        ("`inputs` tokens + `max_new_tokens` must be <= 4097. Given: 5000", True),
+        ("Prompt contains 40 tokens and 0 draft tokens, too large for the model", True),
+        ("Please reduce the length of the messages or completion.", True),
+        ("Your input exceeds the context window of this model.", True),
+        ("max_tokens is too large: 5000. The model supports 4096 completion tokens", False),
+        ("logprobs must be at most 5", False),
+        ("prompt 3 is not allowed", False),
+    ],
+)
+def test_a_refusal_for_length_is_known_by_its_words(sentence, message, is_about_length) -> None:
+    assert ("set max_chars in [task]" in sentence(400, error(message))) == is_about_length

@@ -11,13 +11,13 @@ from tunebench.errors.base import TunebenchError
 
 
 def test_an_unknown_name_is_refused_with_what_is_known() -> None:
-    for name in ("imdb", "tfds:", "tickets.xlsx"):
+    for name in ("imdb", "tfds:", "tickets.ods"):
         with pytest.raises(DatasetError) as caught:
             load(name)
         assert str(caught.value) == (
             f"There is no data set {name!r}; write 'imdb_reviews', 'rotten_tomatoes', "
-            "'tfds:imdb_reviews', 'tfds:NAME', 'hf:NAME' or the path of a .csv, .tsv, .jsonl or "
-            ".parquet file."
+            "'tfds:imdb_reviews', 'tfds:NAME', 'hf:NAME' or the path of a .csv, .tsv, .jsonl, "
+            ".parquet, .xlsx, .csv.gz, .tsv.gz or .jsonl.gz file."
         )
 
 

@@ -1,6 +1,7 @@
 """A user's own file as `inspect_table` reads it, whatever its format, and what it refuses."""
 
 import csv
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,11 @@ def write(path: Path, rows: list[dict[str, Any]], delimiter: str = ",") -> Path:
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     elif path.suffix == ".parquet":
         pq.write_table(pa.Table.from_pylist(rows), path)
+    elif path.suffix == ".xlsx":
+        book = pytest.importorskip("openpyxl").Workbook()
+        for row in (list(rows[0]), *(list(row.values()) for row in rows)):
+            book.active.append(row)
+        book.save(path)
     else:
         with path.open("w", encoding="utf-8", newline="") as file:
             table = csv.DictWriter(file, rows[0], delimiter=delimiter)
@@ -208,8 +214,10 @@ def test_a_huge_cell_is_refused_with_its_place_and_size(refused) -> None:
          "'Queue'; set label_column = \"Queue\" in [task], or fix the file."),
         ('{"body": 5, "queue": "a"}', "line 2: column 'body' holds 5, not a text; put it in "
          "quotes."),
-        ('{"body": "x", "queue": true}', "line 2: column 'queue' holds true, not a text; put it "
-         "in quotes."),
+        ('{"body": "x", "queue": [true]}', "line 2: column 'queue' holds [true], not a text; put "
+         "it in quotes."),
+        ('{"body": "x", "queue": 1e999}', "line 2: column 'queue' holds Infinity, not a text; put "
+         "it in quotes."),
         ('{"body": "\\ud800", "queue": "a"}', "line 2: column 'body' holds half a surrogate pair, "
          "which is not a character; fix it."),
         ('{"body": null, "queue": "a"}', "1 row has no text (line 2); fill it in, or take the row "
@@ -246,9 +254,11 @@ def test_a_missing_file_and_another_ending_are_errors(tmp_path: Path, refused) -
         f"{tmp_path / 'nothing.csv'}: the file cannot be read (No such file or directory); check "
         "its path."
     )
-    assert refused("x", "tickets.xlsx") == (
-        "files that end with '.xlsx' are not read; give a .csv, .tsv, .jsonl or .parquet file."
-    )
+    for ending in (".ods", ".parquet.gz", ".gz"):
+        assert refused("x", f"tickets{ending}") == (
+            f"files that end with {ending!r} are not read; give a .csv, .tsv, .jsonl, .parquet, "
+            ".xlsx, .csv.gz, .tsv.gz or .jsonl.gz file."
+        )
     assert refused("x", "tickets.csv", "body", "body") == (
         "text_column and label_column are both 'body'; name two columns."
     )
@@ -260,3 +270,102 @@ def test_an_error_on_a_misspelt_column_lists_the_others_with_any_separator(
 ) -> None:
     said = refused(f"bodi{delimiter}queue\r\na{delimiter}b\r\n")
     assert "there is no column 'body' among 'bodi', 'queue';" in said
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([True, False], ("false", "true")),
+        ([1, 2], ("1", "2")),
+        ([1.0, 2.5], ("1.0", "2.5")),
+        ([-1.5e-7, 1e22], ("-1.5e-07", "1e+22")),
+    ],
+)
+@pytest.mark.parametrize("ending", [".jsonl", ".parquet", ".xlsx"])
+def test_labels_may_be_numbers_or_true_and_false(values, labels, ending, tmp_path: Path) -> None:
+    if ending == ".xlsx" and values == [1.0, 2.5]:
+        labels = ("1", "2.5")  # as a sheet has it
+    rows = [{"body": f"text {i}", "queue": values[i % 2]} for i in range(4)]
+    path = write(tmp_path / f"tickets{ending}", rows)
+    assert inspect(path).labels == labels
+
+
+def test_a_number_is_as_the_line_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "tickets.jsonl"
+    path.write_text('{"body": "a", "queue": 1.50}\n{"body": "b", "queue": 1E3}\n')
+    assert inspect(path).labels == ("1.50", "1E3")
+
+
+def test_small_floats_and_categories_of_a_parquet_file_are_as_they_were_written(tmp_path) -> None:
+    path = tmp_path / "tickets.parquet"
+    body = pa.array(["one", "two", "three"])
+    for column, labels in (
+        (pa.array([0.1, 1.0, 0.1], pa.float32()), ("0.1", "1.0")),
+        (pa.array(["b", "a", "b"]).dictionary_encode(), ("a", "b")),
+        (pa.array([2, 1, 2], pa.int8()).dictionary_encode(), ("1", "2")),
+    ):
+        pq.write_table(pa.table({"body": body, "queue": column}), path)
+        assert inspect(path).labels == labels
+
+
+def test_one_number_written_in_two_ways_is_refused(refused) -> None:
+    said = refused('{"body": "a", "queue": 1}\n{"body": "b", "queue": 1.0}\n', "tickets.jsonl")
+    assert said == (
+        "the labels '1' (1 row, line 1) and '1.0' (1 row, line 2) are the same number; write them "
+        "alike."
+    )
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
+def test_a_compressed_file_is_read_as_the_one_in_it(ending: str, refused, tmp_path: Path) -> None:
+    path = write(tmp_path / f"tickets.{ending}", ROWS, "\t" if ending == "tsv" else ",")
+    packed = path.with_name(f"tickets.{ending}.GZ")
+    content = gzip.compress(path.read_bytes())
+    packed.write_bytes(content)
+    assert inspect(packed) == inspect(path)
+    for damaged in (content[:-20], b"no gzip", content[:20] + b"x" + content[21:], b"\x1f\x8b"):
+        said = refused(damaged, packed.name)
+        assert said.startswith("this is not a sound gzip file (")
+        assert said.endswith("; compress it again.")
+    assert refused(gzip.compress(b""), packed.name)
+
+
+def test_a_workbook_s_first_sheet_is_read_without_its_empty_rows(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["body", "queue", "x"], ["one", "a", 1], [], ["two", "b"], [], ["three"]):
+        book.active.append(row)
+    path = tmp_path / "tickets.xlsx"
+    book.save(path)
+    with pytest.raises(DatasetError, match=r"1 row has no label \(row 6\)"):
+        inspect(path)
+    book.active.cell(6, 2, "a")
+    book.create_sheet("others")
+    book.save(path)
+    found = inspect(path)
+    assert (found.texts, found.places) == (["one", "two", "three"], ["row 2", "row 4", "row 6"])
+    assert found.notes == ("Of 2 sheets the first, 'Sheet', is read.",)
+
+
+def test_an_unusable_workbook_is_one_sentence(refused, tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    path = tmp_path / "tickets.xlsx"
+    book.save(path)
+    assert refused(path.read_bytes(), "a.xlsx") == (
+        "the first row is empty; put the names of the columns there."
+    )
+    for row in (["body", "queue"], ["one", "a"], [5, "b"]):
+        book.active.append(row)
+    book.active.delete_rows(1, 0)
+    book.save(path)
+    content = path.read_bytes()
+    assert "not a workbook" in refused(content[: len(content) // 2], "a.xlsx")
+    assert "not a workbook" in refused(b"no zip", "a.xlsx")
+
+
+def test_a_number_among_the_texts_of_a_sheet_is_an_error_with_its_row(refused, tmp_path) -> None:
+    path = write(tmp_path / "tickets.xlsx", [{"body": 5, "queue": "a"}])
+    assert refused(path.read_bytes(), "a.xlsx") == (
+        "row 2: column 'body' holds 5, not a text; make it a text."
+    )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import openai
 
-from tunebench.api.failures import failure, unreadable
+from tunebench.api.failures import failure, is_refused, is_too_long, unreadable
 from tunebench.api.prompts import Prompt, estimated_tokens, request_of
 from tunebench.api.transport import http_client
 from tunebench.errors import RequestError
@@ -130,8 +130,17 @@ class Client:
         """
         chat = bool(prompts) and not isinstance(prompts[0], str)
 
-        def send(part: Sequence[Prompt], place: str) -> Answers:
-            return self._ask(model, part, parameters, f"prompts {place}")
+        def send(part: Sequence[Prompt], start: int) -> Answers:
+            try:
+                return self._ask(model, part, parameters, _place("prompts", part, start, prompts))
+            except RequestError as error:
+                if len(part) == 1 and is_refused(error):
+                    error.prompt = start
+                elif len(part) > 1 and is_too_long(error):
+                    # The one at fault is refused again when it is alone.
+                    for i in _longest_first(part):
+                        send([part[i]], start + i)
+                raise
 
         size = 1 if chat else self._prompts_per_request
         return self._in_batches(prompts, size, send, parameters, done, say, check)
@@ -149,10 +158,11 @@ class Client:
         """Ask for the embedding of each text, in lists of 20; otherwise as `complete`."""
         known_as = self._answers_as.get(model)
 
-        def send(part: Sequence[str], place: str) -> Embeddings:
+        def send(part: Sequence[str], start: int) -> Embeddings:
+            place = _place("texts", part, start, texts)
             fields = {"model": model, "input": list(part), **parameters}
             return self.ask(
-                f"model {model!r} at {self.base_url}, texts {place}",
+                f"model {model!r} at {self.base_url}, {place}",
                 lambda _: self._post("/embeddings", fields),
                 lambda body: read_embeddings(_object(body), model, len(part), known_as),
             )
@@ -163,7 +173,7 @@ class Client:
         self,
         prompts: Sequence[Any],
         size: int,
-        send: Callable[[Sequence[Any], str], _Reply],
+        send: Callable[[Sequence[Any], int], _Reply],
         parameters: Mapping[str, Any],
         done: Callable[[int], None],
         say: Callable[[str], None],
@@ -179,7 +189,7 @@ class Client:
 
         def ask(batch: tuple[int, Sequence[Any]]) -> _Reply:
             start, part = batch
-            one = partial(send, part, f"{start + 1}-{start + len(part)} of {len(prompts)}")
+            one = partial(send, part, start)
             go_on()
             try:
                 if self._pacer is None:
@@ -278,6 +288,14 @@ class Client:
     def ask_object(self, what: str, send: Callable[[openai.OpenAI], bytes]) -> dict[str, Any]:
         """As `ask`, for an answer that is any JSON object."""
         return self.ask(what, send, _object)
+
+
+def _longest_first(prompts: Sequence[Prompt]) -> list[int]:
+    return sorted(range(len(prompts)), key=lambda i: -estimated_tokens([prompts[i]], {}))
+
+
+def _place(what: str, part: Sequence[Any], start: int, of: Sequence[Any]) -> str:
+    return f"{what} {start + 1}-{start + len(part)} of {len(of)}"
 
 
 def _object(body: Any) -> dict[str, Any]:

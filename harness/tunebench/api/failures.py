@@ -43,6 +43,15 @@ _USUAL_LIMIT = 5
 _NO_EMBEDDINGS = (
     "if the model makes no embeddings, or none of texts as long as these, name another in [[rival]]"
 )
+# Words of refusals of a prompt that is too long.
+_TOO_LONG = re.compile(
+    r"context.{0,3}(?:length|window|size)|maximum (?:\w+ ){0,2}(?:context|length)|"
+    r"(?:prompt|input|text|request|message)s?\b.{0,60}\b(?:too (?:long|large)|exceed)|"
+    r"(?:prompt|input)s?\W+tokens|too many (?:input |prompt )?tokens|reduce the length|"
+    r"token.{0,60} context\b",
+    re.IGNORECASE,
+)
+_SHORTER = "set max_chars in [task], show fewer examples, or take a model of a longer context"
 _UNKNOWN = ("unknown", "unsupported", "unrecognized", "not support", "not permitted", "extra ")
 # A refusal in which the provider says that the model answers the other kind of request: it names
 # that kind's path, or what kind of model it is.
@@ -111,6 +120,27 @@ def is_model_missing(error: RequestError) -> bool:
     return _OF_MODEL.search(words_) is not None and (
         cause.status_code == 404 or _NOT_THERE.search(words_) is not None
     )
+
+
+def is_refused(error: RequestError) -> bool:
+    """Whether the provider refused what was asked, and not who asked or how often."""
+    cause = error.__cause__
+    return isinstance(cause, openai.APIStatusError) and cause.status_code in (400, 413, 422)
+
+
+def is_too_long(error: RequestError) -> bool:
+    """Whether the provider refused a request since it is too long."""
+    cause = error.__cause__
+    if not isinstance(cause, openai.APIStatusError) or not is_refused(error):
+        return False
+    return cause.status_code == 413 or _says_too_long(said(cause), str(cause.code), cause.param)
+
+
+def _says_too_long(message: str, code: str, param: str | None) -> bool:
+    if "context" in code and ("length" in code or "size" in code):
+        return True
+    # "max_tokens is too large" is about the answer.
+    return param in (None, "prompt", "messages", "input") and bool(_TOO_LONG.search(message))
 
 
 def is_used_up(response: httpx2.Response) -> bool:
@@ -270,10 +300,10 @@ def _fix_refused(message: str, code: str, param: str | None, path: str) -> str:
         return "its content filter refused a text: change that filter, or leave the text out"
     if path.endswith("/embeddings"):
         return _NO_EMBEDDINGS
-    if code == "context_length_exceeded" or "context length" in message:
-        return "show fewer examples, or take a model of a longer context"
     if "max_tokens" in message and "max_completion_tokens" in message:
         return 'set max_tokens_field = "max_completion_tokens" for this provider'
+    if _says_too_long(message, code, param):
+        return _SHORTER
     if param in ("logprobs", "top_logprobs") or (param is None and "logprobs" in message):
         return _fix_logprobs(message, "top_logprobs" in (param or message), path)
     if param == "logit_bias":

@@ -10,7 +10,13 @@ import importlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from tunebench.datasets.columns import column_names, text_and_label, value_in_header
+from tunebench.datasets.columns import (
+    chat_instruction,
+    column_names,
+    text_and_label,
+    training_columns,
+    value_in_header,
+)
 from tunebench.datasets.dataset import Dataset
 from tunebench.datasets.duplicates import NearDuplicate, near_duplicates
 from tunebench.datasets.labelled_texts import ENDINGS, TableSummary, inspect_table
@@ -23,12 +29,14 @@ __all__ = [
     "NearDuplicate",
     "Options",
     "TableSummary",
+    "chat_instruction",
     "column_names",
     "inspect_table",
     "is_here",
     "load",
     "near_duplicates",
     "text_and_label",
+    "training_columns",
     "value_in_header",
 ]
 
@@ -57,8 +65,8 @@ def load(
         name: ``imdb_reviews`` (2000 training and 1000 held-out reviews, offline),
             ``rotten_tomatoes`` (8,530 sentences of reviews, offline), ``tfds:imdb_reviews`` (the
             25,000 and 25,000 of the original, downloaded once), another ``tfds:NAME[/CONFIG]``,
-            ``hf:NAME[/CONFIG]`` of Hugging Face, or the path of a ``.csv``, ``.tsv``, ``.jsonl``
-            or ``.parquet`` file.
+            ``hf:NAME[/CONFIG]`` of Hugging Face, or the path of a ``.csv``, ``.tsv``, ``.jsonl``,
+            ``.parquet`` or ``.xlsx`` file; text files also as ``.gz``.
         options: columns, labels and split; the defaults of an experiment file if None.
         data_dir: the folder of prepared data; TFDS's own choice if None, that is the environment
             variable ``TFDS_DATA_DIR`` or else ``~/tensorflow_datasets``.
@@ -72,6 +80,39 @@ def load(
             prepared, or no benchmark can be made of it.
     """
     options = options or Options()
+    data = _load(name, options, data_dir)
+    if options.max_chars is None:
+        return data
+    from tunebench.datasets.shortening import cut_texts
+
+    return cut_texts(data, options)
+
+
+def is_here(name: str, options: Options, *, data_dir: str | os.PathLike[str] | None = None) -> bool:
+    """Whether a data set is on this machine, so that `load` downloads nothing.
+
+    It looks at files only, and imports neither TFDS nor another library. A name that `load` does
+    not know is no data set that is missing.
+    """
+    kind, _, rest = name.partition(":")
+    if name in _MODULES:
+        return bool(importlib.import_module(_MODULES[name]).is_here(data_dir))
+    if rest and kind == "tfds":
+        from tunebench.datasets import tfds_sets
+
+        return tfds_sets.is_here(rest, options, data_dir)
+    if rest and kind == "hf":
+        from tunebench.datasets import hugging_face
+
+        return hugging_face.is_here(rest, options, data_dir)
+    if name.lower().endswith(ENDINGS):
+        from tunebench.datasets import own_tables
+
+        return own_tables.is_here(name, options)
+    return True
+
+
+def _load(name: str, options: Options, data_dir: str | os.PathLike[str] | None) -> Dataset:
     kind, _, rest = name.partition(":")
     if name in _MODULES:
         _refuse_given(name, options, "text_column", "label_column", "test_dataset", "order")
@@ -98,30 +139,6 @@ def load(
     endings = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
     hint = f"write {known}, 'tfds:NAME', 'hf:NAME' or the path of a {endings} file"
     raise DatasetError(f"There is no data set {name!r}", hint=hint)
-
-
-def is_here(name: str, options: Options, *, data_dir: str | os.PathLike[str] | None = None) -> bool:
-    """Whether a data set is on this machine, so that `load` downloads nothing.
-
-    It looks at files only, and imports neither TFDS nor another library. A name that `load` does
-    not know is no data set that is missing.
-    """
-    kind, _, rest = name.partition(":")
-    if name in _MODULES:
-        return bool(importlib.import_module(_MODULES[name]).is_here(data_dir))
-    if rest and kind == "tfds":
-        from tunebench.datasets import tfds_sets
-
-        return tfds_sets.is_here(rest, options, data_dir)
-    if rest and kind == "hf":
-        from tunebench.datasets import hugging_face
-
-        return hugging_face.is_here(rest, options, data_dir)
-    if name.lower().endswith(ENDINGS):
-        from tunebench.datasets import own_tables
-
-        return own_tables.is_here(name, options)
-    return True
 
 
 def _refuse_given(name: str, options: Options, *keys: str) -> None:

@@ -35,6 +35,7 @@ class Dataset:
         test: the same columns; shares no item and no group with ``train``.
         report: counts of the rows read; None for a set that is always the same.
         places: where each item of a user's own table is, as ``tickets.csv, line 12``.
+        cut: the items whose texts were longer than ``max_chars`` in ``[task]`` and are cut.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Dataset:
     test: pd.DataFrame
     report: DataReport | None = None
     places: Mapping[str, str] = field(default_factory=dict)
+    cut: frozenset[str] = frozenset()
 
 
 def to_frame(columns: Columns) -> pd.DataFrame:

@@ -7,23 +7,25 @@ Two texts are the same when they differ only by white space and by how an accent
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
+from tunebench.datasets.table import OwnTable
 from tunebench.errors import DatasetError, nearest
 from tunebench.formatting import DIFFER_BY, look, shown, twins
-from tunebench.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
+ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet", ".xlsx", ".csv.gz", ".tsv.gz", ".jsonl.gz")
 LONGEST = 1_000_000  # characters of a cell: no prompt carries more, an unclosed quote soon does
 MOST_LABELS = 200
+_WHOLE = re.compile(r"^(-?[0-9]+)\.0+$")
 _SHOWN = 5
 
 
@@ -40,6 +42,7 @@ class LabelledTexts:
         places: where each row begins.
         keys: the normalised text of each row.
         groups: the normalised group of each row; None where the texts have no groups.
+        notes: what of the file is not read, a sentence each.
     """
 
     path: Path
@@ -50,6 +53,7 @@ class LabelledTexts:
     places: list[int]
     keys: list[str]
     groups: list[str] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def units(self) -> list[str]:
@@ -88,6 +92,8 @@ class TableSummary:
             sorted by it.
         groups: how many groups the kept texts have; None where no column of them is named.
         texts: the kept texts, in the file's order.
+        places: where each of them begins, as ``line 12``.
+        notes: what of the file is not read, a sentence each.
     """
 
     rows: int
@@ -97,6 +103,8 @@ class TableSummary:
     runs: bool
     texts: list[str]
     groups: int | None = None
+    places: list[str] = field(default_factory=list, compare=False, repr=False)
+    notes: tuple[str, ...] = ()
 
 
 def inspect_table(
@@ -120,6 +128,8 @@ def inspect_table(
         runs=_in_runs(kept.labels) or _in_runs(kept.groups or ()),
         texts=kept.texts,
         groups=None if kept.groups is None else len(set(kept.groups)),
+        places=[f"{kept.unit} {place}" for place in kept.places],
+        notes=kept.notes,
     )
 
 
@@ -150,9 +160,10 @@ def read_labelled(
     Args:
         path: the file, in UTF-8 if it is a text file.
         text_column: the column of the texts.
-        label_column: the column of the labels; whole numbers are taken as they are written.
+        label_column: the column of the labels; numbers, true and false are taken as they are
+            written.
         labels: the only labels that may occur; any if None.
-        group_column: the column of the groups, whole numbers likewise; None for no groups.
+        group_column: the column of the groups, likewise; None for no groups.
 
     Raises:
         DatasetError: the file cannot be read; there are fewer than two rows, a text, label or group
@@ -174,7 +185,7 @@ def read_labelled(
             problem = f"{key} and {other} are both {column!r}"
             raise DatasetError(problem, where=path, hint="name two columns")
     columns = tuple(named.values())
-    table = Table(path, columns, hint, numbers=columns[1:], longest=LONGEST)
+    table = OwnTable(path, columns, hint, numbers=columns[1:], longest=LONGEST)
     table.check_ending(*ENDINGS)
     table.read()
     texts, found, *more = table.texts
@@ -184,7 +195,10 @@ def read_labelled(
         raise DatasetError(f"the file holds {holds}, and {needs}", where=path, hint="add rows")
     keys = [normalised(text) for text in texts]
     groups = [normalised(group) for group in more[0]] if more else None
-    rows = LabelledTexts(path, table.unit, len(texts), texts, found, table.places, keys, groups)
+    notes = tuple(table.notes)
+    rows = LabelledTexts(
+        path, table.unit, len(texts), texts, found, table.places, keys, groups, notes
+    )
     _refuse_missing(rows)
     _check_labels(rows, labels)
     return _without_repeats(rows)
@@ -213,6 +227,10 @@ def _check_labels(rows: LabelledTexts, labels: Sequence[str] | None) -> None:
     if alike := twins(list(found), lambda name: look(name).casefold()):
         both = " and ".join(named(*pair) for pair in (alike, alike[::-1]))
         problem = f"the labels {both} differ only by case, {DIFFER_BY}"
+        raise DatasetError(problem, where=rows.path, hint="write them alike")
+    if alike := twins(list(found), lambda name: _WHOLE.sub(r"\1", name)):
+        both = " and ".join(map(named, alike))
+        problem = f"the labels {both} are the same number"
         raise DatasetError(problem, where=rows.path, hint="write them alike")
     if labels is not None and (unlisted := [name for name in found if name not in labels]):
         name = unlisted[0]

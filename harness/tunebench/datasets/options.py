@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tunebench.formatting import Keep
+
 Overlap = Literal["refuse", "move"]
 Order = Literal["file", "hash"]
 
@@ -29,6 +31,8 @@ class Options:
             moved.
         seed: of the split, where none is given.
         order: of a table's rows: as in the file if None, or by their item ids, as if shuffled.
+        max_chars: the most characters of a text; longer ones are cut. No limit if None.
+        keep: which part of a longer text is kept.
     """
 
     folder: Path = Path()
@@ -41,6 +45,8 @@ class Options:
     overlap: Overlap = "refuse"
     seed: int = 0
     order: Order | None = None
+    max_chars: int | None = None
+    keep: Keep = "start"
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,9 @@ class DataReport:
         waiting: rows whose class has its share of the split already; given when others come.
         share: the share held out; None where the split was given.
         groups: how many groups train and test have; None where the texts have none.
+        cut: how many texts of train and test were cut; None where nothing limits them.
+        max_chars: that limit in characters.
+        keep: which part was kept.
     """
 
     source: str
@@ -70,6 +79,9 @@ class DataReport:
     waiting: int = 0
     share: float | None = None
     groups: tuple[int, int] | None = None
+    cut: tuple[int, int] | None = None
+    max_chars: int = 0
+    keep: Keep = "start"
 
     @property
     def kept(self) -> int:
@@ -85,6 +97,9 @@ class DataReport:
             lines.append(f"{name}: {sum(counts.values()):,} rows ({listed})")
         if self.groups is not None:
             lines.append("groups: {:,} in train, {:,} in test".format(*self.groups))
+        if self.cut is not None:
+            kept = f"the {self.keep} of at most {self.max_chars:,} characters kept"
+            lines.append("cut: {:,} texts in train, {:,} in test; ".format(*self.cut) + kept)
         or_group, or_its = ("", "") if self.groups is None else (", no group", " or its group")
         for count, what in (
             (self.repeated, "left out: the text came before"),

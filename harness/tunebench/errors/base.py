@@ -52,7 +52,14 @@ class DatasetError(TunebenchError):
 
 
 class RequestError(TunebenchError):
-    """A request that was refused or failed, or whose answer cannot be used."""
+    """A request that was refused or failed, or whose answer cannot be used.
+
+    Attributes:
+        prompt: the position of the prompt that was refused, from 0; None if it is not known which,
+            or if none is at fault.
+    """
+
+    prompt: int | None = None
 
 
 class JobError(RequestError):

@@ -75,12 +75,22 @@ def options_of(experiment: Experiment) -> Options:
         overlap=task.overlap,
         seed=task.seed,
         order=task.order,
+        max_chars=task.max_chars,
+        keep=task.keep or "start",
     )
 
 
 @kept(8)
 def _dataset(name: str, options: Options, _: State) -> Dataset:
     return load(name, options)
+
+
+def cut_texts(experiment: Experiment) -> int | None:
+    """How many test texts are cut to ``max_chars``; None where that is not set."""
+    if experiment.task.max_chars is None:
+        return None
+    cut = dataset_of(experiment).cut
+    return sum(item in cut for item in test_rows(experiment)["item"])
 
 
 def test_rows(experiment: Experiment) -> pd.DataFrame:

@@ -39,10 +39,11 @@ if TYPE_CHECKING:
     from tunebench.cassettes import Role
     from tunebench.experiment import Cell, Experiment
 
-# The keys of [task] that the items, their order, labels and groups follow from.
+# The keys of [task] that the items, their order, texts, labels and groups follow from.
 _KEYS = (
     *("dataset", "test_dataset", "text_column", "label_column", "group_column", "labels"),
     *("test_share", "training_rows", "overlap", "order", "seed"),
+    *("max_chars", "keep"),
 )
 
 

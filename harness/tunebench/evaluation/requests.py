@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunebench.api import endpoint_of
+from tunebench.errors import RequestError
 from tunebench.evaluation.calibration import CalibrationTexts
-from tunebench.evaluation.inputs import is_chat, prompts_for, prompts_of
+from tunebench.evaluation.inputs import dataset_of, is_chat, prompts_for, prompts_of
 from tunebench.evaluation.items import prompt_hashes
 from tunebench.evaluation.rules import RULES, fields_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tunebench.api import Prompt
     from tunebench.cassettes import Role
@@ -110,3 +111,23 @@ def _requests(
         fields = fields_of(one, parameters)
         requests.append(Request(role, endpoint, fields, one.suffix, made, hashes))
     return requests
+
+
+def in_row(
+    cell: Cell, request: Request, prompts: Sequence[Prompt], error: RequestError
+) -> RequestError:
+    """The error of a request, with the place of the row whose prompt was refused if it is known.
+
+    Args:
+        cell: the cell that was asked.
+        request: its round.
+        prompts: those of the round that were sent.
+        error: what was raised.
+    """
+    if error.prompt is None:
+        return error
+    refused = prompts[error.prompt]
+    item = next(item for item, prompt in request.prompts.items() if prompt == refused)
+    place = dataset_of(cell.experiment).places.get(item)
+    row = f"item {item}" if place is None else f"{place}, item {item}"
+    return RequestError(error.problem, where=f"{cell}: {row}: {error.where}", hint=error.hint)

@@ -83,6 +83,8 @@ class Result:
         checked_against_data: whether the prompts were made of the data set; otherwise their hashes
             are taken from ``items.jsonl``.
         items_behind: how ``items.jsonl`` is behind the data set, a clause; None if it is not.
+        cut: how many of the texts were cut to ``max_chars``; None where that is not set, or without
+            the data set.
         recorded_limits: the limits that the cell had when its recording began, by gate; None where
             the cassette does not state them.
         calibration: of the rule ``calibrated``, or None. Its texts count neither in the tokens
@@ -106,6 +108,7 @@ class Result:
     groups: tuple[int, ...] | None = None
     checked_against_data: bool = True
     items_behind: str | None = None
+    cut: int | None = None
     calibration: Calibration | None = None
     recorded_limits: Mapping[str, float] | None = None
 
@@ -162,6 +165,13 @@ class Result:
             + (": the answers are drawn by chance" if name == "temperature" and sent else "")
             for name, (of_rule, sent) in self.overrides.items()
         ]
+        if self.cut:
+            task = self.cell.experiment.task
+            remarks.append(
+                f"{self.cut} of {self.n} texts {'was' if self.cut == 1 else 'were'} cut to the "
+                f"{task.keep or 'start'} of at most "
+                f"{task.max_chars:,} characters"
+            )
         remarks += [self.items_behind] if self.items_behind else []
         return remarks + self._calibration_remarks
 

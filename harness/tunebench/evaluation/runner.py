@@ -20,7 +20,7 @@ from tunebench.evaluation.connections import Connections, known_names
 from tunebench.evaluation.embeddings import Embedder
 from tunebench.evaluation.estimate import Estimate, answers_announcement
 from tunebench.evaluation.fine_tuning import FineTunedModels
-from tunebench.evaluation.inputs import dataset_of, texts_of
+from tunebench.evaluation.inputs import cut_texts, dataset_of, texts_of
 from tunebench.evaluation.items import items_path, recalled_of, test_texts
 from tunebench.evaluation.items_writing import check_items, note_items
 from tunebench.evaluation.judgements import judge
@@ -31,7 +31,12 @@ from tunebench.evaluation.recording import (
     place_in,
     recorded_file,
 )
-from tunebench.evaluation.requests import calibration_of, calibration_requests, text_requests
+from tunebench.evaluation.requests import (
+    calibration_of,
+    calibration_requests,
+    in_row,
+    text_requests,
+)
 from tunebench.evaluation.result import Calibration, Result
 from tunebench.evaluation.rules import overrides_of, rule_of
 
@@ -195,15 +200,20 @@ class Runner:
                     progress.say(line)
                 self.budget.take(estimate)
             for number, (request, prompts) in enumerate(zip(requests, lacking, strict=True), 1):
-                with _known_model(cell):
-                    client.complete(
-                        model,
-                        prompts,
-                        request.fields,
-                        done=progress.answered if number == len(requests) else lambda _: None,
-                        say=lambda line: progress.say(f"{cell}: {line}"),
-                        check=lambda: self.budget.check_time(name),
-                    )
+                try:
+                    with _known_model(cell):
+                        client.complete(
+                            model,
+                            prompts,
+                            request.fields,
+                            done=progress.answered if number == len(requests) else lambda _: None,
+                            say=lambda line: progress.say(f"{cell}: {line}"),
+                            check=lambda: self.budget.check_time(name),
+                        )
+                except RequestError as error:
+                    if error.prompt is None:
+                        raise
+                    raise in_row(cell, request, prompts, error) from error
             if left := wanted - len(to_send):
                 self.budget.refuse_more(name, left)
 
@@ -272,6 +282,7 @@ class Runner:
             groups=texts.groups,
             checked_against_data=recalled is None,
             items_behind=behind,
+            cut=cut_texts(cell.experiment) if recalled is None else None,
             recorded_limits=file.recorded_limits.get(str(cell)),
         )
 

@@ -33,6 +33,7 @@ def check_file(path: Path, file: ExperimentFile) -> None:
             judged.
     """
     _check_labels(path, file)
+    _check_lengths(path, file)
     _check_models(path, file)
     _check_rivals(path, file)
     cells = _checked_cells(path, file)
@@ -59,6 +60,15 @@ def _check_labels(path: Path, file: ExperimentFile) -> None:
     except ExperimentError as error:
         where = f"{path}: [task]"
         raise ExperimentError(error.problem, where=where, hint=error.hint) from None
+
+
+def _check_lengths(path: Path, file: ExperimentFile) -> None:
+    if file.task.keep is not None and file.task.max_chars is None:
+        raise ExperimentError(
+            "nothing says how long the part of a text is that is kept",
+            where=f"{path}: [task] keep",
+            hint="set max_chars, or leave keep out",
+        )
 
 
 def _check_models(path: Path, file: ExperimentFile) -> None:

@@ -14,7 +14,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from tunebench.formatting import ReadingRule
+from tunebench.formatting import Keep, ReadingRule
 from tunebench.presets import PRESETS, Capability, Endpoint, MaxTokensField, PresetName
 
 DecisionRule = Literal["text", "label_logprobs", "calibrated"]
@@ -102,6 +102,10 @@ class Task(_Table):
             ``file``, the default, keeps the order of the file, so that rows added at its end change
             nothing. ``hash`` orders by a hash of the texts, for a file that is sorted: added rows
             may come among the first ones, but no row changes between test and training.
+        max_chars: the most characters of a text; a longer one is cut at a word boundary before
+            anything is made of it: prompts, worked examples, training files and rivals. No limit,
+            if left out.
+        keep: which part of a longer text is kept: its ``start``, the default, or its ``end``.
         max_tokens: the token limit of an answer under the decision rule ``text``; follows from the
             labels if left out.
         reading: the rules that read an answer under the decision rule ``text``, in their order;
@@ -122,6 +126,8 @@ class Task(_Table):
     overlap: Literal["refuse", "move"] = "refuse"
     seed: int = 0
     order: Literal["file", "hash"] | None = None
+    max_chars: Annotated[int, Field(ge=1)] | None = None
+    keep: Keep | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     reading: Annotated[list[ReadingRule], Field(min_length=1)] | None = None
 

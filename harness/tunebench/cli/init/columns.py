@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tunebench.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _SHOWN = 40  # characters of a value
@@ -24,7 +25,7 @@ def chosen_columns(
         UsageError: there is no such column, it is not plain which ones are meant, or the file has
             no line of column names.
     """
-    from tunebench.datasets import column_names, text_and_label
+    from tunebench.datasets import column_names, text_and_label, training_columns
 
     columns = column_names(path)
     named = {"--text": text, "--label": label, "--group": group}
@@ -42,6 +43,8 @@ def chosen_columns(
             raise UsageError(problem, where=path, hint="name two columns")
     if text is not None and label is not None:
         return text, label, []
+    if (known := training_columns(columns, text, label)) is not None:
+        return *known, [_read_from(*known)]
     _check_header(path, columns)
     columns = [column for column in columns if column != group]
     if len(columns) != 2:
@@ -51,8 +54,30 @@ def chosen_columns(
     texts, labels = text_and_label(path, columns)
     if text == labels or label == texts:
         texts, labels = labels, texts
-    note = f"Read the texts from the column {texts!r} and the labels from {labels!r}."
-    return texts, labels, [note]
+    return texts, labels, [_read_from(texts, labels)]
+
+
+def chosen_instruction(files: Sequence[Path], given: str | None) -> tuple[str | None, list[str]]:
+    """The instruction given, or the system message of chat files, and a note on the latter.
+
+    Raises:
+        UsageError: the files have different ones.
+    """
+    from tunebench.datasets import chat_instruction
+
+    found = [chat_instruction(file) for file in files]
+    if found[0] is None or given is not None:
+        ignored = given is not None and found[0] not in (None, given)
+        note = f"--instruction takes the place of the system message of {files[0].name}."
+        return given, [note] if ignored else []
+    if len(set(found)) > 1:
+        problem = f"the system message is not that of {files[0]}"
+        raise UsageError(problem, where=files[-1], hint="write them alike, or give --instruction")
+    return found[0], [f"The instruction is the system message of {files[0].name}."]
+
+
+def _read_from(texts: str, labels: str) -> str:
+    return f"Read the texts from the column {texts!r} and the labels from {labels!r}."
 
 
 def _check_header(path: Path, columns: list[str]) -> None:

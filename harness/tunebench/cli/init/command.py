@@ -25,7 +25,7 @@ from tunebench.cli.commands import (
     number,
     print_json,
 )
-from tunebench.cli.init.columns import chosen_columns
+from tunebench.cli.init.columns import chosen_columns, chosen_instruction
 from tunebench.cli.init.experiment_files import (
     ATTRIBUTES,
     IGNORE,
@@ -39,13 +39,14 @@ from tunebench.cli.init.experiment_files import (
 )
 from tunebench.cli.init.found import found_provider
 from tunebench.cli.init.installation import requirement
+from tunebench.cli.init.matrix import fitting
 from tunebench.cli.init.provider import chosen_model, chosen_provider
 from tunebench.cli.init.writing import with_lines, write
 from tunebench.errors import DatasetError, ExperimentError, UsageError
 from tunebench.presets import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tunebench.datasets import TableSummary
     from tunebench.experiment import Experiment
@@ -66,6 +67,7 @@ class _Given:
     """The command's arguments; None and () are what is left to us."""
 
     data: Path
+    test_file: Path | None
     text: str | None
     label: str | None
     group: str | None
@@ -83,6 +85,12 @@ class _Given:
 
 @click.command(cls=Command)
 @click.argument("data", metavar="FILE", type=ExistingPath(), is_eager=True)
+@click.option(
+    "--test-file",
+    metavar="FILE",
+    type=ExistingPath(),
+    help="The rows to test on, as a file of validation rows; else a share of FILE is held out",
+)
 @click.option("--text", metavar="COLUMN", help="The column of the texts")
 @click.option("--label", metavar="COLUMN", help="The column of the labels")
 @click.option(
@@ -135,11 +143,12 @@ class _Given:
 @click.option("--force", is_flag=True, help="Overwrite files that exist")
 @json_option
 def init(install_from: str | None, force: bool, as_json: bool, **arguments: Any) -> None:
-    """Make a benchmark from a file of labelled texts (.csv, .tsv, .jsonl, .parquet).
+    """Make a benchmark from a file of labelled texts (.csv, .tsv, .jsonl, .parquet, .xlsx).
 
     Writes benchmarks/NAME/experiment.toml, its test cases and a workflow for CI, and says what
     recording it will take. Of a file with two columns, the labels are those with fewer different
-    values; of another one, name both columns.
+    values; of another one, name both columns. OpenAI's training files are read, too: messages of
+    chats, or prompts and completions.
     """
     from tunebench.cli.init.report import lines_of, report_of
     from tunebench.datasets import inspect_table
@@ -147,8 +156,14 @@ def init(install_from: str | None, force: bool, as_json: bool, **arguments: Any)
 
     given = _Given(**arguments)
     text, label, notes = chosen_columns(given.data, given.text, given.label, given.group)
-    summary = inspect_table(given.data, text, label, given.group)
-    choices = _sized(given, _choices(given, text, label, summary))
+    files = [given.data]
+    if given.test_file is not None:
+        chosen_columns(given.test_file, text, label, given.group)
+        files.append(given.test_file)
+    instruction, more = chosen_instruction(files, given.instruction)
+    given, notes = dataclasses.replace(given, instruction=instruction), [*notes, *more]
+    summaries = [inspect_table(file, text, label, given.group) for file in files]
+    choices = _sized(given, _choices(given, text, label, summaries))
     experiment = _checked(choices)
     with _in_options(experiment.path):
         rows = estimates(experiment)
@@ -161,7 +176,7 @@ def init(install_from: str | None, force: bool, as_json: bool, **arguments: Any)
         if (content := with_lines(choices.root / name, lines)) is not None:
             contents[choices.root / name] = content
     write(contents, force=force)
-    report = report_of(choices, summary, experiment, rows, list(contents))
+    report = report_of(choices, summaries, experiment, rows, list(contents))
     if workflow not in contents:
         notes += [f"{workflow} is left as it was, so --install-from is not in it."] * bool(
             install_from
@@ -178,11 +193,12 @@ def init(install_from: str | None, force: bool, as_json: bool, **arguments: Any)
         print("\n".join(lines_of(report)))
 
 
-def _choices(given: _Given, text: str, label: str, summary: TableSummary) -> Choices:
+def _choices(given: _Given, text: str, label: str, summaries: Sequence[TableSummary]) -> Choices:
     from tunebench.formatting import check_labels
 
-    labels = summary.labels
-    name = name_of(given.data.stem) if given.name is None else given.name
+    labels = tuple(sorted({name for summary in summaries for name in summary.labels}))
+    stem = given.data.stem if given.data.suffix.lower() != ".gz" else Path(given.data.stem).stem
+    name = name_of(stem) if given.name is None else given.name
     check_name(name)
     provider = chosen_provider(given.provider, given.api_key_env)
     sizes = [size for size in given.train_sizes if size]
@@ -197,14 +213,15 @@ def _choices(given: _Given, text: str, label: str, summary: TableSummary) -> Cho
     choices = Choices(
         root=given.output,
         data=given.data,
-        shuffled=summary.runs,
+        test_data=given.test_file,
+        shuffled=any(summary.runs for summary in summaries),
         name=name,
         text_column=text,
         label_column=label,
         group_column=given.group,
         labels=labels,
         instruction=instruction,
-        test_share=_test_share(len(summary.texts), given.test_size),
+        test_share=_test_share(len(summaries[0].texts), given.test_size),
         test_size=1,
         provider=provider,
         model=given.model or "" if provider.asked else chosen_model(provider, given.model),
@@ -232,10 +249,16 @@ def _sized(given: _Given, choices: Choices) -> Choices:
     """The choices with what was left to us, by how many rows there are to train and test on."""
     from tunebench.evaluation import dataset_of
 
+    choices = dataclasses.replace(choices, moved=choices.test_data is not None)
     data = dataset_of(_checked(choices))
+    if data.report is not None and not data.report.moved:
+        choices = dataclasses.replace(choices, moved=False)
     # Rows may also wait for others of their class before a split gives them.
     while (
-        given.test_size and len(data.test) < given.test_size and choices.test_share < _MOST_HELD_OUT
+        given.test_size
+        and given.test_file is None
+        and len(data.test) < given.test_size
+        and choices.test_share < _MOST_HELD_OUT
     ):
         share = round(choices.test_share + 0.05, 2)
         choices = dataclasses.replace(choices, test_share=share)
@@ -249,13 +272,13 @@ def _sized(given: _Given, choices: Choices) -> Choices:
             f"--test-size {given.test_size} is more than the {test} texts that can be held out"
         )
         raise UsageError(problem, where=given.data, hint=f"give {test} or less, or add rows")
-    shots, sizes = choices.shots, choices.train_sizes
-    if not given.shots:
-        shots = [n for n in (0, 1, 4) if n * 2 * len(choices.labels) <= train]
-    if not given.train_sizes and choices.provider.trains:
-        sizes = [n for n in (100, 300) if n <= train]
+    shots, sizes, left_out = fitting(
+        choices, data, shots=bool(given.shots), train_sizes=bool(given.train_sizes)
+    )
     test_size = given.test_size or min(_TEST_SIZE, test)
-    return dataclasses.replace(choices, test_size=test_size, shots=shots, train_sizes=sizes)
+    return dataclasses.replace(
+        choices, test_size=test_size, shots=shots, train_sizes=sizes, left_out=left_out
+    )
 
 
 @contextmanager
@@ -281,5 +304,8 @@ def _checked(choices: Choices) -> Experiment:
         with _in_options(path):
             read = Experiment.read(path)
     # The folder from which the data has a relative path does not exist yet.
-    task = read.task.model_copy(update={"dataset": str(choices.data.absolute())})
+    given = {"dataset": str(choices.data.absolute())}
+    if choices.test_data is not None:
+        given["test_dataset"] = str(choices.test_data.absolute())
+    task = read.task.model_copy(update=given)
     return dataclasses.replace(read, path=choices.toml, task=task)

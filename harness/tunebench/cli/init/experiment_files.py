@@ -9,6 +9,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import combinations
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +34,12 @@ class Choices:
     Attributes:
         root: the folder of ``benchmarks``.
         data: the user's file of labelled texts.
+        test_data: a file of test rows; None if a share of the texts is held out.
+        moved: whether rows of `data` are also test rows, and left to those.
         shuffled: whether the file is sorted by label or group, so that its rows are ordered by a
             hash.
         model: the model's id at the provider.
+        left_out: what is not in the matrix for lack of rows, a sentence each.
     """
 
     root: Path
@@ -54,6 +58,14 @@ class Choices:
     prices: dict[str, float | str]
     shots: list[int]
     train_sizes: list[int]
+    test_data: Path | None = None
+    moved: bool = False
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of labelled texts."""
+        return [self.data] if self.test_data is None else [self.data, self.test_data]
 
     @property
     def folder(self) -> Path:
@@ -83,15 +95,31 @@ class Choices:
     @property
     def decision_rules(self) -> list[str]:
         """Text, and log-probabilities where they are known to tell these labels apart."""
-        labels = self.labels
-        apart = len({label.split()[0] for label in labels}) == len(labels)
+        return ["text"] if self.without_logprobs else ["text", "label_logprobs"]
+
+    @property
+    def without_logprobs(self) -> str | None:
+        """Why the rule ``label_logprobs`` is left out, a sentence; None if it is not."""
+        without = "No decision rule label_logprobs:"
+        if not self.provider.logprobs:
+            return f"{without} {self.provider.name} is not known to give log-probabilities."
+        pairs = list(combinations(self.labels, 2))
+        alike = [(a, b) for a, b in pairs if a.split()[0] == b.split()[0]]
         # If a label begins with another one, it is not known where the shorter one ends.
-        whole = not any(a != b and b.startswith(a) for a in labels for b in labels)
-        both = apart or (whole and self.provider.whole_labels)
-        return ["text", "label_logprobs"] if both and self.provider.logprobs else ["text"]
+        begun = [(a, b) for a, b in pairs if a.startswith(b) or b.startswith(a)]
+        if not alike or (self.provider.whole_labels and not begun):
+            return None
+        one, other = (begun or alike)[0]
+        return (
+            f"{without} the labels {one!r} and {other!r} begin alike, and their first tokens may "
+            "not tell them apart."
+        )
 
     def experiment_file(self) -> str:
         """The text of ``experiment.toml``."""
+        test_dataset = self.test_data and path_from(
+            self.folder.absolute(), self.test_data.absolute()
+        )
         first = f"train_size = {self.train_sizes[-1]}" if self.train_sizes else ""
         return _render(
             "experiment.toml.jinja",
@@ -103,6 +131,8 @@ class Choices:
             shuffled=self.shuffled,
             labels=self.labels,
             instruction=self.instruction,
+            test_dataset=test_dataset,
+            moved=self.moved,
             test_share=self.test_share,
             test_size=self.test_size,
             provider=self.provider,
@@ -133,7 +163,8 @@ class Choices:
         text of several lines is another text.
         """
         lines = []
-        for path, pattern in ((cassettes, "{}/**"), (self.data, "/{}")):
+        data = [(path, "/{}") for path in self.files]
+        for path, pattern in [(cassettes, "{}/**"), *data]:
             relative = path_from(self.root.absolute(), path.absolute())
             if not relative.startswith("../") and not PurePath(relative).is_absolute():
                 escaped = re.sub(r"[\\*?\[]", r"\\\g<0>", relative)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tunebench.errors import DatasetError
 from tunebench.local_models import MODELS, where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tunebench.cli.init.experiment_files import Choices
@@ -26,24 +27,39 @@ _FEW = 30  # a 95 % interval is then wider than ±0.17
 
 def report_of(
     choices: Choices,
-    summary: TableSummary,
+    summaries: Sequence[TableSummary],
     experiment: Experiment,
     rows: list[dict[str, Any]],
     written: list[Path],
 ) -> dict[str, Any]:
     """The report that ``--json`` prints."""
+    from tunebench.cli.init.lengths import long_texts
+
     folder = choices.folder.as_posix()
+    summary, *given = summaries
+    counts = sum((Counter(one.counts) for one in summaries), Counter[str]())
+    of_files = [note for one in summaries for note in one.notes]
     return {
         "name": choices.name,
         "rows": summary.rows,
-        "labels": summary.counts,
+        "test_rows": given[0].rows if given else None,
+        "labels": dict(sorted(counts.items())),
         "groups": summary.groups,
-        "repeated": summary.repeated,
+        "repeated": sum(one.repeated for one in summaries),
         "cells": [str(cell) for cell in experiment.cells],
         "estimates": rows,
         "minutes": _minutes(choices.provider, rows),
         "jobs_timed": choices.provider.local,
-        "notes": [*_notes(choices), *_alike(experiment)],
+        "notes": [
+            *dict.fromkeys(of_files),
+            *_notes(choices, summaries),
+            *long_texts(choices, summaries, experiment),
+            *_alike(experiment),
+        ],
+        "left_out": [
+            *([choices.without_logprobs] if choices.without_logprobs else []),
+            *choices.left_out,
+        ],
         "written": [path.as_posix() for path in written],
         "next": [
             f"pytest {folder} --record=missing",
@@ -64,7 +80,10 @@ def _minutes(provider: ProviderChoice, rows: list[dict[str, Any]]) -> float | No
     return round(float(requests * provider.seconds) / 60, 1)
 
 
-def _notes(choices: Choices) -> Iterator[str]:
+def _notes(choices: Choices, summaries: Sequence[TableSummary]) -> Iterator[str]:
+    for label in choices.labels:
+        if label not in summaries[0].labels:
+            yield f"The label {label!r} is in the test rows only, so nothing can learn it."
     if choices.test_size < _FEW:
         texts = "text" if choices.test_size == 1 else "texts"
         yield f"Only {choices.test_size} test {texts}: the accuracy will be uncertain. Add rows."
@@ -96,7 +115,7 @@ def _alike(experiment: Experiment) -> Iterator[str]:
     try:
         pairs = near_duplicates(dataclasses.replace(data, test=test))
     except DatasetError as error:
-        yield str(error)
+        yield f"Near-duplicates of test texts in the training rows: not looked for. {error}"
         return
     if pairs:
         texts = len({pair.test_item for pair in pairs})
@@ -111,7 +130,10 @@ def lines_of(report: dict[str, Any]) -> list[str]:
     """The report in lines."""
     counts = report["labels"]
     kept = sum(counts.values())
-    lines = [f"{report['rows']:,} rows, {report['repeated']:,} of them repeat an earlier text."]
+    rows = f"{report['rows']:,} rows"
+    if report["test_rows"] is not None:
+        rows += f" and {report['test_rows']:,} test rows"
+    lines = [f"{rows}, {report['repeated']:,} of them repeat an earlier text."]
     lines += [f"  {label}: {n:,} ({n / kept:.1%})" for label, n in counts.items()]
     if report["groups"] is not None:
         lines.append(f"{report['groups']:,} groups, none of them on both sides of the split.")
@@ -125,7 +147,7 @@ def lines_of(report: dict[str, Any]) -> list[str]:
         trained = any("trained" in row["note"] for row in report["estimates"])
         beside = ", without its jobs" if trained and not report["jobs_timed"] else ""
         lines.append(f"  In all about {minutes:g} minutes{beside}.")
-    lines += report["notes"]
+    lines += report["notes"] + report["left_out"]
     lines += ["", *(f"wrote {path}" for path in report["written"])]
     trains = (
         ", and trains it" if any("trained" in row["note"] for row in report["estimates"]) else ""

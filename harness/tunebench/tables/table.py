@@ -7,26 +7,29 @@ from __future__ import annotations
 
 import codecs
 import csv
-import importlib
+import gzip
 import json
 import re
 import sys
+import zlib
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from tunebench.errors import DatasetError
+from tunebench.tables.binary import parquet_rows, sheet_rows
+from tunebench.tables.values import decode, is_utf8, not_json, not_utf8, unreadable, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    Record = tuple[int, dict[str, Any], str]  # a JSON object: its place, itself and its JSON
+    from tunebench.tables.values import Record
 
 _DELIMITERS = (",", ";", "\t", "|")
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*')  # of spreadsheet programs
 _LONGEST_HEADER = 100  # lines
-_decode = json.JSONDecoder().decode
+_COMPRESSED = ".gz"
 
 
 @dataclass
@@ -38,13 +41,14 @@ class Table:
         columns: the names of the columns to read.
         hint: the hint for a missing column, from its name and the names that are there.
         fold: whether case and the white space around a name are ignored.
-        numbers: columns that may hold whole numbers, which are read as they are written.
+        numbers: columns that may hold numbers, true and false, which are read as they are written.
         longest: the most characters that a cell may have.
         texts: the texts of each column; "" for an empty cell, null and NaN.
         places: where each row begins, counted from 1.
         unit: what `places` counts: ``line``, ``row`` or ``record``.
         renamed: names in the file that differ from the wanted ones, with those.
         names: the names of all columns in the file.
+        notes: what of the file is not read, a sentence each.
     """
 
     path: Path
@@ -58,13 +62,19 @@ class Table:
     unit: str = "line"
     renamed: dict[str, str] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.texts = [[] for _ in self.columns]
 
     def check_ending(self, *endings: str) -> str:
-        """The ending of the file's name, in small letters, which must be one of `endings`."""
+        """The ending of the file's name, in small letters, which must be one of `endings`.
+
+        That of a compressed file has two parts, as ``.csv.gz``.
+        """
         ending = self.path.suffix.lower()
+        if ending == _COMPRESSED:
+            ending = self.path.with_suffix("").suffix.lower() + ending
         if ending not in endings:
             problem = f"files that end with {ending or 'nothing'!r} are not read"
             hint = f"give a {', '.join(endings[:-1])} or {endings[-1]} file"
@@ -83,15 +93,24 @@ class Table:
         Raises:
             DatasetError: the file cannot be read, lacks a column, or a row is broken.
         """
-        ending = self.check_ending(".csv", ".tsv", ".jsonl", ".parquet", ".xlsx")
-        if ending == ".parquet":
-            self._read_parquet()
-        elif ending == ".xlsx":
-            self._read_sheet()
+        text = (".csv", ".tsv", ".jsonl")
+        compressed = (f"{ending}{_COMPRESSED}" for ending in text)
+        ending = self.check_ending(*text, ".parquet", ".xlsx", *compressed)
+        ending = ending.removesuffix(_COMPRESSED)
+        if ending in (".parquet", ".xlsx"):
+            self.unit = "row"
+            rows = (
+                parquet_rows(self.path, self._found)
+                if ending == ".parquet"
+                else sheet_rows(self.path, self._found, self.notes)
+            )
+            for place, cells in rows:
+                self.append(place, cells)
         elif ending == ".jsonl":
             self.add_records(self.json_lines(encoding))
         else:
-            self._read_separated(self.lines(encoding, ""), delimiter)
+            usual = "\t" if ending == ".tsv" else ","
+            self._read_separated(self.lines(encoding, ""), delimiter, usual)
 
     def at(self, place: int) -> str:
         """A place as errors name it."""
@@ -100,7 +119,7 @@ class Table:
     def append(self, place: int, cells: Iterable[Any]) -> None:
         """Add a row; DatasetError if a cell is not a text."""
         for column, texts, cell in zip(self.columns, self.texts, cells, strict=True):
-            if type(cell) is str and len(cell) <= self.longest and _is_utf8(cell):
+            if type(cell) is str and len(cell) <= self.longest and is_utf8(cell):
                 texts.append(cell)
             else:
                 texts.append(self._text(cell, column, place))
@@ -121,13 +140,17 @@ class Table:
         try:
             # What is not UTF-8 becomes half a surrogate pair here, and is refused with its line.
             errors = "surrogateescape" if codecs.lookup(name).name == "utf-8" else "strict"
-            with self.path.open(encoding=name, errors=errors, newline=newline) as file:
+            opened = gzip.open if self.path.suffix.lower() == _COMPRESSED else open
+            with opened(self.path, "rt", encoding=name, errors=errors, newline=newline) as file:
                 for number, line in enumerate(file, 1):
-                    if not _is_utf8(line):
-                        raise _not_utf8(self.at(number), line, encoding)
+                    if not is_utf8(line):
+                        raise not_utf8(self.at(number), line, encoding)
                     yield line.removeprefix("\ufeff") if number == 1 else line
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            problem = f"this is not a sound gzip file ({error})"
+            raise DatasetError(problem, where=self.path, hint="compress it again") from None
         except OSError as error:
-            raise self._unreadable(error) from error
+            raise unreadable(self.path, error) from error
         except (UnicodeError, LookupError) as error:
             problem = f"the file is not in the encoding {name!r} ({error})"
             hint = "give the right one with --encoding"
@@ -138,7 +161,7 @@ class Table:
         for number, line in enumerate(self.lines(encoding, "\n"), 1):
             if not line.isspace():
                 try:
-                    record = _decode(line)
+                    record = decode(line)
                 except (ValueError, RecursionError) as error:
                     raise not_json(error, self.at(number), "fix the line") from None
                 yield number, self.checked_object(record, number), line
@@ -177,12 +200,12 @@ class Table:
     def _text(self, cell: Any, column: str, place: int) -> str:
         if cell is None or cell != cell:
             return ""
-        if type(cell) is int and column in self.numbers:
-            return str(cell)
+        if column in self.numbers and (as_written := written(cell)) is not None:
+            return as_written
         if not isinstance(cell, str):
             problem = f"holds {json.dumps(cell, default=str)[:40]}, not a text"
-            hint = "put it in quotes"
-        elif not _is_utf8(cell):
+            hint = "put it in quotes" if self.unit == "line" else "make it a text"
+        elif not is_utf8(cell):
             problem, hint = "holds half a surrogate pair, which is not a character", "fix it"
         elif len(cell) > self.longest:
             problem = f"has a cell of {len(cell):,} characters, and {self.longest:,} are the most"
@@ -191,7 +214,7 @@ class Table:
             return cell
         raise DatasetError(f"column {column!r} {problem}", where=self.at(place), hint=hint)
 
-    def _read_separated(self, content: Iterator[str], delimiter: str | None) -> None:
+    def _read_separated(self, content: Iterator[str], delimiter: str | None, usual: str) -> None:
         if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
             problem = f"{delimiter!r} cannot separate columns"
             raise DatasetError(problem, where=self.path, hint="give one character")
@@ -202,7 +225,7 @@ class Table:
         # The limit of the csv module holds for the whole process and knows no place: ours does.
         before = csv.field_size_limit(sys.maxsize)
         try:
-            delimiter = delimiter or (sep[1] if sep else self._delimiter(head))
+            delimiter = delimiter or (sep[1] if sep else self._delimiter(head, usual))
             reader = csv.reader(chain(head[skipped:], content), delimiter=delimiter, strict=True)
             header = next(reader, [])
             if not any(header):
@@ -232,9 +255,8 @@ class Table:
         finally:
             csv.field_size_limit(before)
 
-    def _delimiter(self, head: Sequence[str]) -> str:
+    def _delimiter(self, head: Sequence[str], usual: str) -> str:
         """The delimiter that finds each wanted column once, or else the most columns."""
-        usual = "\t" if self.path.suffix.lower() == ".tsv" else ","
         headers = {
             delimiter: next(csv.reader(head, delimiter=delimiter), [])
             for delimiter in (usual, *_DELIMITERS)
@@ -244,71 +266,3 @@ class Table:
             if fits and all(fits):
                 return delimiter
         return max(headers, key=lambda delimiter: len(headers[delimiter]))
-
-    def _read_parquet(self) -> None:
-        pa, pq = self._needed("pyarrow"), self._needed("pyarrow.parquet")
-        self.unit = "row"
-        try:
-            file = pq.ParquetFile(self.path)
-            found = self._found(file.schema_arrow.names, str(self.path))
-            columns = file.read(found)
-        except pa.ArrowException as error:
-            why = " ".join(str(error).split())[:200]
-            problem = f"this is not a sound Parquet file ({why})"
-            raise DatasetError(problem, where=self.path, hint="write it again") from None
-        except OSError as error:
-            raise self._unreadable(error) from None
-        rows = zip(*(columns[name].to_pylist() for name in found), strict=True)
-        for place, cells in enumerate(rows, 1):
-            self.append(place, cells)
-
-    def _read_sheet(self) -> None:
-        """Read the first sheet of a workbook."""
-        openpyxl = self._needed("openpyxl")
-        self.unit = "row"
-        try:
-            book = openpyxl.load_workbook(self.path, read_only=True, data_only=True)
-        except OSError as error:
-            raise self._unreadable(error) from error
-        except Exception as error:  # what readers of ZIP and XML raise
-            problem = f"this is not a workbook ({error})"
-            raise DatasetError(problem, where=self.path, hint="save the sheet as CSV") from error
-        rows = book.worksheets[0].iter_rows(values_only=True)
-        names = [str(cell or "") for cell in next(rows, ())]
-        positions = [names.index(name) for name in self._found(names, self.at(1))]
-        for place, cells in enumerate(rows, 2):
-            self.append(place, [cells[position] for position in positions])
-        book.close()
-
-    def _needed(self, module: str) -> Any:
-        try:
-            return importlib.import_module(module)
-        except ImportError:
-            ending = self.path.suffix.lower()
-            hint = f"run: pip install 'tunebench[{ending[1:]}]'"
-            problem = f"reading {ending} takes {module}"
-            raise DatasetError(problem, where=self.path, hint=hint) from None
-
-    def _unreadable(self, error: OSError) -> DatasetError:
-        problem = f"the file cannot be read ({error.strerror or error})"
-        return DatasetError(problem, where=self.path, hint="check its path")
-
-
-def not_json(error: Exception, where: str, hint: str) -> DatasetError:
-    """The error for text that is not JSON, made of what the decoder raised."""
-    why = getattr(error, "msg", "nested too deeply")
-    return DatasetError(f"this is not JSON ({why})", where=where, hint=hint)
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        return text.isascii() or bool(text.encode())
-    except UnicodeEncodeError:
-        return False
-
-
-def _not_utf8(where: str, line: str, encoding: str | None) -> DatasetError:
-    saved_in = "UTF-16" if line[:2] in ("\udcff\udcfe", "\udcfe\udcff") else "WINDOWS-1252"
-    hint = f"convert the file, as with `iconv -f {saved_in} -t UTF-8` if that is what it was saved"
-    hint += " in, or " + ("give its --encoding" if encoding else "save it as UTF-8")
-    return DatasetError("this is not UTF-8", where=where, hint=hint)

@@ -1,0 +1,6 @@
+"""Tables: text columns of .csv, .jsonl, .parquet and other files, by row."""
+
+from tunebench.tables.table import Table
+from tunebench.tables.values import Record, not_json
+
+__all__ = ["Record", "Table", "not_json"]
