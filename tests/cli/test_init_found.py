@@ -141,6 +141,20 @@ def test_the_kind_that_is_not_missing_is_guessed_where_it_refuses(
     assert "tunebench doctor benchmarks/evenings/experiment.toml" in notes
 
 
+def test_a_provider_that_refuses_both_kinds_for_other_reasons_is_guessed(made, serve, said):
+    serve(
+        "vllm",
+        {
+            "/completions": lambda _: said({"error": {"message": "out of memory"}}, 400),
+            "/chat/completions": lambda _: said({"error": {"message": "bad day"}}, 400),
+        },
+    )
+    experiment, notes = made("--model", "meta/Llama-7B")
+    assert experiment.providers["endpoint"].endpoint == "completions"
+    assert "so [provider.endpoint] is a guess: completions, and nothing else." in notes
+    assert "bad day" in notes
+
+
 def test_as_many_candidates_as_it_shows_are_asked_for(made, serve, said, loopback):
     scripted = Scripted(said, "openai", *PROVIDERS["openai"])
 

@@ -28,11 +28,13 @@ class NoAnswerError(UsageError):
     Attributes:
         likely: the kind that it refused for another reason than that there is no such path; None
             where both refusals, or neither, say so.
+        missing: whether both refusals say so.
     """
 
-    def __init__(self, problem: str, *, hint: str, likely: Endpoint | None) -> None:
+    def __init__(self, problem: str, *, hint: str, likely: Endpoint | None, missing: bool) -> None:
         super().__init__(problem, hint=hint)
         self.likely = likely
+        self.missing = missing
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ def _neither(url: str, model: str, completions: Heard, chat: Heard) -> NoAnswerE
         or completions.hint
         or f"check that the address {url} is the API root, and check the model's `id`",
         likely=likely,
+        missing=completions.missing and chat.missing,
     )
 
 

@@ -33,7 +33,7 @@ def found_provider(
     Raises:
         RecordingError: the environment variable of the key is not set.
         RequestError: the provider refuses the key, or wants a pause.
-        UsageError: it has no such model, answers neither kind of request, or does not answer and
+        UsageError: it has no such model, has neither kind of request, or does not answer and
             no model was named.
     """
     from tunebench.api import NoAnswerError, is_unreachable
@@ -52,7 +52,7 @@ def found_provider(
             ) from error
         return _guessed(guess, f"{url} does not answer ({error.problem})", toml), model
     except NoAnswerError as error:
-        if error.likely is None or model is None:
+        if error.missing or model is None:
             raise
         if error.likely == "chat":
             table = {**guess.table, "endpoint": "chat"}
