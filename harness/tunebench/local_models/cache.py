@@ -66,16 +66,25 @@ def clear(model: LocalModel) -> int:
 
     Returns:
         The bytes of the files that were removed.
+
+    Raises:
+        ConfigurationError: one cannot be removed.
     """
     found = [kept(model), *(cache_folder() / "models").glob(f"{model.sha256[:16]}*")]
     files = [file for path in found for file in (path, *path.rglob("*")) if file.is_file()]
     size = sum(file.stat().st_size for file in files)
-    for path in found:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    _remove_left_overs()
+    try:
+        for path in found:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        _remove_left_overs()
+    except OSError as error:
+        problem = f"the weights of {model.name} cannot be removed ({error.strerror or error})"
+        raise ConfigurationError(
+            problem, where=error.filename, hint="check who may write there"
+        ) from error
     return size
 
 
@@ -99,7 +108,7 @@ def unfinished_folder(model: LocalModel) -> Iterator[Path]:
         raise ConfigurationError(
             f"the weights of {model.name} cannot be kept ({error.strerror or error})",
             where=folder,
-            hint="make room, or set TUNEBENCH_CACHE to a folder that has it, then run "
+            hint="make room there, or set TUNEBENCH_CACHE to another folder, then run "
             f"`tunebench models get {model.name}`",
         ) from error
 
