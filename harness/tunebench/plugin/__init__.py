@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tunebench.errors import TunebenchError, describe_error
+from tunebench.plugin.copies import make_way
 from tunebench.plugin.fixtures import (
     LimitsFailed,
     compare,
@@ -76,22 +76,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:
-    """Let the test files of two experiments have one name, as those of a copied folder have.
-
-    In its default import mode pytest refuses a second module of one name in folders that are not
-    packages. The first one is collected by then; pytest itself treats conftest.py files like this.
-    """
-    if isinstance(collector, pytest.Module) and _is_of_experiment(path := collector.path):
-        file = getattr(sys.modules.get(path.stem), "__file__", None)
-        if file and Path(file) != path and _is_of_experiment(Path(file)):
-            del sys.modules[path.stem]
-
-
-def _is_of_experiment(path: Path) -> bool:
-    """Whether a test file is beside an experiment, in a folder that is not a package."""
-    return (path.parent / "experiment.toml").is_file() and not path.with_name(
-        "__init__.py"
-    ).exists()
+    """Let the test files of two experiments have one name, as those of a copied folder have."""
+    if isinstance(collector, pytest.Module):
+        make_way(collector.path)
 
 
 @pytest.hookimpl(wrapper=True)

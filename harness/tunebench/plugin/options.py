@@ -85,7 +85,7 @@ def configured(config: pytest.Config) -> Configuration:
     given = {name.replace("-", "_"): config.getoption(f"{PREFIX}{name}") for name in OPTIONS}
     worker = hasattr(config, "workerinput")
     try:
-        if not worker:  # whose controller has done so
+        if not (worker or config.option.help):  # whose controller has done so, or nothing runs
             _refuse_files(config, call, given)
         chosen = configuration(config.rootpath, given, call.environment)
         if chosen.rivals:
