@@ -165,12 +165,12 @@ def test_a_recording_sends_nothing_more_when_its_minutes_are_over(project, monke
     def now():
         return began + (600.0 if asked_texts(project) else 0.0)
 
-    monkeypatch.setattr(budget, "time", SimpleNamespace(monotonic=now))
-    done = project.run("--record=missing", "--max-minutes", "1")
+    with monkeypatch.context() as patched:
+        patched.setattr(budget, "time", SimpleNamespace(monotonic=now))
+        done = project.run("--record=missing", "--max-minutes", "1")
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(["*one-0shot: --max-minutes 1 are over; what is recorded is kept*"])
     assert asked_texts(project) == 20
-    monkeypatch.undo()
     project.run("--record=missing").assert_outcomes(passed=3)
     assert asked_texts(project) == 3 * 45
 
