@@ -34,21 +34,21 @@ class Configuration:
         results: the folder of the result files; None writes none.
         rivals: whether rivals are trained again (``train``, or true) or shown as recorded (false).
         budget: what a recording may cost, in the currency of the prices; None sets no limit.
-        max_texts: how many texts a recording may send.
-        max_minutes: how long a recording may take.
         strict_verdicts: whether an inconclusive cell fails.
         cassettes: the folder that holds a folder of cassettes for each experiment; None is the
             default, see `cassettes_of`.
+        max_texts: how many texts a recording may send; None sets no limit.
+        max_minutes: how long a recording may take; None sets no limit.
     """
 
     record: RecordMode = "none"
     results: Path | None = None
     rivals: bool = False
     budget: float | None = None
-    max_texts: int | None = None
-    max_minutes: float | None = None
     strict_verdicts: bool = False
     cassettes: Path | None = None
+    max_texts: int | None = None
+    max_minutes: float | None = None
 
 
 def configuration(

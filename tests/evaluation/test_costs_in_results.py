@@ -1,6 +1,7 @@
 """Prices, as they come out: costs of answers and training, their limits, and budgets."""
 
 import re
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -159,13 +160,17 @@ def test_as_many_texts_as_are_needed_are_no_limit(project):
 def test_a_recording_sends_nothing_more_when_its_minutes_are_over(project, monkeypatch):
     from tunebench.evaluation import budget
 
-    now = iter([0.0, 0.0, 61.0])  # the start, the first request, the second one
-    monkeypatch.setattr(budget, "time", SimpleNamespace(monotonic=lambda: next(now)))
-    done = project.run("--record=missing", "--max-minutes", "1")
+    began = time.monotonic()
+
+    def now():
+        return began + (600.0 if asked_texts(project) else 0.0)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(budget, "time", SimpleNamespace(monotonic=now))
+        done = project.run("--record=missing", "--max-minutes", "1")
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(["*one-0shot: --max-minutes 1 are over; what is recorded is kept*"])
     assert asked_texts(project) == 20
-    monkeypatch.undo()
     project.run("--record=missing").assert_outcomes(passed=3)
     assert asked_texts(project) == 3 * 45
 

@@ -78,8 +78,8 @@ def test_a_file_above_the_repository_does_not_count(write):
         ("recrod = 'all'", "did you mean 'record'?"),
         (
             "zebra = 1",
-            "known are record, results, rivals, budget, max_texts, "
-            "max_minutes, strict_verdicts, cassettes.",
+            "known are record, results, rivals, budget, strict_verdicts, "
+            "cassettes, max_texts, max_minutes.",
         ),
         ("record = 'always'", "record: must be one of 'none', 'missing', 'all', not 'always'."),
         ("record = []", "record: must be one of"),

@@ -72,12 +72,16 @@ def report_of(
 def _minutes(provider: ProviderChoice, rows: list[dict[str, Any]]) -> float | None:
     """How long the recording takes, without jobs at other providers; None if it is not known."""
     if provider.local:
-        return round(float(sum(row["seconds"] for row in rows)) / 60, 1)
+        return _in_minutes(sum(row["seconds"] for row in rows))
     if provider.seconds is None:
         return None
     at_once = 20 if "lists" in provider.table["supports"] else 1
     requests = sum(math.ceil(row["prompts"] / at_once) for row in rows)
-    return round(float(requests * provider.seconds) / 60, 1)
+    return _in_minutes(requests * provider.seconds)
+
+
+def _in_minutes(seconds: float) -> float:
+    return round(seconds / 60, 1)
 
 
 def _notes(choices: Choices, summaries: Sequence[TableSummary]) -> Iterator[str]:
