@@ -66,6 +66,7 @@ def test_the_same_option_has_one_help_in_all_commands():
             about = (option.is_flag, option.multiple, option.metavar)
             found.setdefault(option.opts[-1], {}).setdefault(about, []).append(names)
     found.pop("--model")  # a model's name in an experiment, or its id at a provider
+    found.pop("--label")  # a label, or the column of the labels
     # A page, or the folder of a benchmark.
     assert {name for name, kinds in found.items() if len(kinds) > 1} == {"--output"}
 

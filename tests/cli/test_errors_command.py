@@ -142,6 +142,15 @@ def test_answers_of_a_later_recording_are_not_shown(project, capsys):
     assert all(error["text"] is not None for error in found["cells"][0]["errors"])
 
 
+def test_an_experiment_that_is_broken_now_is_a_note(project, capsys):
+    project.toml.write_text("[task\n")
+    found = found_of(capsys, "results", "--cell", "m-0shot")
+    assert found["cells"][0]["errors"]
+    (note,) = found["notes"]
+    assert note.startswith("Texts and answers are not shown: ")
+    assert "this is not TOML" in note
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -160,6 +169,14 @@ def test_what_cannot_be_shown_is_a_sentence(project, capsys, arguments, said):
     code, out, err = run(capsys, *arguments)
     assert (code, out) == (2, "")
     assert said in err
+
+
+def test_a_misspelt_cell_is_suggested_before_anything_is_replayed(project, capsys):
+    shutil.rmtree(project.root / "results")
+    shutil.rmtree(project.root / "cassettes")
+    code, _, err = run(capsys, "--cell", "m-0sho")
+    assert code == 2
+    assert "there is no cell 'm-0sho'; did you mean 'm-0shot'?" in err
 
 
 def test_a_cell_without_a_recording_says_why(project, capsys):

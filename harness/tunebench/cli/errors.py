@@ -51,7 +51,7 @@ def errors(results: Path | None, name: str, label: str | None, limit: int, as_js
     the folder results count, or else a replay of benchmarks. Texts come from your data and answers
     from the cassettes, where these are on this machine.
     """
-    document, folder = _document(results)
+    document, folder = _document(results, name)
     _refuse_unknown(document, name, label)
     notes: list[str] = []
     abouts = {about.name: about for about in document.experiments}
@@ -80,8 +80,8 @@ def errors(results: Path | None, name: str, label: str | None, limit: int, as_js
     print("\n".join([*lines, *([""] if notes else []), *map(printable, notes)]))
 
 
-def _document(results: Path | None) -> tuple[Document, Path]:
-    """The results, and the folder that files of experiments are looked for from."""
+def _document(results: Path | None, name: str) -> tuple[Document, Path]:
+    """Results with a cell, and the folder that files of experiments are looked for from."""
     from tunebench.reports import read_results, typed_results
 
     if results is None and (_RESULTS / "results.json").is_file():
@@ -91,7 +91,16 @@ def _document(results: Path | None) -> tuple[Document, Path]:
         return typed_results(read_results(results), results), folder
     from tunebench.analysis import replayed
 
-    return replayed(read_experiments(()), Path.cwd()), Path.cwd()
+    read = read_experiments(())
+    known = {experiment: list(map(str, experiment.cells)) for experiment in read}
+    having = [experiment for experiment, cells in known.items() if name in cells]
+    if not having:
+        raise _no_cell(name, [cell for cells in known.values() for cell in cells])
+    return replayed(having, Path.cwd()), Path.cwd()
+
+
+def _no_cell(name: str, known: Sequence[str]) -> UsageError:
+    return UsageError(f"there is no cell {name!r}", hint=did_you_mean(name, known))
 
 
 def _refuse_unknown(document: Document, name: str, label: str | None) -> None:
@@ -100,8 +109,7 @@ def _refuse_unknown(document: Document, name: str, label: str | None) -> None:
         why = next((error.error for error in document.errors if error.cell == name), None)
         if why is not None:
             raise UsageError(f"the cell {name!r} has no result: {why.rstrip('.')}")
-        known = [row.cell for row in document.cells]
-        raise UsageError(f"there is no cell {name!r}", hint=did_you_mean(name, known))
+        raise _no_cell(name, [row.cell for row in document.cells])
     named = {row.experiment for row in cells}
     labels = [one for about in document.experiments if about.name in named for one in about.labels]
     if label is not None and label not in labels:
@@ -135,10 +143,10 @@ class _Known:
     def of(cls, row: CellRow, about: About, folder: Path) -> _Known:
         """What is known of a cell's texts and answers; what is missing is a note."""
         known = cls()
-        experiment = _experiment(about, folder)
-        if experiment is None:
-            file = about.file or about.name
-            known.notes.append(f"Texts and answers are not shown: {file} is not found from here.")
+        try:
+            experiment = _experiment(about, folder)
+        except TunebenchError as error:
+            known.notes.append(f"Texts and answers are not shown: {error}")
             return known
         try:
             known.texts = _texts(experiment, about.items)
@@ -155,20 +163,19 @@ class _Known:
         return {**error, "text": self.texts.get(item), "answer": self.answers.get(item)}
 
 
-def _experiment(about: About, folder: Path) -> Experiment | None:
+def _experiment(about: About, folder: Path) -> Experiment:
     """The experiment of results, by its file from here or from a folder above the results."""
     from tunebench.experiment import Experiment
     from tunebench.reports import is_of
 
-    if about.file is None:
-        return None
+    file = about.file or f"{about.name}/experiment.toml"
     for above in (Path.cwd(), folder, *folder.parents):
-        path = above / about.file
+        path = above / file
         if path.is_file():
             experiment = Experiment.read(path)
             if is_of(about.model_dump(), experiment):
                 return experiment
-    return None
+    raise UsageError(f"{file} is not found from here")
 
 
 def _texts(experiment: Experiment, items: Sequence[str]) -> dict[str, str]:
