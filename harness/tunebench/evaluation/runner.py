@@ -204,7 +204,9 @@ class Runner:
                         say=lambda line: progress.say(f"{cell}: {line}"),
                     )
                 except RequestError as error:
-                    raise in_row(cell, request, prompts, error) from error
+                    raise in_row(
+                        cell.experiment, str(cell), request.prompts, prompts, error
+                    ) from error
 
     def _replay(self, cell: Cell, made: FineTuned | None, hint: str) -> Result:
         provider = cell.experiment.models[cell.model].provider
