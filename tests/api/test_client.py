@@ -172,6 +172,13 @@ def test_of_prompts_that_are_refused_for_length_the_one_at_fault_is_found(
     assert [asked.prompts for asked in loopback.asked] == [LENGTHS, [LENGTHS[2]]]
 
 
+def test_of_texts_to_embed_the_one_that_is_too_long_is_found(loopback, connect, said) -> None:
+    loopback.answer = too_long(loopback, said, 45)
+    with pytest.raises(RequestError, match="texts 3-3 of 6: the provider answered 400") as raised:
+        connect().embed("m", LENGTHS, {})
+    assert raised.value.prompt == 2
+
+
 def test_prompts_that_are_too_long_only_together_are_each_asked(loopback, connect, said) -> None:
     def answer(asked):
         if len(asked.prompts) > 1:

@@ -131,16 +131,7 @@ class Client:
         chat = bool(prompts) and not isinstance(prompts[0], str)
 
         def send(part: Sequence[Prompt], start: int) -> Answers:
-            try:
-                return self._ask(model, part, parameters, _place("prompts", part, start, prompts))
-            except RequestError as error:
-                if len(part) == 1 and is_refused(error):
-                    error.prompt = start
-                elif len(part) > 1 and is_too_long(error):
-                    # The one at fault is refused again when it is alone.
-                    for i in _longest_first(part):
-                        send([part[i]], start + i)
-                raise
+            return self._ask(model, part, parameters, _place("prompts", part, start, prompts))
 
         size = 1 if chat else self._prompts_per_request
         return self._in_batches(prompts, size, send, parameters, done, say, check)
@@ -189,7 +180,7 @@ class Client:
 
         def ask(batch: tuple[int, Sequence[Any]]) -> _Reply:
             start, part = batch
-            one = partial(send, part, start)
+            one = partial(_sent, send, part, start)
             go_on()
             try:
                 if self._pacer is None:
@@ -290,8 +281,18 @@ class Client:
         return self.ask(what, send, _object)
 
 
-def _longest_first(prompts: Sequence[Prompt]) -> list[int]:
-    return sorted(range(len(prompts)), key=lambda i: -estimated_tokens([prompts[i]], {}))
+def _sent(send: Callable[[Sequence[Any], int], _Reply], part: Sequence[Any], start: int) -> _Reply:
+    """Send a request; the error of a refusal has the position of the prompt at fault, if known."""
+    try:
+        return send(part, start)
+    except RequestError as error:
+        if len(part) == 1 and is_refused(error):
+            error.prompt = start
+        elif len(part) > 1 and is_too_long(error):
+            # The one at fault, likely the longest, is refused again when it is alone.
+            for i in sorted(range(len(part)), key=lambda i: -estimated_tokens([part[i]], {})):
+                _sent(send, part[i : i + 1], start + i)
+        raise
 
 
 def _place(what: str, part: Sequence[Any], start: int, of: Sequence[Any]) -> str:

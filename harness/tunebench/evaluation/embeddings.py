@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tunebench.cassettes import blocked_network, item_index, use_cassette
-from tunebench.errors import CassetteError, RecordingError, TunebenchError
+from tunebench.errors import CassetteError, RecordingError, RequestError, TunebenchError
 from tunebench.evaluation.connections import known_names
 from tunebench.evaluation.estimate import Estimate, answers_announcement
 from tunebench.evaluation.recording import cassette_file, recorded_file
+from tunebench.evaluation.requests import in_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +59,8 @@ class Embedder:
                 return self._replayed(experiment, rival, texts)
         except TunebenchError as error:
             name = rival_recording(rival)
-            where = name if error.where in (None, name) else f"{name}: {error.where}"
+            where = error.where or name
+            where = where if where.startswith(name) else f"{name}: {where}"
             raise RecordingError(error.problem, where=where, hint=error.hint) from error
 
     def _recorded(
@@ -94,14 +96,19 @@ class Embedder:
                 if (line := answers_announcement(estimate, len(lacking))) is not None:
                     progress.say(line)
                 self.budget.take(estimate)
-            client.embed(
-                rival.model,
-                lacking,
-                rival.parameters,
-                done=progress.answered,
-                say=lambda line: progress.say(f"{rival.name}: {line}"),
-                check=lambda: self.budget.check_time(name),
-            )
+            try:
+                client.embed(
+                    rival.model,
+                    lacking,
+                    rival.parameters,
+                    done=progress.answered,
+                    say=lambda line: progress.say(f"{rival.name}: {line}"),
+                    check=lambda: self.budget.check_time(name),
+                )
+            except RequestError as error:
+                if error.prompt is None:
+                    raise
+                raise in_row(experiment, name, texts, lacking, error) from error
             if left := needed - len(lacking):
                 self.budget.refuse_more(name, left)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tunebench.cassettes import Role
     from tunebench.evaluation.items import Recalled
     from tunebench.evaluation.rules import Rule
-    from tunebench.experiment import Cell
+    from tunebench.experiment import Cell, Experiment
 
 
 @dataclass(frozen=True)
@@ -114,20 +114,25 @@ def _requests(
 
 
 def in_row(
-    cell: Cell, request: Request, prompts: Sequence[Prompt], error: RequestError
+    experiment: Experiment,
+    name: str,
+    texts: Mapping[str, Prompt],
+    sent: Sequence[Prompt],
+    error: RequestError,
 ) -> RequestError:
-    """The error of a request, with the place of the row whose prompt was refused if it is known.
+    """The error of a request, with the place of the row whose text was refused if it is known.
 
     Args:
-        cell: the cell that was asked.
-        request: its round.
-        prompts: those of the round that were sent.
+        experiment: the experiment.
+        name: of the cell or the rival that was asked.
+        texts: its prompts or texts by item id.
+        sent: those that were sent.
         error: what was raised.
     """
     if error.prompt is None:
         return error
-    refused = prompts[error.prompt]
-    item = next(item for item, prompt in request.prompts.items() if prompt == refused)
-    place = dataset_of(cell.experiment).places.get(item)
+    refused = sent[error.prompt]
+    item = next(item for item, text in texts.items() if text == refused)
+    place = dataset_of(experiment).places.get(item)
     row = f"item {item}" if place is None else f"{place}, item {item}"
-    return RequestError(error.problem, where=f"{cell}: {row}: {error.where}", hint=error.hint)
+    return RequestError(error.problem, where=f"{name}: {row}: {error.where}", hint=error.hint)

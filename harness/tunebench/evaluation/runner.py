@@ -213,7 +213,7 @@ class Runner:
                 except RequestError as error:
                     if error.prompt is None:
                         raise
-                    raise in_row(cell, request, prompts, error) from error
+                    raise in_row(cell.experiment, name, request.prompts, prompts, error) from error
             if left := wanted - len(to_send):
                 self.budget.refuse_more(name, left)
 
