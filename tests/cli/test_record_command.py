@@ -57,6 +57,17 @@ def test_what_is_missing_is_recorded_and_then_nothing_is_asked(record):
     assert asked(record) == 0
 
 
+def test_it_records_where_the_repository_has_options_of_these_names(record):
+    with (record.project.root / "conftest.py").open("a") as file:
+        file.write("\n\ndef pytest_addoption(parser):\n")
+        for name in ("record", "results", "budget"):
+            file.write(f"    parser.addoption('--{name}', dest='own_{name}')\n")
+    done = record("-k", "one-0shot and not logprobs", "--results", "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(record.project.results()["cells"]) == 1
+    assert asked(record) == 3
+
+
 def test_all_records_anew(record):
     record("-k", "one-0shot and not logprobs")
     record.project.loopback.asked.clear()

@@ -113,6 +113,17 @@ def test_collecting_lists_the_same_ids_wherever_it_starts_and_reads_no_data(
     assert ids("..") == listed
 
 
+def test_a_cell_is_judged_once_and_by_its_gates(repository):
+    toml = repository.path / "benchmarks/first/experiment.toml"
+    kept = toml.read_text()
+    toml.write_text(kept + '[[threshold]]\nmin_accuracy = 0.55\nmode = "confident"\n')
+    done = repository.runpytest_inprocess()
+    assert done.ret == 0
+    assert done.parseoutcomes() == {"passed": 2, "inconclusive": 2}
+    toml.write_text(kept + "[[threshold]]\nmin_accuracy = 0.99\n")
+    assert repository.runpytest_inprocess().parseoutcomes() == {"passed": 2, "failed": 2}
+
+
 def test_it_runs_from_another_folder_and_without_a_cache(repository, monkeypatch):
     monkeypatch.chdir(repository.mkdir("elsewhere"))
     result = repository.runpytest_inprocess("..", "-p", "no:cacheprovider")
