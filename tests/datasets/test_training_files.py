@@ -160,12 +160,12 @@ GOOD = chat("one", "a", message("system", "Say a or b."))
         (json.dumps({"messages": [message("user", "two"), {"role": "assistant", "content": None,
          "tool_calls": [{}]}]}), "line 2: message 2 calls a tool, which is no label; make it a row "
          "of one text and its label, or take it out."),
-        ('{"messages": 3}', "line 2: 'messages' must be a list of messages; write it as in the "
-         "other lines."),
+        ('{"messages": 3}', "line 2: 'messages' must be a list of messages; write the user's "
+         "and the assistant's."),
         ('{"messages": [3]}', "line 2: message 1 is not an object; write {\"role\": \"…\", "
          '"content": "…"}.'),
-        ('{"text": "two"}', "line 2: 'messages' must be a list of messages; write it as in the "
-         "other lines."),
+        ('{"text": "two"}', "line 2: 'messages' must be a list of messages; write the user's "
+         "and the assistant's."),
         (chat("two", "b", user="u1"), "line 2: there are messages and a key 'user'; rename that "
          "key."),
     ],

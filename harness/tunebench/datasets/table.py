@@ -111,7 +111,7 @@ def _contents(messages: Any) -> dict[str, Any]:
     """The content of each role's message, in the order of a chat of one turn."""
     if not isinstance(messages, list) or not messages:
         raise DatasetError(
-            f"{_MESSAGES!r} must be a list of messages", hint="write it as in the other lines"
+            f"{_MESSAGES!r} must be a list of messages", hint="write the user's and the assistant's"
         )
     found: dict[str, Any] = {}
     for number, message in enumerate(messages, 1):
