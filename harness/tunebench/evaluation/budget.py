@@ -73,7 +73,7 @@ class Budget:
         """How many of some texts may be sent, which count as sent from now on.
 
         Raises:
-            RecordingError: none.
+            RecordingError: none may be sent any more.
         """
         left = texts if self.texts is None else min(texts, self.texts - self.sent)
         if texts and left <= 0:
