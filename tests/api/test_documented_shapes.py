@@ -56,7 +56,7 @@ def test_a_refusal_names_the_fix(loopback, connect, said, provider, name, fix) -
     loopback.answer = lambda _: said(refusal["body"], refusal["status"])
     with pytest.raises(RequestError) as raised:
         connect().complete("m", ["a text"], {})
-    assert str(raised.value).endswith(f"; {fix}")
+    assert f"; {fix.removesuffix('.')}" in str(raised.value)
 
 
 @pytest.mark.parametrize("path", ["/tokenize", "/fine_tuning/jobs"])

@@ -63,7 +63,8 @@ def test_test_texts_that_are_nearly_training_texts_are_named(table, capsys):
         rows = [(text, ("bad", "good")[i % 2]) for i, text in enumerate(texts)]
         csv.writer(file).writerows([("body", "mood"), *rows, *((t + ".", m) for t, m in rows)])
     assert init("evenings.csv", "--json") == 0
-    notes = json.loads(capsys.readouterr().out)["notes"]
+    *notes, workflow = json.loads(capsys.readouterr().out)["notes"]
+    assert "installs tunebench from" in workflow
     data = dataset_of(experiment := Experiment.read("benchmarks/evenings/experiment.toml"))
     asked = data.test["text"].head(experiment.task.test_size).str.rstrip(".")
     count = int(asked.isin(data.train["text"].str.rstrip(".")).sum())

@@ -90,7 +90,7 @@ def test_options_shown_are_known(line):
     if command == "tunebench":
         start = "import sys; from tunebench.cli import main; sys.exit(main())"
         # `cassettes` has commands of its own; another's first argument is not looked at.
-        known = help_of("-c", start, *takewhile(lambda word: word[0] != "-", arguments[:2]))
+        known = help_of("-c", start, *takewhile(lambda word: word[0] not in "-#", arguments[:2]))
     else:
         known = help_of("-m", "pytest", "-p", "tunebench.plugin", "-p", "xdist")
     for option in re.findall(r"(?<= )--?[a-z][a-z-]*", line):

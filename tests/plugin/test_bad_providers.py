@@ -33,9 +33,8 @@ def said_of(project) -> str:
          "address {url} is the API root, and that no proxy wants a login."),
         (200, b'{"choices": [{"te', "the answer is cut off after 17 bytes; ask again, *"),
         (200, {"choices": []}, "20 prompts were asked and 0 choices came back; *'lists' out*"),
-        (404, {"detail": "Not Found"}, "*(Not Found); check that the address {url} is the "
+        (404, {"detail": "Not Found"}, "*(Not Found); *check that the address {url} is the "
          "API root."),
-        (413, b"<html></html>", "*413 (a web page); send less at once: leave 'lists' out of *"),
         (500, {"error": {"message": "out of memory"}}, "*500 (out of memory); see the provider's "
          "log, or run the same command again later."),
     ],

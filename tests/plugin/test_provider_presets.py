@@ -153,7 +153,8 @@ def test_training_sizes_at_a_provider_that_trains_nothing_are_refused(
     assert refused(tmp_path, table, SIZES) == (
         "[matrix] train_sizes: this needs OpenAI's fine-tuning API, which `supports` of "
         f"[provider.local] does not list ({PRESETS[name].note}); choose a provider of "
-        "'smollm2-135m' that has it, or leave these cells out with `skip`."
+        "'smollm2-135m' that has it, name the model in [[fine_tuned]], or leave these cells out "
+        "with `skip`."
     )
 
 

@@ -191,14 +191,18 @@ def _texts(experiment: Experiment, items: Sequence[str]) -> dict[str, str]:
 
 def _answers(experiment: Experiment, row: CellRow) -> dict[str, str]:
     """The answers as they were given, by item: those that the results were made of."""
-    from tunebench.evaluation import Runner
+    from tunebench.evaluation import Runner, prompt_sha256_of
 
     cell = next((cell for cell in experiment.cells if str(cell) == row.cell), None)
     if cell is None:
         raise UsageError(f"{experiment.path} does not have the cell {row.cell} any more")
     with closing(Runner()) as runner:
         result = runner.evaluate(cell, "record it with `tunebench record`")
-    if result.recorded_at != row.recorded_at:
+    same = (result.recorded_at, result.predictions) == (row.recorded_at, row.predictions)
+    # The time of a recording is in whole seconds.
+    if row.prompt_sha256 is not None:
+        same = same and prompt_sha256_of(cell) == row.prompt_sha256
+    if not same:
         raise UsageError(
             f"{row.cell} was recorded again after these results were made",
             hint="write the results again with `pytest --results DIR`",

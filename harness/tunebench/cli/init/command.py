@@ -177,14 +177,14 @@ def init(install_from: str | None, force: bool, as_json: bool, **arguments: Any)
             contents[choices.root / name] = content
     write(contents, force=force)
     report = report_of(choices, summaries, experiment, rows, list(contents))
+    report["notes"] = [*notes, *report["notes"]]
     if workflow in contents and installed is None:
-        notes.append(
+        report["notes"].append(
             f"Fill in where {workflow} installs tunebench from: this version was not installed "
             "from an index. --install-from writes it there."
         )
     if workflow not in contents and install_from is not None:
-        notes.append(f"{workflow} is left as it was, so --install-from is not in it.")
-    report["notes"] = [*notes, *report["notes"]]
+        report["notes"].append(f"{workflow} is left as it was, so --install-from is not in it.")
     if as_json:
         print_json(report)
     else:
