@@ -26,14 +26,48 @@ PYTEST = [sys.executable, "-m", "pytest", "-p", "tunebench.plugin"]
 MOODS = {f"a {('dull', 'fine')[i % 2]} evening, {i}": ("bad", "good")[i % 2] for i in range(90)}
 
 
+def write_csv(path: Path) -> None:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("body", "mood"), *MOODS.items()])
+
+
+def write_chats(path: Path) -> None:
+    lines = []
+    for text, mood in MOODS.items():
+        said = {"system": "Say bad or good.", "user": text, "assistant": mood}
+        messages = [{"role": role, "content": content} for role, content in said.items()]
+        lines.append(json.dumps({"messages": messages}) + "\n")
+    path.write_text("".join(lines))
+
+
+def write_pairs(path: Path) -> None:
+    rows = ({"prompt": f"{text} ->", "completion": f" {mood}"} for text, mood in MOODS.items())
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def write_messy(path: Path) -> None:
+    """As a spreadsheet program saves it: a mark, a line of its own, quotes, one very long cell."""
+    rows = [(f'{text};\n"so to say"', mood) for text, mood in MOODS.items()]
+    rows[40] = (rows[40][0] + " and on" * 5714, rows[40][1])
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        file.write("sep=;\r\n")
+        csv.writer(file, delimiter=";").writerows([("Body", "Mood"), *rows])
+
+
+def write_flags(path: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    flags = [mood == "good" for mood in MOODS.values()]
+    pd.DataFrame({"body": list(MOODS), "good": flags}).to_parquet(path)
+
+
 class Folder:
     """A user's fresh folder with a table, and what is run in it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, table: str = "evenings.csv") -> None:
         self.root = root
         self.experiment = root / "benchmarks" / "evenings" / "experiment.toml"
-        with (root / "evenings.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([("body", "mood"), *MOODS.items()])
+        TABLES[table][0](root / table)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -51,9 +85,28 @@ class Folder:
         assert old in text
         self.experiment.write_text(text.replace(old, new))
 
+    def follow(self, next_lines: list[str]) -> str:
+        """Run the commands that `init` names; the output of the last one, the replay."""
+        for line in next_lines:
+            assert not self.provider_answers()
+            program, *arguments = line.split()
+            done = self.run(*(PYTEST if program == "pytest" else TUNEBENCH), *arguments)
+            assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     def provider_answers(self) -> bool:
         with socket.socket() as asked:
             return asked.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+# By file name: how it is written, and the columns that its user names.
+TABLES = {
+    "evenings.csv": (write_csv, ("body", "mood")),
+    "evenings-chats.jsonl": (write_chats, None),
+    "evenings-pairs.jsonl": (write_pairs, None),
+    "evenings-messy.csv": (write_messy, ("Body", "Mood")),
+    "evenings.parquet": (write_flags, ("body", "good")),
+}
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +121,7 @@ def recorded(tmp_path_factory, tiny_folders):
     assert made.returncode == 0, made.stderr
     folder.edit(":8017/", f":{folder.port}/")
     folder.edit("n_epochs = 4", "n_epochs = 1")
-    for line in json.loads(made.stdout)["next"]:
-        assert not folder.provider_answers()
-        program, *arguments = line.split()
-        done = folder.run(*(PYTEST if program == "pytest" else TUNEBENCH), *arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-    folder.replayed = done.stdout
+    folder.replayed = folder.follow(json.loads(made.stdout)["next"])
     return folder
 
 
@@ -110,3 +158,29 @@ def test_worse_answers_fail_the_gate(recorded):
     )
     assert "above max_regression 0.05, and more than chance shows" in done.stdout
     assert "1 failed, 3 passed" in done.stdout
+
+
+@pytest.mark.parametrize("table", [name for name in TABLES if name != "evenings.csv"])
+def test_other_files_that_people_have_lead_there_too(tmp_path, tiny_folders, table):
+    folder = Folder(tmp_path, table)
+    columns = TABLES[table][1]
+    named = () if columns is None else ("--text", columns[0], "--label", columns[1])
+    made = folder.run(
+        *TUNEBENCH, "init", table, *named, "--name", "evenings",
+        "--model", tiny_folders["tiny-llama"], "--test-size", "20", "--train-sizes", "0",
+        "--shots", "0", "--json",
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    report = json.loads(made.stdout)
+    assert (report["rows"], sum(report["labels"].values())) == (len(MOODS), len(MOODS))
+    folder.edit(":8017/", f":{folder.port}/")
+    notes = "\n".join(report["notes"])
+    if "messy" in table:
+        assert re.search(rf"{table}, lines? \d+", notes)
+        (most,) = set(re.findall(r"max_chars = (\d+)", notes))
+        folder.edit("[task]\n", f"[task]\nmax_chars = {most}\n")
+    else:
+        assert "max_chars" not in notes
+    assert re.search(r"\b2 passed", folder.follow(report["next"]))
+    labels = json.loads((folder.experiment.parent / "baseline.json").read_text())["labels"]
+    assert labels == (["false", "true"] if "parquet" in table else ["bad", "good"])
