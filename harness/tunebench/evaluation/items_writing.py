@@ -109,11 +109,12 @@ def _behind(experiment: Experiment, own: list[Item], known: list[Item]) -> str |
     if len(known) < len(own):
         return f" has {len(known)} items where {len(own)} are asked"
     for item, there in zip(own, known, strict=False):
-        place = _place(experiment, item)
         if item.item != there.item:
+            place = _place(experiment, item)
             return f": {place} is asked where the file has item {there.item}"
         if item.label != there.label:
             now, then = (_name(experiment, one.label) for one in (item, there))
+            place = _place(experiment, item)
             return f", item {item.item}: the label is {then}, and {now} in the data ({place})"
     if _groups(own) != _groups(known[: len(own)]):
         return ": the items are in other groups than in the data"
