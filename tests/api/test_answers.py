@@ -80,7 +80,9 @@ def test_no_candidates_are_none(loopback, client, said, logprobs: Any) -> None:
          "text: see its log."),
         ([{"index": 0, "text": "Positive", "finish_reason": "stop"}],
          "choices[0].message is null and must be an object; is this the endpoint for chat?"),
-        ([message(None)], "choices[0].message.content is null and must be a text."),
+        ([message(None)],
+         "choices[0].message.content is null and must be a text; record again; if it stays so, "
+         "set a larger max_tokens in the model's `parameters`."),
         ([message(["Positive"])],
          'choices[0].message.content[0] is "Positive" and must be a part of type text.'),
         ([message("Positive", "error")],

@@ -61,6 +61,12 @@ def test_an_instruction_takes_the_place_of_the_system_message(capsys):
     assert note in report["notes"]
 
 
+def test_the_file_itself_is_no_test_file(capsys):
+    table = chats(evenings(0, 60))
+    assert main(["init", table, "--test-file", f"./{table}"]) == 2
+    assert "--test-file is the file to train on, too; give another" in capsys.readouterr().err
+
+
 def test_a_pair_file_becomes_an_experiment_without_its_marks(capsys):
     with Path("pairs.jsonl").open("w") as file:
         for text, label in evenings(0, 200):

@@ -42,7 +42,13 @@ _LONGEST = 600  # characters of a text on the terminal
 @click.argument("results", required=False, type=ExistingPath(), is_eager=True)
 @click.option("--cell", "name", metavar="NAME", required=True, help="The cell, by its id")
 @click.option("--label", metavar="LABEL", help="Only texts whose true label is this one")
-@click.option("--limit", metavar="N", type=number(1), default=20, help="Show N of them at most")
+@click.option(
+    "--limit",
+    metavar="N",
+    type=number(1),
+    default=20,
+    help="Show N of them at most, of each experiment",
+)
 @json_option
 def errors(results: Path | None, name: str, label: str | None, limit: int, as_json: bool) -> None:
     """Show the wrong answers of a cell: text, labels, answer and place in your file.
@@ -55,7 +61,7 @@ def errors(results: Path | None, name: str, label: str | None, limit: int, as_js
     _refuse_unknown(document, name, label)
     notes: list[str] = []
     abouts = {about.name: about for about in document.experiments}
-    found, left = [], limit
+    found = []
     for row in document.cells:
         about = abouts[row.experiment]
         if row.cell != name or (label is not None and label not in about.labels):
@@ -69,10 +75,9 @@ def errors(results: Path | None, name: str, label: str | None, limit: int, as_js
                 "cell": row.cell,
                 "n": row.n,
                 "wrong": len(wrong),
-                "errors": [known.add_to(error) for error in wrong[:left]],
+                "errors": [known.add_to(error) for error in wrong[:limit]],
             }
         )
-        left -= len(wrong[:left])
     if as_json:
         print_json({"cells": found, "notes": notes})
         return

@@ -124,6 +124,12 @@ def _jobs(experiment: Experiment, models: Sequence[str], sizes: Sequence[int]) -
         for cell in experiment.jobs.values()
         if (not models or cell.model in models) and (not sizes or cell.train_size in sizes)
     ]
+    if not cells and experiment.fine_tuned_cells and not experiment.jobs:
+        raise UsageError(
+            "each fine-tuned cell has a model that [[fine_tuned]] names",
+            where=experiment.path,
+            hint="there is nothing to train",
+        )
     if not cells:
         raise UsageError(
             "[matrix] has no such fine-tuned cell",

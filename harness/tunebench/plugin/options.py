@@ -103,7 +103,8 @@ def configured(config: pytest.Config) -> Configuration:
     for name in ("budget", "max_texts", "max_minutes"):
         if given[name] is not None and chosen.record == "none":
             option = f"--{name.replace('_', '-')}"
-            raise pytest.UsageError(f"{option} is for recordings: add --record, or leave it out.")
+            fix = "add --record=missing, or leave it out"
+            raise pytest.UsageError(f"{option} is for recordings: {fix}.")
     return chosen
 
 

@@ -170,7 +170,8 @@ class Table:
         """A JSON value that must be an object."""
         if isinstance(record, dict):
             return record
-        hint = f"write one with the keys {' and '.join(map(repr, self.columns))}"
+        named = " and ".join(map(repr, self.columns))
+        hint = f"write one with the keys {named}" if named else "write one of keys and values"
         raise DatasetError("this is not a JSON object", where=self.at(place), hint=hint)
 
     def _found(self, names: Sequence[str], where: str) -> list[str]:

@@ -32,6 +32,7 @@ _REASONS = by_word(
 _TEXT_PARTS = ("text", "output_text")
 _THOUGHT_PARTS = ("thinking", "reasoning", "redacted_thinking", "thought")
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
+_MORE = "record again; if it stays so, set a larger max_tokens in the model's `parameters`"
 _RECORD_AGAIN = "see the provider's log, and record again"
 
 
@@ -121,7 +122,7 @@ def _content(message: Any, at: str, reason: str) -> tuple[str, bool]:
     if content is None and (refusal or reason in ("length", "content_filter")):
         content = ""
     if not isinstance(content, str):
-        raise wrong(f"{at}.content", content, "a text")
+        raise wrong(f"{at}.content", content, "a text", _MORE if content is None else None)
     _check_characters(content, f"{at}.content")
     return content, reason == "content_filter" or bool(refusal and not content)
 

@@ -158,6 +158,9 @@ def init(install_from: str | None, force: bool, as_json: bool, **arguments: Any)
     text, label, notes = chosen_columns(given.data, given.text, given.label, given.group)
     files = [given.data]
     if given.test_file is not None:
+        if given.test_file.samefile(given.data):
+            problem = "--test-file is the file to train on, too"
+            raise UsageError(problem, where=given.data, hint="give another, or leave it out")
         chosen_columns(given.test_file, text, label, given.group)
         files.append(given.test_file)
     instruction, more = chosen_instruction(files, given.instruction)
