@@ -43,6 +43,7 @@ def test_what_llama_cpp_has_is_found_and_its_table_records_by_both_rules(
         ("logit_bias", "chat"),
         ("max_completion_tokens", "chat"),
         ("tokenize", None),
+        ("embeddings", None),
         ("fine_tuning", None),
         ("rate-limit headers", None),
     }
@@ -70,6 +71,7 @@ def test_what_transformers_serve_lacks_is_found_and_its_table_records_by_text(
         ("logit_bias", "completions"),
         ("logit_bias", "chat"),
         ("tokenize", None),
+        ("embeddings", None),
         ("fine_tuning", None),
         ("rate-limit headers", None),
     }
