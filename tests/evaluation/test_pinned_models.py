@@ -114,7 +114,7 @@ def test_a_named_job_that_is_not_there_is_named(project, said) -> None:
 def test_the_command_for_jobs_runs_none_for_a_named_model(project, capsys) -> None:
     pin(project)
     assert main(["fine-tune", str(project.toml)]) == 2
-    assert "no such fine-tuned cell" in capsys.readouterr().err
+    assert "there is nothing to train" in capsys.readouterr().err
     assert project.jobs.requests == []
 
 
