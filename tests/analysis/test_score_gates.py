@@ -19,7 +19,7 @@ def test_gate(cell, gate):
     gate(cell)
 """
 TEXT, LOGPROBS = "m-0shot", "m-0shot-label_logprobs"
-# By the last digit of a pet's number: 1 and 3 are cats that are called dogs; 0 is no label.
+# By the last digit of a pet's number: 1 and 3 are cats that are called dogs; 0 is not a label.
 WRONG = {1: " dog", 3: " dog", 0: " bird"}
 
 

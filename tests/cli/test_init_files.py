@@ -77,8 +77,8 @@ def test_a_pair_file_becomes_an_experiment_without_its_marks(capsys):
     assert set(data.test["text"]) < {text for text, _ in evenings(0, 200)}
     assert report["labels"] == {"bad": 100, "good": 100}
     assert report["notes"][1:3] == [
-        "All prompts end with '\\n\\n###\\n\\n', which is no part of the texts.",
-        "All completions end with ' END', which is no part of the labels.",
+        "All prompts end with '\\n\\n###\\n\\n', which is not part of the texts.",
+        "All completions end with ' END', which is not part of the labels.",
     ]
 
 

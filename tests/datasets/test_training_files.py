@@ -108,7 +108,7 @@ def test_another_separator_is_cut_off_whole_and_nothing_of_the_texts(separator, 
     path = write(tmp_path, *pairs([text + separator for text in texts]))
     found = inspect_table(path, "prompt", "completion")
     assert found.texts == texts
-    assert found.notes == (f"All prompts end with {separator!r}, which is no part of the texts.",)
+    assert found.notes == (f"All prompts end with {separator!r}, which is not part of the texts.",)
 
 
 @pytest.mark.parametrize("end", [".", " today", "?!", ")"])
@@ -158,8 +158,8 @@ GOOD = chat("one", "a", message("system", "Say a or b."))
         (chat([{"type": "image_url"}], "b"), "line 2: message 1 has a part that is not a text "
          "('image_url'); make it a row of one text and its label, or take it out."),
         (json.dumps({"messages": [message("user", "two"), {"role": "assistant", "content": None,
-         "tool_calls": [{}]}]}), "line 2: message 2 calls a tool, which is no label; make it a row "
-         "of one text and its label, or take it out."),
+         "tool_calls": [{}]}]}), "line 2: message 2 calls a tool, which is not a label; make it a "
+         "row of one text and its label, or take it out."),
         ('{"messages": 3}', "line 2: 'messages' must be a list of messages; write the user's "
          "and the assistant's."),
         ('{"messages": [3]}', "line 2: message 1 is not an object; write {\"role\": \"…\", "

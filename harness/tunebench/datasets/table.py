@@ -60,7 +60,9 @@ class OwnTable(Table):
             ("completions", ending, "label"),
         ):
             if mark:
-                self.notes.append(f"All {what} end with {mark!r}, which is no part of the {kind}s.")
+                self.notes.append(
+                    f"All {what} end with {mark!r}, which is not part of the {kind}s."
+                )
 
     def json_lines(self, encoding: str | None) -> Iterator[Record]:
         """As `Table.json_lines`, with a key for each role of a chat."""
@@ -125,7 +127,7 @@ def _contents(messages: Any) -> dict[str, Any]:
         if role not in _ROLES:
             raise _fault(f"{name} has the role {role!r}, not {', '.join(_ROLES)}")
         if message.get("tool_calls") or message.get("function_call"):
-            raise _fault(f"{name} calls a tool, which is no label")
+            raise _fault(f"{name} calls a tool, which is not a label")
         if role in found:
             raise _fault(f"there is more than one message of the role {role!r}")
         found[role] = _joined(message.get("content"), name)

@@ -29,7 +29,7 @@ def without_marks(
 
     The separator is what all prompts end with, if that separates: a usual one such as an arrow, or
     another one such as a last line ``Label:``. The ending is a usual stop sequence of all
-    completions. White space around a completion is no part of its label.
+    completions. White space around a completion is not part of its label.
     """
     separator = _separator(prompts)
     texts = [prompt.removesuffix(separator) for prompt in prompts]
