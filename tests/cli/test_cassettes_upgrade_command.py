@@ -43,7 +43,7 @@ def test_format_1_is_refused_with_the_command_that_upgrades_it(upgrade):
 
 def test_an_upgraded_experiment_replays_to_the_same_results_and_asks_nobody(upgrade):
     code, out, err = upgrade()
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, ""), out
     assert len(out.splitlines()) == len(upgrade.paths) == 5
     assert all(line.endswith("now, and every answer is the same.") for line in out.splitlines())
     upgrade.films.run("--results", "after").assert_outcomes(passed=4)
