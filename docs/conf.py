@@ -1,10 +1,5 @@
 """How Sphinx builds the documentation: ``python -m sphinx -W docs FOLDER``."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))  # for `generated`
-
 from importlib import metadata
 
 project = "tunebench"
@@ -14,7 +9,7 @@ try:
 except metadata.PackageNotFoundError:  # tunebench on the path without an install
     release = ""
 
-extensions = ["generated", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = "index"
 exclude_patterns = ["_build"]
 smartquotes_action = "D"  # dashes alone: quotation marks are shown as they are typed

@@ -1,6 +1,8 @@
 """Parts of the pages that are made from the code, so that they are always current.
 
-A page includes a part with a line ``<!-- generated: NAME -->``. An unknown name ends the build.
+A page holds a part between the lines ``<!-- generated: NAME -->`` and ``<!-- end -->``.
+``python docs/generated.py`` writes the parts of all pages again; ``tests/docs/test_generated.py``
+fails where they differ from what the code gives.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import inspect
 import io
 import json
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -22,32 +25,53 @@ from unittest import mock
 
 from house import picture
 from pydantic import BaseModel
-from sphinx.errors import SphinxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sphinx.application import Sphinx
-
-_ROOT = Path(__file__).resolve().parent.parent
+DOCS = Path(__file__).resolve().parent
+_ROOT = DOCS.parent
 # The width of printed help, so that every build has the same lines.
 _WIDTH = {"COLUMNS": "80"}
-_PLACE = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.MULTILINE)
+_PART = re.compile(
+    r"^<!-- generated: ([\w.-]+) -->\n(?:.*?\n)??<!-- end -->$", re.MULTILINE | re.DOTALL
+)
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Register with Sphinx."""
-    app.connect("source-read", _fill)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+def filled(page: str) -> str:
+    """A page with its parts as the code gives them now.
 
+    Raises:
+        KeyError: a part is neither one of `PARTS` nor a Python object's name.
+    """
 
-def _fill(_: Sphinx, docname: str, source: list[str]) -> None:
     def part(match: re.Match[str]) -> str:
-        if match[1] not in PARTS:
-            raise SphinxError(f"{docname}: there is no part {match[1]!r}; see generated.py.")
-        return PARTS[match[1]]()
+        name = match[1]
+        text = docstring(name) if name.startswith("tunebench.") else PARTS[name]()
+        return f"<!-- generated: {name} -->\n\n{text.strip()}\n\n<!-- end -->"
 
-    source[0] = _PLACE.sub(part, source[0])
+    return _PART.sub(part, page)
+
+
+def pages() -> dict[Path, str]:
+    """The pages with parts, with their text as it is."""
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
+    return {path: text for path, text in texts.items() if "<!-- generated: " in text}
+
+
+def docstring(name: str) -> str:
+    """The docstring of a module or class as Markdown, its attributes as a list."""
+    one = pkgutil.resolve_name(name)
+    listed = "".join(f"`{key}`\n: {meaning}\n\n" for key, meaning in meanings(one).items())
+    return f"{_purpose(one)}\n\n{listed}"
+
+
+def _purpose(one: object) -> str:
+    """A docstring without its attributes; lists of definitions and blocks become Markdown's."""
+    text = re.split(r"^Attributes:", inspect.getdoc(one) or "", flags=re.MULTILINE)[0].strip()
+    text = re.sub(r"^(``.+``)\n {4}(?=\S)", r"\1\n: ", text, flags=re.MULTILINE)
+    text = re.sub(r"^(: (?:.+\n)+?)(?=``)", r"\1\n", text, flags=re.MULTILINE)
+    return re.sub(r"::$", ":", text, flags=re.MULTILINE).replace("``", "`")
 
 
 # The experiment file
@@ -77,9 +101,9 @@ def tables(model: type[BaseModel], head: str = "") -> Iterator[tuple[str, type[B
         yield from tables(inner, written)
 
 
-def meanings(model: type[BaseModel]) -> dict[str, str]:
-    """The description of each key in the docstring of its table."""
-    parts = re.split(r"^Attributes:\n", inspect.getdoc(model) or "", flags=re.MULTILINE)
+def meanings(one: object) -> dict[str, str]:
+    """The description of each attribute in the docstring of a class, as of a table's keys."""
+    parts = re.split(r"^Attributes:\n", inspect.getdoc(one) or "", flags=re.MULTILINE)
     entries = re.split(r"^ {4}(\w+): ", parts[1] if len(parts) > 1 else "", flags=re.MULTILINE)
     return {
         name: " ".join(text.split())
@@ -95,12 +119,11 @@ def _experiment_file() -> str:
 
 def _table(written: str, model: type[BaseModel]) -> str:
     described = meanings(model)
-    purpose = re.split(r"^Attributes:", inspect.getdoc(model) or "", flags=re.MULTILINE)[0]
     entries = [
         f"`{name}`\n: {_kind(field.annotation)}{_default(field)}. {described.get(name, '')}\n"
         for name, field in model.model_fields.items()
     ]
-    return "\n".join([f"## `{written}`", "", purpose.strip(), "", *entries])
+    return "\n".join([f"## `{written}`", "", _purpose(model), "", *entries])
 
 
 def _default(field: Any) -> str:
@@ -164,11 +187,10 @@ def _results() -> str:
 
 
 def _object(written: str, model: type[BaseModel]) -> str:
-    purpose = re.split(r"^Attributes:", inspect.getdoc(model) or "", flags=re.MULTILINE)[0]
-    told = meanings(model)
-    explained = "\n".join(f"`{name}`\n: {meaning}\n" for name, meaning in told.items())
     names = ", ".join(f"`{name}`" for name in model.model_fields)
-    return f"## `{written}`\n\n{purpose.strip()}\n\nFields: {names}.\n\n{explained}"
+    return (
+        f"## `{written}`\n\nFields: {names}.\n\n{docstring(f'{model.__module__}.{model.__name__}')}"
+    )
 
 
 # The plugin and the commands
@@ -187,7 +209,7 @@ def _pytest_options() -> str:
         ).stdout
     own = re.search(r"^benchmarks of models \(tunebench\).*:\n((?: .*\n)+)", printed, re.MULTILINE)
     if own is None:
-        raise SphinxError("pytest's help has no part of tunebench; fix generated.py.")
+        sys.exit("pytest's help has no part of tunebench; fix generated.py.")
     return f"```text\n{textwrap.dedent(own[1])}```"
 
 
@@ -282,7 +304,21 @@ def _house() -> str:
     return f"```text\n{picture()}```"
 
 
+def _clients() -> str:
+    """What clients written elsewhere could do, as the tests that run them noted it."""
+    written = (_ROOT / "tests/interop/clients/results.json").read_text(encoding="utf-8")
+    clients = json.loads(written)
+    words = {"PASS": "yes", "FAIL": "**no**", "—": "—"}
+    features = list(clients[0]["features"])
+    lines = [["client", *features], ["---"] * (len(features) + 1)]
+    for client in clients:
+        cells = [words[client["features"][feature]] for feature in features]
+        lines.append([f"{client['client']} {client['version']}", *cells])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "clients": _clients,
     "commands": _commands,
     "errors": _errors,
     "experiment-file": _experiment_file,
@@ -294,3 +330,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "results": _results,
     "statistics": _statistics,
 }
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(filled(text), encoding="utf-8")

@@ -53,7 +53,7 @@ def replay(name: str, folder: Path) -> str:
 
 def shown(printed: str) -> str:
     """The part of the output that is the same on every machine: answer and tables."""
-    ours = re.search(r"^=+ tunebench =+\n(.*?)^(?:results: |=)", printed, re.MULTILINE | re.DOTALL)
+    ours = re.search(r"^=+ tunebench =+\n(.*?)^(?:results:|=)", printed, re.MULTILINE | re.DOTALL)
     if ours is None:
         sys.exit(f"this is not what a replay prints:\n{printed}")
     return ours[1]

@@ -53,6 +53,14 @@ for _variable in ("CI", "BUILD_NUMBER"):
     os.environ.pop(_variable, None)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tests, and the servers that they start, away from the user's files, jobs and key."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TUNEBENCH_DATA_DIR", str(tmp_path_factory.mktemp("server-data")))
+        yield
+
+
 def pytest_report_header() -> str | None:
     if importlib.util.find_spec("torch") is not None:
         return None

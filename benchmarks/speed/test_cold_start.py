@@ -68,6 +68,8 @@ def requests_of_imdb(tmp_path_factory, request):
 def run(command, request):
     # Compiled modules are kept, as anywhere; some test environments turn that off.
     environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    # Other plugins of this environment, such as Hypothesis's, take their time in any run of pytest.
+    environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     done = subprocess.run(
         command, cwd=request.config.rootpath, env=environ, capture_output=True, text=True
     )

@@ -1,4 +1,4 @@
-"""Atomic file writes."""
+"""Files: those that a pattern finds, and atomic writes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,17 @@ from tunebench.errors import TunebenchError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files that a path names: itself, or all that its name finds as a pattern, sorted.
+
+    A pattern has ``*`` or ``?`` in the file's name. Hidden files are not found by it.
+    """
+    if not set("*?") & set(path.name) or path.exists():
+        return [path]
+    found = path.parent.glob(path.name)
+    return sorted(file for file in found if file.is_file() and not file.name.startswith("."))
 
 
 @contextmanager

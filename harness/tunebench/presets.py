@@ -167,3 +167,8 @@ def is_started(name: str, preset: str | None) -> bool:
     """Whether a recording starts a provider; a table named ``local`` needs no preset for that."""
     known = PRESETS.get(preset or name)
     return known is not None and known.started
+
+
+def started_at(base_url: str) -> bool:
+    """Whether an API root is the usual one of a provider that a recording starts."""
+    return any(one.started and one.base_url == base_url.rstrip("/") for one in PRESETS.values())

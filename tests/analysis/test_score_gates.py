@@ -153,15 +153,6 @@ def test_a_later_table_replaces_the_limit_of_one_label_only(gated):
     assert limits == {"min_recall.cat": 0.2, "min_recall.dog": 0.1}
 
 
-def test_the_auc_of_a_rule_without_probabilities_is_a_sentence(gated):
-    done, cells, _ = gated("min_auc = 0.1")
-    assert cells[LOGPROBS]["verdict"] == "pass"
-    done.assert_outcomes(passed=1, failed=1)
-    done.stdout.fnmatch_lines(
-        ["m-0shot: its AUC is not known: the rule text has no probabilities*"]
-    )
-
-
 def test_a_label_that_no_answer_has_is_not_precise(pets):
     toml = pets.add(test=None, more="\n[[threshold]]\nmin_precision = { cat = 0.1 }\n")
     (toml.parent / "test_gates.py").write_text(GATE)

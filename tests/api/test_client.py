@@ -40,6 +40,18 @@ def test_a_single_prompt_is_a_list_where_lists_are_taken(loopback, connect) -> N
     assert loopback.asked[0].fields["prompt"] == PROMPTS[:1]
 
 
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_a_stream_takes_and_sends_prompts_as_they_are_needed(
+    loopback, connect, concurrency: int
+) -> None:
+    prompts = [f"prompt {i}" for i in range(90)]
+    stream = connect(prompts_per_request=1, concurrency=concurrency).stream("m", prompts, {})
+    first = next(stream)
+    assert len(loopback.asked) < 45
+    assert texts([first, *stream]) == [loopback.text_of(prompt) for prompt in prompts]
+    assert len(loopback.asked) == 90
+
+
 def test_no_prompts_are_no_request(loopback, connect) -> None:
     assert connect().complete("m", [], {}) == []
     assert loopback.asked == []

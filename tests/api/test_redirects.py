@@ -69,7 +69,7 @@ def test_what_was_answered_elsewhere_is_found_again_where_it_was_asked(
         if record:
             file.start_recording()
         with (
-            Client(loopback.url, "sk-any", prompts_per_request=1, offline=True) as client,
+            Client(loopback.url, "sk-any", prompts_per_request=1) as client,
             use_cassette(
                 file, before_send=(lambda: None) if record else None, items={}, hint=""
             ) as cassette,
@@ -176,7 +176,7 @@ def test_the_next_request_is_not_taken_for_one_that_was_sent_on(
     file = CassetteFile(tmp_path / "c.jsonl", experiment="e", recording="c")
     file.start_recording()
     with (
-        Client(loopback.url, "sk-any", offline=True) as client,
+        Client(loopback.url, "sk-any") as client,
         use_cassette(file, before_send=lambda: None, items={}, hint="") as cassette,
     ):
         for status in (302, 308):

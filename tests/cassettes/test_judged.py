@@ -151,7 +151,7 @@ def test_a_model_that_answers_by_another_name_is_one_where_it_is_known_to(
     file = open_file()
     # Where it is not known any more, it is another model again, wherever in a request it answered.
     with (
-        Client(loopback.url, "sk", offline=True) as client,
+        Client(loopback.url, "sk") as client,
         use_cassette(file, before_send=None, items={}, hint=""),
         pytest.raises(RequestError, match='the model "elsewhere" answered instead'),
     ):
@@ -240,7 +240,7 @@ def test_no_answer_with_a_good_status_is_dropped_without_a_word(
         finally:
             file.close()
 
-    with Client(loopback.url, "sk", offline=True) as client:
+    with Client(loopback.url, "sk") as client:
         recorded = ask(record=True)
         if isinstance(recorded, str):
             assert not path.exists()

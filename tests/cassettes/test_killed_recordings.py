@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tunebench.cassettes import CassetteFile
+from tunebench.cassettes import CassetteFile, inspect, remove_cassette
 from tunebench.cassettes.fingerprint import text_sha256
 
 from .reviews import PROMPTS, TEXTS, answers, rows
@@ -30,10 +30,11 @@ from tunebench.api import Client
 from tunebench.cassettes import CassetteFile, item_index, use_cassette
 from tunebench.errors import RequestError
 
-def record(url, path, prompts, size, concurrency):
+def record(url, path, prompts, size, concurrency, shard_bytes):
+    CassetteFile.shard_bytes = shard_bytes
     file = CassetteFile(Path(path), experiment="films", recording="m-1shot")
     file.start_recording()
-    options = {"prompts_per_request": size, "concurrency": concurrency, "offline": True}
+    options = {"prompts_per_request": size, "concurrency": concurrency}
     items, fields = item_index(prompts), {"max_tokens": 1}
     with (
         Client(url, "sk", **options) as client,
@@ -45,7 +46,7 @@ def record(url, path, prompts, size, concurrency):
     file.close()
 
 try:
-    record("http://127.0.0.1:9/v1", sys.argv[1], {"item": "a text"}, 1, 1)
+    record("http://127.0.0.1:9/v1", sys.argv[1], {"item": "a text"}, 1, 1, 1 << 25)
 except RequestError:
     pass
 for line in sys.stdin:
@@ -66,10 +67,10 @@ class Recorder:
     url: str
     path: Path
 
-    def start(self, size: int = 1, concurrency: int = 1) -> int:
+    def start(self, size: int = 1, concurrency: int = 1, shard_bytes: int = 1 << 25) -> int:
         """Begin to record; gives the process to kill."""
         assert self.process.stdin is not None
-        what = [self.url, str(self.path), PROMPTS, size, concurrency]
+        what = [self.url, str(self.path), PROMPTS, size, concurrency, shard_bytes]
         print(json.dumps(what), file=self.process.stdin, flush=True)
         return int(self._told())
 
@@ -102,9 +103,8 @@ def recorder(loopback, path: Path, process: subprocess.Popen[str]) -> Recorder:
 
 def whole_rows(path: Path) -> set[str]:
     """The prompts of rows whose line has an end."""
-    content = path.read_bytes() if path.exists() else b""
-    lines = content[: content.rfind(b"\n") + 1].splitlines()[1:]
-    return {fields["prompt"] for line in lines if "prompt" in (fields := json.loads(line))}
+    rows = inspect(path).rows.values() if path.exists() else ()
+    return {one.row.prompt for one in rows}
 
 
 @pytest.mark.parametrize(("at", "concurrency"), [(1, 1), (17, 1), (23, 4), (45, 1)])
@@ -142,8 +142,9 @@ def test_a_recording_that_was_killed_at_a_request_goes_on_there(
     list(open_file().rows())
 
 
+@pytest.mark.parametrize("shard_bytes", [1 << 25, 2000])
 def test_recordings_that_are_killed_at_any_moment_lose_nothing_and_ask_nothing_twice(
-    loopback, recorder: Recorder, path: Path, said
+    loopback, recorder: Recorder, path: Path, said, shard_bytes: int
 ) -> None:
     """Eight times, or as often as TUNEBENCH_KILLS says."""
     kills = int(os.environ.get("TUNEBENCH_KILLS", "8"))
@@ -163,7 +164,8 @@ def test_recordings_that_are_killed_at_any_moment_lose_nothing_and_ask_nothing_t
     loopback.answer = answer
     while killed < kills:
         until = len(loopback.asked) + chance.randint(0, 12)
-        child = recorder.start(size=chance.choice([1, 1, 3]), concurrency=chance.choice([1, 4]))
+        child = recorder.start(size=chance.choice([1, 1, 3]), concurrency=chance.choice([1, 4]),
+                               shard_bytes=shard_bytes)  # fmt: skip
         started = time.monotonic()
         while len(loopback.asked) < until and time.monotonic() < started + 0.2:
             time.sleep(0.001)
@@ -182,7 +184,7 @@ def test_recordings_that_are_killed_at_any_moment_lose_nothing_and_ask_nothing_t
             file.close()
             completed += 1
             stored.clear()
-            path.unlink()
+            remove_cassette(path)
     print(f"{killed} killed, {completed} cassettes completed, {len(loopback.asked)} requests")
     assert (lost, asked_twice) == (0, [])
 

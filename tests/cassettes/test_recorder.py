@@ -110,7 +110,7 @@ def test_batches_order_and_the_set_of_prompts_need_no_new_recording(
     for prompts, size in ((first, sizes[0]), (second, sizes[1])):
         file = open_file(path, record=True)
         with (
-            Client(loopback.url, "sk", prompts_per_request=size, offline=True) as client,
+            Client(loopback.url, "sk", prompts_per_request=size) as client,
             use_cassette(file, before_send=lambda: None, items={}, hint="") as cassette,
         ):
             lacking = cassette.lacking(COMPLETIONS, {"model": "m"}, prompts)
@@ -121,7 +121,7 @@ def test_batches_order_and_the_set_of_prompts_need_no_new_recording(
     assert len(rows(path)) == len({*first, *second})
     file = open_file(path)
     with (
-        Client(loopback.url, "sk", prompts_per_request=sizes[2], offline=True) as client,
+        Client(loopback.url, "sk", prompts_per_request=sizes[2]) as client,
         use_cassette(file, before_send=None, items={}, hint="") as cassette,
     ):
         replies = client.complete("m", first + second, {})

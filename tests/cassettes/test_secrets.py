@@ -40,7 +40,7 @@ def test_no_text_that_was_sent_stands_in_the_file(
     unknown = {"suffix": other, "user": other, "documents": [{other: other}]}
     file = open_file(where, record=True)
     with (
-        Client(loopback.url, KEY, offline=True) as client,
+        Client(loopback.url, KEY) as client,
         use_cassette(file, before_send=lambda: None, items={}, hint=""),
     ):
         client.complete("m", prompts, {"max_tokens": 1, **unknown})

@@ -18,7 +18,17 @@ from .reviews import PROMPTS, TEXTS, texts
 
 OURS = {
     *("_answered_by", "_asked", "_body", "_found", "_miss", "_play", "_played_rows", "_read"),
-    *("_store", "_stored", "lacking", "recalled", "spare", "sync", "totals", "unplayed"),
+    *(
+        "_store",
+        "_stored",
+        "lacking",
+        "lacking_of",
+        "recalled",
+        "spare",
+        "sync",
+        "totals",
+        "unplayed",
+    ),
 }
 MEMBERS = set().union(
     *map(vars, takewhile(lambda kind: kind is not Cassette, RecordedCassette.mro()))

@@ -1,6 +1,7 @@
 """The committed baseline: how it is written, and what a new recording is held against."""
 
 import json
+import re
 
 import pytest
 
@@ -229,13 +230,30 @@ def test_a_drop_that_chance_shows_as_well_is_left_open(project):
     assert done.parseoutcomes().get("inconclusive") == 1
     done.stdout.fnmatch_lines(
         [
-            "one-0shot: accuracy 0.400 is +0.200 below the baseline's 0.600 (27 texts lost, 18 "
+            "one-0shot: accuracy 0.400 is 0.200 below the baseline's 0.600 (27 texts lost, 18 "
             "gained, mid-p *), above max_regression 0.1, but chance shows as much.",
             "one-0shot: accuracy 0.600 in the baseline of *, 0.400 now (mid-p *)",
             "  27 right before, wrong now: movie-reviews/* and 17 more",
             "  18 wrong before, right now: movie-reviews/* and 8 more",
         ]
     )
+
+
+def test_a_rise_and_no_change_are_said_without_a_sign(project):
+    answer_anew(project, " Well", first=20)
+    assert main(["baseline"]) == 0
+    limit(project, 0.1)
+    answer_anew(project, "", first=0)  # as at first
+    assert main(["baseline"]) == 0
+    project.run("-k", ONE, "--results", "same")
+    said = [
+        cell["gates"][0]["sentence"].partition(" (")[0]
+        for folder in ("after", "same")
+        for cell in project.results(folder)["cells"]
+    ]
+    rise = said[0].partition(" is ")[2]
+    assert re.fullmatch(r"0\.\d+ above the baseline's 0\.\d+", rise)
+    assert said[1] == "one-0shot: accuracy 0.600 is equal to the baseline's 0.600"
 
 
 def test_answers_without_a_label_are_flips_too(project):

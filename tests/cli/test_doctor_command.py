@@ -6,7 +6,7 @@ import tomllib
 import pytest
 
 from tunebench.cli import main
-from tunebench.experiment.schema import Provider
+from tunebench.experiment.models import Provider
 
 from ..api.scripted_provider import PROVIDERS, Scripted
 from ..experiment_example import EXAMPLE
@@ -66,7 +66,7 @@ def test_the_table_says_what_was_found_and_what_is_done_without_the_rest(doctor,
     assert "completions yes" in lines
     assert "lists, completions yes 2 choices for 2 prompts" in lines
     assert "logprobs, chat yes 2 candidates" in lines
-    assert "fine_tuning no so there are no train_sizes" in lines
+    assert "fine_tuning no so train_sizes need models that exist, in [[fine_tuned]]" in lines
     assert any(line.startswith("- fine_tuning: the provider answered 404") for line in lines)
     assert "\x1b" not in out
 
@@ -112,7 +112,7 @@ def test_scripts_read_one_json_object(doctor, serve, loopback):
     (provider,) = document["providers"]
     assert provider["models"] == ["meta/Llama-7B"]
     (tuning,) = [f for f in provider["findings"] if f["name"] == "fine_tuning"]
-    assert tuning["without"] == "there are no train_sizes"
+    assert tuning["without"] == "train_sizes need models that exist, in [[fine_tuned]]"
 
 
 def test_what_is_taken_without_effect_is_not_found(doctor, serve, loopback):
@@ -213,6 +213,19 @@ def test_training_sizes_need_the_fine_tuning_api(doctor, serve, declare):
     code, out, _ = doctor(declare(matrix="train_sizes = [300]"))
     assert code == 1
     assert "without `supports` assumes 'fine_tuning', which was not found" in out
+
+
+def test_fine_tuned_models_that_exist_need_no_fine_tuning_api(doctor, serve, declare):
+    serve("vllm")
+    pins = "".join(
+        f'[[fine_tuned]]\nmodel = "m"\ntrain_size = {size}\nid = "meta/Llama-7B-{size}"\n'
+        for size in (300, 500)
+    )
+    supports = 'supports = ["lists", "logprobs"]\n'
+    code, out, _ = doctor(declare(supports, matrix=f"train_sizes = [300, 500]\n{pins}"))
+    assert code == 0
+    said = "fine-tuned cells ask the models of [[fine_tuned]]: meta/Llama-7B-300, meta/Llama-7B-500"
+    assert f"so {said}" in " ".join(out.split())
 
 
 def test_a_model_under_another_name_is_warned_of_unless_it_is_known(doctor, serve, declare):

@@ -1,6 +1,7 @@
 """``tunebench errors``: the wrong answers of a cell with all that is known of them."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -103,6 +104,45 @@ def test_a_label_and_a_limit_choose_among_them(project, capsys):
     assert out.splitlines()[0].endswith("of 10 texts, the first 1 of them")
 
 
+def named_of(found):
+    return [cell["experiment"] for cell in found["cells"]]
+
+
+def test_one_of_several_experiments_is_chosen_by_its_name(project, capsys):
+    project.add("benchmarks/others", "others")
+    assert project.record("--results", "results").ret == 0
+    every = found_of(capsys, "results", "--cell", "m-0shot")
+    assert named_of(every) == ["others", "pets"]
+    arguments = ["--cell", "m-0shot", "--experiment", "others"]
+    chosen = found_of(capsys, "results", *arguments)
+    assert chosen["cells"] == every["cells"][:1]
+    shutil.rmtree(project.root / "results")
+    assert found_of(capsys, *arguments) == chosen
+    code, _, err = run(capsys, "--cell", "m-1shot", "--experiment", "others")
+    assert (code, err.count("there is no cell 'm-1shot'; did you mean 'm-0shot'?")) == (2, 1)
+
+
+def test_of_two_experiments_with_one_name_the_file_chooses(project, capsys):
+    project.add("benchmarks/a/pets", toml="experiment.toml")
+    files = [f"pets (benchmarks/{folder}/experiment.toml)" for folder in ("a/pets", "pets")]
+    assert project.record("--results", "results").ret == 0
+    for results in (["results"], []):
+        arguments = [*results, "--cell", "m-0shot", "--experiment"]
+        assert named_of(found_of(capsys, *arguments, "pets")) == files
+        for file in files:
+            assert named_of(found_of(capsys, *arguments, file)) == [file]
+        shutil.rmtree(project.root / "results", ignore_errors=True)
+
+
+@pytest.mark.parametrize("results", [["results"], []])
+def test_an_experiment_that_is_not_there_is_suggested(project, capsys, results):
+    if not results:
+        shutil.rmtree(project.root / "results")
+    code, out, err = run(capsys, *results, "--cell", "m-0shot", "--experiment", "pet")
+    assert (code, out) == (2, "")
+    assert "there is no experiment 'pet'; did you mean 'pets'?" in err
+
+
 def test_without_results_the_benchmarks_are_replayed(project, capsys):
     before = found_of(capsys, "--cell", "m-0shot")
     shutil.rmtree(project.root / "results")
@@ -140,6 +180,32 @@ def test_answers_of_a_later_recording_are_not_shown(project, capsys):
     assert "m-0shot was recorded again after these results were made" in found["notes"][0]
     assert all(error["answer"] is None for error in found["cells"][0]["errors"])
     assert all(error["text"] is not None for error in found["cells"][0]["errors"])
+
+
+@pytest.mark.parametrize("change", ["label", "text"])
+def test_people_read_first_that_the_data_has_changed(project, capsys, change):
+    (cell,) = found_of(capsys, "results", "--cell", "m-0shot")["cells"]
+    error = cell["errors"][0]
+    old = f"{error['text']},{error['expected']}"
+    other = {"cat": "dog", "dog": "cat"}[error["expected"]]
+    new = f"{error['text']},{other}" if change == "label" else f"{old[:2]}old {old[3:]}"
+    edit(project.root / "pets.csv", old + "\n", new + "\n")
+    _, out, _ = run(capsys, "results", "--cell", "m-0shot")
+    first, second = out.splitlines()[:2]
+    assert re.match(
+        r"The data has changed since: \d+ of 10 texts are not in it any more, or ", first
+    )
+    assert first.endswith("; write the results again with `pytest --results DIR`.")
+    assert "m-0shot" in second or second == ""
+
+
+def test_people_read_first_that_results_are_out_of_date(project, capsys):
+    edit(project.toml, "Say which it is", "Say which pet it is")
+    assert project.run("--record=all").ret == 0
+    _, out, _ = run(capsys, "results", "--cell", "m-0shot")
+    first, second, third, *_ = out.splitlines()
+    assert "m-0shot was recorded again after these results were made" in first
+    assert (second, third.partition(":")[0]) == ("", "pets, m-0shot")
 
 
 def test_an_experiment_that_is_broken_now_is_a_note(project, capsys):
@@ -187,6 +253,32 @@ def test_a_cell_without_a_recording_says_why(project, capsys):
     assert "the cell 'm-1shot' has no result: m-1shot, item " in err
     assert "(pets.csv, line " in err
     assert "there is no cassette" in err
+
+
+@pytest.mark.parametrize("folder", ["benchmarks/pets", "benchmarks"])
+def test_an_experiments_own_folder_is_found_from_within(project, capsys, monkeypatch, folder):
+    every = found_of(capsys, "results", "--cell", "m-0shot")
+    assert main(["baseline"]) == 0
+    path = project.toml.with_name("baseline.json")
+    written = path.read_bytes()
+    path.unlink()
+    monkeypatch.chdir(project.root / folder)
+    assert main(["baseline"]) == 0
+    assert path.read_bytes() == written
+    assert found_of(capsys, "--cell", "m-0shot")["cells"] == every["cells"]
+    assert main(["cassettes", "verify"]) == 0
+    assert project.loopback.asked == []
+
+
+def test_without_any_experiment_here_it_is_said_what_to_give(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deeply" / "nested").mkdir(parents=True)
+    (tmp_path / "deeply" / "nested" / "experiment.toml").write_text("")
+    assert main(["baseline"]) == 2
+    assert capsys.readouterr().err == (
+        "tunebench: benchmarks: there is no experiment.toml in or below it; name an experiment, or "
+        "change to its folder or to the one that holds benchmarks/.\n"
+    )
 
 
 def test_flips_of_the_baseline_name_the_place(project, capsys):

@@ -64,7 +64,7 @@ def test_an_instruction_takes_the_place_of_the_system_message(capsys):
 def test_the_file_itself_is_no_test_file(capsys):
     table = chats(evenings(0, 60))
     assert main(["init", table, "--test-file", f"./{table}"]) == 2
-    assert "--test-file is the file to train on, too; give another" in capsys.readouterr().err
+    assert "--test-file is a file to train on, too; give another" in capsys.readouterr().err
 
 
 def test_a_pair_file_becomes_an_experiment_without_its_marks(capsys):
@@ -80,6 +80,32 @@ def test_a_pair_file_becomes_an_experiment_without_its_marks(capsys):
         "All prompts end with '\\n\\n###\\n\\n', which is not part of the texts.",
         "All completions end with ' END', which is not part of the labels.",
     ]
+
+
+def test_a_pattern_reads_several_files_as_one(capsys):
+    Path("data").mkdir()
+    for number in range(3):
+        chats(evenings(60 * number, 60 * number + 60), f"data/{number}.jsonl")
+    report, experiment = said_of("data/?.jsonl", capsys=capsys)
+    assert (report["name"], report["rows"]) == ("data", 180)
+    assert experiment.task.dataset == "../../data/?.jsonl"
+    assert "/data/?.jsonl -text" in Path(".gitattributes").read_text()
+    assert dataset_of(experiment).report.rows == 180
+    chats(evenings(180, 200), "data/3.jsonl")
+    again = Experiment.read(experiment.path)
+    assert dataset_of(again).report.rows == 200
+
+
+def test_files_that_a_shell_has_found_are_to_be_given_as_a_pattern(capsys):
+    names = [chats(evenings(0, 60), "a.jsonl"), chats(evenings(60, 90), "b.jsonl")]
+    assert main(["init", *names]) == 2
+    assert "2 files are given, and" in (said := capsys.readouterr().err)
+    assert "write it in quotes, as in '*.jsonl'" in said
+    assert main(["init", "c*.jsonl"]) == 2
+    assert "c*.jsonl: there is no such file" in capsys.readouterr().err
+    assert main(["init", "?.jsonl", "--test-file", "b.jsonl"]) == 2
+    assert "--test-file is a file to train on, too" in capsys.readouterr().err
+    assert tree() == names
 
 
 def test_a_file_of_test_rows_is_the_test_set(capsys):

@@ -26,9 +26,9 @@ def record(two_rules):
     two_rules.write_test(TEST)
     two_rules.edit("shots = [0, 1]", "shots = [0]")
 
-    def run(*options):
+    def run(*options, folder=two_rules.root):
         command = [*TUNEBENCH, "record", *options]
-        return subprocess.run(command, cwd=two_rules.root, capture_output=True, text=True)
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
     run.project = two_rules
     run.cassettes = two_rules.root / "cassettes" / "small"
@@ -55,6 +55,13 @@ def test_what_is_missing_is_recorded_and_then_nothing_is_asked(record):
     assert asked(record) == 6  # of the other model alone
     assert record("benchmarks/small/experiment.toml").returncode == 0
     assert asked(record) == 0
+
+
+def test_in_an_experiments_own_folder_its_cells_are_run(record):
+    done = record("-k", "one", "--", "-p", "tunebench.plugin", folder=record.project.folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert asked(record) == 6
+    assert (record.cassettes / "one-0shot.jsonl").exists()
 
 
 def test_it_records_where_the_repository_has_options_of_these_names(record):

@@ -95,6 +95,39 @@ def test_a_folder_that_is_missing_is_named(folder, tmp_path, capsys):
     assert f"{tmp_path / 'none'}: there is no such folder" in capsys.readouterr().err
 
 
+def test_a_folder_gets_the_page(folder, tmp_path, capsys):
+    (tmp_path / "pages").mkdir()
+    page = tmp_path / "pages" / "report.html"
+    assert report(folder(results()), "--output", page.parent) == 0
+    assert capsys.readouterr().out == f"Wrote {page}.\n"
+    page.write_text("mine")
+    assert report(tmp_path, "--output", page.parent) == 2
+    said = f"{page}: the file exists; give another --output, or --force to overwrite it."
+    assert said in capsys.readouterr().err
+    assert page.read_text() == "mine"
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("results.json", "results.json: this is the file that is read; give another --output."),
+        ("notes.txt/r.html", "notes.txt: this is a file, and not a folder; give another --output."),
+        ("taken", "taken/report.html: this is a folder, and not a file to write; give another --"),
+    ],
+)
+def test_a_page_that_cannot_be_written_there_is_a_sentence(
+    folder, tmp_path, capsys, force, output, said
+):
+    folder(results())
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "taken" / "report.html").mkdir(parents=True)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert report(tmp_path, "--output", tmp_path / output, *force) == 2
+    assert f"{tmp_path}/{said}" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
 def test_texts_come_from_the_data_set_on_this_machine(folder):
     from tunebench import datasets
 

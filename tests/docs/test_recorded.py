@@ -77,7 +77,7 @@ def test_every_class_and_colour_of_the_figure_is_defined(imdb_results):
 
 def test_every_figure_of_the_answer_is_in_the_results(imdb_results):
     page = (DOCS / "worked-examples.md").read_text(encoding="utf-8")
-    section = page.partition("**Undecided")[2].partition("\nThe p-values of")[0]
+    section = page.partition("**Fine-tune")[2].partition("\nThe p-values of")[0]
     stated = set(re.findall(r"[+-]?\d+\.\d+(?:e-\d+)?", section))
     known = set()
     for row in [

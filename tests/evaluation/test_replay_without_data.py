@@ -3,10 +3,14 @@
 import csv
 import json
 import zlib
+from contextlib import closing
 
 import pytest
 
 from tunebench.cli import main
+from tunebench.errors import CellError
+from tunebench.evaluation import Runner, items_writing, many_items
+from tunebench.experiment import Experiment
 
 from ..cassette_lines import rows
 from ..film_project import FilmProject
@@ -519,3 +523,38 @@ def test_a_prepared_set_that_was_never_downloaded_replays(recorded_films, monkey
     monkeypatch.setattr("tunebench.datasets.imdb.package_is_here", lambda: False)
     recorded_films.run("--results", "after").assert_outcomes(passed=4)
     assert recorded_films.results("after") == recorded_films.results("before")
+
+
+def evaluated(project, record="none"):
+    cells = [cell for cell in Experiment.read(project.toml).cells if not cell.train_size]
+    with closing(Runner(record)) as runner:
+        return [runner.evaluate(cell, "record it") for cell in cells]
+
+
+def test_many_items_are_written_and_compared_one_by_one(project, monkeypatch):
+    evaluated(project, "missing")
+    usual = project.items.read_bytes()
+    monkeypatch.setattr(many_items, "MANY", 1)
+    with monkeypatch.context() as patched:  # the whole file is read nowhere
+        patched.setattr(items_writing, "read_items", None)
+        evaluated(project, "missing")
+        assert project.items.read_bytes() == usual
+        project.items.unlink()
+        evaluated(project, "missing")
+        assert project.items.read_bytes() == usual
+        assert [result.items_behind for result in evaluated(project)] == [None, None]
+
+
+def test_many_items_that_differ_are_told_as_few_are(project, monkeypatch):
+    evaluated(project, "missing")
+    rewrite(project.items, 3, label=0)
+    few = [result.items_behind for result in evaluated(project)]
+    monkeypatch.setattr(many_items, "MANY", 1)
+    assert [result.items_behind for result in evaluated(project)] == few
+    assert "the label is 'Negative', and 'Positive' in the data" in few[0]
+    rewrite(project.items, 3, prompts={"0shot": "0" * 64})
+    with pytest.raises(CellError, match="the prompt of 0shot is another one than the data makes"):
+        evaluated(project)
+    project.items.write_bytes(project.items.read_bytes().replace(b"critic", b"Critic")[:-9])
+    with pytest.raises(CellError, match="the line is damaged"):
+        evaluated(project)

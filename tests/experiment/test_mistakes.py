@@ -1,11 +1,14 @@
 """The errors of mistakes in an experiment file."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tunebench import Experiment, TunebenchError
+from tunebench.experiment.models import EmbeddingRival, FineTunedModel, FineTuning, Model, Provider
+from tunebench.experiment.schema import AnswerRule, Calibration, Matrix, Task, Threshold
 
 from ..experiment_example import EXAMPLE, read_example
 
@@ -126,6 +129,20 @@ SKIP = 'shots = [0, 1, 4]\nskip = [{ model = "gemma3-270m", shots = 4, reason = 
         ('name = "imdb"', 'name = "../imdb"',
          "[task] name: must consist of letters, digits, '.', '_' and '-', the first a letter "
          "or digit, not '../imdb'."),
+        ("min_accuracy = 0.55", 'min_macro_f1 = "high"',
+         "[[threshold]] 1: min_macro_f1: must be a number, not 'high'."),
+        ("min_accuracy = 0.55", 'min_accuracy = "0.55"',
+         "[[threshold]] 1: min_accuracy: must be a number, not '0.55'."),
+        ("min_accuracy = 0.55", "min_accuracy = true",
+         "[[threshold]] 1: min_accuracy: must be a number, not true."),
+        ("min_accuracy = 0.55", "min_recall = { Positive = '1' }",
+         "[[threshold]] 1: min_recall.Positive: must be a number, not '1'."),
+        ("shots = [0, 1, 4]", 'instructions = { "so short" = "Say it" }',
+         "[matrix] instructions.so short: must consist of letters, digits and '_', the first a "
+         "letter, not 'so short'."),
+        ("[provider.local]", '[provider."my own"]',
+         "[provider.my own]: must consist of letters, digits, '.', '_' and '-', the first a letter "
+         "or digit, not 'my own'."),
         # cells that are not in the matrix
         ("shots = 1\n", "shots = 2\n", "[[threshold]] 1: no cell of the matrix has model = "
          "'smollm2-135m', shots = 2; fix it, or add that cell to [matrix]."),
@@ -177,12 +194,78 @@ def test_a_mistake_in_the_file_is_a_sentence_with_its_place(
         assert said == sentence
 
 
+WRONG = ["'high'", "''", "true", "-1", "0.5", "inf", "nan", "[]", "['x y']", "[[]]", "[true]", "{}",
+         "{ 'x y' = 'z' }", "{ a = [] }", "2026-11-26"]  # fmt: skip
+TABLES = {
+    "[task]": Task, "[provider.local]": Provider, "[[model]]": Model, "[matrix]": Matrix,
+    "[[threshold]]": Threshold, "[fine_tuning]": FineTuning, "[[fine_tuned]]": FineTunedModel,
+    "[calibration]": Calibration, "[answer]": AnswerRule, "[[rival]]": EmbeddingRival,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_no_key_of_a_table_is_refused_in_the_words_of_the_validator(tmp_path, table: str) -> None:
+    path = tmp_path / "experiment.toml"
+    before, _, after = EXAMPLE.partition(f"{table}\n")
+    said = []
+    for key in TABLES[table].model_fields:
+        kept = re.sub(rf"^{key} = .*\n", "", after, count=1, flags=re.MULTILINE)
+        for value in WRONG:
+            path.write_text("".join([before, table, f"\n{key} = {value}\n", kept]))
+            try:
+                Experiment.read(path)
+            except TunebenchError as error:
+                said.append(str(error))
+    assert len(said) > 10
+    assert not [sentence for sentence in said if "should" in sentence]
+
+
+PIN = 'model = "smollm2-135m"\ntrain_size = 300\nid = "ft:x"\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("[[threshold]]", "[threshold]", "[threshold]: must be a list of tables; write "
+         "[[threshold]]."),
+        ("[matrix]", f"[fine_tuned]\n{PIN}[matrix]", "[fine_tuned]: must be a list of tables; "
+         "write [[fine_tuned]]."),
+        ("[matrix]", "[rival]\nname = 'e'\n[matrix]", "[rival]: must be a list of tables; write "
+         "[[rival]]."),
+        ("shots = [0, 1, 4]\n", SKIP.replace("[{", "{").replace("}]", "}"), "[matrix] skip: must "
+         "be a list of tables; write [[matrix.skip]]."),
+        ("shots = [0, 1, 4]\n", "[matrix.skip]\nshots = 0\n", "[matrix] skip: must be a list of "
+         "tables; write [[matrix.skip]]."),
+        ("[0, 1, 4]", "{ a = 1 }", "[matrix] shots: must be a list."),
+        # the other way round
+        ("[task]", "[[task]]", "[task]: must be a table; write [task], once."),
+        ("[matrix]", "[[matrix]]", "[matrix]: must be a table; write [matrix], once."),
+        ("[provider.local]", "[[provider.local]]", "[provider.local]: must be a table; write "
+         "[provider.local], once."),
+        ("[provider.local]", "[[provider]]", "[provider]: must be a table; write [provider.NAME] "
+         "with a name of yours."),
+        ("[provider.local]", "[provider]", "[provider.base_url]: must be a table, not "
+         "'http://127.0.0.1:8017/v1'; write [provider.NAME] with a name of yours."),
+    ],
+)  # fmt: skip
+def test_a_table_in_the_wrong_brackets_is_shown_the_right_ones(refused, old, new, sentence) -> None:
+    assert refused((old, new)) == sentence
+
+
+@pytest.mark.parametrize("second", ["[threshold]", "[[threshold]]"])
+def test_a_list_of_tables_in_single_brackets_is_shown_the_double_ones(refused, second) -> None:
+    end = f"{second}\nshots = 0\nmin_accuracy = 0.1\n"
+    sentence = refused(("[[threshold]]", "[threshold]"), end=end)
+    assert sentence.startswith("this is not TOML (")
+    assert sentence.endswith("; write [[threshold]] for each.")
+
+
 @pytest.mark.parametrize(
     ("start", "end", "sentence"),
     [
         ("[task]", "[provider", "the table [task] is missing; add it."),
         ("[provider", "[[model]]", "the table [provider] is missing; add it."),
-        ("[[model]]", "[matrix]", "the table [model] is missing; add it."),
+        ("[[model]]", "[matrix]", "the table [[model]] is missing; add it."),
     ],
 )
 def test_a_missing_table_is_named(refused, start: str, end: str, sentence: str) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from tunebench import Experiment, TunebenchError
+from tunebench.evaluation.rules import RULES
 
 EXPERIMENT = """
 [task]
@@ -22,6 +23,7 @@ provider = "nowhere"
 
 [matrix]
 shots = [0, 1]
+decision_rules = [{rules}]
 
 [[threshold]]
 shots = 0
@@ -31,9 +33,9 @@ shots = 0
 
 @pytest.fixture
 def read(tmp_path):
-    def read(limits, prices=""):
+    def read(limits, prices="", rules='"text"'):
         path = tmp_path / "experiment.toml"
-        path.write_text(EXPERIMENT.format(limits=limits, prices=prices))
+        path.write_text(EXPERIMENT.format(limits=limits, prices=prices, rules=rules))
         return Experiment.read(path)
 
     return read
@@ -80,6 +82,24 @@ def read(tmp_path):
             'min_balanced_accuracy = 0\nmode = "confident"',
             'mode = "confident" needs an interval, and min_b',
         ),
+        (
+            "min_auc = 0.5",
+            "min_auc of one-0shot needs probabilities, and the decision rule text has none; add "
+            'decision_rule = "label_logprobs", or "calibrated", to this table.',
+        ),
+        *(
+            (
+                f'{key} = {value}\nmode = "confident"',
+                f'{name} = 1 cannot be reached with mode = "confident": no interval is all above '
+                'it; lower it, or set mode = "point".',
+            )
+            for key, value, name in (
+                ("min_accuracy", 1, "min_accuracy"),
+                ("min_recall", "{ Positive = 1.0 }", "min_recall.Positive"),
+                ("min_precision", "{ Positive = 1 }", "min_precision.Positive"),
+                ('over = "one-1shot"\nmin_uplift', 1, "min_uplift"),
+            )
+        ),
         ('min_accuracy = 0\nmode = "sure"', "mode: must be 'point' or 'confident', not 'sure'."),
     ],
 )
@@ -114,6 +134,19 @@ def test_prices_that_make_no_sense_are_a_sentence(read, prices, said):
 def test_half_of_the_prices_make_no_cost(read):
     with pytest.raises(TunebenchError, match="max_cost of one-0shot needs prices"):
         read("max_cost = 1", "prices = { input = 1 }")
+
+
+def test_cells_with_probabilities_may_have_an_auc(read):
+    assert {rule for rule, kind in RULES.items() if not kind.has_probabilities} == {"text"}
+    experiment = read('decision_rule = "calibrated"\nmin_auc = 0.5', rules='"text", "calibrated"')
+    limits = {str(cell): [limit.gate for limit in cell.limits] for cell in experiment.cells}
+    assert limits["one-0shot-calibrated"] == ["min_auc"]
+    assert limits["one-0shot"] == []
+
+
+def test_a_later_table_may_replace_a_limit_that_could_not_be_reached(read):
+    limits = 'min_accuracy = 1\nmode = "confident"\n[[threshold]]\nmin_accuracy = 0.9'
+    assert [limit.value for limit in read(limits).cells[0].limits] == [0.9]
 
 
 def test_limits_stay_with_the_cells_that_they_name(read):

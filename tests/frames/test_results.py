@@ -105,6 +105,19 @@ def test_frames_have_the_same_columns_and_types_without_rows(recorded, tmp_path)
     assert results.answer is None
 
 
+@pytest.mark.parametrize("given", [["a", "b"], ("a",), None, 5])
+def test_what_is_not_a_path_is_a_sentence_that_says_how_to_give_several(given):
+    kind = type(given).__name__
+    with pytest.raises(tunebench.TunebenchError) as raised:
+        tunebench.replay(given)
+    assert str(raised.value) == (
+        f"an argument is a {kind}, and not a path; give each experiment as an argument, as in "
+        "replay(a, b) or replay(*paths)."
+    )
+    with pytest.raises(tunebench.TunebenchError, match=f"a {kind}, and not a path; give one fol"):
+        tunebench.load_results(given)
+
+
 def test_edited_limits_and_tables_count_at_the_next_replay(recorded):
     before = tunebench.replay(recorded.toml)
     assert before.cells["verdict"].isna().all()

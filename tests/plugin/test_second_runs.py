@@ -173,7 +173,7 @@ def everything(experiment):
         train_rows(experiment).to_dict(),
         dict(prompts_of(prompted)),
         dict(prompts_of(tuned)),
-        texts_of(prompted),
+        list(texts_of(prompted)),
         files_of(experiment, 20, False)[0].content,
         job_of(tuned).metadata,
     )

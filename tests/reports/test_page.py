@@ -579,6 +579,19 @@ def test_a_thousand_options_give_whole_tables_and_bounded_charts():
     assert "The chart shows the 8 that reach the highest accuracy of 50 lines" in page.words()
 
 
+def test_of_many_items_the_page_has_a_sample_and_says_so(monkeypatch):
+    monkeypatch.setattr(sections.items, "_MOST_ITEMS", 4)
+    results = small(10)
+    page = made(results)
+    data = json.loads(page.one("script", type="application/json")["text"])
+    assert data["items"] == results["experiments"][0]["items"][::3]
+    assert len(data["cells"][0]["answers"]) == 4
+    said = "This page has a sample of 4 of 10 items, one of every 3 in the order of the test"
+    assert said in page.words()
+    monkeypatch.setattr(sections.items, "_MOST_ITEMS", 10)
+    assert "a sample of" not in made(results).words()
+
+
 def test_more_labels_than_digits_are_kept():
     labels = [f"label {number}" for number in range(70)]
     one = cell("tiny", 2, truth=[69, 0], predictions=[69, None])

@@ -177,7 +177,10 @@ def test_only_the_cells_chosen_can_be_shown(driver, pages):
 
 def test_a_thousand_cells_stay_usable(driver, pages):
     driver.get(pages["many"])
-    assert len(rows(driver)) == 200
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    # A busy browser may be asked before it has drawn all.
+    WebDriverWait(driver, 60).until(lambda driver: len(rows(driver)) == 200)
     assert counted(driver) == "300 items, 20 of 1,000 cells as columns"
     find(driver, ".more button").click()
     assert len(rows(driver)) == 300

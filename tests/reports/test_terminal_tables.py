@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunebench.reports import CellRow, RivalRow, aligned, model_table
+from tunebench.reports import CellRow, RivalRow, aligned, cell_table, model_table
 
 from . import made_results
 
@@ -114,3 +114,25 @@ def test_a_model_has_one_line_with_its_best_prompt_and_the_best_of_each_size():
     assert second.split()[-2:] == ["-", "-"]
     assert third.split() == ["tf-idf", "-", "-", "0.800"]
     assert last.split() == ["most", "frequent", "label", f"{cells[0].majority_rate:.3f}", "-", "-"]
+
+
+def gate(name, limit=0.0):
+    return {"gate": name, "value": 0.9, "limit": limit, "mode": "point", "verdict": "pass",
+            "sentence": "It passes."}  # fmt: skip
+
+
+def test_the_limit_counts_those_that_the_column_does_not_show():
+    names = ["min_accuracy", "min_macro_f1", "min_recall.Positive"]
+    rows = [
+        cell("all", 50, skill=1, gates=[gate(name) for name in names]),
+        cell("f1", 50, size=300, verdict="pass", gates=[gate("min_macro_f1")]),
+        cell("one", 50, skill=1, gates=[gate("min_accuracy")]),
+        cell("none", 50, size=300),
+    ]
+    header, *lines, last = cell_table(rows)
+    assert last == "limit +N: N others; --results has them."
+    limits = [" ".join(line.split()[5:]) for line in lines]
+    assert header.split()[-2:] == ["limit", "verdict"]
+    assert limits == ["0.500 +2 pass", "+1 pass", "0.500 pass", "- -"]
+    assert len(last) <= 40
+    assert len(cell_table(rows[2:])) == 3

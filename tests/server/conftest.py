@@ -44,24 +44,29 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(sources, dtype="float32", *, deterministic=False, api_key=None):
+def serving(sources, dtype="float32", *, deterministic=False, int8=False, **guards):
     import uvicorn
 
     from tunebench.server.http.app import create_app
+    from tunebench.server.http.connections import configuration
     from tunebench.server.inference.models import ModelRegistry, choose_dtype
     from tunebench.server.inference.queue import Worker
+    from tunebench.server.local_engine import LocalEngine
     from tunebench.server.tuning.fine_tuned import FineTunedModels
     from tunebench.server.tuning.job_queue import JobQueue
     from tunebench.server.tuning.storage import Storage
 
-    registry = ModelRegistry(sources, choose_dtype(dtype))
+    registry = ModelRegistry(sources, choose_dtype(dtype), int8=int8)
     worker = Worker(batch_tokens=1024, deterministic=deterministic)
     # All servers in this process share a folder, in which no test creates a job.
     storage = Storage(Path(os.environ["TUNEBENCH_DATA_DIR"]) / "in-process")
-    queue = JobQueue(FineTunedModels(storage, registry), slots=1, kept_bytes=0)
+    engine = LocalEngine(registry, worker, storage, kept_bytes=0)
+    queue = JobQueue(FineTunedModels(storage, registry), engine, slots=1)
     limits = {"max_body": 1 << 20, "max_file": 1 << 20}
-    app = create_app(registry, worker, queue, api_key=api_key, **limits)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
+    app = create_app(registry, queue, **{"api_key": None, **guards}, **limits)
+    config = configuration(app)
+    config.port = 0
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -134,14 +139,6 @@ def make_model(kind, vocabulary, **changes):
             **sizes,
         )
     return transformers.AutoModelForCausalLM.from_config(config).eval()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def own_data_folder(tmp_path_factory):
-    """Keep the servers that tests start away from the user's files and queued jobs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TUNEBENCH_DATA_DIR", str(tmp_path_factory.mktemp("server-data")))
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,7 @@ def test_on_the_calibration_rows_each_label_is_as_likely_as_it_is_frequent(
     items = {row["item"] for row in rows(cell.cassette) if row["item"]}
     chosen = train[train["item"].isin(items)]
     assert len(chosen) == 40
-    prompts = list(prompts_for(cell, zip(chosen["item"], chosen["text"], strict=True)).values())
+    prompts = list(prompts_for(cell, list(chosen["item"]), list(chosen["text"])).values())
     with Client(served.url, "none") as client:
         rule = rule_of(plain.cell, client)
         rounds = [

@@ -53,3 +53,19 @@ def test_doctor_checks_the_models_of_an_experiment(deterministic, capsys, tmp_pa
     assert main(["doctor", str(tmp_path)]) == code
     said = capsys.readouterr()
     assert ("check the model's `id`" in said.err) == (code == 2)
+
+
+def test_doctor_counts_the_tokens_of_texts(deterministic, capsys, tmp_path):
+    rows = [f"{i},Negative\n{i} and more of it" + " and more" * i + ",Positive" for i in range(40)]
+    (tmp_path / "rows.csv").write_text("text,label\n" + "\n".join(rows))
+    text = EXPERIMENT.format(url=deterministic.url, model="tiny-llama")
+    text = text.replace("imdb_reviews", "rows.csv").replace("test_size = 10", "test_size = 5")
+    path = tmp_path / "experiment.toml"
+    path.write_text(text)
+    ask = ["doctor", str(tmp_path), "--max-tokens-in", "20", "--json"]
+    assert main(ask) == 1
+    lengths = json.loads(capsys.readouterr().out)["lengths"]
+    assert 0 < lengths["longer"] <= lengths["cut"] < lengths["texts"]
+    assert lengths["longest"] > 20
+    path.write_text(text.replace("= 5", f"= 5\nmax_chars = {lengths['max_chars']}"))
+    assert main(ask) == 0

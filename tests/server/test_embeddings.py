@@ -119,6 +119,20 @@ def test_embeddings_are_those_of_transformers_in_the_order_of_the_texts(embedder
         )
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["a film was good " * 1000, "x" * 20_000 + " bad", " " * 20_000 + "good " * 100],
+    ids=["words", "one word", "spaces"],
+)
+def test_a_text_far_longer_than_the_model_reads_is_cut_off_as_by_transformers(
+    embedder, folders, text
+):
+    [one] = embedder.embeddings.create(model="mean", input=text).data
+    assert one.embedding == pytest.approx(
+        expected(folders["mean"], "mean", text).tolist(), abs=1e-5
+    )
+
+
 def test_the_answer_has_the_form_of_the_client_in_its_strict_mode(encoders):
     answer = encoders.client().embeddings.create(model="mean", input=TEXTS, encoding_format="float")
     assert (answer.object, answer.model, len(answer.data)) == ("list", "mean", 4)
@@ -136,6 +150,17 @@ def test_both_encodings_hold_the_same_numbers(encoders):
     assert plain == said(encoding_format="float")
     packed = np.frombuffer(base64.b64decode(said(encoding_format="base64")), "<f4")
     assert packed.tolist() == plain
+
+
+def test_the_fields_that_clients_send_by_default_change_nothing(encoders):
+    def said(**fields):
+        body = {"model": "mean", "input": "a film"} | fields
+        return httpx2.post(f"{encoders.url}/embeddings", json=body, timeout=120).json()
+
+    plain = said()["data"]
+    assert said(encoding_format=None, dimensions=None, user=None)["data"] == plain
+    assert said(dimensions=WIDTH, user="someone")["data"] == plain
+    assert said(dimensions=8)["error"]["param"] == "dimensions"
 
 
 def test_tokens_are_counted_as_they_are_computed(embedder, encoders):

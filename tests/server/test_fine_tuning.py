@@ -16,6 +16,8 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
+from .openai_fields import unknown_fields
+
 ROWS = [
     {"prompt": f"{i} the film was {word} ->", "completion": f" {label}"}
     for i in range(8)
@@ -30,7 +32,9 @@ def server(tiny_folders, folder):
     command += [f"--model={name}={source}" for name, source in tiny_folders.items()]
     command += ["--deterministic", "--data-dir", str(folder)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environment, umask=0
+    ) as process:
         try:
             url = re.search(r"http://\S+", process.stdout.readline())[0]
             with openai.OpenAI(
@@ -128,6 +132,13 @@ def test_a_job_shows_its_parameters(job, file):
     assert job.metadata["experiment"] == "films"
 
 
+def test_only_named_fields_are_more_than_openai_has(client, file, job):
+    jobs = client.fine_tuning.jobs
+    answers = [client.models.list(), client.files.list(), file, jobs.list(), job]
+    answers += [jobs.list_events(job.id), jobs.checkpoints.list(job.id)]
+    assert not unknown_fields(answers)
+
+
 def test_events_show_each_step_and_the_epoch_that_is_served(client, job):
     events = list(client.fine_tuning.jobs.list_events(job.id, limit=3))
     assert events[0].message == "The job has successfully completed"
@@ -139,6 +150,37 @@ def test_events_show_each_step_and_the_epoch_that_is_served(client, job):
     losses = [event.data["validation_loss"] for event in steps if "validation_loss" in event.data]
     best = losses.index(min(losses)) + 1
     assert why.startswith(f"Epoch {best} of 3 is served: its validation loss of {min(losses):.4f}")
+
+
+def test_an_event_counts_the_prompts_that_are_cut(client, job, chats):
+    def said(job):
+        found = [one for one in client.fine_tuning.jobs.list_events(job.id) if "may" in one.message]
+        return [(one.level, one.message) for one in found]
+
+    assert said(job) == [("info", "Prompts may have 64 tokens: none is longer.")]
+    made = client.fine_tuning.jobs.create(
+        model="tiny-llama",
+        training_file=chats.id,
+        validation_file=chats.id,
+        hyperparameters={"n_epochs": 1},
+        extra_body={"max_tokens": 20},
+    )
+    assert ended(client, made).status == "succeeded"
+    assert said(made) == [
+        (
+            "warn",
+            "Prompts may have 20 tokens: 16 of 16 training prompts and 16 of 16 validation prompts "
+            "are longer and lose their beginning.",
+        )
+    ]
+
+
+def test_only_the_user_can_read_what_the_server_and_its_workers_write(job, folder):
+    paths = [folder, *folder.rglob("*")]
+    assert {path.name for path in paths} >= {"log", "lock", "epoch-3", "adapter_config.json"}
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):  # the database's files come and go
+            assert not path.stat().st_mode & 0o077, path
 
 
 def test_every_epoch_has_a_checkpoint_that_answers(client, job):
@@ -215,7 +257,7 @@ def test_jobs_are_found_by_their_metadata(client, job):
     assert ids(metadata={"experiment": "x"}) == ids(metadata={"x": "films"}) == []
 
 
-def test_a_job_that_is_created_twice_with_a_key_is_one(client, file):
+def test_a_job_that_is_created_twice_with_a_key_is_one(client, file, folder):
     body = {"model": "tiny-gemma", "training_file": file.id, "hyperparameters": {"n_epochs": 1}}
     key = {"tunebench_job": "the same"}
     first = client.fine_tuning.jobs.create(**body, metadata=key)
@@ -239,10 +281,17 @@ def test_a_job_that_is_created_twice_with_a_key_is_one(client, file):
     ]
     assert why.startswith("Epoch 1 of 1 is served: the last one")
 
+    assert found.hyperparameters.max_tokens > 1000  # all that the context takes
     name = found.fine_tuned_model
     assert client.models.retrieve(name).id == name
+    [checkpoint] = client.fine_tuning.jobs.checkpoints.list(third.id).data
+    epochs = folder / "jobs" / third.id
+    assert len(list(epochs.glob("epoch-*"))) == 1
     assert client.models.delete(name).deleted
-    assert name not in [model.id for model in client.models.list()]
+    served = [model.id for model in client.models.list()]
+    assert not {name, checkpoint.fine_tuned_model_checkpoint} & set(served)
+    assert client.fine_tuning.jobs.checkpoints.list(third.id).data == []
+    assert list(epochs.glob("epoch-*")) == []
     with pytest.raises(openai.NotFoundError, match="not served here"):
         client.completions.create(model=name, prompt="a", max_tokens=1)
     fourth = client.fine_tuning.jobs.create(**body, metadata=key)

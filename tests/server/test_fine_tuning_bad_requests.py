@@ -18,6 +18,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
 GOOD = b'{"prompt": "a ->", "completion": " b"}\n{"prompt": "c ->", "completion": " d"}\n'
+RATE = "hyperparameters.learning_rate_multiplier"
 LIMIT = 3_000_000
 FORM = 1 << 16
 FILE_PART = b'Content-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n'
@@ -47,11 +48,13 @@ def url(process):
 
 
 @pytest.fixture
-def small_disk(process):
+def small_disk(process, folder):
     """The server, and the workers that it starts, can write no file beyond some bytes."""
     endless = resource.RLIM_INFINITY
 
     def limit(size):
+        # On a full disk what is in SQLite's log can be moved into the database, but not so here.
+        waited(lambda: not unsaved(folder))
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, endless))
 
     yield limit
@@ -82,6 +85,12 @@ def left(folder):
     return [path.name for path in (folder / "files").glob("*")]
 
 
+def unsaved(folder):
+    """Whether SQLite's log holds something that is not in the database yet."""
+    with contextlib.suppress(FileNotFoundError):
+        return any(log.stat().st_size for log in folder.glob("*-wal"))
+
+
 def received(process):
     """Bytes in temporary files without a name, as that of an upload."""
     size = 0
@@ -96,7 +105,7 @@ def received(process):
 def started_upload(url, *headers):
     """A connection on which a form with a file has begun."""
     host, port = url.removeprefix("http://").removesuffix("/v1").split(":")
-    head = ["POST /v1/files HTTP/1.1", "Host: x", *headers]
+    head = ["POST /v1/files HTTP/1.1", f"Host: {host}:{port}", *headers]
     head += ["Content-Type: multipart/form-data; boundary=b", "", ""]
     with socket.create_connection((host, int(port)), timeout=120) as connection:
         connection.sendall("\r\n".join(head).encode())
@@ -126,7 +135,11 @@ def good(url):
         (b'{"prompt": 5, "completion": "b"}', "line 1: the prompt must be a text"),
         (b'{"prompt": "a\\ud800", "completion": "b"}', "the prompt holds half of a surrogate pair"),
         (b'{"prompt": "a", "completion": "b", "label": 1}', "'label' is not supported"),
-        (b"[" * 100_000, "line 1: this is not valid JSON"),
+        (
+            b'{"input": {"messages": []}, "preferred_output": [], "non_preferred_output": []}',
+            "line 1: this line is for preference training (DPO)",
+        ),
+        (b"[" * 100_000, "line 1: the line holds more than 20,000 lists"),
         (b"", "the file is empty"),
         (b"\n  \n", "the file is empty"),
     ],
@@ -179,6 +192,47 @@ def test_a_full_disk_refuses_uploads_and_jobs(url, folder, good, small_disk):
     assert upload(url, GOOD).status_code == 200
 
 
+def test_a_full_disk_lists_files_and_jobs_and_deletes_a_file(url, folder, good, small_disk):
+    doomed = upload(url, GOOD).json()["id"]
+    small_disk(0)
+    listed = httpx2.get(f"{url}/files").json()["data"]
+    assert {good, doomed} <= {one["id"] for one in listed}
+    for path in ("fine_tuning/jobs", f"files/{good}", f"files/{good}/content", "models"):
+        assert httpx2.get(f"{url}/{path}").status_code == 200, path
+    assert httpx2.delete(f"{url}/files/{doomed}").json()["deleted"]
+    assert refused(httpx2.get(f"{url}/files/{doomed}"))[0] == 404
+    assert refused(httpx2.delete(f"{url}/files/{doomed}"))[0] == 404
+    assert doomed not in [one["id"] for one in httpx2.get(f"{url}/files").json()["data"]]
+    small_disk(resource.RLIM_INFINITY)
+    assert refused(httpx2.get(f"{url}/files/{doomed}"))[0] == 404
+    assert httpx2.get(f"{url}/files/{good}/content").content == GOOD
+
+
+def test_a_full_disk_cancels_jobs(url, folder, good, small_disk):
+    made = [httpx2.post(f"{url}/fine_tuning/jobs", json=job_of(good)).json() for _ in range(2)]
+    names = [one["id"] for one in made]
+    small_disk(0)
+    for name in names:
+        answer = httpx2.post(f"{url}/fine_tuning/jobs/{name}/cancel").json()
+        assert (answer["id"], answer["status"]) == (name, "cancelled")
+        assert answer["finished_at"] >= answer["created_at"]
+        status, error = refused(httpx2.post(f"{url}/fine_tuning/jobs/{name}/cancel"))
+        assert (status, error["code"]) == (400, "job_finished")
+        assert httpx2.get(f"{url}/fine_tuning/jobs/{name}").json()["status"] == "cancelled"
+
+    def listed():
+        jobs = httpx2.get(f"{url}/fine_tuning/jobs").json()["data"]
+        return [one["status"] for one in jobs if one["id"] in names]
+
+    assert listed() == ["cancelled"] * 2
+    small_disk(resource.RLIM_INFINITY)
+    waited(lambda: not list(folder.rglob("*.cancelled")))
+    assert listed() == ["cancelled"] * 2
+    for name in names:
+        events = httpx2.get(f"{url}/fine_tuning/jobs/{name}/events").json()["data"]
+        assert "Fine-tuning job cancelled" in [one["message"] for one in events]
+
+
 def job_of(name):
     return {"model": "tiny", "training_file": name}
 
@@ -225,18 +279,21 @@ def waited(condition):
 @pytest.mark.parametrize(
     ("change", "param"),
     [
-        ({"hyperparameters": {"n_epochs": 0}}, "hyperparameters"),
-        ({"hyperparameters": {"n_epochs": 1.5}}, "hyperparameters"),
-        ({"hyperparameters": {"n_epochs": True}}, "hyperparameters"),
-        ({"hyperparameters": {"batch_size": -1}}, "hyperparameters"),
-        ({"hyperparameters": {"learning_rate_multiplier": -1}}, "hyperparameters"),
-        ({"hyperparameters": {"learning_rate_multiplier": 10**400}}, "hyperparameters"),
-        ({"hyperparameters": {"learning_rate_multiplier": "fast"}}, "hyperparameters"),
-        ({"hyperparameters": {"rate": 1}}, "hyperparameters"),
+        ({"hyperparameters": {"n_epochs": 0}}, "hyperparameters.n_epochs"),
+        ({"hyperparameters": {"n_epochs": 1.5}}, "hyperparameters.n_epochs"),
+        ({"hyperparameters": {"n_epochs": True}}, "hyperparameters.n_epochs"),
+        ({"hyperparameters": {"batch_size": -1}}, "hyperparameters.batch_size"),
+        ({"hyperparameters": {"learning_rate_multiplier": -1}}, RATE),
+        ({"hyperparameters": {"learning_rate_multiplier": 10**400}}, RATE),
+        ({"hyperparameters": {"learning_rate_multiplier": "fast"}}, RATE),
+        ({"hyperparameters": {"rate": 1}}, "hyperparameters.rate"),
         ({"hyperparameters": 5}, "hyperparameters"),
-        ({"method": {"type": "dpo"}}, "method"),
-        ({"method": {"type": "supervised", "supervised": []}}, "method"),
-        ({"method": {"type": "supervised", "supervised": {"hyperparameters": {"x": 1}}}}, "method"),
+        ({"method": {"type": "dpo"}}, "method.type"),
+        ({"method": {"type": "supervised", "supervised": []}}, "method.supervised"),
+        (
+            {"method": {"type": "supervised", "supervised": {"hyperparameters": {"x": 1}}}},
+            "method.supervised.hyperparameters.x",
+        ),
         (
             {
                 "hyperparameters": {"n_epochs": 1},
@@ -250,8 +307,8 @@ def waited(condition):
         ({"seed": -1}, "seed"),
         ({"suffix": ""}, "suffix"),
         ({"suffix": "a:b"}, "suffix"),
-        ({"metadata": {"a": 1}}, "metadata"),
-        ({"metadata": {"a": "x" * 513}}, "metadata"),
+        ({"metadata": {"a": 1}}, "metadata.a"),
+        ({"metadata": {"a": "x" * 513}}, "metadata.a"),
         ({"integrations": [{"type": "wandb"}]}, "integrations"),
         ({"lora_rank": 0}, "lora_rank"),
         ({"lora_dropout": 1.0}, "lora_dropout"),
@@ -264,11 +321,12 @@ def waited(condition):
     ids=lambda value: str(value)[:60],
 )
 def test_a_bad_job_is_refused_by_its_parameter(url, good, change, param):
+    jobs = httpx2.get(f"{url}/fine_tuning/jobs").json()
     body = job_of(good) | change
     status, error = refused(httpx2.post(f"{url}/fine_tuning/jobs", json=body))
     assert status == (404 if param in ("training_file", "validation_file", "model") else 400)
     assert error["param"] == param
-    assert httpx2.get(f"{url}/fine_tuning/jobs").json()["data"] == []
+    assert httpx2.get(f"{url}/fine_tuning/jobs").json() == jobs
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
@@ -278,8 +336,7 @@ def test_a_learning_rate_of_nan_or_infinity_is_refused(url, good, value):
     headers = {"content-type": "application/json"}
     answer = httpx2.post(f"{url}/fine_tuning/jobs", content=body, headers=headers)
     status, error = refused(answer)
-    assert (status, error["param"]) == (400, "hyperparameters")
-    assert "learning_rate_multiplier" in error["message"]
+    assert (status, error["param"]) == (400, RATE)
 
 
 def test_one_class_only_is_refused(url):

@@ -141,6 +141,6 @@ def test_the_queue_continues_after_killed_and_cancelled_workers(start):
     server.process.terminate()
     assert server.process.wait(120) == 0
     after = start()
+    waited(lambda: any("The server was restarted" in one for one in after.messages(third)))
     waited(lambda: after.jobs.retrieve(third).status == "running")
-    assert any("The server was restarted" in one for one in after.messages(third))
     assert after.jobs.cancel(third).status == "cancelled"

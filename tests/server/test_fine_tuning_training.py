@@ -166,7 +166,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(oracle, network, tmp_pat
 @pytest.mark.parametrize("labels", [(" good", " bad"), (" good", " good and the end", " bad")])
 def test_labels_are_scored_by_their_log_probabilities(oracle, network, labels):
     """Also labels of several tokens, and one that begins like another."""
-    from tunebench.server.inference.models import Head
+    from tunebench.server.inference.head import Head
     from tunebench.server.tuning.evaluation import Evaluation
 
     rows = [Example(one.prompt, labels[n % len(labels)]) for n, one in enumerate(EXAMPLES)]
@@ -211,6 +211,32 @@ def test_a_learning_rate_too_high_or_a_text_too_long_is_an_error(oracle, network
         train(network, oracle.tokenizer, validation=())
 
 
+def test_too_many_cut_prompts_are_refused_unless_a_length_is_given(oracle, network, monkeypatch):
+    from tunebench.server.tuning import lengths
+    from tunebench.server.tuning.training import Trainer
+
+    rows = [Example("a film " * n, [" good", " bad"][n % 2]) for n in range(1, 21)]
+    sizes = [len(oracle.ids(row.prompt)) for row in rows]
+    beside = max(len(oracle.tokenizer(one).input_ids) for one in (" good", " bad"))
+    beside += 0 if oracle.tokenizer.chat_template else -1  # the first token of a prompt
+    beside += 1  # the end token
+
+    def trainer(context, **changes):
+        network.config.max_position_embeddings = context
+        copied = copy.deepcopy(network)
+        return Trainer(copied, oracle.tokenizer, plan(**changes), rows, rows[:5], kept_bytes=0)
+
+    allowed = trainer(sizes[17] + beside)
+    assert (allowed.max_tokens, allowed.cut) == (sizes[17], (2, 0))
+    with pytest.raises(TunebenchError, match=r"^3 of 25 prompts have more than \d+ tokens, "):
+        trainer(sizes[16] + beside)
+    told = trainer(2048, max_tokens=sizes[9])
+    assert (told.max_tokens, told.cut) == (sizes[9], (10, 0))
+    monkeypatch.setattr(lengths, "free_memory", lambda: 1 << 20)
+    with pytest.raises(TunebenchError, match=r"the free memory is small; .* a smaller batch_size"):
+        trainer(2048)
+
+
 @pytest.fixture
 def adapter(oracle, network, tmp_path):
     """A folder with an adapter that changes much."""
@@ -244,6 +270,11 @@ def test_an_adapter_beside_its_base_answers_as_with_peft(
         again = base.logits(base.forward(ids, None)[0][0])
         assert torch.equal(again, before)
     assert (ours - before).abs().max() > 0.1
+    rows = tuned.rows()
+    assert tuned.decoder not in (None, base.decoder)
+    rows.add(tuned.forward(ids[:, :-1], None)[1])
+    decoded = rows.step([int(ids[0, -1])])[0]
+    assert torch.allclose(decoded, ours[-1], atol=1e-4 if dtype == "float32" else 0.5)
     assert tuned.prefixes is not base.prefixes
     assert tuned.sha256 != base.sha256
 

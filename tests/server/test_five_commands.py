@@ -1,6 +1,5 @@
 """From a table to a recorded, replaying, gated benchmark, against the real local provider."""
 
-import csv
 import json
 import os
 import re
@@ -14,6 +13,7 @@ import pytest
 from tunebench.datasets.splitting import item_id
 
 from ..cassette_lines import change_lines
+from ..evening_tables import MOODS, TABLES
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
 
@@ -23,42 +23,6 @@ TUNEBENCH = [
     "import sys; from tunebench.cli import main; sys.exit(main())",
 ]
 PYTEST = [sys.executable, "-m", "pytest", "-p", "tunebench.plugin"]
-MOODS = {f"a {('dull', 'fine')[i % 2]} evening, {i}": ("bad", "good")[i % 2] for i in range(90)}
-
-
-def write_csv(path: Path) -> None:
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([("body", "mood"), *MOODS.items()])
-
-
-def write_chats(path: Path) -> None:
-    lines = []
-    for text, mood in MOODS.items():
-        said = {"system": "Say bad or good.", "user": text, "assistant": mood}
-        messages = [{"role": role, "content": content} for role, content in said.items()]
-        lines.append(json.dumps({"messages": messages}) + "\n")
-    path.write_text("".join(lines))
-
-
-def write_pairs(path: Path) -> None:
-    rows = ({"prompt": f"{text} ->", "completion": f" {mood}"} for text, mood in MOODS.items())
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
-def write_messy(path: Path) -> None:
-    """As a spreadsheet program saves it: a mark, a line of its own, quotes, one very long cell."""
-    rows = [(f'{text};\n"so to say"', mood) for text, mood in MOODS.items()]
-    rows[40] = (rows[40][0] + " and on" * 5714, rows[40][1])
-    with path.open("w", newline="", encoding="utf-8-sig") as file:
-        file.write("sep=;\r\n")
-        csv.writer(file, delimiter=";").writerows([("Body", "Mood"), *rows])
-
-
-def write_flags(path: Path) -> None:
-    pd = pytest.importorskip("pandas")
-    pytest.importorskip("pyarrow")
-    flags = [mood == "good" for mood in MOODS.values()]
-    pd.DataFrame({"body": list(MOODS), "good": flags}).to_parquet(path)
 
 
 class Folder:
@@ -97,16 +61,6 @@ class Folder:
     def provider_answers(self) -> bool:
         with socket.socket() as asked:
             return asked.connect_ex(("127.0.0.1", self.port)) == 0
-
-
-# By file name: how it is written, and the columns that its user names.
-TABLES = {
-    "evenings.csv": (write_csv, ("body", "mood")),
-    "evenings-chats.jsonl": (write_chats, None),
-    "evenings-pairs.jsonl": (write_pairs, None),
-    "evenings-messy.csv": (write_messy, ("Body", "Mood")),
-    "evenings.parquet": (write_flags, ("body", "good")),
-}
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +107,7 @@ def test_worse_answers_fail_the_gate(recorded):
     path.write_text(kept)
     assert done.returncode == 1, done.stdout
     assert (
-        f"{name}: accuracy 0.000 is +{len(right) / 20:.3f} below the baseline's "
+        f"{name}: accuracy 0.000 is {len(right) / 20:.3f} below the baseline's "
         f"{len(right) / 20:.3f} ({len(right)} texts lost, 0 gained" in done.stdout
     )
     assert "above max_regression 0.05, and more than chance shows" in done.stdout

@@ -64,7 +64,7 @@ def test_an_unknown_source_of_weights_is_an_error(monkeypatch):
     from tunebench.server.inference import weights
 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(TunebenchError, match=r"'no/such-model'.*smollm2-135m"):
+    with pytest.raises(TunebenchError, match=r"^no/such-model: .*smollm2-135m"):
         weights.find("no/such-model")
 
 
@@ -115,3 +115,21 @@ def test_it_chats(smollm2):
         temperature=0,
     )
     assert "Paris" in answer.choices[0].message.content
+
+
+def test_it_answers_in_json(smollm2):
+    schema = {
+        "type": "object",
+        "properties": {"capital": {"enum": ["Berlin", "Paris"]}},
+        "required": ["capital"],
+        "additionalProperties": False,
+    }
+    answer = smollm2.client().chat.completions.create(
+        model="smollm2-135m",
+        messages=[{"role": "user", "content": "What is the capital of France? Answer in JSON."}],
+        max_tokens=20,
+        temperature=0,
+        response_format={"type": "json_schema", "json_schema": {"name": "a", "schema": schema}},
+    )
+    assert answer.choices[0].message.content in ('{"capital": "Paris"}', '{"capital": "Berlin"}')
+    assert answer.choices[0].finish_reason == "stop"

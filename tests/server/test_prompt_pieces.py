@@ -12,6 +12,7 @@ from tunebench.server.inference.completion import Work
 from tunebench.server.inference.prefix import (
     LONGEST_PIECE,
     SHORTEST_PIECE,
+    Prefix,
     PrefixCache,
     cut,
     pieces,
@@ -55,7 +56,7 @@ def test_cuts_depend_only_on_the_tokens_before_them():
 
 
 def entry(size):
-    return [(torch.zeros(size, dtype=torch.uint8), torch.zeros(0))]
+    return Prefix([(torch.zeros(size, dtype=torch.uint8), torch.zeros(0))], torch.zeros(0))
 
 
 def test_the_cache_drops_the_least_recently_used_prefix():
@@ -77,8 +78,8 @@ def test_a_prefix_larger_than_the_cache_is_kept_until_the_next():
     assert (cache.get((1,)), len(cache)) == (None, 1)
 
 
-def work(length, head=()):
-    return Work(MODEL, (*head, *[1] * length), SamplingParameters(max_tokens=1))
+def work(length, head=(), max_tokens=1):
+    return Work(MODEL, (*head, *[1] * length), SamplingParameters(max_tokens=max_tokens))
 
 
 def test_a_batch_holds_the_oldest_and_the_nearest_in_length():
@@ -96,6 +97,11 @@ def test_a_prompt_beyond_the_limit_is_computed_alone():
     waiting = [work(50), work(50)]
     assert choose_batch(waiting, 10) == waiting[:1]
     assert choose_batch(waiting, 0) == waiting[:1]
+
+
+def test_a_batch_holds_no_more_prompts_that_continue_than_have_rows():
+    waiting = [work(5, max_tokens=tokens) for tokens in (9, 9, 1, 9, 9, 1)]
+    assert choose_batch(waiting, 1000, 2) == [waiting[0], waiting[1], waiting[2], waiting[5]]
 
 
 def running(tokens, stop=()):

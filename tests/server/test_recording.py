@@ -10,6 +10,8 @@ import urllib.request
 
 import pytest
 
+from tunebench.local_models import data_folder, server_key
+
 from ..cassette_lines import requests, rows
 
 pytest.importorskip("torch", reason="needs the local extra: pip install -e '.[local]'")
@@ -75,6 +77,10 @@ def run(project, *options):
     )
 
 
+def written(path):
+    return path.read_text(errors="replace")
+
+
 def listens(port):
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
@@ -89,6 +95,8 @@ def test_the_local_provider_is_started_recorded_and_stopped(project):
     assert recorded.returncode == 0, recorded.stdout + recorded.stderr
     assert "small-0shot" in recorded.stderr  # the progress bar
     assert not listens(port)
+    key = server_key(data_folder())
+    assert not [one for one in project.rglob("*") if one.is_file() and key in written(one)]
 
     last = requests(project / "cassettes" / "real" / "small-0shot.jsonl")[-1]
     assert last["server"].endswith("_deterministic")

@@ -36,6 +36,7 @@ def test_it_prints_its_url_when_ready_and_exits_cleanly(tiny_folders, ending, co
             r"serving tiny at (http://127\.0\.0\.1:\d+/v1) \(float32, deterministic\)\n", line
         )
         assert found, line + process.stderr.read()
+        assert re.fullmatch(r"key: .*\n", process.stdout.readline())
         body = {"model": "tiny", "prompt": "a film", "max_tokens": 1}
         answer = httpx2.post(f"{found[1]}/completions", json=body, timeout=120)
         assert answer.status_code == 200
@@ -90,14 +91,6 @@ def test_a_port_in_use_is_an_error():
     assert ended.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.7.7", "example.org"])
-def test_another_host_than_loopback_needs_a_key(host, monkeypatch):
-    monkeypatch.delenv("TUNEBENCH_API_KEY", raising=False)
-    ended = run("--host", host, "--model", "smollm2-135m")
-    assert ended.returncode == 2
-    assert re.fullmatch(rf"error: serving at {host} .*--api-key.*\n", ended.stderr)
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -114,6 +107,17 @@ def test_a_bad_option_is_an_error(options):
     assert ended.returncode == 2
     assert options[0] in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--address=127.0.0.1:6379", "--storage=s", "--replicas=2", "--workers=2", "--inference=vllm"],
+)
+def test_an_option_for_ray_is_refused_without_it(option):
+    done = run("--port", "0", option)
+    name = option.partition("=")[0]
+    assert done.returncode == 2
+    assert done.stderr == f"error: {name} is for --engine ray; leave it out, or give both.\n"
 
 
 def test_the_built_in_models_that_are_here_are_served_by_default(tmp_path, monkeypatch):

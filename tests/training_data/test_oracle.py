@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tunebench.cli.prepare_data import prepare_data
+from tunebench.cli.main import main
 
 FOLDER = Path(__file__).parent / "oracle"
 ORACLE = os.environ.get("TUNEBENCH_ORACLE_PYTHON")
@@ -26,7 +26,7 @@ INPUTS = regenerate.inputs()
 
 
 def prepare(path):
-    prepare_data.main([str(path), "--yes", "--json"], standalone_mode=False)
+    assert main(["prepare-data", str(path), "--yes", "--json"]) == 0
     return prepared_beside(path.parent, path.stem)
 
 

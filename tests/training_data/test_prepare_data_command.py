@@ -6,12 +6,14 @@ from pathlib import Path
 import click
 import pytest
 
-from tunebench.cli.prepare_data import prepare_data as command
+from tunebench.cli.main import tunebench
 from tunebench.errors.base import TunebenchError
 
 
 def prepare_data(*arguments):
-    return command.main([*map(str, arguments)], standalone_mode=False) or 0
+    # Below the group: click keeps a command's options as those of the first context it saw.
+    with tunebench.make_context("tunebench", ["prepare-data", *map(str, arguments)]) as context:
+        return tunebench.invoke(context) or 0
 
 
 def lines(path):

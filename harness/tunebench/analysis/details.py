@@ -21,11 +21,17 @@ from tunebench.statistics import (
     matthews,
     read_curve,
 )
+from tunebench.tables import Values
 
 if TYPE_CHECKING:
     from tunebench.api import FineTuned
     from tunebench.evaluation import Result
     from tunebench.experiment import Experiment
+
+
+# Of more texts results hold no places and no hashes of prompts, 200 bytes a text that follow from
+# the data.
+_MOST_LISTED = 100_000
 
 
 def row_of(result: Result) -> CellRow:
@@ -107,15 +113,15 @@ def details_of(result: Result) -> dict[str, Any]:
         "calibration_error": expected_calibration_error(rows, truths) if rows else None,
         "confusion": matrix,
         "probabilities": result.probabilities,
-        "prompt_sha256": prompt_sha256_of(result.cell),
+        "prompt_sha256": prompt_sha256_of(result.cell) if result.n <= _MOST_LISTED else None,
     }
 
 
 def about(result: Result) -> About:
     """A result's experiment as an entry of ``experiments`` in ``results.json``."""
     experiment = result.cell.experiment
-    items = result.judgements["item"].tolist()
-    places = result.places
+    items = Values(result.judgements["item"])
+    places, listed = result.places, result.n <= _MOST_LISTED
     fields = {
         "name": experiment.name,
         "dataset": experiment.task.dataset,
@@ -126,7 +132,7 @@ def about(result: Result) -> About:
         "labels": experiment.task.labels,
         "n": result.n,
         "items": items,
-        "places": [places[item] for item in items] if places else None,
+        "places": [places[item] for item in items] if places and listed else None,
         "label_ids": result.judgements["label"].tolist(),
         "groups": None if result.groups is None else list(result.groups),
         "checked_against_data": result.checked_against_data,

@@ -25,6 +25,7 @@ from tunebench.evaluation import (
     train_rows,
 )
 from tunebench.experiment import Experiment
+from tunebench.reports import waited_for
 from tunebench.settings import refuse_links
 from tunebench.statistics import clustered_interval, majority_rate
 
@@ -77,6 +78,11 @@ class _Contest:
         """Each rival with each training size, by size."""
         rivals = rivals_for(self.experiment, self._embeddings)
         return [(rival, size) for size in self.experiment.matrix.train_sizes for rival in rivals]
+
+    @property
+    def waited(self) -> Iterator[tuple[Rival, int]]:
+        """The entries, with a bar where they take a while: many rows take minutes to train on."""
+        return waited_for(self.entries, f"{self.experiment.name}: rivals", "rival")
 
     @cached_property
     def texts(self) -> list[str]:
@@ -191,7 +197,7 @@ def record_rivals(paths: Iterable[str], asked: Asked, *, again: bool) -> RivalRo
     for contest in _contests(paths, asked, made.complaints, reading=not again):
         recorded, kept = {} if again else contest.recorded or {}, []
         lacking: list[tuple[Rival, int]] = []
-        for rival, size in contest.entries:
+        for rival, size in contest.waited:
             found: RecordedRival | str = _MISSING if again else contest.found(rival, size)
             if isinstance(found, str) and not is_installed(rival):
                 lacking.append((rival, size))
@@ -242,7 +248,7 @@ def trained_rivals(paths: Iterable[str]) -> RivalRows:
                     hint="name some in [matrix] train_sizes, or leave the option out",
                 )
                 made.complaints.append(str(none))
-            for rival, size in contest.entries:
+            for rival, size in contest.waited:
                 try:
                     one = contest.trained(rival, size)
                     made.rows.append((str(contest.experiment.path), contest.row(one)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -13,11 +15,19 @@ from tunebench.analysis.gates import Sources, judge_limits
 from tunebench.analysis.regression import regression_of
 from tunebench.analysis.uplift import Uplift
 from tunebench.errors import CellError, ExperimentError, TunebenchError
-from tunebench.evaluation import Budget, Runner, StartedProvider, forget_inputs, orphans
+from tunebench.evaluation import (
+    Budget,
+    Runner,
+    StartedProvider,
+    dataset_of,
+    forget_inputs,
+    orphans,
+)
 from tunebench.experiment import Experiment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from tunebench.analysis.gates import Judged
     from tunebench.evaluation import Progress, Result, State
@@ -26,6 +36,8 @@ if TYPE_CHECKING:
     from tunebench.settings import RecordMode
 
     Key = tuple[Cell, State]
+
+_MOST_TOGETHER = 32  # cells, or jobs; most of them wait
 
 
 @dataclass
@@ -79,6 +91,52 @@ class Session:
                 self._errors[key] = Remark.of(cell, error, "it could not be evaluated")
                 raise
         return self._results[key]
+
+    def side_by_side(self, hints: Mapping[Cell, str]) -> list[dict[Cell, str]]:
+        """The cells that can be recorded at the same time; none where there would be one part.
+
+        Args:
+            hints: how to record each cell alone.
+
+        Returns:
+            Parts of `hints`: the cells of a part share a job or a cassette, so one waits for the
+            other. Their providers take several requests at once.
+        """
+        parts: dict[Path, dict[Cell, str]] = {}
+        for cell, hint in hints.items():
+            # What is wrong here is said where the cell is evaluated.
+            with suppress(TunebenchError):
+                experiment = self._current(cell).experiment
+                if experiment.providers[experiment.models[cell.model].provider].concurrency > 1:
+                    dataset_of(experiment)  # read once, before several threads need it
+                    has_job = bool(cell.train_size) and cell.has_job
+                    own = cell.job_cassette if has_job else cell.cassette
+                    parts.setdefault(own, {})[cell] = hint
+        return list(parts.values()) if len(parts) > 1 else []
+
+    def record_together(self, parts: Sequence[Mapping[Cell, str]], progress: Progress) -> None:
+        """Record cells at the same time; what goes wrong is raised when a cell is evaluated.
+
+        Args:
+            parts: see `side_by_side`.
+            progress: shows the progress of all of them; it is called from several threads.
+        """
+
+        def record(part: Mapping[Cell, str]) -> None:
+            for given, hint in part.items():
+                cell = self._current(given)
+                try:
+                    self._runner.complete(cell, hint, progress)
+                except TunebenchError as error:
+                    self._errors[_key(cell)] = Remark.of(cell, error, "it could not be recorded")
+
+        with ThreadPoolExecutor(min(len(parts), _MOST_TOGETHER)) as pool:
+            try:
+                list(pool.map(record, parts))
+            except BaseException:
+                self._budget.interrupt()
+                pool.shutdown(cancel_futures=True)
+                raise
 
     def _current(self, cell: Cell) -> Cell:
         """A cell by its experiment's file as it is, also where it was read before this session.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tunebench.analysis.evaluated import Remark, said_once
 from tunebench.errors import describe_error
+from tunebench.evaluation import forget_inputs
 from tunebench.reports import VERSION, Failure, Results, RivalRow, checked
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Summary:
                 from tunebench.reports import write_results
 
                 results = self.document(rows)
+                forget_inputs()  # nothing is made of the texts any more
                 self.written, failed = write_results(chosen.results, results, step_summary)
                 self._complain(failed)
 

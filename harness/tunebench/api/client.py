@@ -7,9 +7,11 @@ request.
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 import openai
 
@@ -31,7 +33,8 @@ from tunebench.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from tunebench.api.pacing import Pacer
 
@@ -40,6 +43,26 @@ _Reply = TypeVar("_Reply", Answers, Embeddings)
 
 # The API itself takes lists of texts for embeddings.
 _TEXTS_PER_REQUEST = 20
+# Requests that wait for a free connection, as a multiple of the connections.
+_SUBMITTED = 8
+
+
+class Hooks(TypedDict, total=False):
+    """What is called while requests are sent.
+
+    Attributes:
+        done: with the number of prompts answered, after each answered request.
+        say: with a line where the pacer makes requests wait for some seconds or more.
+        check: before each request, and while it waits; what it raises ends the sending.
+    """
+
+    done: Callable[[int], None]
+    say: Callable[[str], None]
+    check: Callable[[], None]
+
+
+def _nothing(*_: object) -> None:
+    pass
 
 
 class Client:
@@ -47,7 +70,7 @@ class Client:
 
     Args:
         base_url: the provider's API root, such as ``http://127.0.0.1:8017/v1``.
-        api_key: its key; local servers take any.
+        api_key: its key; servers without one take any.
         prompts_per_request: how many prompts one request may hold; 1 where the provider takes no
             lists.
         concurrency: how many requests may be under way at once.
@@ -105,10 +128,7 @@ class Client:
         model: str,
         prompts: Sequence[Prompt],
         parameters: Mapping[str, Any],
-        *,
-        done: Callable[[int], None] = lambda _: None,
-        say: Callable[[str], None] = lambda _: None,
-        check: Callable[[], None] = lambda: None,
+        **hooks: Unpack[Hooks],
     ) -> list[Answers]:
         """Ask for one answer to each prompt.
 
@@ -117,9 +137,7 @@ class Client:
             prompts: texts, which are sent in lists of `prompts_per_request`, in order; or
                 conversations, which are sent one by one.
             parameters: further fields of the request's body, such as ``max_tokens``.
-            done: called with the number of prompts answered, after each answered request.
-            say: called with a line where the pacer makes requests wait for some seconds or more.
-            check: called before each request, and while it waits; what it raises ends the sending.
+            hooks: what is called on the way.
 
         Returns:
             One for each request; their answers, joined, are in the order of the prompts.
@@ -128,23 +146,33 @@ class Client:
             RequestError: a request failed for good. Requests already under way are finished first
                 (and recorded, where a cassette records); no further one is sent.
         """
+        return list(self.stream(model, prompts, parameters, **hooks))
+
+    def stream(
+        self,
+        model: str,
+        prompts: Sequence[Prompt],
+        parameters: Mapping[str, Any],
+        **hooks: Unpack[Hooks],
+    ) -> Iterator[Answers]:
+        """As `complete`, one after the other: only the prompts and answers under way are kept.
+
+        The prompts are taken from the sequence by slices, as they are sent.
+        """
         chat = bool(prompts) and not isinstance(prompts[0], str)
 
         def send(part: Sequence[Prompt], start: int) -> Answers:
             return self._ask(model, part, parameters, _place("prompts", part, start, prompts))
 
         size = 1 if chat else self._prompts_per_request
-        return self._in_batches(prompts, size, send, parameters, done, say, check)
+        return self._in_batches(prompts, size, send, parameters, hooks)
 
     def embed(
         self,
         model: str,
         texts: Sequence[str],
         parameters: Mapping[str, Any],
-        *,
-        done: Callable[[int], None] = lambda _: None,
-        say: Callable[[str], None] = lambda _: None,
-        check: Callable[[], None] = lambda: None,
+        **hooks: Unpack[Hooks],
     ) -> list[Embeddings]:
         """Ask for the embedding of each text, in lists of 20; otherwise as `complete`."""
         known_as = self._answers_as.get(model)
@@ -158,7 +186,7 @@ class Client:
                 lambda body: read_embeddings(_object(body), model, len(part), known_as),
             )
 
-        return self._in_batches(texts, _TEXTS_PER_REQUEST, send, {}, done, say, check)
+        return list(self._in_batches(texts, _TEXTS_PER_REQUEST, send, {}, hooks))
 
     def _in_batches(
         self,
@@ -166,11 +194,10 @@ class Client:
         size: int,
         send: Callable[[Sequence[Any], int], _Reply],
         parameters: Mapping[str, Any],
-        done: Callable[[int], None],
-        say: Callable[[str], None],
-        check: Callable[[], None],
-    ) -> list[_Reply]:
-        batches = [(i, prompts[i : i + size]) for i in range(0, len(prompts), size)]
+        hooks: Hooks,
+    ) -> Iterator[_Reply]:
+        done, check = hooks.get("done", _nothing), hooks.get("check", _nothing)
+        say = hooks.get("say", _nothing)
         failures: list[BaseException] = []
 
         def go_on() -> None:
@@ -178,10 +205,10 @@ class Client:
                 raise failures[0]
             check()
 
-        def ask(batch: tuple[int, Sequence[Any]]) -> _Reply:
-            start, part = batch
-            one = partial(_sent, send, part, start)
+        def ask(start: int) -> _Reply:
             go_on()
+            part = prompts[start : start + size]
+            one = partial(_sent, send, part, start)
             try:
                 if self._pacer is None:
                     reply = one()
@@ -193,12 +220,20 @@ class Client:
             done(len(part))
             return reply
 
-        if self._concurrency == 1 or len(batches) == 1:
-            return [ask(batch) for batch in batches]
+        starts = range(0, len(prompts), size)
+        if self._concurrency == 1 or len(starts) == 1:
+            yield from map(ask, starts)
+            return
         with ThreadPoolExecutor(self._concurrency) as pool:
-            futures = [pool.submit(ask, batch) for batch in batches]
+            waiting: deque[Future[_Reply]] = deque()
             try:
-                return [future.result() for future in futures]
+                for start in starts:
+                    # The context says which cassette is in use.
+                    waiting.append(pool.submit(copy_context().run, ask, start))
+                    if len(waiting) > _SUBMITTED * self._concurrency:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
             except BaseException as error:
                 failures.append(error)  # after an interrupt of this thread, the others stop waiting
                 pool.shutdown(cancel_futures=True)

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tunebench.errors import RecordingError
+from tunebench.local_models import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _START_SECONDS = 180.0
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class LocalProvider:
@@ -51,7 +51,7 @@ class LocalProvider:
 
     def _start(self, base_url: str, models: Sequence[str]) -> None:
         url = urlsplit(base_url)
-        if url.hostname not in _LOOPBACK:
+        if url.hostname not in LOOPBACK:
             raise RecordingError(
                 "the local provider is started on this machine, but its base_url "
                 f"{base_url!r} names another",

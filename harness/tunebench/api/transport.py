@@ -44,6 +44,8 @@ def http_client(
     return openai.DefaultHttpxClient(
         trust_env=not (local or offline),
         verify=not (offline or (local and url.scheme == "http")),
+        # A connection that is never used takes a while to load.
+        transport=httpx2.MockTransport(_send_nothing) if offline else None,
         # Compressed answers can be read, too, but have no use here.
         headers={"accept-encoding": "identity"},
         max_redirects=_MAX_REDIRECTS,
@@ -51,6 +53,12 @@ def http_client(
             "request": [meter_upload, check_origin],
             "response": [_check_redirect, _never_repeat_used_up, *([hear] if hear else [])],
         },
+    )
+
+
+def _send_nothing(request: httpx2.Request) -> httpx2.Response:
+    raise RequestError(
+        "nothing is sent while recorded answers are replayed", where=str(request.url)
     )
 
 

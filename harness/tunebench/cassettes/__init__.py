@@ -9,6 +9,7 @@ from tunebench.cassettes.items_file import (
     WRITE_ITEMS,
     Item,
     ItemsFile,
+    ItemsStream,
     Role,
     read_items,
 )
@@ -17,6 +18,12 @@ from tunebench.cassettes.line_file import lock
 from tunebench.cassettes.lines import Row, checked_fields, line_of, read_header, without_rows
 from tunebench.cassettes.network import blocked_network
 from tunebench.cassettes.recorder import RecordedCassette, item_index, use_cassette
+from tunebench.cassettes.rewriting import (
+    prune_shards,
+    put_in_place,
+    remove_cassette,
+    shards_of,
+)
 from tunebench.cassettes.store import CassetteFile
 from tunebench.cassettes.totals import Totals
 
@@ -29,6 +36,7 @@ __all__ = [
     "Inspected",
     "Item",
     "ItemsFile",
+    "ItemsStream",
     "JobCassette",
     "RecordedCassette",
     "Role",
@@ -44,8 +52,12 @@ __all__ = [
     "line_of",
     "lock",
     "prompt_text",
+    "prune_shards",
+    "put_in_place",
     "read_header",
     "read_items",
+    "remove_cassette",
+    "shards_of",
     "text_sha256",
     "use_cassette",
     "without_rows",

@@ -110,6 +110,9 @@ class Recalled(Fingerprint):
         return list(self.prompts)
 
 
+# Cells that differ in their rule alone have the same prompts, and a request hashes its own again.
+# No more, since what is kept here keeps the prompts in memory.
+@lru_cache(maxsize=2048)
 def text_sha256(text: str) -> str:
     """SHA-256 (hex) of a text in UTF-8; lone surrogates are kept apart from each other."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -6,7 +6,9 @@ A replay refuses a damaged file at its first problem. This reads on and names th
 from __future__ import annotations
 
 import json
+import zlib
 from binascii import unhexlify
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +22,11 @@ from tunebench.cassettes.lines import (
     request_of,
     row_of,
 )
+from tunebench.cassettes.shards import Listed, Shard, header_of, listed_in
 from tunebench.errors import CassetteError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _RESTORE = "restore the file from version control"
@@ -42,9 +45,9 @@ class Inspected:
     """The content of a cassette's file.
 
     Attributes:
-        size: bytes.
+        size: bytes on the disk, with those of its shards.
         header: the first line; empty where it is not a header.
-        rows: the well-formed rows by line number.
+        rows: the well-formed rows by line number, counted through its shards and the file.
         torn: whether the last line has no end.
         problems: a sentence for each bad line.
     """
@@ -91,15 +94,17 @@ def inspect(path: Path) -> Inspected:
     header: dict[str, Any] = {}
     requests: dict[str, RequestLine] = {}
     rows: dict[int, InspectedRow] = {}
-    problems, torn = [], False
-    first_lines: dict[tuple[str, bytes], int] = {}
-    lines = list(lines_of(path))
-    for number, line in enumerate(lines, 1):
+    problems: list[str] = []
+    torn = False
+    first_lines: dict[tuple[str, bytes], tuple[int, str, int]] = {}
+    size, number = 0, 0
+    for number, (place, line) in enumerate(_placed_lines(path, problems), 1):
+        size += len(line)
         try:
             if not line.endswith(b"\n"):
                 torn = True
                 raise CassetteError("it has no end", hint="record again, or prune it")
-            if number == 1:
+            if place.endswith(", line 1"):
                 header = read_header(line)
                 continue
             fields = checked_fields(line)
@@ -112,18 +117,45 @@ def inspect(path: Path) -> Inspected:
                 raise ValueError("no line before it describes its request")
             key = (requests[row.request].digest, unhexlify(row.prompt))
             rows[number] = InspectedRow(row, requests[row.request])
-            earlier = first_lines.setdefault(key, number)
-            if earlier != number and lines[earlier - 1].rstrip() != line.rstrip():
-                raise CassetteError(
-                    f"it has the key of line {earlier}", hint="delete one of the two"
-                )
+            checksum = zlib.crc32(line.rstrip())
+            earlier, at, there = first_lines.setdefault(key, (number, place, checksum))
+            if earlier != number and there != checksum:
+                same = at.removeprefix(f"{path}, ")
+                raise CassetteError(f"it has the key of {same}", hint="delete one of the two")
         except CassetteError as error:
-            problems.append(_said(error.problem, error.hint, path, number))
+            problems.append(str(CassetteError(error.problem, where=place, hint=error.hint)))
         except ValueError as error:
-            problems.append(_said(str(error), _RESTORE, path, number))
-    if not lines:
+            problems.append(str(CassetteError(str(error), where=place, hint=_RESTORE)))
+    if not number:
         problems.append(_said("the file is empty", "delete it", path))
-    return Inspected(path, sum(map(len, lines)), header, rows, torn, problems)
+    files = [path, *(one.path(path) for one in _listed(header))]
+    bytes_ = sum(file.stat().st_size for file in files if file.exists())
+    return Inspected(path, bytes_ if len(files) > 1 else size, header, rows, torn, problems)
+
+
+def _placed_lines(path: Path, problems: list[str]) -> Iterator[tuple[str, bytes]]:
+    """All lines with their places: those of the shards, then those of the file.
+
+    What is wrong with a shard is a problem, and the rest of that shard is left out.
+    """
+    first = next(lines_of(path), b"")
+    for one in _listed(header_of(first)):
+        try:
+            shard = Shard(path, one)
+            with closing(shard):
+                for number, line in enumerate(shard, 1):
+                    yield f"{shard.path}, line {number}", line
+        except CassetteError as error:
+            problems.append(str(error))
+    for number, line in enumerate(lines_of(path), 1):
+        yield f"{path}, line {number}", line
+
+
+def _listed(header: dict[str, Any]) -> list[Listed]:
+    try:
+        return listed_in(header)
+    except (CassetteError, TypeError):
+        return []
 
 
 def _said(problem: str, hint: str | None, path: Path, number: int | None = None) -> str:

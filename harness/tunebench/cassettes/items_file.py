@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -31,7 +31,7 @@ from tunebench.errors import CassetteError
 from tunebench.files import whole_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 ITEMS_NAME = "items.jsonl"
@@ -39,6 +39,7 @@ WRITE_ITEMS = "write it again with `tunebench cassettes items`, where the data s
 
 Role = Literal["test", "calibration"]
 
+_ROLES = get_args(Role)
 _VERSION = 1
 _HEADER = {"experiment": str, "dataset": str, "rows": int, "task": dict, "prompts": dict}
 _FIELDS = {"item", "role", "label", "group", "prompts"}
@@ -101,18 +102,22 @@ class ItemsFile:
         Raises:
             TunebenchError: it cannot be written.
         """
+        self.write_with(path, len(self.items), self.items)
+
+    def write_with(self, path: Path, rows: int, items: Iterable[Item]) -> None:
+        """As `write`, with so many items instead of its own."""
         header = {
             "items": _VERSION,
             "experiment": self.experiment,
             "dataset": self.dataset,
-            "rows": len(self.items),
+            "rows": rows,
             "task": self.task,
             "prompts": self.instructions,
             "files": self.files,
         }
         with whole_files([path], overwrite=True) as (file,):
             file.write(line_of(header))
-            file.writelines(line_of(item.fields) for item in self.items)
+            file.writelines(line_of(item.fields) for item in items)
 
 
 def read_items(path: Path) -> ItemsFile | None:
@@ -131,30 +136,70 @@ def read_items(path: Path) -> ItemsFile | None:
     return _read(path, content)
 
 
+class ItemsStream:
+    """An ``items.jsonl`` that is read an item at a time, and once.
+
+    Attributes:
+        file: its content without the items.
+
+    Raises:
+        CassetteError: it cannot be read, is of another version, or its header is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._lines = path.open("rb")
+        except OSError as error:
+            problem = f"the file cannot be read ({error.strerror})"
+            raise CassetteError(problem, where=path, hint="make it readable") from error
+        try:
+            self.file = _without_items(_header(path, self._lines))
+        except BaseException:
+            self._lines.close()
+            raise
+
+    def __iter__(self) -> Iterator[Item]:
+        with self._lines as lines:
+            for number, line in enumerate(lines, 2):
+                yield _item_at(self._path, number, line)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._lines.close()
+
+
 @lru_cache(maxsize=8)  # by the content: it is read for each cell of an experiment
 def _read(path: Path, content: bytes) -> ItemsFile:
     lines = content.splitlines(keepends=True)
     header, items = _header(path, lines), []
     for number, line in enumerate(lines[1:], 2):
-        try:
-            if not line.endswith(b"\n"):
-                raise ValueError("it has no end")
-            items.append(_item(checked_fields(line)))
-        except ValueError as error:
-            raise _damaged(f"{path}, line {number}", str(error)) from None
+        items.append(_item_at(path, number, line))
     if len(items) != header["rows"]:
         problem = f"the file has {len(items)} of its {header['rows']} items"
         raise CassetteError(problem, where=path, hint=_fix())
     counted = Counter((item.role, item.item) for item in items)
     if twice := [item for (_, item), count in counted.items() if count > 1]:
         raise CassetteError(f"the item {twice[0]!r} is there twice", where=path, hint=_fix())
+    return replace(_without_items(header), items=tuple(items))
+
+
+def _item_at(path: Path, number: int, line: bytes) -> Item:
+    try:
+        if not line.endswith(b"\n"):
+            raise ValueError("it has no end")
+        return _item(checked_fields(line))
+    except ValueError as error:
+        raise _damaged(f"{path}, line {number}", str(error)) from None
+
+
+def _without_items(header: dict[str, Any]) -> ItemsFile:
     return ItemsFile(
         header["experiment"],
         header["dataset"],
         header["task"],
         header["prompts"],
         {size: [(rows, sha) for rows, sha in files] for size, files in header["files"].items()},
-        tuple(items),
     )
 
 
@@ -193,18 +238,22 @@ def _are_files(value: Any) -> bool:
 def _item(fields: Any) -> Item:
     if type(fields) is not dict or not {"item", "label", "prompts"} <= fields.keys() <= _FIELDS:
         raise ValueError("its fields are not those of an item")
-    item, label, group, prompts = map(fields.get, ("item", "label", "group", "prompts"))
-    role = fields.get("role", "test")
-    right = {
-        "item": type(item) is str and item != "",
-        "label": (type(label) is int and label >= 0) or (label is None and role != "test"),
-        "group": group is None or (type(group) is int and group >= 0),
-        "prompts": type(prompts) is dict and all(map(_is_sha256, prompts.values())),
-        "role": role in get_args(Role),
-    }
-    if wrong := [name for name, one in right.items() if not one]:
-        raise ValueError(f"the field {wrong[0]} is not of its kind")
-    return Item(**fields)
+    item, label, prompts = fields["item"], fields["label"], fields["prompts"]
+    group, role = fields.get("group"), fields.get("role", "test")
+    wrong = None
+    if type(item) is not str or not item:
+        wrong = "item"
+    elif not ((type(label) is int and label >= 0) or (label is None and role != "test")):
+        wrong = "label"
+    elif not (group is None or (type(group) is int and group >= 0)):
+        wrong = "group"
+    elif type(prompts) is not dict or not all(map(_is_sha256, prompts.values())):
+        wrong = "prompts"
+    elif role not in _ROLES:
+        wrong = "role"
+    if wrong is not None:
+        raise ValueError(f"the field {wrong} is not of its kind")
+    return Item(item, label, group, prompts, role)
 
 
 def _is_sha256(value: Any) -> bool:

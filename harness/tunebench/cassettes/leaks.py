@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 # Shorter texts, such as a label sent to ``/tokenize``, are often part of an answer.
 _MIN_CHARACTERS = 40
@@ -17,12 +17,25 @@ _SECRET = re.compile(
 )
 
 
+class LongTexts:
+    """The texts that do not stand in an answer by chance: of 40 characters or more.
+
+    They are gone through again for each answer that is as long, and not kept.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = texts
+
+    def __iter__(self) -> Iterator[str]:
+        return (text for text in self._texts if len(text) >= _MIN_CHARACTERS)
+
+
 def long_texts(texts: Iterable[str]) -> list[str]:
     """The texts that do not stand in an answer by chance: of 40 characters or more."""
     return [text for text in texts if len(text) >= _MIN_CHARACTERS]
 
 
-def repeats(value: Any, texts: list[str]) -> bool:
+def repeats(value: Any, texts: Iterable[str]) -> bool:
     """Whether any string in a JSON value holds one of the texts, of 40 characters or more."""
     if isinstance(value, str):
         # Called for each stored string and each text of the data set: most are shorter than any.

@@ -30,17 +30,32 @@ def position_of(offset: int, length: int) -> int:
     return offset << _LENGTH_BITS | length
 
 
+def start_of(position: int) -> tuple[int, int]:
+    """The place and the length of the line at a position."""
+    return position >> _LENGTH_BITS, position & _LENGTH_MASK
+
+
+def open_regular(path: Path) -> int:
+    """Open a regular file for reading.
+
+    Raises:
+        CassetteError: it is not a regular file, or cannot be read.
+        FileNotFoundError, NotADirectoryError: the file does not exist.
+    """
+    return _opened(path, os.O_RDONLY)
+
+
 class LineFile:
     """The lines of a cassette. Safe for several threads, and after a fork.
 
     Raises:
         CassetteError: the file is not a regular file, or cannot be read.
-        FileNotFoundError, NotADirectoryError: there is no such file.
+        FileNotFoundError, NotADirectoryError: the file does not exist.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = _opened(path, os.O_RDONLY)
+        self._file = open_regular(path)
 
     def __iter__(self) -> Iterator[bytes]:
         return io.BufferedReader(_Positioned(self._pread), _BLOCK)
@@ -57,11 +72,7 @@ class LineFile:
 
     def damaged(self, number: int, why: str = "") -> CassetteError:
         """The error of a damaged line."""
-        return CassetteError(
-            f"the line is damaged{f' ({why})' if why else ''}",
-            where=self.place(number),
-            hint="restore the file from version control, or delete it and record again",
-        )
+        return damaged_at(self.place(number), why)
 
     def place(self, number: int) -> str:
         """The place of a line, for an error."""
@@ -76,6 +87,15 @@ class LineFile:
             return os.pread(self._file, length, offset)
         except OSError as error:
             raise _unreadable(self.path, error) from error
+
+
+def damaged_at(place: str, why: str = "") -> CassetteError:
+    """The error of a damaged line, by its place."""
+    return CassetteError(
+        f"the line is damaged{f' ({why})' if why else ''}",
+        where=place,
+        hint="restore the file from version control, or delete it and record again",
+    )
 
 
 def lines_of(path: Path) -> Iterator[bytes]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from tunebench.cassettes.line_file import start_of
 from tunebench.cassettes.lines import is_note
 from tunebench.cassettes.network import hidden_key_log
 from tunebench.cassettes.stored import COMPOSED
-from tunebench.cassettes.totals import Played, Totals, totals_of
+from tunebench.cassettes.totals import Tally
 
 # vcrpy imports the libraries that it patches, and aiohttp makes TLS contexts as it is imported.
 with hidden_key_log():
@@ -21,46 +21,91 @@ if TYPE_CHECKING:
 
     from tunebench.cassettes.reading import StoredAnswer
     from tunebench.cassettes.store import CassetteFile
+    from tunebench.cassettes.totals import Totals
 
 # The openai client uses httpx2. Any other connection while a cassette is in use, such as the start
 # of the local provider, is not traffic of the experiment.
 _OTHER_LIBRARIES = tuple(name for name in PATCHER_NAMES if name != "httpx2")
 
 
-class FileCassette(Cassette):  # type: ignore[misc]
-    """The rows of a `CassetteFile` in the place of vcrpy's list of interactions."""
+class OwnCassette(Cassette):  # type: ignore[misc]
+    """A cassette that keeps what it records by itself."""
 
-    def __init__(self, path: str, file: CassetteFile, *, recording: bool) -> None:
+    def __init__(self, path: str = "", *, recording: bool = True) -> None:
         super().__init__(
             path,
             record_mode=RecordMode.NEW_EPISODES if recording else RecordMode.NONE,
             skip_patchers=_OTHER_LIBRARIES,
         )
+
+    def _load(self) -> None:
+        self.rewound = True
+
+    def _save(self, force: bool = False) -> None:
+        """Nothing: each answer was saved when it came."""
+
+
+class Rows:
+    """A set of rows by their positions: a byte for each 64 of the cassette.
+
+    No two rows begin in the same 64 bytes: the hash of a prompt alone has as many.
+    """
+
+    def __init__(self) -> None:
+        self._marks = bytearray()
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, position: int) -> bool:
+        at = start_of(position)[0] >> 6
+        return at < len(self._marks) and bool(self._marks[at])
+
+    def add(self, position: int) -> bool:
+        """Add a row; whether it was not there."""
+        at = start_of(position)[0] >> 6
+        if at >= len(self._marks):
+            self._marks.extend(bytes(max(at - len(self._marks) + 1, len(self._marks) // 8)))
+        if self._marks[at]:
+            return False
+        self._marks[at] = 1
+        self._count += 1
+        return True
+
+
+class FileCassette(OwnCassette):
+    """The rows of a `CassetteFile` in the place of vcrpy's list of interactions."""
+
+    def __init__(self, path: str, file: CassetteFile, *, recording: bool) -> None:
+        super().__init__(path, recording=recording)
         self.file = file
         self.recording = recording
-        self.played: dict[int, Played] = {}
-        self.spared: set[int] = set()
+        self._played, self._spared = Rows(), Rows()
+        self._tally = Tally()
 
-    def totals(self, since: int = 0) -> Totals:
-        """Totals over the rows that were played, without those of ``/tokenize``.
+    def totals(self) -> Totals:
+        """Totals over the rows that were first played since this was called last.
 
-        Args:
-            since: how many of the rows, in the order in which they were first played, are left out.
+        Those of ``/tokenize`` do not count.
         """
-        rows = islice(self.played.values(), since, None)
-        return totals_of(row for row in rows if row.request.endpoint in COMPOSED)
+        tally, self._tally = self._tally, Tally()
+        return tally.totals
 
     @property
     def unplayed(self) -> list[str]:
         """The keys of the rows that were neither played nor spared, in the order of the file."""
         if self.all_played:
             return []
-        used = self.played.keys() | self.spared
-        rows = (self.file.answer(at) for at in self.file.positions() if at not in used)
+        unused = (
+            at for at in self.file.positions() if at not in self._played and at not in self._spared
+        )
+        rows = map(self.file.answer, unused)
         return [row.row.key for row in rows if not is_note(row.request.endpoint)]
 
     def _play(self, row: StoredAnswer) -> None:
-        self.played[row.position] = Played.of(row)
+        if self._played.add(row.position) and row.request.endpoint in COMPOSED:
+            self._tally.add(row)
 
     # Overridden of vcrpy.
 
@@ -84,10 +129,4 @@ class FileCassette(Cassette):  # type: ignore[misc]
     @property
     def all_played(self) -> bool:
         """Whether every row was played."""
-        return len(self.played) == len(self.file)
-
-    def _load(self) -> None:
-        self.rewound = True
-
-    def _save(self, force: bool = False) -> None:
-        """Nothing: each answer was saved when it came."""
+        return len(self._played) == len(self.file)

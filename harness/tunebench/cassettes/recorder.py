@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import json
 import time
+from array import array
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tunebench.cassettes.fingerprint import (
@@ -22,7 +24,7 @@ from tunebench.cassettes.fingerprint import (
     prompt_text,
     text_sha256,
 )
-from tunebench.cassettes.leaks import long_texts, repeats
+from tunebench.cassettes.leaks import LongTexts, long_texts, repeats
 from tunebench.cassettes.lines import rows_for
 from tunebench.cassettes.misses import miss
 from tunebench.cassettes.played import FileCassette
@@ -34,6 +36,7 @@ from tunebench.cassettes.stored import (
     stored_content,
     stored_rows,
 )
+from tunebench.cassettes.switch import in_use
 from tunebench.cassettes.totals import shares
 from tunebench.errors import CassetteError, hidden, without_secrets
 from tunebench.wire import Asked, decoded, other_model, parsed, read_answers
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from tunebench.wire import Answer
 
 _MAX_CHECKED = 1000
+_LOOKED_UP_AT_ONCE = 1000
 
 
 class RecordedCassette(FileCassette):
@@ -71,7 +75,7 @@ class RecordedCassette(FileCassette):
         self._places = places or {}
         self._before_send = before_send
         self._answers_as = answers_as or {}
-        self._texts = long_texts(texts)
+        self._texts = LongTexts(texts)
         self._refused: CassetteError | None = None
         self._file_checked = False
         self._checked: set[tuple[str, bytes]] = set()
@@ -182,10 +186,10 @@ class RecordedCassette(FileCassette):
 
     def _answered_by(self, asked: Fingerprint, rows: list[StoredAnswer]) -> str:
         """The model that has answered; where there are several, the first that was not asked."""
-        names = [row.request.answered_by for row in rows]
+        names = dict.fromkeys(row.request.answered_by for row in rows)
         known_as = self._answers_as.get(asked.model)
         others = (name for name in names if other_model(asked.model, name, known_as))
-        return next(others, names[0])
+        return next(others, rows[0].request.answered_by)
 
     def append(self, request: Request, response: dict[str, Any]) -> None:
         """Store the part of an answer that is read; an unusable one is passed on unstored.
@@ -227,8 +231,8 @@ class RecordedCassette(FileCassette):
 
     def _store(self, asked: Fingerprint, read: Stored, latency_ms: float) -> None:
         answers = [without_secrets(answer) for answer in read.answers]
-        texts = long_texts(asked.prompts) + self._texts
-        if repeats(answers, texts) or repeats([read.server, read.model], texts):
+        stored = [answers, read.server, read.model]
+        if repeats(stored, long_texts(asked.prompts)) or repeats(stored, self._texts):
             raise CassetteError(
                 f"the answer of {asked.endpoint!r} repeats the prompt, or a text in it, and a "
                 "cassette must not hold the texts of the data set",
@@ -259,18 +263,31 @@ class RecordedCassette(FileCassette):
 
         The endpoint is as ``POST completions``; the fields are the body's, without the prompts.
         """
-        digest = _digest(endpoint, fields)
-        return [
-            prompt
-            for prompt in prompts
-            if not self.file.holds(digest, text_sha256(prompt_text(prompt)))
-        ]
+        texts = list(prompts)
+        hashes = (text_sha256(prompt_text(prompt)) for prompt in texts)
+        return [texts[place] for place in self.lacking_of(endpoint, fields, hashes)]
+
+    def lacking_of(
+        self, endpoint: str, fields: Mapping[str, Any], hashes: Iterable[str]
+    ) -> array[int]:
+        """The places among prompts of those that the file does not answer; see `lacking`.
+
+        Of the prompts are given the SHA-256 (hex).
+        """
+        digest, places, start = _digest(endpoint, fields), array("I"), 0
+        left = iter(hashes)
+        while some := [bytes.fromhex(sha256) for sha256 in islice(left, _LOOKED_UP_AT_ONCE)]:
+            found = self.file.positions_of(digest, some)
+            places.extend(at for at, position in enumerate(found, start) if position is None)
+            start += len(some)
+        return places
 
     def spare(self, endpoint: str, fields: Mapping[str, Any], hashes: Iterable[str]) -> None:
         """Leave the rows that answer prompts of these SHA-256 (hex) out of `unplayed`."""
         digest = _digest(endpoint, fields)
         for sha256 in hashes:
-            self.spared.update(self.file.find(digest, [bytes.fromhex(sha256)]) or ())
+            for position in self.file.find(digest, [bytes.fromhex(sha256)]) or ():
+                self._spared.add(position)
 
     # Overridden for another kind of traffic.
 
@@ -309,7 +326,9 @@ def use_cassette(
     places: Mapping[str, str] | None = None,
     kind: type[RecordedCassette] = RecordedCassette,
 ) -> Iterator[RecordedCassette]:
-    """Answer the requests made inside from a cassette's file.
+    """Answer the requests made inside, by this thread, from a cassette's file.
+
+    Other threads may use other cassettes at the same time.
 
     Args:
         file: the open file, opened for recording if anything may be sent.
@@ -319,12 +338,13 @@ def use_cassette(
         items: item id by prompt SHA-256, to store with an answer and to name in a miss.
         hint: how to record what is missing, for the hint of a miss.
         texts: the data set's texts in the prompts, which no stored answer may repeat; those under
-            40 characters may stand in any answer and are not looked for.
+            40 characters may stand in any answer and are not looked for. They are gone through
+            for each answer that is as long.
         answers_as: the names that models are known to answer with, by the names in requests.
         places: where items are in the user's file, by item id, to name in a miss.
         kind: of traffic.
     """
-    context = kind.use(
+    cassette = kind.load(
         path=str(file.path),
         file=file,
         before_send=before_send,
@@ -334,7 +354,7 @@ def use_cassette(
         answers_as=answers_as,
         places=places,
     )
-    with context as cassette:
+    with in_use(cassette):
         yield cassette
 
 

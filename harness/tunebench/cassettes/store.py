@@ -14,6 +14,9 @@ dropped. Each line ends with a checksum over everything before it in the line. A
 changed is refused with its number: torn lines and two different rows of one key when the file is
 opened, all others when they are read, or when an answer is missed.
 
+When the file passes 32 MiB, its lines are sealed as a shard beside it, which is compressed, and it
+begins again; see `tunebench.cassettes.shards`. To a reader, shards and file are one cassette.
+
 A row is handed to the operating system before `append` returns, so a killed process loses no
 answer that has come. It is forced to the disk at least once a second and when the file is closed:
 a power cut loses the answers of the last second at most.
@@ -28,12 +31,14 @@ import threading
 import time
 from binascii import unhexlify
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tunebench.cassettes.line_file import locked_for_appending, position_of
-from tunebench.cassettes.lines import RequestLine, Row, line_of
-from tunebench.cassettes.reading import CassetteReader
-from tunebench.errors import CassetteError
+from tunebench.cassettes.line_file import LineFile, locked_for_appending, position_of, start_of
+from tunebench.cassettes.lines import WITH_SHARDS, RequestLine, Row, line_of
+from tunebench.cassettes.reading import CassetteReader, Opened
+from tunebench.cassettes.sealed import Sealed
+from tunebench.cassettes.shards import SHARD_BYTES, Listed, write_shard
+from tunebench.errors import CassetteError, TunebenchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,11 +47,34 @@ if TYPE_CHECKING:
 _SECONDS_BETWEEN_SYNCS = 1.0
 
 
+def _header_line(header: Mapping[str, Any]) -> bytes:
+    return json.dumps(header).encode() + b"\n"
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _local(position: int, base: int) -> tuple[int, int]:
+    """Where a row begins in the open file, and its length."""
+    start, length = start_of(position)
+    return start - base, length
+
+
 class CassetteFile(CassetteReader):
     """One cassette's file, for replay and for recording.
 
     Safe for several threads, and after a fork; one process at a time can record.
+
+    Attributes:
+        shard_bytes: the size from which on the open file's lines become a shard.
     """
+
+    shard_bytes = SHARD_BYTES
 
     def __init__(
         self,
@@ -106,13 +134,16 @@ class CassetteFile(CassetteReader):
         with self._appending:
             if self._writer < 0:
                 raise CassetteError("the cassette is not open for recording", where=self.path)
-            known = self._rows.setdefault(request.digest, {})
             by_prompt = {unhexlify(row.prompt): row for row in rows}
-            new = {prompt: row for prompt, row in by_prompt.items() if prompt not in known}
+            found = self.positions_of(request.digest, list(by_prompt))
+            there = dict(zip(by_prompt, found, strict=True))
+            new = {prompt: row for prompt, row in by_prompt.items() if there[prompt] is None}
             if not new:
                 return 0
-            header = json.dumps({**self.header, **self._limits}).encode() + b"\n"
-            lines = [] if self._end else [header]
+            if self._end >= self.shard_bytes:  # a recording was killed before it was sealed
+                self._seal()
+            header = self._stored_header or {**self.header, **self._limits}
+            lines = [] if self._end else [_header_line(header)]
             id_ = request.id
             if id_.encode() not in self._requests:
                 lines.append(line_of({"request": id_, **request.fields}))
@@ -120,13 +151,68 @@ class CassetteFile(CassetteReader):
             positions = {}
             for prompt, row in new.items():
                 lines.append(line_of(row._asdict()))
-                positions[prompt] = position_of(end, len(lines[-1]))
+                positions[prompt] = position_of(self._sealed.end + end, len(lines[-1]))
                 end += len(lines[-1])
             self._write(b"".join(lines), new.values(), sync)
+            known = self._rows.setdefault(request.digest, {})
             self._requests.setdefault(id_.encode(), (request, known))
             known.update(positions)
-            self._end = end
+            self._end, self._stored_header = end, header
+            if end >= self.shard_bytes:
+                self._seal()
             return len(new)
+
+    def _seal(self) -> None:
+        """Make a shard of the open file's lines, and begin it again.
+
+        The new file takes the place of the old one when the shard is on the disk, whole: a process
+        that is killed before leaves the cassette as it was.
+        """
+        assert self._lines is not None
+        base = self._sealed.end
+        rows = {
+            digest: {prompt: _local(at, base) for prompt, at in known.items()}
+            for digest, known in self._rows.items()
+        }
+        requests = [request for request, _ in self._requests.values()]
+        number = len(self._sealed.listed) + 1
+        try:
+            one = write_shard(self.path, number, self._lines, requests, rows)
+            self._begin_again([*self._sealed.listed, one])
+        except (OSError, TunebenchError) as error:
+            why = error.strerror if isinstance(error, OSError) else error.problem
+            raise CassetteError(
+                f"what was recorded could not be made a shard ({why})",
+                where=self.path,
+                hint="make room and record again, what was recorded before is kept",
+            ) from error
+
+    def _begin_again(self, listed: list[Listed]) -> None:
+        """Put a file without rows, which lists these shards, in the place of the open one."""
+        assert self._lines is not None
+        fields = {"cassette": WITH_SHARDS, "shards": [one.fields for one in listed]}
+        header = {**self._stored_header, **fields}
+        beside = self.path.with_name(f".{self.path.name}.next")
+        beside.unlink(missing_ok=True)  # of a recording that was killed
+        writer = locked_for_appending(beside)
+        try:
+            os.write(writer, _header_line(header))
+            os.fsync(writer)
+            # The shard's name first: a power cut must not leave a list of what is not there.
+            _sync_folder(self.path.parent)
+            os.replace(beside, self.path)
+            self._retired.append(self._lines)
+            self._lines = LineFile(self.path)
+            # In this order, for other threads, which look here for what they do not find there.
+            self._sealed = Sealed(self.path, listed, before=self._sealed)
+            self._rows, self._requests = {}, {}
+            self._opened = Opened(self._lines, self._sealed, self._requests)
+        except BaseException:
+            os.close(writer)
+            raise
+        os.close(self._writer)
+        self._writer, self._end = writer, len(_header_line(header))
+        self._stored_header = header
 
     def _write(self, content: bytes, rows: Iterable[Row], sync: bool) -> None:
         try:

@@ -5,35 +5,20 @@ A row holds the tokens and the time of its whole request, of which each prompt h
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
-from sys import intern
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tunebench.wire import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tunebench.cassettes.lines import RequestLine
+    from numpy.typing import NDArray
+
     from tunebench.cassettes.reading import StoredAnswer
-
-
-class Played(NamedTuple):
-    """The part of a played row that counts for totals."""
-
-    request: RequestLine
-    recorded_at: str
-    latency_ms: float
-    prompts: int
-    usage: tuple[int | None, int | None]
-
-    @classmethod
-    def of(cls, stored: StoredAnswer) -> Played:
-        """From the row itself."""
-        row = stored.row
-        return cls(stored.request, intern(row.recorded_at), row.latency_ms, row.prompts, row.usage)
 
 
 @dataclass(frozen=True)
@@ -59,28 +44,68 @@ class Totals:
     models: list[str]
 
 
-def totals_of(played: Iterable[Played]) -> Totals:
-    """Totals over rows."""
-    rows = list(played)
-    usage = shares((row.usage, row.prompts) for row in rows)
-    latencies = Counter((row.latency_ms, row.prompts) for row in rows)
-    return Totals(
-        prompt_tokens=usage.prompt_tokens or 0,
-        completion_tokens=usage.completion_tokens or 0,
-        latency_ms_median=_median(
-            {one: Fraction(count, one[1]) for one, count in latencies.items()}
-        ),
-        seconds=sum(latency * count / prompts for (latency, prompts), count in latencies.items())
-        / 1000,
-        recorded_at=max((row.recorded_at for row in rows), default=""),
-        servers=sorted({row.request.server for row in rows} - {""}),
-        models=sorted({row.request.answered_by for row in rows} - {""}),
-    )
+class Tally:
+    """Adds up rows; keeps 24 bytes of each request whose rows follow each other."""
+
+    def __init__(self) -> None:
+        self._usage: Counter[tuple[tuple[int | None, int | None], int]] = Counter()
+        self._latencies, self._prompts, self._counts = array("d"), array("Q"), array("Q")
+        self._last: tuple[float, int] | None = None
+        self._recorded_at = ""
+        self._names: set[tuple[str, str]] = set()
+
+    def add(self, stored: StoredAnswer) -> None:
+        """Add a row."""
+        row, request = stored.row, stored.request
+        self._usage[row.usage, row.prompts] += 1
+        if self._last == (row.latency_ms, row.prompts):
+            self._counts[-1] += 1
+        else:
+            self._last = row.latency_ms, row.prompts
+            self._latencies.append(row.latency_ms)
+            self._prompts.append(row.prompts)
+            self._counts.append(1)
+        self._recorded_at = max(self._recorded_at, row.recorded_at)
+        self._names.add((request.server, request.answered_by))
+
+    @property
+    def totals(self) -> Totals:
+        """Totals over the rows."""
+        usage = _added(self._usage)
+        values, counts, firsts = self._distinct()
+        in_order = firsts.argsort()  # so that the sum has the same digits every time
+        return Totals(
+            prompt_tokens=usage.prompt_tokens or 0,
+            completion_tokens=usage.completion_tokens or 0,
+            latency_ms_median=_median(values, counts),
+            seconds=sum(
+                value.real * count / value.imag
+                for value, count in _pairs(values[in_order], counts[in_order])
+            )
+            / 1000,
+            recorded_at=self._recorded_at,
+            servers=sorted({server for server, _ in self._names} - {""}),
+            models=sorted({model for _, model in self._names} - {""}),
+        )
+
+    def _distinct(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """The pairs of latency and prompts, ascending, how often and where first each is there."""
+        import numpy as np
+
+        pairs = np.empty(len(self._prompts), dtype=np.complex128)
+        pairs.real, pairs.imag = self._latencies, self._prompts
+        values, firsts, which = np.unique(pairs, return_index=True, return_inverse=True)
+        counts = np.zeros(len(values), dtype=np.int64)
+        np.add.at(counts, which, np.asarray(self._counts, dtype=np.int64))
+        return values, counts, firsts
 
 
 def shares(taken: Iterable[tuple[tuple[int | None, int | None], int]]) -> Usage:
     """The tokens of some prompts: of each its share of the tokens of its request."""
-    counts = Counter(taken)
+    return _added(Counter(taken))
+
+
+def _added(counts: Mapping[tuple[tuple[int | None, int | None], int], int]) -> Usage:
     totals: list[int | None] = []
     for which in (0, 1):
         known = [(usage[which], prompts, n) for (usage, prompts), n in counts.items()]
@@ -91,15 +116,23 @@ def shares(taken: Iterable[tuple[tuple[int | None, int | None], int]]) -> Usage:
     return Usage(totals[0], totals[1])
 
 
-def _median(weights: Mapping[tuple[float, int], Fraction]) -> float:
+def _pairs(values: NDArray[Any], counts: NDArray[Any]) -> Iterable[tuple[complex, int]]:
+    return zip(values.tolist(), counts.tolist(), strict=True)
+
+
+def _median(values: NDArray[Any], counts: NDArray[Any]) -> float:
     """The median of latencies, each weighted by the share of its request that was played."""
-    half = sum(weights.values(), Fraction()) / 2
+    rows: Counter[int] = Counter()
+    for value, count in _pairs(values, counts):
+        rows[int(value.imag)] += count
+    half = sum((Fraction(count, prompts) for prompts, count in rows.items()), Fraction()) / 2
     reached = Fraction()
     lower: float | None = None
-    for (latency, _), weight in sorted(weights.items()):
+    for value, count in _pairs(values, counts):
+        latency = value.real
         if lower is not None:
             return (lower + latency) / 2
-        reached += weight
+        reached += Fraction(count, int(value.imag))
         if reached > half:
             return latency
         if reached == half:

@@ -44,7 +44,7 @@ def baseline(experiments: tuple[Path, ...], results: Path | None, as_json: bool)
 
     The answers are replayed from the cassettes, or taken from results. A cell without an answer is
     left out and keeps its earlier entry; the exit code is 1 then. An EXPERIMENT is its file, or a
-    folder with experiment.toml in it or below (default: benchmarks).
+    folder with experiment.toml in it or below (default: benchmarks, or this folder's).
     """
     from tunebench.analysis import baseline_bytes
     from tunebench.files import whole_files

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tunebench.errors import UsageError, did_you_mean
+from tunebench.files import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -113,12 +114,14 @@ def number(
 class ExistingPath(click.Path):
     """A file or folder that must be there; that it is not is said before anything else."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, pattern: bool = False) -> None:
         super().__init__(path_type=Path)
+        self._pattern = pattern
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = Path(value)
-        if not path.exists():
+        found = files_of(path) if self._pattern else [path]
+        if not any(one.exists() for one in found):
             raise UsageError("there is no such file or folder", where=path, hint="fix the path")
         return path
 
@@ -141,12 +144,37 @@ def print_json(document: object) -> None:
     print(json.dumps(document, ensure_ascii=not utf8))
 
 
-def refuse_existing(paths: Iterable[Path], force: bool, option: str) -> None:
-    """Raise UsageError if a file exists and ``--force`` is not given; an option names another."""
+def refuse_existing(
+    paths: Iterable[Path], force: bool, option: str, read: Path | None = None
+) -> None:
+    """Raise UsageError if a file exists and ``--force`` is not given, or cannot be written at all.
+
+    Args:
+        paths: of the files.
+        force: whether files are overwritten.
+        option: names another file.
+        read: the file that the command reads, which is never overwritten.
+    """
+    another = f"give another {option}"
+    paths = list(paths)
+    for path in paths:
+        if path.is_dir():
+            raise UsageError("this is a folder, and not a file to write", where=path, hint=another)
+        if not path.parent.is_dir():
+            file = path.parent.exists()
+            problem = "this is a file, and not a folder" if file else "there is no such folder"
+            raise UsageError(
+                problem, where=path.parent, hint=another if file else "create it first"
+            )
+        if read is not None and path.exists() and read.exists() and path.samefile(read):
+            raise UsageError("this is the file that is read", where=path, hint=another)
     taken = [str(path) for path in paths if path.exists()]
     if taken and not force:
-        hint = f"give another {option}, or --force to overwrite it"
-        raise UsageError("the file exists", where=", ".join(taken), hint=hint)
+        raise UsageError(
+            "the file exists",
+            where=", ".join(taken),
+            hint=f"{another}, or --force to overwrite it",
+        )
 
 
 def read_experiment(path: Path) -> Experiment:

@@ -75,7 +75,10 @@ def curves(
     if figure is not None and figure.suffix not in _FIGURES:
         raise click.BadParameter(f"must end in {' or '.join(_FIGURES)}", param_hint="--figure")
     found = _read_job(job, base_url, api_key_env) if job is not None else None
-    refuse_existing((path for path in (csv, figure) if path), force, "name")
+    read = (
+        sizes / "results.json" if sizes is not None and sizes.is_dir() else sizes or Path(job or "")
+    )
+    refuse_existing((path for path in (csv, figure) if path), force, "name", read)
 
     def say(text: str) -> None:
         if not as_json:
@@ -109,10 +112,12 @@ def curves(
 def _read_job(job: str, base_url: str, api_key_env: str | None) -> JobCurve:
     from tunebench.cli.job_curve import from_cassette, from_provider
     from tunebench.evaluation import key_of
+    from tunebench.presets import started_at
 
     if not _JOB_ID.fullmatch(job) or Path(job).exists():
         return from_cassette(Path(job))
-    return from_provider(job, base_url, key_of(api_key_env, base_url))
+    local_url = base_url if started_at(base_url) else None
+    return from_provider(job, base_url, key_of(api_key_env, base_url, local_url))
 
 
 def _show_job(

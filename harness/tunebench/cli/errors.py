@@ -28,7 +28,7 @@ from tunebench.cli.commands import (
 from tunebench.errors import TunebenchError, UsageError, did_you_mean, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tunebench.experiment import Experiment
     from tunebench.reports import About, CellRow
@@ -41,6 +41,9 @@ _LONGEST = 600  # characters of a text on the terminal
 @click.command()
 @click.argument("results", required=False, type=ExistingPath(), is_eager=True)
 @click.option("--cell", "name", metavar="NAME", required=True, help="The cell, by its id")
+@click.option(
+    "--experiment", "of", metavar="NAME", help="Only this experiment, by its name (default: all)"
+)
 @click.option("--label", metavar="LABEL", help="Only texts whose true label is this one")
 @click.option(
     "--limit",
@@ -50,14 +53,23 @@ _LONGEST = 600  # characters of a text on the terminal
     help="Show N of them at most, of each experiment",
 )
 @json_option
-def errors(results: Path | None, name: str, label: str | None, limit: int, as_json: bool) -> None:
+def errors(
+    results: Path | None,
+    name: str,
+    of: str | None,
+    label: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
     """Show the wrong answers of a cell: text, labels, answer and place in your file.
 
     RESULTS is a folder that `pytest --results` wrote, or its results.json. Without it, results in
     the folder results count, or else a replay of benchmarks. Texts come from your data and answers
     from the cassettes, where these are on this machine.
     """
-    document, folder = _document(results, name)
+    document, folder = _document(results, name, of)
+    if of is not None:
+        document = _only(document, of)
     _refuse_unknown(document, name, label)
     notes: list[str] = []
     abouts = {about.name: about for about in document.experiments}
@@ -82,10 +94,11 @@ def errors(results: Path | None, name: str, label: str | None, limit: int, as_js
         print_json({"cells": found, "notes": notes})
         return
     lines = [line for cell in found for line in _lines(cell, label)]
-    print("\n".join([*lines, *([""] if notes else []), *map(printable, notes)]))
+    # First: whether the rest is out of date matters before it is read.
+    print("\n".join([*map(printable, notes), *([""] if notes else []), *lines]))
 
 
-def _document(results: Path | None, name: str) -> tuple[Document, Path]:
+def _document(results: Path | None, name: str, of: str | None) -> tuple[Document, Path]:
     """Results with a cell, and the folder that files of experiments are looked for from."""
     from tunebench.reports import read_results, typed_results
 
@@ -97,11 +110,42 @@ def _document(results: Path | None, name: str) -> tuple[Document, Path]:
     from tunebench.analysis import replayed
 
     read = read_experiments(())
+    if of is not None:
+        # All of that name, also without the cell: results show their files only where they differ.
+        chosen = [experiment for experiment in read if experiment.name == _bare(of)]
+        if not chosen:
+            raise _no_experiment(of, [experiment.name for experiment in read])
+        read = chosen
     known = {experiment: list(map(str, experiment.cells)) for experiment in read}
     having = [experiment for experiment, cells in known.items() if name in cells]
     if not having:
         raise _no_cell(name, [cell for cells in known.values() for cell in cells])
-    return replayed(having, Path.cwd()), Path.cwd()
+    return replayed(having if of is None else read, Path.cwd()), Path.cwd()
+
+
+def _only(document: Document, of: str) -> Document:
+    """What results have of an experiment, or of all that share a name."""
+    known = [about.name for about in document.experiments]
+    named = {name for name in known if of in (name, _bare(name))}
+    if not named:
+        raise _no_experiment(of, known)
+    parts = {
+        "experiments": [about for about in document.experiments if about.name in named],
+        "cells": [row for row in document.cells if row.experiment in named],
+        "errors": [error for error in document.errors if error.experiment in named],
+    }
+    return document.model_copy(update=parts)
+
+
+def _bare(name: str) -> str:
+    """The name of an experiment without its file, which follows where two have one name."""
+    return name.partition(" (")[0]
+
+
+def _no_experiment(name: str, known: Iterable[str]) -> UsageError:
+    return UsageError(
+        f"there is no experiment {name!r}", hint=did_you_mean(name, dict.fromkeys(known))
+    )
 
 
 def _no_cell(name: str, known: Sequence[str]) -> UsageError:
@@ -122,13 +166,13 @@ def _refuse_unknown(document: Document, name: str, label: str | None) -> None:
 
 
 def _wrong(row: CellRow, about: About, label: str | None) -> Iterator[dict[str, Any]]:
-    for i, said in enumerate(row.predictions):
+    for i, (item, said) in enumerate(zip(about.items, row.predictions, strict=True)):
         expected = about.labels[about.label_ids[i]]
         if said == about.label_ids[i] or label not in (None, expected):
             continue
         known = row.probabilities[i] if row.probabilities else None
         yield {
-            "item": about.items[i],
+            "item": item,
             "place": about.places[i] if about.places else None,
             "expected": expected,
             "predicted": None if said is None else about.labels[said],
@@ -154,7 +198,8 @@ class _Known:
             known.notes.append(f"Texts and answers are not shown: {error}")
             return known
         try:
-            known.texts = _texts(experiment, about.items)
+            known.texts, changed = _texts(experiment, about)
+            known.notes += [changed] if changed else []
         except TunebenchError as error:
             known.notes.append(f"Texts are not shown: {error}")
         try:
@@ -183,15 +228,24 @@ def _experiment(about: About, folder: Path) -> Experiment:
     raise UsageError(f"{file} is not found from here")
 
 
-def _texts(experiment: Experiment, items: Sequence[str]) -> dict[str, str]:
+def _texts(experiment: Experiment, about: About) -> tuple[dict[str, str], str | None]:
+    """The texts of results by item, and a sentence where the data has changed since."""
     from tunebench.evaluation import dataset_of, is_data_here
 
     if not is_data_here(experiment):
         raise UsageError(f"the data set {experiment.task.dataset!r} is not on this machine")
     rows = dataset_of(experiment).test
-    wanted = set(items)
-    texts = zip(rows["item"].tolist(), rows["text"].tolist(), strict=True)
-    return {item: text for item, text in texts if item in wanted}
+    labels = experiment.task.labels
+    columns = (rows[name].tolist() for name in ("item", "text", "label"))
+    now = {item: (text, labels[label]) for item, text, label in zip(*columns, strict=True)}
+    then = dict(zip(about.items, (about.labels[i] for i in about.label_ids), strict=True))
+    changed = [item for item in then if item not in now or now[item][1] != then[item]]
+    note = (
+        f"The data has changed since: {len(changed)} of {len(then)} texts are not in it any more, "
+        f"or have another label, such as {changed[0]}; write the results again with "
+        "`pytest --results DIR`."
+    ) if changed else None  # fmt: skip
+    return {item: now[item][0] for item in then if item in now}, note
 
 
 def _answers(experiment: Experiment, row: CellRow) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - Click needs it
 from typing import TYPE_CHECKING
 
 import click
@@ -53,9 +53,11 @@ def record(
     """Run the cases of experiments with `pytest --record=missing`.
 
     What the cassettes lack is requested from the providers and recorded. A PATH is a folder or an
-    experiment file (default: benchmarks). What follows -- goes to pytest.
+    experiment file (default: benchmarks, or this folder's). What follows -- goes to pytest.
     """
     import pytest
+
+    from tunebench.experiment import default_folder
 
     folders = [path.parent if path.suffix == ".toml" else path for path in paths]
     options = {
@@ -71,7 +73,7 @@ def record(
         given += ["-k", expression]
     interruption = _Interruption()
     code = pytest.main(
-        [*map(str, folders or [Path("benchmarks")]), *given, *pytest_arguments],
+        [*map(str, folders or [default_folder()]), *given, *pytest_arguments],
         plugins=[interruption],
     )
     # 1: a case failed. What pytest calls 3, 4 and 5 is wrong usage here.

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("results", type=ExistingPath(), is_eager=True)
-@click.option("--output", metavar="FILE", type=PATH, help="The page (report.html in that folder)")
+@click.option(
+    "--output",
+    metavar="FILE",
+    type=PATH,
+    help="The page, or its folder (report.html beside the results)",
+)
 @click.option("--force", is_flag=True, help="Overwrite files that exist")
 @click.option(
     "--texts",
@@ -38,15 +43,15 @@ def report(results: Path, output: Path | None, force: bool, texts: bool) -> None
     from tunebench.reports import read_results, report_bytes, typed_results
 
     path = results / "results.json" if results.is_dir() else results
-    output = output or path.parent / "report.html"
+    output = output or path.parent
+    if output.is_dir():
+        output /= "report.html"
     document = read_results(path)
     typed = typed_results(document, path)
     found = _texts(path, document) if texts else None
     page, without_texts = (report_bytes(typed, texts=given) for given in (found, None))
     if not (output.is_file() and output.read_bytes() in (page, without_texts)):
-        refuse_existing([output], force, "--output")
-    if not output.parent.is_dir():
-        raise UsageError("there is no such folder", where=output.parent, hint="create it first")
+        refuse_existing([output], force, "--output", path)
     with whole_files([output], overwrite=True) as (file,):
         file.write(page)
     print(f"Wrote {output}.")

@@ -66,7 +66,8 @@ def load(
             ``rotten_tomatoes`` (8,530 sentences of reviews, offline), ``tfds:imdb_reviews`` (the
             25,000 and 25,000 of the original, downloaded once), another ``tfds:NAME[/CONFIG]``,
             ``hf:NAME[/CONFIG]`` of Hugging Face, or the path of a ``.csv``, ``.tsv``, ``.jsonl``,
-            ``.parquet`` or ``.xlsx`` file; text files also as ``.gz``.
+            ``.parquet`` or ``.xlsx`` file; text files also as ``.gz``. A pattern such as
+            ``data/*.csv`` reads several files as one.
         options: columns, labels and split; the defaults of an experiment file if None.
         data_dir: the folder of prepared data; TFDS's own choice if None, that is the environment
             variable ``TFDS_DATA_DIR`` or else ``~/tensorflow_datasets``.

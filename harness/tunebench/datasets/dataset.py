@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+
+from tunebench.tables import Strings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -14,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class Columns(TypedDict):
-    """The texts of one split: lists of one length; groups where the texts come in groups."""
+    """The texts of one split, of one length; groups where the texts come in groups."""
 
-    item: list[str]
-    text: list[str]
-    label: list[int]
-    group: NotRequired[list[str]]
+    item: Sequence[str]
+    text: Sequence[str]
+    label: Sequence[int]
+    group: NotRequired[Sequence[str]]
 
 
 @dataclass(frozen=True, eq=False)  # frames have no single truth value to compare by
@@ -54,11 +56,26 @@ def to_frame(columns: Columns) -> pd.DataFrame:
     # With named types pandas need not guess, which would take longer than reading the file.
     frame = pd.DataFrame(
         {
-            "item": pd.Series(columns["item"], dtype="str"),
-            "text": pd.Series(columns["text"], dtype="str"),
+            "item": _series(columns["item"]),
+            "text": _series(columns["text"]),
             "label": pd.Series(columns["label"], dtype="int64"),
         }
     )
     if (groups := columns.get("group")) is not None:
-        frame["group"] = pd.Series(groups, dtype="str")
+        frame["group"] = _series(groups)
     return frame
+
+
+def _series(texts: Sequence[str]) -> pd.Series:
+    """A column of texts; of `Strings` without a copy where pandas keeps its texts in Arrow."""
+    import pandas as pd
+
+    dtype: Any = pd.Series([], dtype="str").dtype
+    if not isinstance(texts, Strings) or getattr(dtype, "storage", None) != "pyarrow":
+        return pd.Series(list(texts), dtype="str")
+    import pyarrow as pa
+
+    buffers = [None, pa.py_buffer(texts.ends), pa.py_buffer(texts.content)]
+    return pd.Series(
+        dtype.__from_arrow__(pa.Array.from_buffers(pa.large_string(), len(texts), buffers))
+    )

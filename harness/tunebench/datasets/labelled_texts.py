@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import unicodedata
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING
 from tunebench.datasets.table import OwnTable
 from tunebench.errors import DatasetError, nearest
 from tunebench.formatting import DIFFER_BY, look, shown, twins
+from tunebench.tables import Strings, are_different
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,7 +37,7 @@ class LabelledTexts:
     """Rows of a table, in the file's order or another.
 
     Attributes:
-        path: the file.
+        path: the file, or the pattern of several.
         unit: what `places` counts: ``line``, or ``row`` in a Parquet file.
         read: how many rows the file has.
         texts: the text of each row, untouched.
@@ -43,39 +46,54 @@ class LabelledTexts:
         keys: the normalised text of each row.
         groups: the normalised group of each row; None where the texts have no groups.
         notes: what of the file is not read, a sentence each.
+        files: of several files, the name of that of each row.
     """
 
     path: Path
     unit: str
     read: int
-    texts: list[str]
-    labels: list[str]
-    places: list[int]
-    keys: list[str]
-    groups: list[str] | None = None
+    texts: Strings
+    labels: Sequence[str]
+    places: Sequence[int]
+    keys: Strings
+    groups: Sequence[str] | None = None
     notes: tuple[str, ...] = ()
+    files: list[str] = field(default_factory=list)
 
     @property
-    def units(self) -> list[str]:
+    def units(self) -> Sequence[str]:
         """What a split keeps together: the group of each row, or else its normalised text."""
         return self.keys if self.groups is None else self.groups
 
     def take(self, positions: Iterable[int]) -> LabelledTexts:
         """Some of the rows, in the order of the positions."""
         chosen = list(positions)
+        texts = Strings(self.texts[i] for i in chosen)
         return replace(
             self,
-            texts=[self.texts[i] for i in chosen],
+            texts=texts,
             labels=[self.labels[i] for i in chosen],
-            places=[self.places[i] for i in chosen],
-            keys=[self.keys[i] for i in chosen],
+            places=array("q", (self.places[i] for i in chosen)),
+            keys=texts if self.keys is self.texts else Strings(self.keys[i] for i in chosen),
             groups=None if self.groups is None else [self.groups[i] for i in chosen],
+            files=[self.files[i] for i in chosen] if self.files else [],
         )
+
+    def place(self, position: int) -> str:
+        """Where a row is: ``line 3``, or of several files ``b.csv, line 3``."""
+        place = f"{self.unit} {self.places[position]}"
+        return f"{self.files[position]}, {place}" if self.files else place
+
+    def in_order(self, positions: Iterable[int]) -> list[int]:
+        """Positions of rows in the order of the file, or of the files' names."""
+        return sorted(positions, key=lambda i: (self.files[i : i + 1], self.places[i]))
 
     def at(self, positions: Sequence[int]) -> str:
         """Where rows are, the first few: ``lines 3, 7, 12, …``."""
-        listed = ", ".join(str(self.places[position]) for position in positions[:_SHOWN])
         more = ", …" if len(positions) > _SHOWN else ""
+        if self.files:
+            return "; ".join(map(self.place, positions[:_SHOWN])) + more
+        listed = ", ".join(str(self.places[position]) for position in positions[:_SHOWN])
         return f"{self.unit}{'s' if len(positions) > 1 else ''} {listed}{more}"
 
 
@@ -113,7 +131,7 @@ def inspect_table(
     label_column: str = "label",
     group_column: str | None = None,
 ) -> TableSummary:
-    """Summarise a file of labelled texts.
+    """Summarise a file of labelled texts, or several of a pattern.
 
     Raises:
         DatasetError: the file cannot be read, or no benchmark can be made of its rows.
@@ -126,9 +144,9 @@ def inspect_table(
         counts=dict(sorted(counts.items())),
         repeated=kept.read - len(kept.texts),
         runs=_in_runs(kept.labels) or _in_runs(kept.groups or ()),
-        texts=kept.texts,
+        texts=list(kept.texts),
         groups=None if kept.groups is None else len(set(kept.groups)),
-        places=[f"{kept.unit} {place}" for place in kept.places],
+        places=[kept.place(position) for position in range(len(kept.places))],
         notes=kept.notes,
     )
 
@@ -147,6 +165,13 @@ def normalised(text: str) -> str:
     return unicodedata.normalize("NFC", " ".join(text.split()))
 
 
+def _keys(texts: Strings) -> Strings:
+    """The normalised texts; where all are as they are given, these once more and no copies."""
+    if all(normalised(text) == text for text in texts):
+        return texts
+    return Strings(map(normalised, texts))
+
+
 def read_labelled(
     path: Path,
     text_column: str,
@@ -158,7 +183,7 @@ def read_labelled(
     """Read a table's texts and labels, each text once.
 
     Args:
-        path: the file, in UTF-8 if it is a text file.
+        path: the file, in UTF-8 if it is a text file; or a pattern of files, read as one.
         text_column: the column of the texts.
         label_column: the column of the labels; numbers, true and false are taken as they are
             written.
@@ -189,15 +214,16 @@ def read_labelled(
     table.check_ending(*ENDINGS)
     table.read()
     texts, found, *more = table.texts
+    assert isinstance(texts, Strings)  # as of each column without numbers
     if len(texts) < 2:
         holds = "one row only" if texts else "no rows"
         needs = "a benchmark needs some to test on and others to learn from"
         raise DatasetError(f"the file holds {holds}, and {needs}", where=path, hint="add rows")
-    keys = [normalised(text) for text in texts]
-    groups = [normalised(group) for group in more[0]] if more else None
+    keys = _keys(texts)
+    groups = [sys.intern(normalised(group)) for group in more[0]] if more else None
     notes = tuple(table.notes)
     rows = LabelledTexts(
-        path, table.unit, len(texts), texts, found, table.places, keys, groups, notes
+        path, table.unit, len(texts), texts, found, table.places, keys, groups, notes, table.files
     )
     _refuse_missing(rows)
     _check_labels(rows, labels)
@@ -207,14 +233,19 @@ def read_labelled(
 def _refuse_missing(rows: LabelledTexts) -> None:
     for what, empty in (
         ("text", [i for i, key in enumerate(rows.keys) if not key]),
-        ("label", [i for i, label in enumerate(rows.labels) if not look(label)]),
-        ("group", [i for i, group in enumerate(rows.groups or ()) if not look(group)]),
+        ("label", _invisible(rows.labels)),
+        ("group", _invisible(rows.groups or ())),
     ):
         if empty:
             count = "1 row has" if len(empty) == 1 else f"{len(empty)} rows have"
             problem = f"{count} no {what} ({rows.at(empty)})"
             hint = "fill it in, or take the row out"
             raise DatasetError(problem, where=rows.path, hint=hint)
+
+
+def _invisible(names: Sequence[str]) -> list[int]:
+    empty = {name for name in set(names) if not look(name)}
+    return [i for i, name in enumerate(names) if name in empty] if empty else []
 
 
 def _check_labels(rows: LabelledTexts, labels: Sequence[str] | None) -> None:
@@ -251,6 +282,8 @@ def _check_labels(rows: LabelledTexts, labels: Sequence[str] | None) -> None:
 
 
 def _without_repeats(rows: LabelledTexts) -> LabelledTexts:
+    if are_different(rows.keys):
+        return rows
     first: dict[str, int] = {}
     contradicted: dict[int, int] = {}  # position of the first: of the first that differs
     for position, key in enumerate(rows.keys):
@@ -258,13 +291,15 @@ def _without_repeats(rows: LabelledTexts) -> LabelledTexts:
         if rows.labels[earlier] != rows.labels[position]:
             contradicted.setdefault(earlier, position)
     if contradicted:
+        places = list(map(rows.place, range(len(rows.places)))) if rows.files else rows.places
         pairs = ", ".join(
-            f"{rows.places[one]} {rows.labels[one]!r} and {rows.places[two]} {rows.labels[two]!r}"
+            f"{places[one]} {rows.labels[one]!r} and {places[two]} {rows.labels[two]!r}"
             for one, two in list(contradicted.items())[:_SHOWN]
         )
         count = "1 text has" if len(contradicted) == 1 else f"{len(contradicted)} texts have"
         more = ", …" if len(contradicted) > _SHOWN else ""
-        problem = f"{count} two different labels ({rows.unit}s {pairs}{more})"
+        unit = "" if rows.files else f"{rows.unit}s "
+        problem = f"{count} two different labels ({unit}{pairs}{more})"
         hint = "decide for one of them, or take the rows out"
         raise DatasetError(problem, where=rows.path, hint=hint)
     return rows.take(first.values())

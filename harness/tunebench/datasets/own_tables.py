@@ -8,6 +8,7 @@ that of the file or, for a sorted one, that of the item ids.
 from __future__ import annotations
 
 import os
+from array import array
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,11 @@ from typing import TYPE_CHECKING
 from tunebench.datasets.dataset import Columns, Dataset, to_frame
 from tunebench.datasets.labelled_texts import LabelledTexts, read_labelled
 from tunebench.datasets.options import DataReport, Options
+from tunebench.datasets.places import Places
 from tunebench.datasets.splitting import in_quotas, is_held_out, item_id
 from tunebench.errors import DatasetError
+from tunebench.files import files_of
+from tunebench.tables import Strings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +30,7 @@ def load(name: str, options: Options) -> Dataset:
     """Load a table.
 
     Args:
-        name: its path, relative to ``options.folder``.
+        name: its path, relative to ``options.folder``; or a pattern of files, read as one.
         options: columns, labels and split.
 
     Returns:
@@ -45,13 +49,13 @@ def load(name: str, options: Options) -> Dataset:
         return _dataset(name, options, [source], source.take(train), source.take(test))
     given = _read(options.test_dataset, options)
     _refuse_contradictions(source, given)
-    tested, groups = set(given.keys), set(given.groups or ())
+    own = set(source.keys)
+    tested, groups = {key for key in given.keys if key in own}, set(given.groups or ())
     both = [i for i, key in enumerate(source.keys) if key in tested]
     if options.overlap == "refuse":
         if both:
             rows = "1 row is" if len(both) == 1 else f"{len(both)} rows are"
-            both.sort(key=lambda i: source.places[i])
-            problem = f"{rows} also in {given.path} ({source.at(both)})"
+            problem = f"{rows} also in {given.path} ({source.at(source.in_order(both))})"
             move = 'set overlap = "move" in [task], which leaves them to the test rows'
             raise DatasetError(problem, where=source.path, hint=f"take them out of one, or {move}")
         _refuse_shared_groups(source, given)
@@ -66,7 +70,7 @@ def load(name: str, options: Options) -> Dataset:
 def is_here(name: str, options: Options) -> bool:
     """Whether the table, and that of the test rows if one is named, is there."""
     names = [name, *([options.test_dataset] if options.test_dataset else [])]
-    return all(_path(one, options).exists() for one in names)
+    return all(any(f.exists() for f in files_of(_path(one, options))) for one in names)
 
 
 def _path(name: str, options: Options) -> Path:
@@ -84,17 +88,19 @@ def _read(name: str, options: Options) -> LabelledTexts:
 
 
 def _refuse_contradictions(source: LabelledTexts, given: LabelledTexts) -> None:
-    known = dict(zip(given.keys, zip(given.labels, given.places, strict=True), strict=True))
-    found = sorted(
-        (place, label, *known[key])
-        for key, label, place in zip(source.keys, source.labels, source.places, strict=True)
-        if key in known and known[key][0] != label
+    own = set(source.keys)
+    known = {key: i for i, key in enumerate(given.keys) if key in own}
+    found = source.in_order(
+        i
+        for i, (key, label) in enumerate(zip(source.keys, source.labels, strict=True))
+        if key in known and given.labels[known[key]] != label
     )
     if found:
-        place, label, other, other_place = found[0]
+        one, other = found[0], known[source.keys[found[0]]]
         count = "1 text has" if len(found) == 1 else f"{len(found)} texts have"
         first = (
-            f"{source.unit} {place} ({label!r}) and {given.unit} {other_place} there ({other!r})"
+            f"{source.place(one)} ({source.labels[one]!r}) and {given.place(other)} there "
+            f"({given.labels[other]!r})"
         )
         problem = f"{count} another label in {given.path}, the first in {first}"
         hint = "decide for one of them, or take the rows out"
@@ -120,7 +126,7 @@ def _refuse_shared_groups(source: LabelledTexts, given: LabelledTexts) -> None:
 
     def at(rows: LabelledTexts) -> str:
         found = [i for i, group in enumerate(rows.groups or ()) if group == first]
-        return rows.at(sorted(found, key=lambda i: rows.places[i]))
+        return rows.at(rows.in_order(found))
 
     first = next(group for group in source.groups or () if group in shared)
     count = "1 group is" if len(shared) == 1 else f"{len(shared)} groups are"
@@ -140,36 +146,40 @@ def _dataset(
 ) -> Dataset:
     names = options.labels or tuple(sorted({label for one in read for label in one.labels}))
     ids = {label: label_id for label_id, label in enumerate(names)}
-    columns: list[Columns] = []
-    places: dict[str, str] = {}
+    frames, counts, sides = [], [], []
+    places = Places()
     for rows in (train, test):
-        items = [item_id(key) for key in rows.keys]
-        label_ids = [ids[label] for label in rows.labels]
-        columns.append(Columns(item=items, text=rows.texts, label=label_ids))
+        columns = Columns(
+            item=Strings(map(item_id, rows.keys)),
+            text=rows.texts,
+            label=array("q", map(ids.__getitem__, rows.labels)),
+        )
         if rows.groups is not None:
-            columns[-1]["group"] = rows.groups
-        at = f"{rows.path.name}, {rows.unit} "
-        places.update((item, f"{at}{n}") for item, n in zip(items, rows.places, strict=True))
+            columns["group"] = rows.groups
+        sides.append(columns.get("group"))
+        frames.append(to_frame(columns))
+        counts.append(counted(columns["label"], names))
+        places.add(columns["item"], rows)
     kept = sum(len(one.keys) for one in read)
     left_out = kept - len(train.keys) - len(test.keys)
     is_given = options.test_dataset is not None
     report = DataReport(
         source=name,
         rows=sum(one.read for one in read),
-        train=counted(columns[0]["label"], names),
-        test=counted(columns[1]["label"], names),
+        train=counts[0],
+        test=counts[1],
         repeated=sum(one.read for one in read) - kept,
         moved=left_out if is_given else 0,
         waiting=0 if is_given else left_out,
         share=None if is_given else options.test_share,
-        groups=counted_groups(columns),
+        groups=counted_groups(sides),
     )
-    return Dataset(name, names, to_frame(columns[0]), to_frame(columns[1]), report, places)
+    return Dataset(name, names, frames[0], frames[1], report, places)
 
 
-def counted_groups(sides: Sequence[Columns]) -> tuple[int, int] | None:
+def counted_groups(sides: Sequence[Sequence[str] | None]) -> tuple[int, int] | None:
     """How many groups train and test have; None where there are none."""
-    train, test = (side.get("group") for side in sides)
+    train, test = sides
     return None if train is None or test is None else (len(set(train)), len(set(test)))
 
 

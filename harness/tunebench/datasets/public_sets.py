@@ -213,7 +213,7 @@ def to_dataset(name: str, made: Public, options: Options) -> Dataset:
         unusable=unusable,
         moved=moved,
         share=options.test_share if len(made.splits) == 1 else None,
-        groups=counted_groups(frames),
+        groups=counted_groups([columns.get("group") for columns in frames]),
     )
     return Dataset(name, names or None, to_frame(frames[0]), to_frame(frames[1]), report)
 

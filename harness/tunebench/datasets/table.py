@@ -6,13 +6,15 @@ lose the marks that only training needs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from tunebench.errors import DatasetError
+from tunebench.files import files_of
 from tunebench.formatting import lacks_separator, without_marks
-from tunebench.tables import Table
+from tunebench.tables import Strings, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,18 +35,31 @@ class OwnTable(Table):
     """A `Table` that also reads training files.
 
     Attributes:
+        path: the file, or a pattern of files that are read as one.
         instruction: the system message of a chat file; None if it has none, or is another file.
+        files: of several files, the name of that of each row.
     """
 
     instruction: str | None = None
+    files: list[str] = field(default_factory=list)
+    _first_system: tuple[str, str] | None = field(default=None, init=False)
 
     def read(self, *, encoding: str | None = None, delimiter: str | None = None) -> None:
         """As `Table.read`; columns called prompt and completion come without separator and ending.
 
         Raises:
-            DatasetError: as there; also if the rows of a training file contradict each other.
+            DatasetError: as there; also if the rows of a training file contradict each other, or a
+                pattern finds no file.
         """
-        super().read(encoding=encoding, delimiter=delimiter)
+        whole, paths = self.path, files_of(self.path)
+        if not paths:
+            problem = "no file has a name of this pattern"
+            raise DatasetError(problem, where=whole, hint="fix the pattern")
+        for self.path in paths:
+            super().read(encoding=encoding, delimiter=delimiter)
+            if len(paths) > 1:
+                self.files += [self.path.name] * (len(self.places) - len(self.files))
+        self.path = whole
         if self.columns[:2] != PAIR or not self.places:
             return
         prompts, completions, *_ = self.texts
@@ -52,9 +67,11 @@ class OwnTable(Table):
             position, separator = lacking
             problem = f"the prompt does not end with {separator!r}, as most others do"
             where = self.at(self.places[position])
+            if self.files:
+                where = f"{self.path.with_name(self.files[position])}, line {self.places[position]}"
             raise DatasetError(problem, where=where, hint="write them alike")
         texts, labels, separator, ending = without_marks(prompts, completions)
-        self.texts[:2] = texts, labels
+        self.texts[:2] = Strings(texts), list(map(sys.intern, labels))
         for what, mark, kind in (
             ("prompts", separator, "text"),
             ("completions", ending, "label"),
@@ -69,10 +86,9 @@ class OwnTable(Table):
         records = super().json_lines(encoding)
         first = list(islice(records, 1))
         is_chat = any(self._is_chat(record) for _, record, _ in first)
-        known: dict[str, str] = {}
         for place, record, line in chain(first, records):
             if is_chat:
-                yield place, self._row(record, place, known), line
+                yield place, self._row(record, place), line
             else:
                 yield place, record, line
 
@@ -80,8 +96,8 @@ class OwnTable(Table):
         has_columns = bool(self.columns) and set(self.columns) <= record.keys()
         return isinstance(record.get(_MESSAGES), list) and not has_columns
 
-    def _row(self, record: dict[str, Any], place: int, known: dict[str, str]) -> dict[str, Any]:
-        """A chat's row; `known` keeps the first system message, with its place."""
+    def _row(self, record: dict[str, Any], place: int) -> dict[str, Any]:
+        """A chat's row."""
         try:
             row = {key: value for key, value in record.items() if key != _MESSAGES}
             contents = _contents(record.get(_MESSAGES))
@@ -92,11 +108,13 @@ class OwnTable(Table):
             system = contents.get("system") or ""
             if not isinstance(system, str):
                 raise _fault("the system message is not a text")
-            if not known:
-                known |= {"text": system, "place": str(place)}
+            if self._first_system is None:
+                self._first_system = system, self.at(place)
                 self.instruction = system or None
-            if system != known["text"]:
-                problem = f"the system message is not that of line {known['place']}"
+            text, first = self._first_system
+            if system != text:
+                first = first.removeprefix(f"{self.path}, ")
+                problem = f"the system message is not that of {first}"
                 hint = "a task has one instruction: write them alike, or make a file of each"
                 raise DatasetError(problem, hint=hint)
         except DatasetError as error:

@@ -22,10 +22,10 @@ from tunebench.evaluation.items import (
 )
 from tunebench.evaluation.items_writing import Items
 from tunebench.evaluation.judgements import judge
-from tunebench.evaluation.recording import Progress
+from tunebench.evaluation.recording import Progress, orphans
 from tunebench.evaluation.result import Result
 from tunebench.evaluation.rules import RULES
-from tunebench.evaluation.runner import Runner, orphans
+from tunebench.evaluation.runner import Runner
 from tunebench.evaluation.training_inputs import rival_texts, rows_of
 
 __all__ = [

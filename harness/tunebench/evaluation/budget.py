@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
@@ -16,7 +17,7 @@ _KEPT = "what is recorded is kept"
 
 @dataclass
 class Budget:
-    """Limits of a recording, and how much of them is used. None is no limit.
+    """Limits of a recording, and how much of them is used, by any thread. None: not limited.
 
     Attributes:
         amount: of the estimated costs, in the currency of the models' prices.
@@ -36,6 +37,8 @@ class Budget:
     currency: str = ""
     stopped: str = ""
     _started: float = field(default_factory=time.monotonic)
+    _interrupted: bool = False
+    _changing: threading.RLock = field(default_factory=threading.RLock)
 
     def take(self, estimate: Estimate) -> None:
         """Use an estimate's cost.
@@ -45,6 +48,10 @@ class Budget:
         """
         if self.amount is None:
             return
+        with self._changing:
+            self._take(estimate, self.amount)
+
+    def _take(self, estimate: Estimate, amount: float) -> None:
         prices, name, cost = estimate.prices, estimate.name, estimate.cost
         if prices is None or cost is None:
             self._stop(
@@ -59,10 +66,10 @@ class Budget:
                 f"{self.currency}",
                 "record models of one currency at a time with --budget",
             )
-        if self.used + cost > self.amount:
+        if self.used + cost > amount:
             self._stop(
                 name,
-                f"the budget of {self.amount:g} {prices.currency} would be "
+                f"the budget of {amount:g} {prices.currency} would be "
                 f"passed: this takes about {cost:.4g}, and {self.used:.4g} is used",
                 f"{_KEPT}: give --budget more and run it again",
             )
@@ -75,11 +82,12 @@ class Budget:
         Raises:
             RecordingError: none may be sent any more.
         """
-        left = texts if self.texts is None else min(texts, self.texts - self.sent)
-        if texts and left <= 0:
-            self.refuse_more(name, texts)
-        self.sent += left
-        return left
+        with self._changing:
+            left = texts if self.texts is None else min(texts, self.texts - self.sent)
+            if texts and left <= 0:
+                self.refuse_more(name, texts)
+            self.sent += left
+            return left
 
     def refuse_more(self, name: str, texts: int) -> NoReturn:
         """Raise RecordingError for texts that are left of those that may be sent."""
@@ -89,8 +97,14 @@ class Budget:
             f"{_KEPT}: run it again, which goes on from there",
         )
 
+    def interrupt(self) -> None:
+        """Let nothing more be recorded: other threads end at their next step."""
+        self._interrupted = True
+
     def check_time(self, name: str) -> None:
-        """Raise RecordingError where the time is up."""
+        """Raise RecordingError where the time is up, or the recording was interrupted."""
+        if self._interrupted:
+            raise RecordingError("the recording was interrupted", where=name, hint=_KEPT)
         if self.minutes is not None and time.monotonic() - self._started >= 60 * self.minutes:
             self._stop(
                 name,

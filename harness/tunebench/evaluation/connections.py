@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tunebench.api import Client, LocalProvider, Pacer
 from tunebench.errors import RecordingError, TunebenchError, keep_secret
-from tunebench.local_models import MODELS, get
+from tunebench.local_models import MODELS, client_key, get
 from tunebench.presets import is_started
 
 if TYPE_CHECKING:
@@ -22,12 +22,17 @@ if TYPE_CHECKING:
     # provider, and what shows a line.
     StartProvider = Callable[[Experiment, str, str, Callable[[str], object]], None]
 
+_PROMPTS_PER_REQUEST = 20
+# Rows know no requests: in longer lists the client's share of the time of a text is a tenth.
+_PROMPTS_PER_REPLAY = 200
+
 
 @dataclass
 class Connections:
     """A client for each provider, made when first needed, and another one for replay."""
 
     _clients: dict[tuple[Experiment, str, bool], Client] = field(default_factory=dict)
+    _changing: threading.Lock = field(default_factory=threading.Lock)
 
     def client(self, experiment: Experiment, name: str, *, recording: bool) -> Client:
         """The client of a provider.
@@ -41,20 +46,25 @@ class Connections:
             RecordingError: the environment variable of the provider's key is not set.
         """
         key = (experiment, name, recording)
-        if key not in self._clients:
-            provider = experiment.providers[name]
-            self._clients[key] = Client(
-                provider.base_url,
-                _api_key(experiment, name) if recording else "replay",
-                prompts_per_request=20 if "lists" in provider.supports else 1,
-                concurrency=provider.concurrency if recording else 1,
-                retries=provider.retries if recording else 0,
-                timeout=provider.timeout,
-                answers_as=known_names(experiment, name),
-                pacer=_pacer(provider) if recording else None,
-                offline=not recording,
-            )
-        return self._clients[key]
+        with self._changing:
+            if key not in self._clients:
+                self._clients[key] = self._made(experiment, name, recording=recording)
+            return self._clients[key]
+
+    def _made(self, experiment: Experiment, name: str, *, recording: bool) -> Client:
+        provider = experiment.providers[name]
+        most = _PROMPTS_PER_REQUEST if recording else _PROMPTS_PER_REPLAY
+        return Client(
+            provider.base_url,
+            _api_key(experiment, name) if recording else "replay",
+            prompts_per_request=most if "lists" in provider.supports else 1,
+            concurrency=provider.concurrency if recording else 1,
+            retries=provider.retries if recording else 0,
+            timeout=provider.timeout,
+            answers_as=known_names(experiment, name),
+            pacer=_pacer(provider) if recording else None,
+            offline=not recording,
+        )
 
     def close(self) -> None:
         """Close all connections."""
@@ -154,21 +164,26 @@ def _api_key(experiment: Experiment, provider: str) -> str:
     # A proxy in front of several providers may echo the key of one in answers of another.
     for other in experiment.providers.values():
         keep_secret(os.environ.get(other.api_key_env or "", "").strip())
-    return key_of(variable, f"{experiment.path}: [provider.{provider}]")
+    declared = experiment.providers[provider]
+    local_url = declared.base_url if is_started(provider, declared.preset) else None
+    return key_of(variable, f"{experiment.path}: [provider.{provider}]", local_url)
 
 
-def key_of(variable: str | None, where: str) -> str:
+def key_of(variable: str | None, where: str, local_url: str | None = None) -> str:
     """The key in an environment variable, without white space around it; hidden from now on.
 
     Args:
         variable: its name; None where no key is needed.
         where: the place that names it, for errors.
+        local_url: the API root of the local provider, if it is that one's key: without a variable
+            it is the one that this user's server keeps in its data folder.
 
     Raises:
         RecordingError: it is not set, or its value cannot be sent in a header.
+        ConfigurationError: the key in the data folder cannot be used.
     """
     if variable is None:
-        return "none"
+        return (client_key(local_url) if local_url else None) or "none"
     key = os.environ.get(variable, "").strip()
     if not key:
         raise RecordingError(

@@ -108,7 +108,9 @@ class Embedder:
             except RequestError as error:
                 if error.prompt is None:
                     raise
-                raise in_row(experiment, name, texts, lacking, error) from error
+                refused = lacking[error.prompt]
+                item = next(item for item, text in texts.items() if text == refused)
+                raise in_row(experiment, name, item, error) from error
             if left := needed - len(lacking):
                 self.budget.refuse_more(name, left)
 

@@ -22,7 +22,7 @@ from tunebench.formatting import Estimate as TrainingEstimate
 from tunebench.presets import is_started
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from tunebench.api import JobSpec, Prompt, Upload
     from tunebench.cassettes import CassetteFile, Row
@@ -55,7 +55,7 @@ class Estimate:
 
     @classmethod
     def of_answers(
-        cls, cell: Cell, prompts: Sequence[Prompt], file: CassetteFile | None = None
+        cls, cell: Cell, prompts: Collection[Prompt], file: CassetteFile | None = None
     ) -> Estimate:
         """The estimate for one prompt or more.
 
@@ -216,7 +216,7 @@ def _row(estimate: Estimate, **row: Any) -> dict[str, Any]:
 
 
 def _of_prompts(
-    prompts: Sequence[Prompt], answer_tokens: float, file: CassetteFile | None
+    prompts: Collection[Prompt], answer_tokens: float, file: CassetteFile | None
 ) -> tuple[float, float]:
     """The tokens of prompts, and the seconds that their answers take."""
     rows, n = _sample(file), len(prompts)

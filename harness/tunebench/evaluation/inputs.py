@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from tunebench.datasets import Dataset, Options, load
 from tunebench.errors import DatasetError
+from tunebench.evaluation.prompts import Prompts
 from tunebench.formatting import (
     Example,
     bare_prompt,
@@ -16,14 +17,14 @@ from tunebench.formatting import (
     draw_examples,
     few_shot_prompt,
 )
+from tunebench.tables import Values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from functools import _lru_cache_wrapper
 
     import pandas as pd
 
-    from tunebench.api import Prompt
     from tunebench.experiment import Cell, Experiment
 
 
@@ -140,13 +141,15 @@ def _refuse_sorted(experiment: Experiment, data: Dataset, rows: pd.DataFrame) ->
     """
     if data.report is None or experiment.task.order == "hash":
         return
-    asked = Counter(rows["label"])
-    whole = Counter([*data.train["label"], *data.test["label"]])
+    asked = rows["label"].value_counts()
+    whole = Counter(data.train["label"].value_counts().to_dict())
+    whole.update(data.test["label"].value_counts().to_dict())
     for label_id, label in enumerate(experiment.task.labels):
         share = whole[label_id] / whole.total()
-        if share * len(rows) >= _FEWEST_EXPECTED and asked[label_id] < share * len(rows) / 4:
+        found = int(asked.get(label_id, 0))
+        if share * len(rows) >= _FEWEST_EXPECTED and found < share * len(rows) / 4:
             raise DatasetError(
-                f"{asked[label_id]} of the first {len(rows)} test rows are {label!r}, and "
+                f"{found} of the first {len(rows)} test rows are {label!r}, and "
                 f"{share:.0%} of all rows: the file is sorted by label",
                 where=experiment.path,
                 hint='set order = "hash" in [task], or shuffle its rows once and put new ones at '
@@ -169,9 +172,10 @@ def train_rows(experiment: Experiment) -> pd.DataFrame:
 
 @kept(8)
 def _examples(experiment: Experiment, shots: int, seed: int, _: State) -> tuple[Example, ...]:
-    texts = test_rows(experiment)["text"].tolist()
-    train = train_rows(experiment)
-    return draw_examples(train, experiment.task.labels, shots, seed=seed, test_texts=texts)
+    train, test = train_rows(experiment), test_rows(experiment)["text"]
+    # Of a million test texts few are training texts, or none.
+    both = test[test.isin(train["text"])].tolist() if shots else []
+    return draw_examples(train, experiment.task.labels, shots, seed=seed, test_texts=both)
 
 
 def examples_of(cell: Cell) -> tuple[Example, ...]:
@@ -202,40 +206,32 @@ class _Form:
             return cls(bare=True)
         return cls(False, chat, cell.instruction_text, cell.shots, cell.examples_seed)
 
-    def prompts(
-        self, experiment: Experiment, texts: Iterable[tuple[str, str]]
-    ) -> dict[str, Prompt]:
+    def prompts(self, experiment: Experiment, rows: pd.DataFrame) -> Prompts:
         if self.bare:
-            return {item: bare_prompt(text) for item, text in texts}
+            return Prompts(rows, bare_prompt)
         examples = _examples(experiment, self.shots, self.seed, experiment.data_state)
         prompt = chat_prompt if self.chat else few_shot_prompt
-        return {item: prompt(self.instruction, examples, text) for item, text in texts}
+        return Prompts(rows, partial(prompt, self.instruction, examples))
 
 
-# Prompts are needed twice when recording.
-@kept(4)
-def _prompts(experiment: Experiment, form: _Form, _: State) -> dict[str, Prompt]:
-    rows = test_rows(experiment)
-    return form.prompts(experiment, zip(rows["item"], rows["text"], strict=True))
-
-
-def prompts_of(cell: Cell) -> Mapping[str, Prompt]:
+def prompts_of(cell: Cell) -> Prompts:
     """The prompts of a cell by item id, in the order of the test rows; messages in a chat.
 
     The prompts of a fine-tuned model are as in its training: the text alone, in a chat the
     instruction and the text.
     """
-    return _prompts(cell.experiment, _Form.of(cell), cell.experiment.data_state)
+    return _Form.of(cell).prompts(cell.experiment, test_rows(cell.experiment))
 
 
-def prompts_for(cell: Cell, texts: Iterable[tuple[str, str]]) -> dict[str, Prompt]:
-    """The prompts that a cell would make of other texts: pairs of item id and text."""
-    return _Form.of(cell).prompts(cell.experiment, texts)
+def prompts_for(cell: Cell, items: Sequence[str], texts: Sequence[str]) -> Prompts:
+    """The prompts that a cell would make of other texts."""
+    import pandas as pd
+
+    rows = pd.DataFrame({"item": list(items), "text": list(texts)}, dtype=object)
+    return _Form.of(cell).prompts(cell.experiment, rows)
 
 
-def texts_of(cell: Cell) -> list[str]:
+def texts_of(cell: Cell) -> Iterator[str]:
     """The texts of the data set in a cell's prompts."""
-    return [
-        *test_rows(cell.experiment)["text"],
-        *(example.text for example in examples_of(cell)),
-    ]
+    yield from Values(test_rows(cell.experiment)["text"])
+    yield from (example.text for example in examples_of(cell))

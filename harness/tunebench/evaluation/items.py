@@ -15,7 +15,6 @@ from tunebench.cassettes import (
     WRITE_ITEMS,
     Item,
     ItemsFile,
-    prompt_text,
     read_items,
     text_sha256,
 )
@@ -30,6 +29,7 @@ from tunebench.evaluation.inputs import (
     prompts_of,
     test_rows,
 )
+from tunebench.evaluation.prompts import Hashes
 from tunebench.evaluation.training_inputs import file_name
 
 if TYPE_CHECKING:
@@ -68,16 +68,11 @@ def kind_of(cell: Cell, suffix: str = "") -> str:
     return f"{kind}+{suffix}" if suffix else kind
 
 
-def prompt_hashes(prompts: Iterable[Any]) -> list[str]:
-    """SHA-256 (hex) of prompts, as rows of cassettes have it."""
-    return [text_sha256(prompt_text(prompt)) for prompt in prompts]
-
-
 def prompt_sha256_of(cell: Cell) -> list[str]:
     """SHA-256 (hex) of a cell's prompts, in the order of the test rows."""
     recalled = recalled_of(cell.experiment)
     if recalled is None:
-        return prompt_hashes(prompts_of(cell).values())
+        return list(Hashes(prompts_of(cell)).values())
     return list(recalled.prompts(cell).values())
 
 
@@ -122,8 +117,8 @@ class TestTexts:
         groups: the numbers of their groups; None where they have none.
     """
 
-    items: list[str]
-    labels: list[int]
+    items: Iterable[str]
+    labels: Iterable[int]
     groups: tuple[int, ...] | None
 
 
@@ -138,7 +133,7 @@ def test_texts(experiment: Experiment) -> TestTexts:
     if recalled is None:
         rows = test_rows(experiment)
         groups = group_numbers(rows["group"]) if "group" in rows else None
-        return TestTexts(rows["item"].tolist(), rows["label"].tolist(), groups)
+        return TestTexts(rows["item"], rows["label"], groups)
     test, groups = recalled.test, None
     if experiment.task.group_column is not None:
         groups = group_numbers(item.group for item in test)

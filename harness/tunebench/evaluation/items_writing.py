@@ -28,6 +28,7 @@ from tunebench.evaluation.items import (
     task_of,
     write_again,
 )
+from tunebench.evaluation.many_items import agreeing, are_many, written_along
 from tunebench.evaluation.requests import calibration_of
 from tunebench.evaluation.rules import RULES
 from tunebench.evaluation.training_inputs import files_of
@@ -62,6 +63,12 @@ def check_items(cell: Cell, requests: Iterable[Request]) -> str | None:
         CassetteError: the file cannot be read, or prompts or training files are others there.
     """
     path, experiment = items_path(cell.experiment), cell.experiment
+    if are_many(experiment) and path.exists():
+        known_to_agree = agreeing(cell, requests, path)
+        if known_to_agree is not None:
+            check_experiment(path, known_to_agree, experiment)
+            _check_files(cell, path, known_to_agree)
+            return None
     file = read_items(path)
     if file is None:
         return None
@@ -79,20 +86,26 @@ def check_items(cell: Cell, requests: Iterable[Request]) -> str | None:
                 )
         if known or role == "test":
             behind += [why for why in [_behind(experiment, own, known)] if why]
+    _check_files(cell, path, file)
+    if not behind:
+        return None
+    return f"{path}{behind[0]}; {write_again(experiment)}"
+
+
+def _check_files(cell: Cell, path: Path, file: ItemsFile) -> None:
     files = file.files.get(size_of(cell))
     if cell.train_size and files not in (None, _files(cell)):
         what = f"the training files of {size_of(cell)} rows are others than the data makes now"
         raise _differs(cell, f"{path}: {what}")
-    if not behind:
-        return None
-    return f"{path}{behind[0]}; {write_again(experiment)}"
 
 
 def _by_role(cell: Cell, requests: Iterable[Request]) -> dict[Role, dict[str, dict[str, str]]]:
     """The hashes of a cell's prompts by role, kind and item."""
     found: dict[Role, dict[str, dict[str, str]]] = {}
     for request in requests:
-        found.setdefault(request.role, {})[kind_of(cell, request.suffix)] = request.hashes
+        # Their items: a hash that is looked up by its item is made alone, several times slower.
+        hashes = dict(request.hashes.items())
+        found.setdefault(request.role, {})[kind_of(cell, request.suffix)] = hashes
     return found
 
 
@@ -219,6 +232,11 @@ def note_items(cell: Cell, requests: Iterable[Request]) -> None:
     """
     path = items_path(cell.experiment)
     with _alone(path.parent):
+        if are_many(cell.experiment):
+            has_files = cell.train_size and cell.pin is None
+            files = {size_of(cell): _files(cell)} if has_files else {}
+            if written_along(cell, requests, path, files):
+                return
         items = Items(cell.experiment, read_items(path))
         items.add(cell, requests)
         items.write()

@@ -7,7 +7,8 @@ from contextlib import closing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from tunebench.api import Monitor
-from tunebench.cassettes import CassetteFile
+from tunebench.cassettes import CassetteFile, put_in_place
+from tunebench.evaluation.items import items_path
 from tunebench.settings import refuse_links
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def recorded_file(
         # Another process that was waited for may have put it there between its last row and now.
         with suppress(FileNotFoundError) if shared else nullcontext():
             os.utime(target)
-            os.replace(target, path)
+            put_in_place(target, path)
 
 
 def _is_newer(path: Path, since: int | None) -> bool:
@@ -109,3 +110,14 @@ def place_in(cell: Cell, error: TunebenchError) -> str:
     name, where = str(cell), error.where or str(cell)
     inside = where == name or where.startswith((f"{name}: ", f"{name}, "))
     return where if inside else f"{name}: {where}"
+
+
+def orphans(experiment: Experiment) -> Iterator[Path]:
+    """The cassettes in an experiment's folder that belong to none of its cells and rivals."""
+    known = {cell.cassette for cell in experiment.cells} | {items_path(experiment)}
+    known |= {experiment.embeddings_cassette(rival) for rival in experiment.embedding_rivals}
+    known |= {cell.job_cassette for cell in experiment.jobs.values()}
+    folders = ("", "jobs", "embeddings")
+    for folder in (experiment.cassettes / name for name in folders):
+        if folder.is_dir():
+            yield from (path for path in sorted(folder.glob("*.jsonl")) if path not in known)

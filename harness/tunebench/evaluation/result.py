@@ -19,7 +19,7 @@ from tunebench.statistics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -72,7 +72,7 @@ class Result:
         seconds: the sum of the times of all requests, as recorded.
         server: the names that the servers gave themselves, or an empty string.
         label_logprobs: for each judgement the labels' log-probabilities by label id, as far as
-            the decision rule saw them; None where they are not known.
+            the decision rule saw them; None where they are not known. Empty where none is known.
         answers: for each judgement the text of the answer as it was given; empty where the decision
             rule asks more than once.
         answered_as: other model names than the requested one in the answers, mostly the same name
@@ -101,8 +101,8 @@ class Result:
     fine_tuned: FineTuned | None = None
     seconds: float = 0.0
     server: str = ""
-    label_logprobs: tuple[Mapping[int, float] | None, ...] = ()
-    answers: tuple[str, ...] = field(default=(), repr=False)
+    label_logprobs: Sequence[Mapping[int, float] | None] = ()
+    answers: Sequence[str] = field(default=(), repr=False)
     answered_as: str = ""
     overrides: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     groups: tuple[int, ...] | None = None
@@ -217,7 +217,7 @@ class Result:
             return None
         labels = len(self.cell.experiment.task.labels)
         return [None if one is None else label_probabilities(one, labels)
-                for one in self.label_logprobs]  # fmt: skip
+                for one in self.label_logprobs or [None] * self.n]  # fmt: skip
 
     @property
     def with_probabilities(self) -> tuple[list[list[float]], list[int]]:
@@ -239,8 +239,8 @@ class Result:
     def predictions(self) -> list[int | None]:
         """The label id that each answer states, None where it states none."""
         column = self.judgements["prediction"]
-        read = zip(column.fillna(-1), column.isna(), strict=True)
-        return [None if missing else int(label) for label, missing in read]
+        read = column.to_numpy(dtype="int64", na_value=-1)
+        return [None if label < 0 else label for label in read.tolist()]
 
     @property
     def places(self) -> Mapping[str, str]:

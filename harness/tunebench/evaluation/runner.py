@@ -7,8 +7,9 @@ replayed. So a recording and every later replay give the same result.
 from __future__ import annotations
 
 import time
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from tunebench.api import is_model_missing
@@ -21,9 +22,10 @@ from tunebench.evaluation.embeddings import Embedder
 from tunebench.evaluation.estimate import Estimate, answers_announcement
 from tunebench.evaluation.fine_tuning import FineTunedModels
 from tunebench.evaluation.inputs import cut_texts, dataset_of, texts_of
-from tunebench.evaluation.items import items_path, recalled_of, test_texts
+from tunebench.evaluation.items import recalled_of, test_texts
 from tunebench.evaluation.items_writing import check_items, note_items
-from tunebench.evaluation.judgements import judge
+from tunebench.evaluation.judgements import Seen, judge
+from tunebench.evaluation.prompts import Chosen, ItemsByHash
 from tunebench.evaluation.recording import (
     NoProgress,
     Progress,
@@ -35,23 +37,29 @@ from tunebench.evaluation.requests import (
     calibration_of,
     calibration_requests,
     in_row,
+    requests_if_any,
+    requests_to_record,
     text_requests,
 )
 from tunebench.evaluation.result import Calibration, Result
 from tunebench.evaluation.rules import overrides_of, rule_of
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tunebench.api import Answer, Client, FineTuned, Prompt
-    from tunebench.cassettes import RecordedCassette
+    from tunebench.cassettes import RecordedCassette, Totals
     from tunebench.evaluation.connections import StartProvider
     from tunebench.evaluation.items import Recalled
     from tunebench.evaluation.items_writing import Items
     from tunebench.evaluation.requests import Request
+    from tunebench.evaluation.rules import Rule
     from tunebench.experiment import Cell, EmbeddingRival, Experiment
     from tunebench.settings import RecordMode
+
+_RECALLED_AT_ONCE = 1000
 
 
 @dataclass
@@ -78,6 +86,7 @@ class Runner:
     items: dict[Experiment, Items] = field(default_factory=dict)
     started: int = field(default_factory=time.time_ns)
     _connections: Connections = field(default_factory=Connections)
+    _complete: set[Cell] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._models = FineTunedModels(
@@ -99,22 +108,24 @@ class Runner:
             CellError: data, cassette or provider did not give what the cell needs. What was
                 recorded until then is kept.
         """
+        self.complete(cell, hint, progress)
+        with _errors_of(cell), blocked_network(str(cell)):
+            made = self._models.model(cell, hint, NoProgress()) if cell.train_size else None
+            return self._replay(cell, made, hint)
+
+    def complete(self, cell: Cell, hint: str, progress: Progress | None = None) -> None:
+        """Record what the cassettes of a cell lack, once; nothing if `record` is ``none``.
+
+        Several threads may do so for cells that share neither a cassette nor a job. Arguments and
+        errors are those of `evaluate`.
+        """
+        if self.record == "none" or cell in self._complete:
+            return
         progress = progress or NoProgress()
-        try:
-            made = None
-            if self.record != "none":
-                if cell.train_size:
-                    made = self._models.model(cell, hint, progress)
-                self._record(cell, made, hint, progress)
-            with blocked_network(str(cell)):
-                if cell.train_size:
-                    made = self._models.model(cell, hint, progress)
-                return self._replay(cell, made, hint)
-        except CellError:
-            raise
-        except TunebenchError as error:
-            where = place_in(cell, error)
-            raise CellError(error.problem, where=where, hint=error.hint) from error
+        with _errors_of(cell):
+            made = self._models.model(cell, hint, progress) if cell.train_size else None
+            self._record(cell, made, hint, progress)
+        self._complete.add(cell)
 
     def fine_tuned(self, cell: Cell, hint: str, progress: Progress | None = None) -> FineTuned:
         """The model of a fine-tuned cell, from its job; records that first as `evaluate` does.
@@ -159,7 +170,7 @@ class Runner:
     def _record(self, cell: Cell, made: FineTuned | None, hint: str, progress: Progress) -> None:
         declared = cell.experiment.models[cell.model]
         provider = declared.provider
-        items: dict[str, str] = {}
+        items = ItemsByHash()
         with (
             recorded_file(
                 cell.experiment,
@@ -175,7 +186,7 @@ class Runner:
                     cell.experiment, provider, declared.provider_id, progress.say
                 ),
                 items=items,
-                texts=[*texts_of(cell), *texts_asked_for((cell, *cell.sharing))],
+                texts=_Texts(cell),
                 hint=hint,
                 answers_as=known_names(cell.experiment, provider),
             ) as cassette,
@@ -184,107 +195,116 @@ class Runner:
             model = _model_name(cell, made)
             # A whole recording replaces what the other cells of the cassette need, too.
             others = cell.sharing if self.record == "all" else ()
-            requests = _to_record(cell, others, client)
+            requests = requests_to_record(cell, others, client)
+            items.add(requests)
             lacking = []
             for request in requests:
-                items |= request.items
                 fields = {"model": model, **request.fields}
-                prompts = list(request.prompts.values())
-                lacking.append(cassette.lacking(request.endpoint, fields, prompts))
-            progress.answered(len(requests[-1].prompts) - len(lacking[-1]))
+                hashes = request.hashes.values()
+                lacking.append(cassette.lacking_of(request.endpoint, fields, hashes))
+            progress.answered(len(requests[-1].hashes) - len(lacking[-1]))
             wanted, name = sum(map(len, lacking)), str(cell)
             lacking = _first(lacking, self.budget.allowed(name, wanted))
-            if to_send := [prompt for prompts in lacking for prompt in prompts]:
+            to_send = _ToSend(
+                [
+                    Chosen(request.prompts, places)
+                    for request, places in zip(requests, lacking, strict=True)
+                    if request.prompts is not None
+                ]
+            )
+            if to_send:
                 estimate = Estimate.of_answers(cell, to_send, file)
                 if (line := answers_announcement(estimate, len(to_send))) is not None:
                     progress.say(line)
                 self.budget.take(estimate)
-            for number, (request, prompts) in enumerate(zip(requests, lacking, strict=True), 1):
+            for number, (request, chosen) in enumerate(
+                zip(requests, to_send.parts, strict=True), 1
+            ):
                 try:
                     with _known_model(cell):
-                        client.complete(
+                        replies = client.stream(
                             model,
-                            prompts,
+                            chosen,
                             request.fields,
                             done=progress.answered if number == len(requests) else lambda _: None,
                             say=lambda line: progress.say(f"{cell}: {line}"),
                             check=lambda: self.budget.check_time(name),
                         )
+                        for _ in replies:  # the cassette has them
+                            pass
                 except RequestError as error:
                     if error.prompt is None:
                         raise
-                    raise in_row(cell.experiment, name, request.prompts, prompts, error) from error
+                    raise in_row(cell.experiment, name, chosen.item(error.prompt), error) from error
             if left := wanted - len(to_send):
                 self.budget.refuse_more(name, left)
 
     def _replay(self, cell: Cell, made: FineTuned | None, hint: str) -> Result:
-        provider = cell.experiment.models[cell.model].provider
         recalled = recalled_of(cell.experiment)
         texts = test_texts(cell.experiment)
+        read = self._read(cell, made, hint, recalled)
+        behind = self._compare_items(cell, read.requests) if recalled is None else None
+        seen, totals, model = read.seen, read.totals, _model_name(cell, made)
+        return Result(
+            cell=cell,
+            judgements=judge(texts.items, texts.labels, seen.labels, seen.readings),
+            prompt_tokens=totals.prompt_tokens,
+            completion_tokens=totals.completion_tokens,
+            latency_ms_median=totals.latency_ms_median,
+            recorded_at=totals.recorded_at,
+            unplayed=len(self.unplayed[cell.cassette]),
+            fine_tuned=made,
+            seconds=totals.seconds,
+            server=", ".join(totals.servers),
+            label_logprobs=seen.logprobs,
+            answers=seen.texts,
+            answered_as=", ".join(name for name in totals.models if name != model),
+            overrides=overrides_of(read.rule, cell.experiment.models[cell.model].parameters),
+            calibration=read.calibration,
+            groups=texts.groups,
+            checked_against_data=recalled is None,
+            items_behind=behind,
+            cut=cut_texts(cell.experiment) if recalled is None else None,
+            recorded_limits=read.limits,
+        )
+
+    def _read(
+        self, cell: Cell, made: FineTuned | None, hint: str, recalled: Recalled | None
+    ) -> _Read:
+        """Read a cell's answers; the cassette's index is gone with this call."""
+        provider = cell.experiment.models[cell.model].provider
         client = self._connections.client(cell.experiment, provider, recording=False)
         model = _model_name(cell, made)
-        items: dict[str, str] = {}
+        items = ItemsByHash()
         places = dataset_of(cell.experiment).places if recalled is None else {}
         with (
             closing(cassette_file(cell.experiment, cell.cassette, cell.recording)) as file,
             use_cassette(file, before_send=None, items=items, hint=hint, places=places) as cassette,
         ):
 
-            def ask(requests: Sequence[Request]) -> list[list[Answer]]:
-                answers = []
-                for request in requests:
-                    items.update(request.items)
-                    if recalled is None:
-                        prompts = list(request.prompts.values())
-                        replies = client.complete(model, prompts, request.fields)
-                        answers.append([answer for reply in replies for answer in reply.answers])
-                    else:
-                        fields, hashes = {"model": model, **request.fields}, request.hashes.values()
-                        answers.append(list(cassette.recalled(request.endpoint, fields, hashes)))
-                return answers
+            def ask(requests: Sequence[Request]) -> list[Iterator[Answer]]:
+                items.add(requests)
+                return [_answers(request, client, cassette, model) for request in requests]
 
             rule = rule_of(cell, client)
             requests = text_requests(cell, rule, recalled)
-            answers = ask(requests)
-            totals, played = cassette.totals(), len(cassette.played)
-            calibration = None
-            if (fitted_to := calibration_of(cell, recalled)) is not None:
+            calibration, fitted_to = None, calibration_of(cell, recalled)
+            if fitted_to is None:
+                seen = Seen.of(rule, ask(requests))
+                totals = cassette.totals()
+            else:  # before it is fitted it reads no answer
+                answers = list(map(list, ask(requests)))
+                totals = cassette.totals()
                 further = calibration_requests(cell, rule, recalled)
-                rule = rule.fitted(ask(further), fitted_to.labels)
+                rule = rule.fitted(list(map(list, ask(further))), fitted_to.labels)
                 requests += further
-                calibration = Calibration.of(rule, cassette.totals(since=played))
-            decisions = rule.decide(answers)
+                calibration = Calibration.of(rule, cassette.totals())
+                seen = Seen.of(rule, answers)
             if not cassette.all_played:
                 _spare(cassette, cell.sharing, client, model, recalled)
-            unplayed = self.unplayed[cell.cassette] = cassette.unplayed
-        behind = self._compare_items(cell, requests) if recalled is None else None
-        return Result(
-            cell=cell,
-            judgements=judge(
-                texts.items,
-                texts.labels,
-                [decision.label for decision in decisions],
-                [decision.reading for decision in decisions],
-            ),
-            prompt_tokens=totals.prompt_tokens,
-            completion_tokens=totals.completion_tokens,
-            latency_ms_median=totals.latency_ms_median,
-            recorded_at=totals.recorded_at,
-            unplayed=len(unplayed),
-            fine_tuned=made,
-            seconds=totals.seconds,
-            server=", ".join(totals.servers),
-            label_logprobs=tuple(decision.logprobs for decision in decisions),
-            answers=tuple(answer.text for answer in answers[0]) if len(answers) == 1 else (),
-            answered_as=", ".join(name for name in totals.models if name != model),
-            overrides=overrides_of(rule, cell.experiment.models[cell.model].parameters),
-            calibration=calibration,
-            groups=texts.groups,
-            checked_against_data=recalled is None,
-            items_behind=behind,
-            cut=cut_texts(cell.experiment) if recalled is None else None,
-            recorded_limits=file.recorded_limits.get(str(cell)),
-        )
+            self.unplayed[cell.cassette] = cassette.unplayed
+            limits = file.recorded_limits.get(str(cell))
+        return _Read(requests, rule, seen, totals, calibration, limits)
 
     def _compare_items(self, cell: Cell, requests: Sequence[Request]) -> str | None:
         if cell.experiment in self.items:
@@ -296,8 +316,31 @@ class Runner:
         return None
 
 
-def _first(parts: list[list[Prompt]], count: int) -> list[list[Prompt]]:
-    """The parts, as far as they hold so many prompts together."""
+@dataclass(frozen=True)
+class _Read:
+    """What was read of a cell's cassette, with the rule and for the requests as they are here."""
+
+    requests: Sequence[Request]
+    rule: Rule
+    seen: Seen
+    totals: Totals
+    calibration: Calibration | None
+    limits: Mapping[str, float] | None
+
+
+@contextmanager
+def _errors_of(cell: Cell) -> Iterator[None]:
+    try:
+        yield
+    except CellError:
+        raise
+    except TunebenchError as error:
+        where = place_in(cell, error)
+        raise CellError(error.problem, where=where, hint=error.hint) from error
+
+
+def _first(parts: list[array[int]], count: int) -> list[array[int]]:
+    """The parts, as far as they hold so many places together."""
     first = []
     for part in parts:
         first.append(part[:count])
@@ -305,17 +348,44 @@ def _first(parts: list[list[Prompt]], count: int) -> list[list[Prompt]]:
     return first
 
 
-def _to_record(cell: Cell, others: Sequence[Cell], client: Client) -> list[Request]:
-    """The requests of a cell, those of others that share its cassette, and at last its texts'."""
-    rule = rule_of(cell, client)
-    texts, requests = text_requests(cell, rule), calibration_requests(cell, rule)
-    for one in others:
-        requests += _requests_if_any(one, client)
-    different = []
-    for request in requests:
-        if request not in different and request not in texts:
-            different.append(request)
-    return different + texts
+class _Texts:
+    """The texts of the data set in what a cell, and those that share its cassette, ask."""
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+
+    def __iter__(self) -> Iterator[str]:
+        cell = self._cell
+        return chain(texts_of(cell), texts_asked_for((cell, *cell.sharing)))
+
+
+class _ToSend:
+    """The prompts of all rounds that are sent."""
+
+    def __init__(self, parts: list[Chosen]) -> None:
+        self.parts = parts
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    def __iter__(self) -> Iterator[Prompt]:
+        return chain.from_iterable(self.parts)
+
+    def __contains__(self, prompt: object) -> bool:
+        return any(prompt in part for part in self.parts)
+
+
+def _answers(
+    request: Request, client: Client, cassette: RecordedCassette, model: str
+) -> Iterator[Answer]:
+    """The recorded answers to a request's prompts, in their order."""
+    if request.prompts is not None:
+        for reply in client.stream(model, Chosen.all(request.prompts), request.fields):
+            yield from reply.answers
+        return
+    fields, hashes = {"model": model, **request.fields}, iter(request.hashes.values())
+    while some := list(islice(hashes, _RECALLED_AT_ONCE)):
+        yield from cassette.recalled(request.endpoint, fields, some)
 
 
 def _spare(
@@ -327,18 +397,9 @@ def _spare(
 ) -> None:
     """Count the rows that other cells of a cassette ask for as used."""
     for cell in cells:
-        for request in _requests_if_any(cell, client, recalled):
+        for request in requests_if_any(cell, client, recalled):
             fields = {"model": model, **request.fields}
             cassette.spare(request.endpoint, fields, request.hashes.values())
-
-
-def _requests_if_any(cell: Cell, client: Client, recalled: Recalled | None = None) -> list[Request]:
-    # What keeps another cell from being asked is said where that one is evaluated.
-    with suppress(TunebenchError):
-        rule = rule_of(cell, client)
-        further = calibration_requests(cell, rule, recalled)
-        return further + text_requests(cell, rule, recalled)
-    return []
 
 
 def _model_name(cell: Cell, made: FineTuned | None) -> str:
@@ -365,14 +426,3 @@ def _known_model(cell: Cell) -> Iterator[None]:
             where=error.where,
             hint=f"{fix}; what is recorded of it replays without the provider",
         ) from error
-
-
-def orphans(experiment: Experiment) -> Iterator[Path]:
-    """The cassettes in an experiment's folder that belong to none of its cells and rivals."""
-    known = {cell.cassette for cell in experiment.cells} | {items_path(experiment)}
-    known |= {experiment.embeddings_cassette(rival) for rival in experiment.embedding_rivals}
-    known |= {cell.job_cassette for cell in experiment.jobs.values()}
-    folders = ("", "jobs", "embeddings")
-    for folder in (experiment.cassettes / name for name in folders):
-        if folder.is_dir():
-            yield from (path for path in sorted(folder.glob("*.jsonl")) if path not in known)

@@ -1,17 +1,11 @@
 """The experiment file: its schema, its checks, and the cells that it makes."""
 
 from tunebench.experiment.experiment import Cell, Experiment
-from tunebench.experiment.finding import read_experiments
+from tunebench.experiment.fields import DecisionRule
+from tunebench.experiment.finding import default_folder, read_experiments
 from tunebench.experiment.limits import Limit
-from tunebench.experiment.schema import (
-    LIMITS,
-    OVERRIDABLE,
-    DecisionRule,
-    EmbeddingRival,
-    Model,
-    Prices,
-    Provider,
-)
+from tunebench.experiment.models import OVERRIDABLE, EmbeddingRival, Model, Prices, Provider
+from tunebench.experiment.schema import LIMITS
 
 __all__ = [
     "LIMITS",
@@ -24,5 +18,6 @@ __all__ = [
     "Model",
     "Prices",
     "Provider",
+    "default_folder",
     "read_experiments",
 ]

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from tunebench.errors import ExperimentError, did_you_mean
 from tunebench.experiment.combinations import combinations_of, matches, skipped_by
+from tunebench.experiment.fields import WITHOUT_PROBABILITIES, DecisionRule
 from tunebench.experiment.limits import limits_of
 from tunebench.experiment.pins import check_pins, pin_of
-from tunebench.experiment.schema import LIMITS, POINT_ONLY, DecisionRule, Selection
+from tunebench.experiment.schema import LIMITS, POINT_ONLY, Selection
 from tunebench.formatting import check_labels, check_readable
 from tunebench.presets import PRESETS
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from tunebench.experiment.combinations import Combination
     from tunebench.experiment.limits import Limit
-    from tunebench.experiment.schema import EmbeddingRival, ExperimentFile, Model, Prices
+    from tunebench.experiment.models import EmbeddingRival, Model, Prices
+    from tunebench.experiment.schema import ExperimentFile
 
 
 def check_file(path: Path, file: ExperimentFile) -> None:
@@ -302,6 +304,20 @@ def _check_limit(
             f"max_cost of {cell} needs prices",
             where=where,
             hint=f"give the model {cell.model!r} prices with input and output, or with per_hour",
+        )
+    if limit.gate == "min_auc" and cell.decision_rule in WITHOUT_PROBABILITIES:
+        raise ExperimentError(
+            f"min_auc of {cell} needs probabilities, and the decision rule {cell.decision_rule} "
+            "has none",
+            where=where,
+            hint='add decision_rule = "label_logprobs", or "calibrated", to this table',
+        )
+    if limit.mode == "confident" and limit.value == 1:
+        raise ExperimentError(
+            f'{limit.key} = 1 cannot be reached with mode = "confident": no interval is all above '
+            "it",
+            where=where,
+            hint='lower it, or set mode = "point"',
         )
 
 

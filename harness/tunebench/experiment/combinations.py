@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from tunebench.experiment.schema import SHARED_REQUESTS, Selection
+from tunebench.experiment.fields import SHARED_REQUESTS
+from tunebench.experiment.schema import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tunebench.experiment.schema import DecisionRule, FineTuning, Matrix
+    from tunebench.experiment.fields import DecisionRule
+    from tunebench.experiment.models import FineTuning
+    from tunebench.experiment.schema import Matrix
 
 
 @dataclass(frozen=True)

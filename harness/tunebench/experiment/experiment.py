@@ -20,26 +20,23 @@ from tunebench.experiment.limits import Limit, limits_of, xfail_of
 from tunebench.experiment.loading import read_file
 from tunebench.experiment.pins import pin_of
 from tunebench.experiment.readers import note_readers
+from tunebench.files import files_of
 from tunebench.settings import cassettes_of
 
 if TYPE_CHECKING:
-    from tunebench.experiment.schema import (
-        AnswerRule,
-        Calibration,
-        DecisionRule,
+    from tunebench.experiment.fields import DecisionRule
+    from tunebench.experiment.models import (
         EmbeddingRival,
         FineTunedModel,
         FineTuning,
-        Matrix,
         Model,
         Provider,
-        Task,
-        Threshold,
     )
+    from tunebench.experiment.schema import AnswerRule, Calibration, Matrix, Task, Threshold
     from tunebench.formatting import ReadingRule
 
 
-def _sha256(path: str) -> str | None:
+def _sha256(path: Path) -> str | None:
     """The checksum of a file; None if `path` is not a file but the name of a data set."""
     try:
         with open(path, "rb") as file:
@@ -253,14 +250,16 @@ class Experiment:
 
     @cached_property
     def data_state(self) -> tuple[str | None, ...]:
-        """The checksums of its data files when this property was first used.
+        """The names and checksums of its data files when this property was first used.
 
         An experiment that is read again from the same path may find changed data.
         """
         folder = self.path.absolute().parent
         names = (self.task.dataset, self.task.test_dataset)
-        files = [_sha256(os.path.normpath(folder / Path(n).expanduser())) for n in names if n]
-        return (*files, os.environ.get("TFDS_DATA_DIR"))
+        paths = [Path(os.path.normpath(folder / Path(n).expanduser())) for n in names if n]
+        files = [file for path in paths for file in files_of(path)]
+        state = (part for file in files for part in (file.name, _sha256(file)))
+        return (*state, os.environ.get("TFDS_DATA_DIR"))
 
     @property
     def baseline(self) -> Path:

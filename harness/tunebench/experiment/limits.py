@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tunebench.experiment.combinations import Combination
-    from tunebench.experiment.schema import Mode, Threshold
+    from tunebench.experiment.fields import Mode
+    from tunebench.experiment.schema import Threshold
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from tunebench.errors import ExperimentError, did_you_mean
-from tunebench.experiment.schema import CURRENCY, NAME, URL, ExperimentFile
+from tunebench.experiment.fields import CURRENCY, NAME, URL, VARIANT
+from tunebench.experiment.schema import ExperimentFile
 from tunebench.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -40,7 +42,14 @@ _PROBLEMS = {
 _FORMS = {
     CURRENCY: "must be three capital letters such as EUR",
     NAME: "must consist of letters, digits, '.', '_' and '-', the first a letter or digit",
+    VARIANT: "must consist of letters, digits and '_', the first a letter",
     URL: "must be a URL such as http://127.0.0.1:8017/v1",
+}
+
+# By a key that there is not, where the nearest one is for something else.
+_INSTEAD = {
+    "max_tokens_in": "texts are cut by max_chars, which `tunebench doctor` finds with "
+    "--max-tokens-in",
 }
 
 
@@ -51,8 +60,10 @@ def read_file(path: Path) -> ExperimentFile:
         ExperimentError: the file is missing, is not TOML, has an unknown or missing key or a value
             out of range.
     """
+    text = ""
     try:
-        return ExperimentFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        return ExperimentFile.model_validate(tomllib.loads(text))
     except FileNotFoundError:
         raise ExperimentError(
             "there is no such experiment file", where=path, hint="write one, or fix the path"
@@ -62,7 +73,9 @@ def read_file(path: Path) -> ExperimentFile:
             f"the experiment file cannot be read ({error.strerror})", where=path
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ExperimentError(f"this is not TOML ({error})", where=path) from None
+        raise ExperimentError(
+            f"this is not TOML ({error})", where=path, hint=_single_brackets(text)
+        ) from None
     except ValidationError as error:
         raise _error(path, error) from None
 
@@ -74,17 +87,55 @@ def _error(path: Path, error: ValidationError) -> ExperimentError:
     first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     *outer, key = first["loc"]
     table = f"{path}: {_place(outer)}" if outer else str(path)
-    name = f"key {key!r}" if outer else f"table [{key}]"
+    head = f"[[{key}]]" if _lists_tables([key]) else f"[{key}]"
+    name = f"key {key!r}" if outer else f"table {head}"
     if first["type"] == "extra_forbidden":
         known = _model_at(outer).model_fields
-        return ExperimentError(f"unknown {name}", where=table, hint=did_you_mean(str(key), known))
+        near = _INSTEAD.get(str(key)) or did_you_mean(str(key), known)
+        return ExperimentError(f"unknown {name}", where=table, hint=near)
     if first["type"] == "missing":
         return ExperimentError(
             f"the {name} is missing", where=table, hint=f"add it{_example(first)}"
         )
     given = first["input"]
-    shown = f", not {given!r}" if isinstance(given, str | int | float | bool) else ""
-    return ExperimentError(f"{_problem(first)}{shown}", where=f"{path}: {_place(first['loc'])}")
+    shown = f", not {given!r}" if isinstance(given, str | int | float) else ""
+    if isinstance(given, bool):  # in the words of TOML
+        shown = shown.lower()
+    problem, hint = _brackets(first) or (_problem(first), None)
+    where = f"{path}: {_place(first['loc'])}"
+    return ExperimentError(f"{problem}{shown}", where=where, hint=hint)
+
+
+def _brackets(error: ErrorDetails) -> tuple[str, str] | None:
+    """What is wrong, and how to write it, where a table is written as another kind of table."""
+    loc, given = error["loc"], error["input"]
+    if error["type"] == "list_type" and isinstance(given, dict) and _lists_tables(loc):
+        return "must be a list of tables", f"write [[{'.'.join(map(str, loc))}]]"
+    if error["type"] not in ("dict_type", "model_type"):
+        return None
+    if loc[0] == "provider" and (len(loc) == 1 or not isinstance(given, list)):
+        return "must be a table", "write [provider.NAME] with a name of yours"
+    if isinstance(given, list) and not any(isinstance(part, int) for part in loc):
+        return "must be a table", f"write [{'.'.join(map(str, loc))}], once"
+    return None
+
+
+def _lists_tables(loc: Sequence[int | str]) -> bool:
+    """Whether a location is that of an array of tables."""
+    *outer, key = loc
+    field = _model_at(outer).model_fields.get(str(key))
+    return (
+        field is not None
+        and get_origin(field.annotation) is list
+        and bool(_models(field.annotation))
+    )
+
+
+def _single_brackets(text: str) -> str | None:
+    """The hint of a file that is not TOML as an entry of a list, or two, is written as a table."""
+    names = "|".join(name for name in ExperimentFile.model_fields if _lists_tables([name]))
+    found = re.search(rf"^\s*\[({names})\]", text, re.MULTILINE)
+    return None if found is None else f"write [[{found[1]}]] for each"
 
 
 def _problem(error: ErrorDetails) -> str:
@@ -105,7 +156,8 @@ def _example(missing: ErrorDetails) -> str:
 
 def _place(loc: Sequence[int | str]) -> str:
     """``[matrix] shots 2``, ``[[model]] 2: prices.input``, from pydantic's location."""
-    table, *rest = loc
+    # pydantic marks a name that is wrong itself.
+    table, *rest = [part for part in loc if part != "[key]"]
     head = f"[{table}]"
     if rest and isinstance(rest[0], int):
         head = f"[[{table}]] {rest[0] + 1}" + (":" if rest[1:] else "")

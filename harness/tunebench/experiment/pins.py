@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tunebench.experiment.combinations import Combination
-    from tunebench.experiment.schema import ExperimentFile, FineTunedModel
+    from tunebench.experiment.models import FineTunedModel
+    from tunebench.experiment.schema import ExperimentFile
 
 
 def pin_of(pins: Sequence[FineTunedModel], which: Combination) -> FineTunedModel | None:

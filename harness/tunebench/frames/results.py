@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tunebench.errors import ResultsError
+from tunebench.errors import ResultsError, UsageError
 from tunebench.experiment import Experiment, read_experiments
 from tunebench.frames import tables
 from tunebench.reports import read_results, typed_results
@@ -125,16 +125,23 @@ def replay(*experiments: str | os.PathLike[str] | Experiment) -> Results:
 
     Args:
         experiments: experiment files, folders with ``experiment.toml`` in them or below, or
-            experiments, whose files are read again; ``benchmarks`` if left out.
+            experiments, whose files are read again; if left out ``benchmarks``, or those of this
+            folder.
 
     Raises:
-        TunebenchError: an experiment cannot be read, or none of the cells has a result. Single
-            cells without a result are in ``errors``.
+        TunebenchError: an argument is not a path, an experiment cannot be read, or none of the
+            cells has a result. Single cells without a result are in ``errors``.
     """
     # Late: loading results needs none of this.
     from tunebench.analysis import replayed
 
-    paths = [Path(one.path if isinstance(one, Experiment) else one) for one in experiments]
+    paths = [
+        _path_of(
+            one.path if isinstance(one, Experiment) else one,
+            "give each experiment as an argument, as in replay(a, b) or replay(*paths)",
+        )
+        for one in experiments
+    ]
     read = read_experiments(paths)
     first = read[0].path.absolute().parent
     document = replayed(read, repository_of(first) or Path.cwd())
@@ -153,7 +160,16 @@ def load_results(path: str | os.PathLike[str]) -> Results:
         path: the folder, or its ``results.json``.
 
     Raises:
+        UsageError: it is not a path.
         ResultsError: there are none, they are of version 1, or a field of them is wrong.
     """
-    path = Path(path)
+    path = _path_of(path, "give one folder, and call load_results for each")
     return Results(typed_results(read_results(path), path))
+
+
+def _path_of(given: str | os.PathLike[str], hint: str) -> Path:
+    try:
+        return Path(given)
+    except TypeError:
+        kind = type(given).__name__
+        raise UsageError(f"an argument is a {kind}, and not a path", hint=hint) from None

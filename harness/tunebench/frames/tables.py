@@ -76,12 +76,12 @@ def _answers(
     probabilities: Sequence[Sequence[float] | None] | None,
 ) -> Iterator[dict[str, Any]]:
     same = {"experiment": row.experiment, "model": row.model, "train_size": row.train_size}
-    for i, said in enumerate(row.predictions or ()):
+    for i, (item, said) in enumerate(zip(about.items, row.predictions or (), strict=False)):
         known = probabilities[i] if probabilities else None
         yield {
             **same,
             **named,
-            "item": about.items[i],
+            "item": item,
             "place": about.places[i] if about.places else None,
             "group": about.groups[i] if about.groups else None,
             "label": about.labels[about.label_ids[i]],

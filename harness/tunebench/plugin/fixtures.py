@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from tunebench.analysis import CellReport, Evaluated, Session, Uplift
     from tunebench.evaluation import Result
     from tunebench.experiment import Cell
+    from tunebench.reports import WholeRun
     from tunebench.settings import Configuration
 
 configuration_key: pytest.StashKey[Configuration] = pytest.StashKey()
 started_key = pytest.StashKey[int]()
 session_key: pytest.StashKey[Session] = pytest.StashKey()
+run_key: pytest.StashKey[WholeRun | None] = pytest.StashKey()  # once the cells are known
 # Of the whole run, not of a test: a fixture of a wider scope may evaluate cells, too.
 evaluated_key: pytest.StashKey[Evaluated | None] = pytest.StashKey()
 
@@ -51,7 +53,8 @@ def tunebench_evaluate(request: pytest.FixtureRequest) -> Callable[[Cell], Resul
 
     def run(cell: Cell) -> Result:
         __tracebackhide__ = True
-        hint = f"record it with `pytest {request.node.nodeid.split('[')[0]} {option}=missing`"
+        hint = _hint(request.node, option)
+        _record_together(request.config, session, option)
         try:
             with progress_of(request.config, str(cell), cell.experiment.task.test_size) as progress:
                 return session.evaluate(cell, hint, progress)
@@ -186,6 +189,48 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
+def _hint(item: pytest.Item, option: str) -> str:
+    return f"record it with `pytest {item.nodeid.split('[')[0]} {option}=missing`"
+
+
+def _cells_of(config: pytest.Config, option: str) -> dict[Cell, str]:
+    """The cells that the tests of this run will evaluate by a parameter, with their hints."""
+    from tunebench.experiment import Cell
+
+    session = config.pluginmanager.getplugin("session")
+    found: dict[Cell, str] = {}
+    for item in getattr(session, "items", ()):
+        params = getattr(getattr(item, "callspec", None), "params", {}).values()
+        ours = "tunebench_evaluate" in getattr(item, "fixturenames", ())
+        if ours and not any(item.iter_markers("skip")):
+            found |= {one: _hint(item, option) for one in params if isinstance(one, Cell)}
+    return found
+
+
+def _record_together(config: pytest.Config, session: Session, option: str) -> None:
+    """Before the first cell: record those of remote providers side by side.
+
+    A worker of pytest-xdist does not know which tests are its own.
+    """
+    recording = config.stash[configuration_key].record != "none"
+    if not recording or run_key in config.stash or hasattr(config, "workerinput"):
+        return
+    from tunebench.reports import SharedProgress, WholeRun
+
+    cells = _cells_of(config, option)
+    config.stash[run_key] = None
+    if parts := session.side_by_side(cells):
+        together = [cell for part in parts for cell in part]
+        with progress_of(config, f"{len(together)} cells", _texts(together)) as progress:
+            session.record_together(parts, SharedProgress(progress))
+        cells = {cell: hint for cell, hint in cells.items() if cell not in together}
+    config.stash[run_key] = WholeRun(_texts(cells))
+
+
+def _texts(cells: Iterable[Cell]) -> int:
+    return sum(cell.experiment.task.test_size for cell in cells)
+
+
 def progress_of(config: pytest.Config, title: str, total: int) -> Any:
     """A context that shows the progress of a recording of texts, and nothing in a replay."""
     if config.stash[configuration_key].record == "none":
@@ -194,4 +239,4 @@ def progress_of(config: pytest.Config, title: str, total: int) -> Any:
 
     capture = config.pluginmanager.getplugin("capturemanager")
     suspended = capture.global_and_fixture_disabled() if capture else nullcontext()
-    return shown_progress(title, total, suspended)
+    return shown_progress(title, total, suspended, config.stash.get(run_key, None))

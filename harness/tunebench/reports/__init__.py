@@ -22,7 +22,7 @@ from tunebench.reports.flat_tables import columns
 from tunebench.reports.markdown import comparison_markdown
 from tunebench.reports.of_texts import about_lines
 from tunebench.reports.page import report_bytes
-from tunebench.reports.progress import shown_progress, waited_for
+from tunebench.reports.progress import SharedProgress, WholeRun, shown_progress, waited_for
 from tunebench.reports.reading import (
     Judgements,
     is_of,
@@ -61,9 +61,11 @@ __all__ = [
     "Results",
     "RivalRow",
     "Share",
+    "SharedProgress",
     "Skipped",
     "Text",
     "UpliftRow",
+    "WholeRun",
     "WrongJson",
     "about_lines",
     "aligned",

@@ -7,11 +7,21 @@ import math
 import unicodedata
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WrapSerializer,
+    WrapValidator,
+)
 from pydantic_core import PydanticCustomError
 
+from tunebench.tables import Values
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _SHOWN = 40
 EXACTLY = 1e-9  # what the decimals of equal numbers may differ by
@@ -37,6 +47,15 @@ def _plain(text: str) -> str:
 Text = Annotated[str, AfterValidator(_encodable)]
 Line = Annotated[str, AfterValidator(_plain)]
 Name = Annotated[str, Field(min_length=1), AfterValidator(_plain)]
+if TYPE_CHECKING:
+    Names = Sequence[str]
+else:
+    # `Values`, ids of a data set, are as good, and need no object for each id.
+    Names = Annotated[
+        list[Name],
+        WrapValidator(lambda value, check: value if isinstance(value, Values) else check(value)),
+        WrapSerializer(lambda value, dump: dump(list(value))),
+    ]
 Count = Annotated[int, Field(ge=0, le=_LARGEST)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]

@@ -6,6 +6,7 @@ import errno
 import importlib.util
 import json
 import os
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tunebench.errors import ResultsError, TunebenchError, describe_error
@@ -13,7 +14,7 @@ from tunebench.files import whole_files
 from tunebench.reports.flat_tables import csv_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tunebench.reports.document import Results
@@ -38,7 +39,7 @@ def write_results(
         What was written, and what was left out because an extra is not installed, a line each;
         and what failed, a sentence each.
     """
-    document = results.model_dump()
+    document = _dumped(results)
     written: list[str] = []
     notes: list[str] = []
     failed: list[str] = []
@@ -62,6 +63,8 @@ def write_results(
         except TunebenchError as error:
             refused = True  # the next file would say the same
             failed.append(str(error))
+        except Exception as error:
+            failed.append(describe_error(f"{folder}: {what} not made", error))
     if step_summary and summary:
         try:
             append_summary(step_summary, summary)
@@ -71,6 +74,22 @@ def write_results(
         first, *others = written
         notes.insert(0, f"results: {', '.join([str(folder / first), *others])}")
     return notes, failed
+
+
+def _dumped(results: Results) -> dict[str, Any]:
+    """The results as plain values; their longest lists are theirs, and no copies."""
+    found = results.model_dump(
+        exclude={part: {"__all__": _LONG} for part in ("experiments", "cells")}
+    )
+    for part in ("experiments", "cells"):
+        found[part] = [
+            {
+                name: fields[name] if name in fields else getattr(row, name)
+                for name in type(row).model_fields
+            }
+            for row, fields in zip(getattr(results, part), found[part], strict=True)
+        ]
+    return found
 
 
 def append_summary(path: str, summary: bytes) -> None:
@@ -111,20 +130,42 @@ def _unwritable(folder: Path, error: OSError) -> ResultsError:
     )
 
 
-def _placed(folder: Path, files: Mapping[str, bytes]) -> list[str]:
+def _placed(folder: Path, files: Mapping[str, bytes | Iterable[bytes | memoryview]]) -> list[str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from error
     for name, content in files.items():
         with whole_files([folder / name], overwrite=True) as (file,):
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
     return list(files)
 
 
-def _json(_: Results, document: Mapping[str, Any]) -> dict[str, bytes]:
-    text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
-    return {"results.json": f"{text}\n".encode()}
+def _json(_: Results, document: Mapping[str, Any]) -> dict[str, Iterable[bytes]]:
+    return {"results.json": _json_parts(document)}
+
+
+def _json_parts(document: Mapping[str, Any]) -> Iterator[bytes]:
+    """The JSON in parts: that of a million texts is 100 MB."""
+    experiments = [about | {"items": _Listed(about["items"])} for about in document["experiments"]]
+    encoder = json.JSONEncoder(indent=2, allow_nan=False, ensure_ascii=False)
+    parts = encoder.iterencode({**document, "experiments": experiments})
+    while some := "".join(islice(parts, _TOGETHER)):
+        yield some.encode()
+    yield b"\n"
+
+
+class _Listed(list[Any]):
+    """A list for the encoder of JSON, which takes no other sequence; its values are another's."""
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values)
 
 
 def _table(_: Results, document: Mapping[str, Any]) -> dict[str, bytes]:
@@ -137,7 +178,7 @@ def _markdown(_: Results, document: Mapping[str, Any]) -> dict[str, bytes]:
     return {_SUMMARY: summary_markdown(document).encode()}
 
 
-def _parquet(_: Results, document: Mapping[str, Any]) -> dict[str, bytes]:
+def _parquet(_: Results, document: Mapping[str, Any]) -> dict[str, list[memoryview]]:
     from tunebench.reports.parquet import parquet_files
 
     return parquet_files(document)
@@ -150,9 +191,11 @@ def _page(results: Results, _: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 _SUMMARY = "summary.md"
+_LONG = {"items", "label_ids", "places", "predictions", "prompt_sha256"}
+_TOGETHER = 10_000  # parts of JSON, each a value or what is between two
 _PARQUET = "the Parquet files were"
 # The results themselves come first: whatever becomes of the others, they are there.
-_MAKERS = {
+_MAKERS: dict[str, Callable[[Results, Mapping[str, Any]], Mapping[str, Any]]] = {
     "results.json: the results were": _json,
     "results.csv: the table was": _table,
     "summary.md: the summary was": _markdown,

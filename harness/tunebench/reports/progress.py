@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
@@ -67,12 +69,46 @@ def _bar(**settings: Any) -> tqdm[Any]:
     return tqdm(file=sys.stderr if sys.stderr.isatty() else _Log(), leave=True, **settings)
 
 
+@dataclass
+class WholeRun:
+    """What is left of all that a run records.
+
+    Attributes:
+        left: texts; those that were answered before count until their cell's turn.
+    """
+
+    left: int
+    _sent: int = 0
+    _seconds: float = 0.0
+    _last: float = 0.0
+
+    def begin(self, texts: int) -> None:
+        """A cell begins, with texts that were answered before."""
+        self.left -= texts
+        self._last = time.monotonic()
+
+    def answered(self, texts: int) -> None:
+        """Further texts were answered."""
+        now = time.monotonic()
+        self.left -= texts
+        self._sent += texts
+        self._seconds += now - self._last
+        self._last = now
+
+    def __str__(self) -> str:
+        if self.left <= 0 or not self._sent:
+            return ""
+        seconds = self.left * self._seconds / self._sent
+        return f"whole run: {self.left:,} texts left, about {tqdm.format_interval(seconds)}"
+
+
 class Progress:
     """Shows the progress of a cell's recording: answered texts, uploads, steps of a job."""
 
-    def __init__(self, title: str, total: int) -> None:
+    def __init__(self, title: str, total: int, run: WholeRun | None = None) -> None:
         self._title = title
         self._total = total
+        self._run = run or WholeRun(0)
         self._texts: tqdm[Any] | None = None
         self._upload: tqdm[Any] | None = None
         self._steps: tqdm[Any] | None = None
@@ -82,6 +118,10 @@ class Progress:
         if self._texts is None:
             self.close()
             self._texts = _bar(total=self._total, desc=self._title, unit="text")
+            self._run.begin(texts)
+        else:
+            self._run.answered(texts)
+        self._texts.set_postfix_str(str(self._run), refresh=False)
         self._texts.update(texts)
 
     def say(self, message: str) -> None:
@@ -123,9 +163,37 @@ class Progress:
         self._texts = self._upload = self._steps = None
 
 
+class SharedProgress:
+    """One bar for cells that are recorded side by side, from any thread."""
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown = shown
+        self._changing = threading.Lock()
+
+    def answered(self, texts: int) -> None:
+        """Further texts of any cell were answered."""
+        with self._changing:
+            self._shown.answered(texts)
+
+    def say(self, message: str) -> None:
+        """Print a line."""
+        with self._changing:
+            self._shown.say(message)
+
+    def uploading(self, *_: object) -> Callable[[int], None]:
+        """Nothing: several files may be uploaded at once."""
+        return lambda _: None
+
+    def trained(self, *_: object) -> None:
+        """Nothing: several jobs may be running, and a line says when each ends."""
+
+
 @contextmanager
 def shown_progress(
-    title: str, total: int, suspended_capture: AbstractContextManager[Any]
+    title: str,
+    total: int,
+    suspended_capture: AbstractContextManager[Any],
+    run: WholeRun | None = None,
 ) -> Iterator[Progress]:
     """Show progress on standard error.
 
@@ -133,9 +201,10 @@ def shown_progress(
         title: what is recorded.
         total: how many texts it takes.
         suspended_capture: a context in which standard error reaches the terminal.
+        run: what is left of the whole run, of which this is a part.
     """
     with suspended_capture:
-        progress = Progress(title, total)
+        progress = Progress(title, total, run)
         try:
             yield progress
         finally:

@@ -14,12 +14,14 @@ from tunebench.reports.checked_json import (
     Difference,
     Line,
     Name,
+    Names,
     Number,
     Part,
     Share,
     Text,
     wrong,
 )
+from tunebench.tables import are_different
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +64,7 @@ class About(Part):
         local_models: those that a provider on this machine serves.
         smallest_gain: the least gain in accuracy for which fine-tuning is worth it.
         places: where each item is in the user's table, by the name of its file, as
-            ``tickets.csv, line 12``: the same on every machine.
+            ``tickets.csv, line 12``: the same on every machine. Null for more than 100,000 items.
     """
 
     name: Name
@@ -74,7 +76,7 @@ class About(Part):
     sha256: Name | None = None
     labels: Annotated[list[Text], Field(min_length=1)]
     n: Count | None = None
-    items: list[Name]
+    items: Names
     label_ids: list[LabelId]
     groups: list[Count] | None = None
     checked_against_data: bool = True
@@ -416,4 +418,6 @@ def _verdict_of(gates: Sequence[Gate]) -> Verdict | None:
 
 def repeated(values: Sequence[Any]) -> Any:
     """The first value that is there more than once; None where each is there once."""
-    return next((value for value, count in Counter(values).items() if count > 1), None)
+    if are_different(values):
+        return None
+    return next(value for value, count in Counter(values).items() if count > 1)

@@ -21,6 +21,7 @@ _CALIBRATION_HEADER = ("calibrated cell", "texts", "added to the labels' log-pro
 _UPLIFT_HEADER = ("model", "cell", "over", "uplift", "95 % interval", "p", "n")
 _JOB_HEADER = ("job", "trained tokens", "minutes", "fine-tuned model")
 
+_OTHERS = "limit +N: N others; --results has them."
 _BIASES = 4  # of one cell in a line
 _GAP = "  "
 _FIGURES = frozenset("0123456789+-±.,/%<e() ")
@@ -85,7 +86,8 @@ def cell_table(
         rivals: what they have to beat.
         width: see `aligned`.
         paint: see `aligned`.
-        costs: whether AUC, tokens and latency are shown, too. Limits are where there are some.
+        costs: whether AUC, tokens and latency are shown, too. Limits are where there are some: the
+            least accuracy, and the number of others, which a last line explains.
     """
     rows: list[CellRow | RivalRow] = [*cells, *rivals]
     areas = costs and any(row.auc is not None for row in cells)
@@ -100,7 +102,8 @@ def cell_table(
         ]
         for row in rows
     ]
-    return _named(header, rows, lines, width, paint=paint)
+    shown = _named(header, rows, lines, width, paint=paint)
+    return [*shown, *[_OTHERS] * any(map(_other_limits, cells))]
 
 
 def uplift_table(uplifts: Sequence[UpliftRow], width: int | None = None) -> list[str]:
@@ -154,7 +157,13 @@ def _area_line(row: CellRow | RivalRow) -> tuple[str, ...]:
 def _gate_line(row: CellRow | RivalRow) -> tuple[str, ...]:
     if isinstance(row, RivalRow):
         return "-", "-"
-    return "-" if row.min_accuracy is None else f"{row.min_accuracy:.3f}", row.verdict or "-"
+    least = "" if row.min_accuracy is None else f"{row.min_accuracy:.3f} "
+    others = _other_limits(row)
+    return f"{least}{f'+{others}' if others else ''}".strip() or "-", row.verdict or "-"
+
+
+def _other_limits(row: CellRow) -> int:
+    return sum(gate.gate != "min_accuracy" for gate in row.gates or ())
 
 
 def _cost_line(row: CellRow | RivalRow) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ A recording starts it, and downloads the weights of the models that it asks itse
 import argparse
 import sys
 
-from tunebench.server.command import add_arguments, serve
+from tunebench.server.command import serve
+from tunebench.server.options import add_arguments
 
 parser = argparse.ArgumentParser(
     prog="python -m tunebench.server", description="The local OpenAI-compatible provider."

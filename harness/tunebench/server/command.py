@@ -1,7 +1,8 @@
-"""The command ``python -m tunebench.server``: options, the socket, a clean shutdown."""
+"""The command ``python -m tunebench.server``: the socket, the engine, a clean shutdown."""
 
 import argparse
 import contextlib
+import importlib.util
 import ipaddress
 import logging
 import os
@@ -9,79 +10,29 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tunebench.errors import ConfigurationError, TunebenchError, UsageError
-from tunebench.local_models import DEFAULT, MODELS, cache_folder, get, where
+from tunebench.local_models import (
+    DEFAULT,
+    KEY_FILE,
+    MODELS,
+    get,
+    server_key,
+    where,
+)
+from tunebench.server.options import check_engine
 
-# Without it, on 100 one-shot prompts of SmolLM2 in bfloat16, no greedy token changed, and
-# log-probabilities moved by up to 0.03, with short texts by up to 0.06.
-_DETERMINISTIC = """\
-compute every prompt alone, so that an answer's bits do not depend on other prompts (equally fast
-for texts of about 300 tokens, a sixth to a half as fast for 16 to 40 tokens)"""
+if TYPE_CHECKING:
+    from tunebench.server.engine import Engine
+    from tunebench.server.inference.models import ModelRegistry
+    from tunebench.server.tuning.fine_tuned import FineTunedModels
+
 _INTERRUPTED = 130
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the server's options to a parser."""
-
-    def number(option: str, least: int, default: int, text: str, most: int | None = None) -> None:
-        parser.add_argument(
-            option,
-            type=_whole_number(least, most),
-            default=default,
-            metavar="N",
-            help=f"{text} (default: %(default)s)",
-        )
-
-    parser.add_argument("--host", default="127.0.0.1", help="address (default: %(default)s)")
-    number("--port", 0, 8017, "0 picks a free one", most=65535)
-    parser.add_argument(
-        "--api-key",
-        default=os.environ.get("TUNEBENCH_API_KEY"),
-        help="the key that requests must send (default: $TUNEBENCH_API_KEY, else none)",
-    )
-    parser.add_argument(
-        "--model",
-        action="append",
-        metavar="NAME[=SOURCE]",
-        help="serve this model: a built-in name, a folder, a .gguf file or a Hugging Face id; "
-        f"may be repeated (default: all built-in models whose weights are here, else {DEFAULT})",
-    )
-    parser.add_argument(
-        "--dtype",
-        choices=["auto", "bfloat16", "float32"],
-        default="auto",
-        help="number format; auto: bfloat16 where the CPU supports it (default: %(default)s)",
-    )
-    number("--batch-tokens", 1, 1024, "padded tokens that are computed in one pass")
-    parser.add_argument("--deterministic", action="store_true", help=_DETERMINISTIC)
-    parser.add_argument(
-        "--stop-with-stdin",
-        action="store_true",
-        help="exit when standard input closes, as when the parent process exits",
-    )
-    number("--max-body", 1, 64 << 20, "refuse requests of more bytes")
-    parser.add_argument(
-        "--data-dir",
-        type=Path,
-        default=Path(os.environ.get("TUNEBENCH_DATA_DIR") or cache_folder() / "server"),
-        metavar="FOLDER",
-        help="uploaded files, fine-tuning jobs and their models (default: $TUNEBENCH_DATA_DIR, "
-        "else a folder in the user's cache)",
-    )
-    number("--max-file", 1, 512 << 20, "refuse uploads of more bytes")
-    number("--training-jobs", 1, 1, "fine-tuning jobs that run at the same time")
-    number(
-        "--keep-bytes",
-        0,
-        2 << 30,
-        "memory in which a job may keep the frozen layers' outputs; 0 computes them again in every "
-        "epoch",
-    )
+_INSTALL_RAY = "run `pip install 'tunebench[local,ray]'` here and on every node"
 
 
 def serve(options: argparse.Namespace, *, download: bool) -> int:
@@ -109,18 +60,32 @@ def serve(options: argparse.Namespace, *, download: bool) -> int:
 
 def _serve(options: argparse.Namespace, download: bool) -> int:
     sources = _sources(options.model)
-    _check_host(options.host, options.api_key)
-    # Before the slow imports: a port in use is reported at once.
+    check_engine(options)
+    if options.engine == "ray" and importlib.util.find_spec("ray") is None:
+        raise ConfigurationError("--engine ray needs the ray extra", hint=_INSTALL_RAY)
+    # Before the slow imports: a port in use or a damaged database is reported at once.
     listener = _bind(options.host, options.port)
+    # The threads of a pass wait for each other by spinning, which on a busy machine takes the time
+    # of those with work; without any, each pass is slower on an idle one. GNU's OpenMP reads this
+    # when PyTorch is loaded.
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & set(os.environ):
+        os.environ.update(OMP_WAIT_POLICY="PASSIVE", GOMP_SPINCOUNT="2500")
     try:
+        from tunebench.server.tuning.data_folder import prepare
+        from tunebench.server.tuning.storage import Storage
+
+        storage = Storage(options.data_dir.expanduser().resolve())
+        prepare(storage)
+        api_key = options.api_key or server_key(storage.folder)
+
+        import torch
         import uvicorn
 
         from tunebench.server.http.app import create_app
+        from tunebench.server.http.connections import configuration
         from tunebench.server.inference.models import ModelRegistry, choose_dtype
-        from tunebench.server.inference.queue import Worker
         from tunebench.server.tuning.fine_tuned import FineTunedModels
         from tunebench.server.tuning.job_queue import JobQueue
-        from tunebench.server.tuning.storage import Storage
     except ImportError as error:
         raise ConfigurationError(
             f"the server needs the local extra ({error})",
@@ -132,48 +97,88 @@ def _serve(options: argparse.Namespace, download: bool) -> int:
             if source in MODELS:
                 get(MODELS[source], lambda line: print(line, file=sys.stderr, flush=True))
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    registry = ModelRegistry(sources, choose_dtype(options.dtype))
-    worker = Worker(batch_tokens=options.batch_tokens, deterministic=options.deterministic)
-    models = FineTunedModels(Storage(options.data_dir.expanduser().resolve()), registry)
-    queue = JobQueue(models, slots=options.training_jobs, kept_bytes=options.keep_bytes)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    dtype = choose_dtype(options.dtype)
+    registry = ModelRegistry(sources, dtype, int8=not options.deterministic)
+    models = FineTunedModels(storage, registry)
+    engine = _engine(options, registry, models)
+    queue = JobQueue(models, engine, slots=options.training_jobs)
     app = create_app(
         registry,
-        worker,
         queue,
-        api_key=options.api_key,
+        api_key=api_key,
         max_body=options.max_body,
         max_file=options.max_file,
+        host=options.host,
+        own_user_free=not options.api_key and _is_loopback(options.host),
     )
     mode = "deterministic" if options.deterministic else "batched"
-    dtype = str(registry.dtype).removeprefix("torch.")
-    ready = f"serving {', '.join(sources)} at {_url(listener)} ({dtype}, {mode})"
+    name = str(dtype).removeprefix("torch.")
+    on = ", on Ray" if options.engine == "ray" else ""
+    ready = f"serving {', '.join(sources)} at {_url(listener)} ({name}, {mode}{on})"
+    if not options.api_key:
+        ready += f"\n{_about_key(storage.folder / KEY_FILE)}"
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets=sockets)
             print(ready, flush=True)
 
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
-    )
     code = 0
     try:
-        Server(config).run(sockets=[listener])
+        Server(configuration(app)).run(sockets=[listener])
     except KeyboardInterrupt:
         code = _INTERRUPTED
     finally:
         queue.close()
-        if not worker.close(timeout=3):
+        if not engine.close(timeout=3):
             # A thread inside PyTorch cannot be stopped, and Python would wait for it.
             sys.stdout.flush()
             os._exit(code)
     return code
 
 
+def _engine(
+    options: argparse.Namespace, registry: "ModelRegistry", models: "FineTunedModels"
+) -> "Engine":
+    if options.engine == "local":
+        from tunebench.server.inference.queue import Worker
+        from tunebench.server.local_engine import LocalEngine
+
+        worker = Worker(batch_tokens=options.batch_tokens, deterministic=options.deterministic)
+        return LocalEngine(registry, worker, models.storage, kept_bytes=options.keep_bytes)
+    try:
+        from tunebench.server.cluster.engine import ClusterOptions, RayEngine
+        from tunebench.server.cluster.replica import ReplicaSettings
+    except ImportError as error:
+        raise ConfigurationError(
+            f"--engine ray needs the ray extra ({error})",
+            hint=_INSTALL_RAY,
+        ) from error
+    settings = ReplicaSettings(
+        {name: source for name, source in registry.sources.items() if name not in models.rows},
+        str(registry.dtype).removeprefix("torch."),
+        registry.int8,
+        options.batch_tokens,
+        options.deterministic,
+        options.threads or 1,
+    )
+    storage = options.storage
+    if storage is None:
+        folder = models.storage.folder / "ray"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        storage = str(folder)
+    cluster = ClusterOptions(
+        options.address, storage, options.replicas, options.workers, options.inference
+    )
+    return RayEngine(models, cluster, settings, kept_bytes=options.keep_bytes)
+
+
 def _sources(given: list[str] | None) -> dict[str, str]:
     if given:
         pairs = [text.partition("=") for text in given]
-        sources = {name: source or name for name, _, source in pairs}
+        sources = {name: _absolute(source or name) for name, _, source in pairs}
         if "" in sources or len(sources) < len(given):
             raise UsageError(
                 f"--model is given as {', '.join(given)}",
@@ -184,16 +189,22 @@ def _sources(given: list[str] | None) -> dict[str, str]:
     return here or {DEFAULT: DEFAULT}
 
 
-def _check_host(host: str, api_key: str | None) -> None:
+def _absolute(source: str) -> str:
+    """The path of a folder or file that is here, so that it is not looked for elsewhere later."""
+    path = Path(source).expanduser()
+    return str(path.resolve()) if source and path.exists() else source
+
+
+def _is_loopback(host: str) -> bool:
     try:
-        loopback = ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        loopback = host == "localhost"
-    if not loopback and not api_key:
-        raise UsageError(
-            f"serving at {host} would let everybody in who can reach it",
-            hint="set --api-key (or $TUNEBENCH_API_KEY), or serve at 127.0.0.1",
-        )
+        return host.lower().removesuffix(".") == "localhost"
+
+
+def _about_key(path: Path) -> str:
+    send = f"OPENAI_API_KEY=$(cat {quote(str(path))})"  # in quotes: a path may hold blanks
+    return f"key: {path}; other users and containers send it, as with {send}"
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -227,15 +238,3 @@ def _stop_with_stdin() -> None:
 
 def _terminate(_signal: int, _frame: FrameType | None) -> Any:
     sys.exit(0)
-
-
-def _whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
-    limits = f"from {least} to {most}" if most else f"of at least {least}"
-
-    def whole_number(text: str) -> int:
-        with contextlib.suppress(ValueError):
-            if least <= (value := int(text)) and (most is None or value <= most):
-                return value
-        raise argparse.ArgumentTypeError(f"must be a whole number {limits}, not {text!r}")
-
-    return whole_number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 from math import comb, exp, lgamma, log
 from typing import TYPE_CHECKING
@@ -118,8 +119,8 @@ def paired_bootstrap(
         raise ValueError(
             f"{n} and {len(second_correct)} answers must be equally many, and at least one"
         )
-    pairs = [(bool(a), bool(b)) for a, b in zip(first_correct, second_correct, strict=True)]
-    return _interval(n, pairs.count((True, False)), pairs.count((False, True)), seed, rounds, level)
+    pairs = Counter(zip(map(bool, first_correct), map(bool, second_correct), strict=True))
+    return _interval(n, pairs[True, False], pairs[False, True], seed, rounds, level)
 
 
 # Cells under two decision rules often have the same counts.

@@ -12,12 +12,14 @@ import json
 import re
 import sys
 import zlib
+from array import array
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from tunebench.errors import DatasetError
 from tunebench.tables.binary import parquet_rows, sheet_rows
+from tunebench.tables.strings import Strings
 from tunebench.tables.values import decode, is_utf8, not_json, not_utf8, unreadable, written
 
 if TYPE_CHECKING:
@@ -43,7 +45,8 @@ class Table:
         fold: whether case and the white space around a name are ignored.
         numbers: columns that may hold numbers, true and false, which are read as they are written.
         longest: the most characters that a cell may have.
-        texts: the texts of each column; "" for an empty cell, null and NaN.
+        texts: the texts of each column; "" for an empty cell, null and NaN. Of `numbers` equal
+            ones are one object.
         places: where each row begins, counted from 1.
         unit: what `places` counts: ``line``, ``row`` or ``record``.
         renamed: names in the file that differ from the wanted ones, with those.
@@ -57,15 +60,15 @@ class Table:
     fold: bool = False
     numbers: tuple[str, ...] = ()
     longest: int = sys.maxsize
-    texts: list[list[str]] = field(init=False)
-    places: list[int] = field(default_factory=list)
+    texts: list[Strings | list[str]] = field(init=False)
+    places: array[int] = field(default_factory=lambda: array("q"))
     unit: str = "line"
     renamed: dict[str, str] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.texts = [[] for _ in self.columns]
+        self.texts = [[] if name in self.numbers else Strings() for name in self.columns]
 
     def check_ending(self, *endings: str) -> str:
         """The ending of the file's name, in small letters, which must be one of `endings`.
@@ -119,10 +122,9 @@ class Table:
     def append(self, place: int, cells: Iterable[Any]) -> None:
         """Add a row; DatasetError if a cell is not a text."""
         for column, texts, cell in zip(self.columns, self.texts, cells, strict=True):
-            if type(cell) is str and len(cell) <= self.longest and is_utf8(cell):
-                texts.append(cell)
-            else:
-                texts.append(self._text(cell, column, place))
+            if not (type(cell) is str and len(cell) <= self.longest and is_utf8(cell)):
+                cell = self._text(cell, column, place)
+            texts.append(sys.intern(cell) if column in self.numbers else cell)
         self.places.append(place)
 
     def add_records(self, records: Iterable[Record]) -> None:
@@ -234,15 +236,16 @@ class Table:
                 hint = "give one whose first line names the columns"
                 raise DatasetError(problem, where=self.path, hint=hint)
             positions = [header.index(name) for name in self._found(header, self.at(start))]
-            wanted = list(zip(positions, self.texts, strict=True))
+            kept = [sys.intern if name in self.numbers else str for name in self.columns]
+            wanted = list(zip(positions, self.texts, kept, strict=True))
             start = reader.line_num + skipped + 1
             for row in reader:
                 if len(row) == len(header):
                     if max(map(len, row)) > self.longest:
                         for name, cell in zip(header, row, strict=True):
                             self._text(cell, name, start)
-                    for position, texts in wanted:
-                        texts.append(row[position])
+                    for position, texts, keep in wanted:
+                        texts.append(keep(row[position]))
                     self.places.append(start)
                 elif row:
                     values = "is 1 value" if len(row) == 1 else f"are {len(row)} values"

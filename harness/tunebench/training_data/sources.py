@@ -62,8 +62,8 @@ def read_rows(path: Path, *, encoding: str = "utf-8", delimiter: str | None = No
     converted += [f"the column {name!r} becomes {to!r}" for name, to in table.renamed.items()]
     if set(table.names) - {*table.columns, *table.renamed}:
         converted.append("columns other than 'prompt' and 'completion' are left out")
-    prompts, completions = table.texts
-    return Rows(prompts, completions, table.places, table.unit, chat, converted)
+    prompts, completions = map(list, table.texts)
+    return Rows(prompts, completions, list(table.places), table.unit, chat, converted)
 
 
 def _json_records(table: Table, encoding: str) -> tuple[Iterator[Record], str]:

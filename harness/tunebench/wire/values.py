@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tunebench.errors import hidden, printable, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
 _MAX_SHOWN = 60
 _MAX_DEPTH_PARSED = 100
@@ -84,16 +84,16 @@ def parsed(content: bytes) -> Any:
     if content.count(b"[") + content.count(b"{") > _MAX_DEPTH_PARSED:
         level = [value]
         for _ in range(_MAX_DEPTH_PARSED):
-            level = [part for one in level for part in _parts(one)]
+            deeper: list[Any] = []
+            for one in level:
+                if isinstance(one, dict):
+                    deeper += one.values()
+                elif isinstance(one, list):
+                    deeper += one
+            level = deeper
         if level:
             raise ValueError("nested too deeply")
     return value
-
-
-def _parts(value: Any) -> Collection[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 def within(value: Any, *path: str | int) -> Any:

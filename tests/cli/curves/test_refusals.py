@@ -24,7 +24,22 @@ def test_nothing_is_overwritten_unless_that_is_asked_for(cassette, tmp_path, opt
 
 def test_a_folder_that_is_not_there_is_named(cassette, tmp_path, capsys):
     assert curves(cassette, "--csv", tmp_path / "no" / "steps.csv") == 2
-    assert "the file could not be written (No such file or directory)" in capsys.readouterr().err
+    assert f"{tmp_path / 'no'}: there is no such folder; create it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--csv", "--figure"])
+def test_what_is_no_place_for_a_file_is_refused_with_force_too(cassette, tmp_path, option, capsys):
+    (tmp_path / "folder.svg").mkdir()
+    assert curves(cassette, option, tmp_path / "folder.svg", "--force") == 2
+    said = "folder.svg: this is a folder, and not a file to write; give another name."
+    assert said in capsys.readouterr().err
+
+
+def test_the_cassette_that_is_read_is_not_overwritten(cassette, capsys):
+    before = cassette.read_bytes()
+    assert curves(cassette, "--csv", cassette, "--force") == 2
+    assert "this is the file that is read; give another name." in capsys.readouterr().err
+    assert cassette.read_bytes() == before
 
 
 @pytest.mark.parametrize(

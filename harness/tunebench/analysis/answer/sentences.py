@@ -220,18 +220,16 @@ class Told:
         found, gain = self.found, self.found.gain
         many = len(found.gains)
         head = f"Largest p of {many}" if many > 1 else "p"
-        test = "McNemar mid-p" if gain.is_mcnemar else "t test"
+        test = "McNemar mid-p" if gain.is_mcnemar else f"t test, df {gain.spread.degrees:.0f}"
         parts = [f"{head} ({test}) {shown_p(found.largest_p)}"]
         if found.family > 1:
             tuned = found.verdict != "do not fine-tune"
-            over = "Holm over {} fine-tuned" if tuned else "Bonferroni over {} others"
-            parts[0] += f", {over.format(found.family)} {shown_p(found.p)}"
+            parts[0] += f", {'Holm' if tuned else 'Bonferroni'} of {found.family}: "
+            parts[0] += shown_p(found.p)
         groups = "" if gain.groups is None else f" in {len(set(gain.groups))} groups"
         parts.append(f"{gain.n:,} texts{groups}, {gain.differing} differ")
         if (runs := max(gain.first.runs, gain.over.runs)) > 1:
             parts.append(f"{runs} trainings")
-        if not gain.is_mcnemar:
-            parts.append(f"{gain.spread.degrees:.0f} degrees of freedom")
         return f"{'; '.join(parts)}."
 
 

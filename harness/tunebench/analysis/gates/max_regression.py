@@ -42,13 +42,15 @@ def judge(limit: Limit, result: Result, sources: Sources | None) -> Judged | Non
     verdict: Verdict = "pass"
     if regression.drop > limit.value:
         verdict = "fail" if regression.p < LEVEL else "inconclusive"
+    way = "below" if regression.drop > 0 else "above"
+    place = f"{abs(regression.drop):.3f} {way}" if regression.drop else "equal to"
     said = _IN_WORDS[verdict].format(gate=limit.gate, value=limit.value, level=LEVEL)
     return Judged.of(
         limit,
         regression.drop,
         verdict,
-        f"{regression.cell}: accuracy {regression.accuracy:.3f} is {regression.drop:+.3f} "
-        f"below the baseline's {regression.before:.3f} ({regression.only_other} texts lost, "
+        f"{regression.cell}: accuracy {regression.accuracy:.3f} is {place} "
+        f"the baseline's {regression.before:.3f} ({regression.only_other} texts lost, "
         f"{regression.only_first} gained, {regression.p_in_words}), {said}",
         mode="paired",
     )

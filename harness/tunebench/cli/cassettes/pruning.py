@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tunebench.cassettes import lock, without_rows
+from tunebench.cassettes import (
+    lock,
+    prune_shards,
+    remove_cassette,
+    shards_of,
+    without_rows,
+)
 from tunebench.errors import CassetteError, UsageError
 from tunebench.files import whole_files
 
@@ -73,7 +79,10 @@ def carry_out(plan: Pruned) -> Pruned:
             except CassetteError as error:
                 return Pruned(path, "leave", f"{error} It was left alone.")
             if plan.action == "remove":
-                path.unlink()
+                remove_cassette(path)
+                return plan
+            if shards_of(path):
+                prune_shards(path, plan.keys)
                 return plan
             with whole_files([path], overwrite=True) as (new,):
                 # Read after locking: what another process recorded in between is kept.

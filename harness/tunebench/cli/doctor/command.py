@@ -1,21 +1,23 @@
 """The command ``tunebench doctor``.
 
-It sends a few small prompts of its own. No data set is read and no job is started.
+It sends a few small prompts of its own, and with ``--max-tokens-in`` the texts of an experiment, to
+count their tokens. No job is started.
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from tunebench.cli.commands import json_option, print_json, read_experiment
+from tunebench.cli.commands import json_option, number, print_json, read_experiment
 from tunebench.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from tunebench.api import Findings
+    from tunebench.api import Client, Findings
     from tunebench.experiment import Experiment
 
 _TIMEOUT = 120.0  # seconds; a local server may load its model for the first answer
@@ -31,6 +33,7 @@ class _Target:
         api_key_env: the variable that holds its key.
         model: the model to use; None for the first that it lists.
         experiment: the experiment that declares it, if one does.
+        tokenizers: the models there whose tokens ``--max-tokens-in`` counts.
     """
 
     name: str
@@ -38,6 +41,15 @@ class _Target:
     api_key_env: str | None
     model: str | None
     experiment: Experiment | None = None
+    tokenizers: tuple[str, ...] = ()
+
+    @property
+    def local_url(self) -> str | None:
+        """The API root, if it is the local provider's."""
+        from tunebench.presets import is_started
+
+        preset = self.experiment.providers[self.name].preset if self.experiment else None
+        return self.base_url if is_started(self.name, preset) else None
 
 
 @click.command()
@@ -49,17 +61,31 @@ class _Target:
 )
 @click.option("--model", metavar="ID", help="The model to use, by its name at the provider")
 @click.option("--api-key-env", metavar="VAR", help="The environment variable that holds the key")
+@click.option(
+    "--max-tokens-in",
+    type=number(1),
+    metavar="N",
+    help="Count the tokens of the experiment's texts at /tokenize, and print the max_chars with "
+    "which none has more than N",
+)
 @json_option
 def doctor(
-    target: str, provider: str | None, model: str | None, api_key_env: str | None, as_json: bool
+    target: str,
+    provider: str | None,
+    model: str | None,
+    api_key_env: str | None,
+    max_tokens_in: int | None,
+    as_json: bool,
 ) -> int:
     """Find out what a running provider can do, with a few small requests.
 
     Prints the [provider] table that says so. TARGET is a base URL, or an experiment file or its
     folder, whose providers are compared with what it declares; the exit code is 1 where they
     differ. Nothing is uploaded and no job is started. A key that the experiment names is sent only
-    with --api-key-env, or to the address of its preset.
+    with --api-key-env, or to the address of its preset. An experiment's texts are sent only to
+    count their tokens.
     """
+    from tunebench.cli.doctor import lengths
     from tunebench.cli.doctor.findings import complaints_of, document_of, lines_of, table_of
 
     if target.startswith(("http://", "https://")):
@@ -67,19 +93,47 @@ def doctor(
         targets = [_Target(provider or _preset_name(url), url, api_key_env, model)]
     else:
         targets = _declared(Path(target), provider, model, api_key_env)
-    documents = []
+    texts = None if max_tokens_in is None else lengths.Texts.of(_experiment(targets))
+    documents, tokenizing = [], []
     for one in targets:
         _refuse_named_by_file(one, api_key_env)
-        findings = found_at(one.base_url, one.api_key_env, one.model)
+        findings = found_at(one.base_url, one.api_key_env, one.model, local_url=one.local_url)
         declared = one.experiment.providers[one.name] if one.experiment else None
         table = table_of(findings, declared, one.api_key_env)
         complaints = complaints_of(one.experiment, one.name, findings)
-        documents.append(document_of(one.name, findings, table, complaints))
+        documents.append(document_of(one.name, findings, table, complaints, one.experiment))
+        if findings.found("tokenize"):
+            tokenizing.append(one)
         if not as_json:
             print("\n".join(lines_of(documents[-1])))
+    measured = None
+    if texts is not None and max_tokens_in is not None:
+        with ExitStack() as stack:
+            tokenizers = {stack.enter_context(_client(one)): one.tokenizers for one in tokenizing}
+            measured = texts.document(max_tokens_in, tokenizers)
+        if not as_json:
+            print("\n".join(lengths.lines_of(measured)))
     if as_json:
-        print_json({"providers": documents})
-    return int(any(document["complaints"] for document in documents))
+        print_json({"providers": documents, "lengths": measured})
+    return int(any(document["complaints"] for document in [*documents, measured] if document))
+
+
+def _experiment(targets: list[_Target]) -> Experiment:
+    for one in targets:
+        if one.experiment is not None:
+            return one.experiment
+    raise UsageError(
+        "--max-tokens-in counts the tokens of an experiment's texts, and a URL has none",
+        hint="give the experiment instead of the URL",
+    )
+
+
+def _client(target: _Target) -> Client:
+    from tunebench.api import Client
+    from tunebench.evaluation import key_of
+
+    key = key_of(target.api_key_env, target.base_url, target.local_url)
+    return Client(target.base_url, key, retries=1, timeout=_TIMEOUT)
 
 
 def _refuse_named_by_file(target: _Target, given: str | None) -> None:
@@ -105,9 +159,16 @@ def _refuse_named_by_file(target: _Target, given: str | None) -> None:
 
 
 def found_at(
-    base_url: str, api_key_env: str | None, model: str | None, *, chosen: bool = False
+    base_url: str,
+    api_key_env: str | None,
+    model: str | None,
+    *,
+    chosen: bool = False,
+    local_url: str | None = None,
 ) -> Findings:
     """What a provider can do; see `tunebench.api.probe`.
+
+    `local_url` is its API root again if it is the local provider, whose key is in a file.
 
     Raises:
         RecordingError: the environment variable of its key is not set.
@@ -117,7 +178,7 @@ def found_at(
     from tunebench.api import Client, probe
     from tunebench.evaluation import key_of
 
-    key = key_of(api_key_env, base_url)
+    key = key_of(api_key_env, base_url, local_url)
     with Client(base_url, key, retries=1, timeout=_TIMEOUT) as client:
         return probe(client, model, chosen=chosen)
 
@@ -140,14 +201,18 @@ def _declared(
             where=experiment.path,
             hint=did_you_mean(only, experiment.providers),
         )
-    ids = {one.provider: one.provider_id for one in reversed(experiment.models.values())}
+    ids: dict[str, list[str]] = {}
+    for one in experiment.models.values():
+        ids.setdefault(one.provider, []).append(one.provider_id)
+    models = {name: [model] if model else ids.get(name, []) for name in experiment.providers}
     return [
         _Target(
             name,
             provider.base_url,
             api_key_env or provider.api_key_env,
-            model or ids.get(name),
+            next(iter(models[name]), None),
             experiment,
+            tuple(dict.fromkeys(models[name])),
         )
         for name, provider in experiment.providers.items()
         if only in (None, name)

@@ -25,7 +25,7 @@ _WITHOUT = {
     "tokenize": "label_token_ids or the likeliest tokens are read; the length of a label is "
     "estimated from its letters",
     "embeddings": "there is no rival of embeddings here",
-    "fine_tuning": "there are no train_sizes",
+    "fine_tuning": "train_sizes need models that exist, in [[fine_tuned]]",
     "model listed": "a misspelt id is found by the first request",
     "model as asked": "its answers are errors, unless `answers_as` names it",
     "same answer twice": "another recording may differ",
@@ -36,11 +36,16 @@ _COMPLAINT, _PLAIN = "\033[31m", "\033[0m"
 
 
 def document_of(
-    name: str, findings: Findings, table: Mapping[str, Any], complaints: Sequence[str]
+    name: str,
+    findings: Findings,
+    table: Mapping[str, Any],
+    complaints: Sequence[str],
+    experiment: Experiment | None = None,
 ) -> dict[str, Any]:
     """The findings at a provider as JSON."""
+    without = _WITHOUT | _with_pins(experiment, name)
     found = [
-        {**asdict(finding), "without": None if finding.found else _WITHOUT[finding.name]}
+        {**asdict(finding), "without": None if finding.found else without[finding.name]}
         for finding in findings.all
     ]
     return {
@@ -52,6 +57,16 @@ def document_of(
         "table": dict(table),
         "complaints": list(complaints),
     }
+
+
+def _with_pins(experiment: Experiment | None, name: str) -> dict[str, str]:
+    """What is done without fine-tuning where the models of all fine-tuned cells exist already."""
+    tuned = experiment.fine_tuned_cells if experiment else ()
+    cells = [cell for cell in tuned if cell.experiment.models[cell.model].provider == name]
+    if not cells or any(cell.has_job for cell in cells):
+        return {}
+    named = ", ".join(dict.fromkeys(str(cell.pin.id) for cell in cells if cell.pin))
+    return {"fine_tuning": f"fine-tuned cells ask the models of [[fine_tuned]]: {named}"}
 
 
 def lines_of(document: Mapping[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import dataclasses
 import math
 import tempfile
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ from tunebench.cli.init.matrix import fitting
 from tunebench.cli.init.provider import chosen_model, chosen_provider
 from tunebench.cli.init.writing import with_lines, write
 from tunebench.errors import DatasetError, ExperimentError, UsageError
+from tunebench.files import files_of
 from tunebench.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -83,12 +85,28 @@ class _Given:
     output: Path
 
 
+def _one_file(_: click.Context, __: click.Parameter, paths: tuple[Path, ...]) -> Path:
+    if len(paths) > 1:
+        problem = f"{len(paths)} files are given, and several are read as one by their pattern"
+        pattern = paths[0].with_name(f"*{paths[0].suffix}")
+        raise UsageError(problem, hint=f"write it in quotes, as in '{pattern}'")
+    return paths[0]
+
+
 @click.command(cls=Command)
-@click.argument("data", metavar="FILE", type=ExistingPath(), is_eager=True)
+@click.argument(
+    "data",
+    metavar="FILE",
+    type=ExistingPath(pattern=True),
+    nargs=-1,
+    required=True,
+    callback=_one_file,
+    is_eager=True,
+)
 @click.option(
     "--test-file",
     metavar="FILE",
-    type=ExistingPath(),
+    type=ExistingPath(pattern=True),
     help="The rows to test on, as a file of validation rows; else a share of FILE is held out",
 )
 @click.option("--text", metavar="COLUMN", help="The column of the texts")
@@ -145,6 +163,8 @@ class _Given:
 def init(install_from: str | None, force: bool, as_json: bool, **arguments: Any) -> None:
     """Make a benchmark from a file of labelled texts (.csv, .tsv, .jsonl, .parquet, .xlsx).
 
+    A pattern in quotes, such as 'data/*.csv', reads several files as one.
+
     Writes benchmarks/NAME/experiment.toml, its test cases and a workflow for CI, and says what
     recording it will take. Of a file with two columns, the labels are those with fewer different
     values; of another one, name both columns. OpenAI's training files are read, too: messages of
@@ -158,8 +178,9 @@ def init(install_from: str | None, force: bool, as_json: bool, **arguments: Any)
     text, label, notes = chosen_columns(given.data, given.text, given.label, given.group)
     files = [given.data]
     if given.test_file is not None:
-        if given.test_file.samefile(given.data):
-            problem = "--test-file is the file to train on, too"
+        both = product(files_of(given.test_file), files_of(given.data))
+        if any(one.samefile(other) for one, other in both):
+            problem = "--test-file is a file to train on, too"
             raise UsageError(problem, where=given.data, hint="give another, or leave it out")
         chosen_columns(given.test_file, text, label, given.group)
         files.append(given.test_file)
@@ -199,7 +220,9 @@ def _choices(given: _Given, text: str, label: str, summaries: Sequence[TableSumm
 
     labels = tuple(sorted({name for summary in summaries for name in summary.labels}))
     stem = given.data.stem if given.data.suffix.lower() != ".gz" else Path(given.data.stem).stem
-    name = name_of(stem) if given.name is None else given.name
+    # Of the pattern "*.csv" nothing is left.
+    own = name_of(stem) or name_of(given.data.absolute().parent.name)
+    name = own if given.name is None else given.name
     check_name(name)
     provider = chosen_provider(given.provider, given.api_key_env)
     sizes = [size for size in given.train_sizes if size]

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from tunebench.errors import UsageError
+from tunebench.files import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,8 +168,9 @@ class Choices:
         for path, pattern in [(cassettes, "{}/**"), *data]:
             relative = path_from(self.root.absolute(), path.absolute())
             if not relative.startswith("../") and not PurePath(relative).is_absolute():
-                escaped = re.sub(r"[\\*?\[]", r"\\\g<0>", relative)
-                line = pattern.format(escaped)
+                if files_of(path) == [path]:
+                    relative = re.sub(r"[\\*?\[]", r"\\\g<0>", relative)
+                line = pattern.format(relative)
                 # A pattern with spaces is quoted as in C, which JSON's strings are close to.
                 quoted = json.dumps(line, ensure_ascii=False) if re.search(r"\s", line) else line
                 lines.append(f"{quoted} -text")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tunebench.errors import RequestError, UsageError, printable
+from tunebench.presets import started_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,8 @@ def found_provider(
 
     url = str(guess.table["base_url"])
     try:
-        findings = found_at(url, api_key_env, model, chosen=True)
+        local_url = url if started_at(url) else None
+        findings = found_at(url, api_key_env, model, chosen=True, local_url=local_url)
     except RequestError as error:
         if not is_unreachable(error):
             raise

@@ -1,6 +1,6 @@
 """Decision rules: what a cell's prompts are sent with, and how its answers are read.
 
-A rule is a name of `DecisionRule` in `tunebench.experiment.schema`, and a module of that name
+A rule is a name of `DecisionRule` in `tunebench.experiment.fields`, and a module of that name
 here, which ends in `RULE`.
 """
 

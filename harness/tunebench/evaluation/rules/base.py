@@ -11,7 +11,7 @@ from tunebench.experiment import OVERRIDABLE
 from tunebench.formatting import AnswerFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tunebench.api import Answer
     from tunebench.evaluation.calibration import CalibrationTexts
@@ -84,9 +84,9 @@ class Rule(ABC):
         """The rule after calibration, from the answers of each round to its kind's texts."""
         return self
 
-    def decide(self, answers: Sequence[Sequence[Answer]]) -> list[Decision]:
+    def decide(self, answers: Sequence[Iterable[Answer]]) -> Iterator[Decision]:
         """The decisions on all texts, from the answers of each round in the order of the texts."""
-        return [self.read(*of_text) for of_text in zip(*answers, strict=True)]
+        return (self.read(*of_text) for of_text in zip(*answers, strict=True))
 
 
 @dataclass(frozen=True)

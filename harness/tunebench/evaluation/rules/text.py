@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tunebench.evaluation.inputs import is_chat
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # A chat may say more than the label: "The sentiment of this review is positive."
 _CHATTER_TOKENS = 16
+_KEPT = 256  # decisions
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,17 @@ class TextRule(Rule):
     def read(self, *answers: Answer) -> Decision:
         """The label stated."""
         (answer,) = answers
-        cut_off = answer.finish_reason == "length"
-        return Decision(*self.reader.read(answer.text, refused=answer.refused, cut_off=cut_off))
+        return self._read(answer.text, answer.refused, answer.finish_reason)
+
+    @cached_property
+    def _read(self) -> Callable[[str, bool, str], Decision]:
+        # The same few answers come again and again.
+        @lru_cache(_KEPT)
+        def read(text: str, refused: bool, finish_reason: str) -> Decision:
+            cut_off = finish_reason == "length"
+            return Decision(*self.reader.read(text, refused=refused, cut_off=cut_off))
+
+        return read
 
 
 def _made(cell: Cell, tokenize: Callable[[str], list[int]]) -> TextRule:

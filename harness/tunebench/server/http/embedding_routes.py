@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from fastapi import APIRouter, Request
-from starlette.concurrency import run_in_threadpool
+from fastapi.responses import Response
 
 from tunebench.errors import DatasetError
 from tunebench.server.http import prompts, responses
+from tunebench.server.http.json_route import JsonRoute, client_of, in_thread, json_response
 from tunebench.server.http.requests import EmbeddingRequest
 from tunebench.server.http_errors import ApiError, check_served
 from tunebench.server.inference.embeddings import EmbeddingModel, batches
@@ -20,21 +20,30 @@ from tunebench.server.inference.queue import Worker
 
 def embedding_routes(registry: ModelRegistry, worker: Worker) -> APIRouter:
     """The router; embeddings are computed in the worker's thread, between prompts."""
-    router = APIRouter()
+    router = APIRouter(route_class=JsonRoute)
 
     @router.post("/v1/embeddings")
-    async def embeddings(body: EmbeddingRequest, request: Request) -> dict[str, Any]:
+    async def embeddings(body: EmbeddingRequest, request: Request) -> Response:
         check_served(body.model, registry.sources)
         try:
             model = await asyncio.wrap_future(worker.call(lambda: registry.embedder(body.model)))
         except DatasetError as error:
             raise ApiError(400, str(error), param="model") from error
-        rows = await run_in_threadpool(_ids, model, body.input)
+        if body.dimensions not in (None, model.width):
+            raise ApiError(
+                400,
+                f"The parameter dimensions is {body.dimensions}, but {model.name} makes vectors "
+                f"of {model.width} numbers only; leave it out.",
+                param="dimensions",
+            )
+        rows = await in_thread(_ids, model, body.input)
         vectors = await _embedded(worker, request, model, rows)
         fingerprint = responses.fingerprint(model, worker.deterministic)
         tokens = sum(map(len, rows))
-        return responses.embeddings_body(
-            model.name, fingerprint, vectors, tokens, body.encoding_format
+        return await json_response(
+            lambda: responses.embeddings_body(
+                model.name, fingerprint, vectors, tokens, body.encoding_format or "float"
+            )
         )
 
     return router
@@ -67,6 +76,8 @@ async def _embedded(
         if await request.is_disconnected():
             raise ApiError(499, "The client has left.")
         part = [rows[number] for number in batch]
-        vectors = await asyncio.wrap_future(worker.call(partial(model.embed, part)))
+        compute = partial(model.embed, part)
+        call = worker.call(compute, client_of(request), sum(map(len, part)))
+        vectors = await asyncio.wrap_future(call)
         found.update(zip(batch, vectors, strict=True))
     return [found[number] for number in range(len(rows))]

@@ -4,6 +4,7 @@ import secrets
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tunebench.local_models import KEY_FILE
 from tunebench.server.http_errors import ApiError
 
 FORM_BYTES = 1 << 16
@@ -15,25 +16,34 @@ class ApiKeyGuard:
 
     Attributes:
         key: None needs no key.
+        own_user_free: whether the server's own user, who can read the key, needs none.
     """
 
-    def __init__(self, app: ASGIApp, key: str | None) -> None:
+    def __init__(self, app: ASGIApp, key: str | None, *, own_user_free: bool) -> None:
         self.app = app
         self.key = key
+        self.own_user_free = own_user_free
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it with 401."""
         if scope["type"] != "http" or self.key is None or scope["path"] == "/health":
             await self.app(scope, receive, send)
             return
+        if self.own_user_free and scope["state"]["own_user"]:
+            await self.app(scope, receive, send)
+            return
         given = dict(scope["headers"]).get(b"authorization", b"")
-        if secrets.compare_digest(given, b"Bearer " + self.key.encode()):
+        scheme, _, key = given.partition(b" ")
+        right = secrets.compare_digest(key.strip(), self.key.encode())
+        if right and scheme.lower() == b"bearer":
             await self.app(scope, receive, send)
             return
         message = (
-            "The API key is wrong; send the one that the server was started with."
+            "The API key is wrong; send the one that the server was started with, or that is in "
+            f"the file {KEY_FILE} of its --data-dir."
             if given
-            else "This server needs an API key; send it as `Authorization: Bearer KEY`."
+            else "This server needs an API key, which is in the file of its --data-dir that it "
+            "names when it starts; send it as `Authorization: Bearer KEY`."
         )
         headers = {"WWW-Authenticate": "Bearer"}
         error = ApiError(401, message, code="invalid_api_key", headers=headers)

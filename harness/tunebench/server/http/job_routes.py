@@ -1,16 +1,17 @@
 """The routes of ``/v1/fine_tuning/jobs``, and ``DELETE /v1/models/…``."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
 
 from tunebench.errors import DatasetError
 from tunebench.server.http.file_routes import find_file, paging
-from tunebench.server.http_errors import ApiError, check_served
-from tunebench.server.tuning import examples, jobs
+from tunebench.server.http.json_route import JsonRoute
+from tunebench.server.http_errors import ApiError
+from tunebench.server.tuning import examples, gone, jobs
 from tunebench.server.tuning.job_queue import JobQueue
 from tunebench.server.tuning.job_requests import JobRequest
 from tunebench.server.tuning.storage import Storage, listing, loads, page
@@ -18,18 +19,21 @@ from tunebench.server.tuning.storage import Storage, listing, loads, page
 
 def job_routes(queue: JobQueue) -> APIRouter:
     """The router."""
-    router = APIRouter(prefix="/v1")
+    router = APIRouter(prefix="/v1", route_class=JsonRoute)
     storage, models = queue.storage, queue.models
 
     @router.post("/fine_tuning/jobs")
     def create(body: JobRequest) -> dict[str, Any]:
         base = models.base(body.model)
+        queue.engine.check_job()
         plan = body.plan()
         with storage.transaction() as connection:
-            rows = {"training_file": find_file(connection, body.training_file, "training_file")}
-            if body.validation_file is not None:
-                found = find_file(connection, body.validation_file, "validation_file")
-                rows["validation_file"] = found
+            named = {"training_file": body.training_file, "validation_file": body.validation_file}
+            rows = {
+                param: find_file(storage, connection, name, param)
+                for param, name in named.items()
+                if name is not None
+            }
             for param, row in rows.items():
                 if loads(row)["purpose"] != "fine-tune":
                     message = f"The file {row['id']} is not a training file."
@@ -49,7 +53,7 @@ def job_routes(queue: JobQueue) -> APIRouter:
     def all_jobs(request: Request) -> dict[str, Any]:
         wanted = _metadata(request.query_params)
         one = "(SELECT value FROM json_each(object, '$.metadata') WHERE key = ?) = ?"
-        with storage.transaction() as connection:
+        with storage.reading() as connection:
             rows, more = page(
                 connection,
                 "jobs",
@@ -58,30 +62,24 @@ def job_routes(queue: JobQueue) -> APIRouter:
                 values=tuple(part for pair in wanted.items() for part in pair),
             )
         models.refresh()
-        return listing(rows, more)
+        return listing(rows, more, partial(gone.job_of, storage))
 
     @router.get("/fine_tuning/jobs/{name}")
     def retrieve(name: str) -> dict[str, Any]:
-        with storage.transaction() as connection:
-            job = loads(jobs.find(connection, name))
+        with storage.reading() as connection:
+            job = gone.job_of(storage, jobs.find(connection, name))
         # A client that sees a succeeded job may use its model in the next request.
         models.refresh()
         return job
 
     @router.post("/fine_tuning/jobs/{name}/cancel")
     def cancel(name: str) -> dict[str, Any]:
-        with storage.transaction() as connection:
-            if not jobs.move(connection, name, jobs.ACTIVE, "cancelled"):
-                status = jobs.find(connection, name)["status"]
-                message = f"The job {name} cannot be cancelled; its status is already {status}."
-                raise ApiError(400, message, code="job_finished")
-            jobs.add_event(connection, name, "Fine-tuning job cancelled", level="warn")
-            job = loads(jobs.find(connection, name))
+        job = gone.cancel(storage, name)
         queue.wake()
         return job
 
     def part(name: str, table: str, paged: Mapping[str, Any]) -> dict[str, Any]:
-        with storage.transaction() as connection:
+        with storage.reading() as connection:
             jobs.find(connection, name)
             rows, more = page(connection, table, **paged, where="job = ?", values=(name,))
         return listing(rows, more)
@@ -97,27 +95,7 @@ def job_routes(queue: JobQueue) -> APIRouter:
 
     @router.delete("/models/{name:path}")
     def delete(name: str) -> dict[str, Any]:
-        check_served(name, models.served)
-        with storage.transaction() as connection:
-            row = connection.execute("SELECT * FROM models WHERE id = ?", (name,)).fetchone()
-            if row is None:
-                raise ApiError(
-                    403,
-                    f"The server was started with the model {name}; only fine-tuned models can be "
-                    "deleted.",
-                    param="model",
-                )
-            connection.execute("DELETE FROM models WHERE id = ?", (name,))
-            # The job's key is free again: creating the job again must train again.
-            made = "json_extract(object, '$.fine_tuned_model') = ?"
-            connection.execute(
-                f"UPDATE jobs SET key = NULL WHERE id = ? AND {made}", (row["job"], name)
-            )
-            query = "SELECT 1 FROM models WHERE folder = ?"
-            shared = connection.execute(query, (row["folder"],)).fetchone()
-        if not shared:
-            shutil.rmtree(storage.folder / row["folder"], ignore_errors=True)
-        models.refresh()
+        models.delete(name)
         return {"id": name, "object": "model", "deleted": True}
 
     return router

@@ -5,12 +5,13 @@ import functools
 import importlib.metadata
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from tunebench.server.http.tool_calls import Call, CallReader
 from tunebench.server.inference.completion import Answer, Completion
 from tunebench.server.inference.embeddings import EmbeddingModel
 from tunebench.server.inference.models import LanguageModel
@@ -30,8 +31,9 @@ def version() -> str:
 def fingerprint(model: LanguageModel | EmbeddingModel, deterministic: bool) -> str:
     """Everything that decides an answer's bits, except the machine."""
     mode = "deterministic" if deterministic else "batched"
+    int8 = "-int8" if isinstance(model, LanguageModel) and model.int8 else ""
     return (
-        f"tunebench-{version()}_{model.sha256[:12]}_{model.dtype_name}"
+        f"tunebench-{version()}_{model.sha256[:12]}_{model.dtype_name}{int8}"
         f"_torch-{torch.__version__}_{mode}"
     )
 
@@ -74,16 +76,15 @@ def completion_choices(
 
 
 def chat_choices(
-    token_bytes: TokenBytes, answer: Answer, with_logprobs: bool
+    token_bytes: TokenBytes, answer: Answer, with_logprobs: bool, with_calls: bool = False
 ) -> list[dict[str, Any]]:
-    """The choices of ``/v1/chat/completions``."""
+    """The choices of ``/v1/chat/completions``; ``with_calls`` looks for calls in the text."""
     return [
         {
             "index": index,
-            "message": {"role": "assistant", "content": completion.text, "refusal": None},
-            "finish_reason": completion.finish_reason,
+            **_said(completion, with_calls),
             "logprobs": {
-                "content": [_chat_logprob(token_bytes, token) for token in completion.tokens],
+                "content": [chat_logprob(token_bytes, token) for token in completion.tokens],
                 "refusal": None,
             }
             if with_logprobs
@@ -91,6 +92,42 @@ def chat_choices(
         }
         for index, completion in enumerate(answer.completions)
     ]
+
+
+def _said(completion: Completion, with_calls: bool) -> dict[str, Any]:
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": completion.text,
+        "refusal": None,
+    }
+    if not with_calls:
+        return {"message": message, "finish_reason": completion.finish_reason}
+    reader = CallReader()
+    piece = reader.read(completion.text, last=True)
+    if piece.calls:
+        calls = [called(call) for call in piece.calls]
+        message |= {"content": piece.text or None, "tool_calls": calls}
+    else:
+        message["content"] = piece.text
+    return {"message": message, "finish_reason": finish_reason(completion, reader)}
+
+
+def called(call: Call) -> dict[str, Any]:
+    """A call of a chat's message, or what is new in one."""
+    if call.name is None:
+        return {"function": {"arguments": call.arguments}}
+    return {
+        "id": f"call_{uuid.uuid4().hex[:24]}",
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments},
+    }
+
+
+def finish_reason(completion: Completion, reader: CallReader) -> str | None:
+    """The reason of a chat's choice that may hold calls."""
+    if completion.finish_reason == "stop" and reader.called:
+        return "tool_calls"
+    return completion.finish_reason
 
 
 def body(
@@ -102,21 +139,27 @@ def body(
     choices: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """The body of an answer; ``kind`` is ``text_completion`` or ``chat.completion``."""
-    prompt_tokens = sum(map(len, prompts))
-    completion_tokens = sum(c.token_count for answer in answers for c in answer.completions)
     return {
         "id": f"{'cmpl' if kind == 'text_completion' else 'chatcmpl'}-{uuid.uuid4().hex}",
         "object": kind,
         "created": int(time.time()),
         "model": model,
         "system_fingerprint": fingerprint,
-        "usage": {
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "total_tokens": prompt_tokens + completion_tokens,
-        },
+        "usage": usage(prompts, answers),
         "choices": choices,
     }
+
+
+def usage(prompts: Sequence[Sequence[int]], answers: Sequence[Answer]) -> dict[str, int]:
+    """How many tokens were read and made."""
+    counts = (c.token_count for answer in answers for c in answer.completions)
+    return token_counts(sum(map(len, prompts)), counts)
+
+
+def token_counts(read: int, counts: Iterable[int]) -> dict[str, int]:
+    """The usage of prompts of ``read`` tokens, and of completions of as many as given."""
+    made = sum(counts)
+    return {"prompt_tokens": read, "completion_tokens": made, "total_tokens": read + made}
 
 
 def embeddings_body(
@@ -184,7 +227,8 @@ def _prompt_offsets(
     return offsets
 
 
-def _chat_logprob(token_bytes: TokenBytes, token: TokenLogprob) -> dict[str, Any]:
+def chat_logprob(token_bytes: TokenBytes, token: TokenLogprob) -> dict[str, Any]:
+    """A token of a chat's answer with its log-probability and the likeliest others."""
     return _spelled(token_bytes, token.token_id, token.logprob) | {
         "top_logprobs": [_spelled(token_bytes, *pair) for pair in token.top]
     }

@@ -1,42 +1,44 @@
-"""Computes prompts: their shared head, their tails in one pass, then token by token."""
+"""A prompt in the queue, and its completions as they grow, token by token."""
 
-import contextlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field
+import bisect
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
 
 from tunebench.server.inference.models import LanguageModel
-from tunebench.server.inference.prefix import KeyValues, cut, pieces
+from tunebench.server.inference.prefix import cut
 from tunebench.server.inference.sampling import (
+    Constraint,
     SamplingParameters,
     TokenLogprob,
     biased,
     choose,
     generator,
-    report,
+    reports,
 )
 from tunebench.server.inference.token_bytes import RunningText
 
-_HEAD_ROWS = 64  # positions whose logits are in memory at once: 64 MB for 262,144 tokens
+_NEW_TOKEN_COST = 16
 
 
 @dataclass(frozen=True)
 class Completion:
-    """One completion of a prompt.
+    """One completion of a prompt, or a chunk of one.
 
     Attributes:
         text: without the stop text, if one ended it.
-        finish_reason: ``stop`` at a stop text or the model's own end, else ``length``.
+        finish_reason: ``stop`` at a stop text or the model's own end, else ``length``; None in a
+            chunk that is not the last.
         tokens: up to the one in which a stop text begins, the model's end token included.
         offsets: characters of ``text`` before each of them.
         token_count: tokens that were generated, those of the stop text included.
     """
 
     text: str
-    finish_reason: Literal["stop", "length"]
+    finish_reason: Literal["stop", "length"] | None
     tokens: tuple[TokenLogprob, ...]
     offsets: tuple[int, ...]
     token_count: int
@@ -52,12 +54,22 @@ class Answer:
 
 @dataclass(eq=False)
 class Work:
-    """A queued prompt: its model, tokens, parameters, and the future of its answer."""
+    """A queued prompt: its model, tokens, parameters, and the future of its answer.
+
+    Attributes:
+        on_chunk: called in the worker's thread with the number of a completion and its next chunk,
+            alone in an answer; the prompt's tokens come with the first. Chunks join to the answer.
+        constraint: makes what each completion keeps to, such as a grammar.
+        turn: its place in the queue, which the worker sets.
+    """
 
     model: LanguageModel
     ids: tuple[int, ...]
     parameters: SamplingParameters
+    on_chunk: Callable[[int, Answer], None] | None = None
+    constraint: Callable[[], Constraint] | None = None
     future: Future[Answer] = field(default_factory=Future)
+    turn: float = 0.0
 
     def __post_init__(self) -> None:
         """Cut the prompt into a head, which others may share, and a tail."""
@@ -65,121 +77,96 @@ class Work:
         self.head = self.ids[: self.cuts[-1]] if self.cuts else ()
         self.tail = self.ids[len(self.head) :]
 
+    @property
+    def continues(self) -> bool:
+        """Whether a pass for a new token may follow that of the prompt."""
+        return self.parameters.max_tokens > 1
 
-_Start = tuple[torch.Tensor, KeyValues]
-"""The logits after a prompt, and its keys and values."""
+    @property
+    def cost(self) -> int:
+        """About how long it takes, in tokens of a prompt; a new token needs a pass of its own."""
+        return len(self.ids) + _NEW_TOKEN_COST * self.parameters.n * self.parameters.max_tokens
 
 
-@torch.inference_mode()
-def compute(batch: Sequence[Work], go_on: Callable[[], bool]) -> None:
-    """Answer prompts of one model with one head; each future gets its answer or the error.
+class Generation:
+    """One completion of a prompt as it grows.
 
-    `go_on` is called before every token; False stops what is not finished.
+    Args:
+        work: the prompt.
+        choice: the completion's number among the prompt's ``n``.
+        prompt: the prompt's own tokens, if requested; they come with the first chunk.
     """
-    wanted = [work for work in batch if work.parameters.max_tokens]
-    starts = dict(zip(wanted, _prefill(wanted), strict=True)) if wanted else {}
-    for work in batch:
-        if work.future.cancelled():
-            continue
-        prompt = _prompt_logprobs(work) if work.parameters.prompt_logprobs else ()
-        start = starts.pop(work, None)
-        if start is None:
-            completions = [Completion("", "length", (), (), 0)] * work.parameters.n
-        else:
-            completions = [
-                _generate(work, start, choice, go_on) for choice in range(work.parameters.n)
-            ]
-        # A client may disconnect at any moment, which cancels the future.
-        with contextlib.suppress(InvalidStateError):
-            work.future.set_result(Answer(tuple(completions), prompt))
 
+    def __init__(self, work: Work, choice: int, prompt: tuple[TokenLogprob, ...]) -> None:
+        self.work = work
+        self.choice = choice
+        self.prompt = prompt
+        self._running = RunningText(work.model.token_bytes, work.parameters.stop)
+        self._source = generator(work.parameters, choice)
+        self._constraint = work.constraint() if work.constraint else None
+        self._tokens: list[TokenLogprob] = []
+        self._offsets: list[int] = []
+        self._count = 0
+        self._ended = False
+        self._unsent_prompt = prompt
+        self._sent_text = 0
+        self._sent_tokens = 0
 
-def _prefill(batch: Sequence[Work]) -> list[_Start]:
-    model = batch[0].model
-    past = _head(batch[0])
-    lengths = torch.tensor([len(work.tail) for work in batch])
-    ids = torch.zeros((len(batch), int(lengths.max())), dtype=torch.long)
-    for row, work in enumerate(batch):
-        ids[row, : len(work.tail)] = torch.tensor(work.tail)
-    hidden, key_values = model.forward(ids, past)
-    logits = model.logits(hidden[torch.arange(len(batch)), lengths - 1])
-    return [
-        (
-            logits[row],
-            [
-                (keys[row : row + 1, :, : len(work.ids)], values[row : row + 1, :, : len(work.ids)])
-                for keys, values in key_values
-            ]
-            if work.parameters.max_tokens > 1
-            else [],
-        )
-        for row, work in enumerate(batch)
-    ]
-
-
-def _head(work: Work) -> KeyValues | None:
-    """Keys and values of the head, from the longest prefix that is kept."""
-    cache = work.model.prefixes
-    past: KeyValues | None = None
-    done = 0
-    for end in reversed(work.cuts):
-        past = cache.get(work.ids[:end])
-        if past is not None:
-            done = end
-            break
-    for start, end in pieces(work.head, work.cuts[:-1]) if work.head else []:
-        if start >= done:
-            _, past = work.model.forward(torch.tensor([work.ids[start:end]]), past)
-            cache.put(work.ids[:end], past)
-    return past
-
-
-def _generate(work: Work, start: _Start, choice: int, go_on: Callable[[], bool]) -> Completion:
-    """Continue one prompt alone: rows that are decoded together change each other's bits."""
-    model, parameters = work.model, work.parameters
-    running = RunningText(model.token_bytes, parameters.stop)
-    source = generator(parameters, choice)
-    tokens: list[TokenLogprob] = []
-    offsets: list[int] = []
-    count = 0
-    logits, past = start
-    while True:
+    def take(self, logits: torch.Tensor) -> int | None:
+        """Choose the next token, from logits of shape (vocabulary,); None if it is the last."""
+        parameters, model, running = self.work.parameters, self.work.model, self._running
         logits = biased(logits, parameters.logit_bias)
-        token_id = choose(logits, parameters, source)
-        count += 1
+        # Log-probabilities are the model's, as if there were no constraint.
+        open_logits = logits
+        if self._constraint is not None:
+            open_logits = logits.masked_fill(~self._constraint.allowed(), -torch.inf)
+        token_id = choose(open_logits, parameters, self._source)
+        self._count += 1
         if parameters.top_logprobs is not None:
-            tokens.append(report(logits, token_id, parameters.top_logprobs))
-            offsets.append(len(running.text))
-        ended = token_id in model.end_ids
-        if not ended:
+            [told] = reports(logits[None], [token_id], parameters.top_logprobs)
+            self._tokens.append(told)
+            self._offsets.append(len(running.text))
+        is_end = token_id in model.end_ids
+        # Only the end completes what follows a constraint.
+        self._ended = is_end and not (parameters.ignore_end and self._constraint is None)
+        if not is_end:
             running.add(token_id)
-        if ended or running.stopped or count == parameters.max_tokens:
-            break
-        if work.future.cancelled() or not go_on():
-            break
-        hidden, past = model.forward(torch.tensor([[token_id]]), past)
-        logits = model.logits(hidden[:, -1])[0]
-    running.finish()
-    kept = sum(offset <= len(running.text) for offset in offsets)
-    return Completion(
-        text=running.text,
-        finish_reason="stop" if ended or running.stopped else "length",
-        tokens=tuple(tokens[:kept]),
-        offsets=tuple(offsets[:kept]),
-        token_count=count,
-    )
+            if self._constraint is not None:
+                self._constraint.accept(token_id)
+                self._ended = self._constraint.finished
+        if self._ended or running.stopped or self._count == parameters.max_tokens:
+            return None
+        return token_id
 
+    def send(self) -> None:
+        """Send what cannot change any more, if chunks are wanted."""
+        if self.work.on_chunk:
+            self._send(self._made(self._running.settled, len(self._tokens), None))
 
-def _prompt_logprobs(work: Work) -> tuple[TokenLogprob, ...]:
-    """Log-probabilities of the prompt's own tokens; ``logit_bias`` does not apply to them."""
-    count = work.parameters.top_logprobs or 0
-    reports = [TokenLogprob(work.ids[0], None)]
-    past: KeyValues | None = None
-    for start, end in pieces(work.ids, work.cuts):
-        hidden, past = work.model.forward(torch.tensor([work.ids[start:end]]), past)
-        for first in range(start, end, _HEAD_ROWS):
-            rows = hidden[0, first - start : min(first + _HEAD_ROWS, end) - start]
-            following = work.ids[first + 1 : first + 1 + len(rows)]
-            for logits, token_id in zip(work.model.logits(rows), following, strict=False):
-                reports.append(report(logits, token_id, count))
-    return tuple(reports)
+    def finish(self) -> Completion:
+        """The whole completion, whose last chunk is sent."""
+        running = self._running
+        running.finish()
+        kept = sum(offset <= len(running.text) for offset in self._offsets)
+        stopped = self._ended or running.stopped
+        made = self._made(running.text, kept, "stop" if stopped else "length")
+        self._send(made)
+        return made
+
+    def _made(self, text: str, kept: int, reason: Literal["stop", "length"] | None) -> Completion:
+        tokens, offsets = tuple(self._tokens[:kept]), tuple(self._offsets[:kept])
+        return Completion(text, reason, tokens, offsets, self._count)
+
+    def _send(self, made: Completion) -> None:
+        """Send what is new in a completion so far: its text, and the tokens that begin in it."""
+        end = bisect.bisect_right(made.offsets, len(made.text))
+        new = slice(self._sent_tokens, end)
+        chunk = replace(
+            made,
+            text=made.text[self._sent_text :],
+            tokens=made.tokens[new],
+            offsets=made.offsets[new],
+        )
+        if self.work.on_chunk and (chunk.text or chunk.tokens or chunk.finish_reason):
+            self.work.on_chunk(self.choice, Answer((chunk,), self._unsent_prompt))
+            self._sent_text, self._sent_tokens, self._unsent_prompt = len(made.text), end, ()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from tunebench.errors import ConfigurationError
+from tunebench.server.inference.long_texts import beginning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,8 +97,19 @@ class EmbeddingModel:
         """How many token ids there are."""
         return int(self.network.config.vocab_size)
 
+    @property
+    def width(self) -> int:
+        """How many numbers an embedding has."""
+        return int(self.network.config.hidden_size)
+
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """The token ids of each text, with special tokens, cut off at the model's length."""
+        return self._encoded([beginning(text, self.max_length, self._fills) for text in texts])
+
+    def _fills(self, text: str) -> bool:
+        return len(self._encoded([text])[0]) >= self.max_length
+
+    def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
         encoded = self.tokenizer(
             list(texts), truncation=True, max_length=self.max_length, padding=False
         )

@@ -4,9 +4,11 @@ A fine-tuned model is a base's ``LanguageModel`` with a LoRA adapter, under a na
 """
 
 import contextlib
+import functools
+import logging
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,21 @@ import torch
 
 from tunebench.errors import ConfigurationError, DatasetError
 from tunebench.server.inference import weights
+from tunebench.server.inference.constraints import GrammarCompiler
+from tunebench.server.inference.decoder import (
+    Decoder,
+    Int8Maps,
+    Rows,
+    SeparateRows,
+    fitting_decoder,
+    has_int8,
+)
 from tunebench.server.inference.embeddings import EmbeddingModel, makes_embeddings
+from tunebench.server.inference.head import Head, head_is_all
 from tunebench.server.inference.prefix import KeyValues, PrefixCache
 from tunebench.server.inference.token_bytes import TokenBytes
+
+_log = logging.getLogger("tunebench.server")
 
 # transformers 5.24 renames the argument, and 5.40 takes the old name away.
 warnings.filterwarnings("ignore", message="`past_key_values` is deprecated", category=FutureWarning)
@@ -41,8 +55,21 @@ def context_length(config: Any) -> int:
     return int(getattr(config, "max_position_embeddings", None) or 2048)
 
 
-def chat_ids(tokenizer: Any, messages: list[dict[str, str]], prompted: bool = True) -> list[int]:
-    """Token ids of messages in the model's chat template; ``prompted`` opens the next turn.
+def chat_ids(tokenizer: Any, messages: list[dict[str, str]]) -> list[int]:
+    """Token ids of messages and of the opening of the next turn; raises as `chat_text`."""
+    encoded: dict[str, list[int]] = tokenizer(
+        chat_text(tokenizer, messages), add_special_tokens=False
+    )
+    return encoded["input_ids"]
+
+
+def chat_text(
+    tokenizer: Any,
+    messages: Sequence[Mapping[str, Any]],
+    prompted: bool = True,
+    tools: Sequence[Mapping[str, Any]] | None = None,
+) -> str:
+    """Messages in the model's chat template; ``prompted`` opens the next turn.
 
     Raises:
         DatasetError: the model has no template, or its template refuses the messages.
@@ -53,49 +80,32 @@ def chat_ids(tokenizer: Any, messages: list[dict[str, str]], prompted: bool = Tr
             hint="use prompts and completions instead of messages",
         )
     try:
-        encoded: dict[str, list[int]] = tokenizer.apply_chat_template(
-            messages, add_generation_prompt=prompted, return_dict=True
+        text: str = tokenizer.apply_chat_template(
+            messages, tools=tools, add_generation_prompt=prompted, tokenize=False
         )
     except Exception as error:  # templates raise errors of many classes
         raise DatasetError(
             "the model's chat template refuses these messages", hint="fix their roles or order"
         ) from error
-    return encoded["input_ids"]
-
-
-class Head:
-    """The last layer of a network, from hidden states to logits, in float32.
-
-    In bfloat16 logits near 20 are 0.125 apart and two labels often tie; float32 takes 1.5 times as
-    long, which is a few per cent of a prompt's time. The head is applied here and not inside the
-    network: given a 3-d slice, PyTorch copies the head's weights for every row of the batch, which
-    takes longer than all layers.
-    """
-
-    def __init__(self, network: Any) -> None:
-        head = network.get_output_embeddings()
-        self._weight = head.weight.detach().to(torch.float32)
-        self._bias = None if head.bias is None else head.bias.detach().to(torch.float32)
-        self._softcap = getattr(network.config, "final_logit_softcapping", None)
-
-    def __call__(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Logits, shape (rows, vocabulary), of hidden states, shape (rows, width)."""
-        rows = hidden.contiguous().to(torch.float32)
-        logits = torch.nn.functional.linear(rows, self._weight, self._bias)
-        if self._softcap:
-            logits = torch.tanh(logits / self._softcap) * self._softcap
-        return logits
+    return text
 
 
 @dataclass
 class LanguageModel:
-    """A loaded model, its tokenizer, and its cache of computed prefixes."""
+    """A loaded model, its tokenizer, and its cache of computed prefixes.
+
+    Attributes:
+        int8: whether tokens after the first are decoded with weights of eight bits.
+    """
 
     name: str
     sha256: str
     network: Any
     tokenizer: Any
+    int8: bool = False
     prefixes: PrefixCache = field(default_factory=PrefixCache)
+    decoder: Decoder | None = None
+    int8_maps: Int8Maps = field(default_factory=Int8Maps)
 
     def __post_init__(self) -> None:
         """Derive what every request needs, and check that the head alone makes the logits."""
@@ -106,13 +116,19 @@ class LanguageModel:
         self.dtype_name = str(self.network.dtype).removeprefix("torch.")
         self.end_ids = _end_ids(self.network, self.tokenizer)
         self._head = Head(self.network)
+        self._tried_decoder = False
         kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-        if kinds - _CACHED_LAYERS or not self._head_is_all():
+        if kinds - _CACHED_LAYERS or not head_is_all(self, self.network, self.vocabulary_size):
             raise ConfigurationError(
                 f"the model {self.name} ({config.model_type}) has layers or an output that this "
                 "server does not support",
                 hint="serve a decoder with full or sliding-window attention",
             )
+
+    @functools.cached_property
+    def grammars(self) -> GrammarCompiler:
+        """The compiler of grammars for its tokens; see there how long it takes to make."""
+        return GrammarCompiler(self.token_bytes, self.vocabulary_size, self.end_ids)
 
     @torch.inference_mode()
     def forward(self, ids: torch.Tensor, past: KeyValues | None) -> tuple[torch.Tensor, KeyValues]:
@@ -144,13 +160,20 @@ class LanguageModel:
         """Logits in float32, shape (rows, vocabulary), of hidden states of shape (rows, width)."""
         return self._head(hidden)
 
-    def _head_is_all(self) -> bool:
-        # Some networks scale their logits after the head, which would be silently wrong here.
-        ids = torch.arange(min(8, self.vocabulary_size)).unsqueeze(0)
-        with torch.inference_mode():
-            expected = self.network(input_ids=ids, use_cache=False).logits[0].to(torch.float32)
-        got = self.logits(self.forward(ids, None)[0][0])
-        return bool((got - expected).norm() <= 0.05 * expected.norm())
+    def rows(self) -> Rows | SeparateRows:
+        """Room for completions that are decoded together, where this kind of network can be.
+
+        The first call takes about as long as loading the model.
+        """
+        if not self._tried_decoder:
+            self._tried_decoder = True
+            for maps in [self.int8_maps, None] if self.int8 else [None]:
+                logits = self._head.int8(maps) if maps else self._head
+                self.decoder = fitting_decoder(self, self.network, logits, maps)
+                if self.decoder:
+                    break
+            self.int8 = self.decoder is not None and maps is not None
+        return Rows(self.decoder) if self.decoder else SeparateRows(self)
 
 
 @dataclass
@@ -160,15 +183,22 @@ class ModelRegistry:
     Attributes:
         sources: name to built-in name, folder, ``.gguf`` file or Hugging Face id.
         dtype: number format of all of them.
+        int8: whether tokens after the first are decoded with weights of eight bits, where the
+            number format is bfloat16 and PyTorch has a fast kernel.
     """
 
     sources: Mapping[str, str]
     dtype: torch.dtype
+    int8: bool = False
     _loaded: dict[str, LanguageModel | EmbeddingModel] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _makers: dict[str, tuple[str, Callable[[LanguageModel], LanguageModel]]] = field(
         default_factory=dict
     )
+
+    def __post_init__(self) -> None:
+        """Find out whether eight bits are possible here."""
+        self.int8 = self.int8 and self.dtype == torch.bfloat16 and has_int8()
 
     def get(self, name: str) -> LanguageModel:
         """A model of text, loaded if it is not yet (seconds; the first time up to a minute).
@@ -203,7 +233,7 @@ class ModelRegistry:
                 if made and base:
                     self._loaded[name] = made[1](base)
                 else:
-                    self._loaded[name] = _load(name, self.sources[name], self.dtype)
+                    self._loaded[name] = _load(name, self.sources[name], self.dtype, self.int8)
             return self._loaded[name]
 
     def register(
@@ -220,13 +250,26 @@ class ModelRegistry:
             self._makers.pop(name, None)
             self._loaded.pop(name, None)
 
+    def drop(self, name: str) -> None:
+        """Free a model's memory, until it is used again."""
+        self._loaded.pop(name, None)
+
+    def weights_of(self, name: str) -> dict[str, str]:
+        """Number formats of the weights that compute a prompt, and the tokens after the first."""
+        loaded = self._loaded.get(name)
+        if isinstance(loaded, EmbeddingModel):
+            return {"prompt": loaded.dtype_name}
+        own = str(self.dtype).removeprefix("torch.")
+        int8 = self.int8 if loaded is None else loaded.int8
+        return {"prompt": own, "new_tokens": "int8" if int8 else own}
+
     @property
     def loaded(self) -> Mapping[str, LanguageModel | EmbeddingModel]:
         """The models that are in memory."""
         return dict(self._loaded)
 
 
-def _load(name: str, source: str, dtype: torch.dtype) -> LanguageModel | EmbeddingModel:
+def _load(name: str, source: str, dtype: torch.dtype, int8: bool) -> LanguageModel | EmbeddingModel:
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
@@ -243,12 +286,16 @@ def _load(name: str, source: str, dtype: torch.dtype) -> LanguageModel | Embeddi
             return EmbeddingModel.load(name, found.sha256, folder)
         network = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except ConfigurationError:
+        raise
+    except Exception as error:  # the libraries raise errors of many classes, some with paths
+        _log.error("the model %s cannot be loaded from %s: %s", name, folder, error)
         raise ConfigurationError(
-            f"the model {name} cannot be loaded from {folder} ({error})",
+            f"the model {name} cannot be loaded ({type(error).__name__})",
+            where=folder,
             hint="check that the folder is complete, or remove it from the cache",
         ) from error
-    return LanguageModel(name, found.sha256, network.eval(), tokenizer)
+    return LanguageModel(name, found.sha256, network.eval(), tokenizer, int8)
 
 
 def _convert(gguf: Path, folder: Path, dtype: torch.dtype) -> None:

@@ -7,6 +7,7 @@ always computed in the same shape, and a cached one is bit-identical to a new on
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 
@@ -49,33 +50,40 @@ def pieces(ids: Sequence[int], cuts: Sequence[int]) -> list[tuple[int, int]]:
     return list(pairwise([0, *cuts, len(ids)]))
 
 
+class Prefix(NamedTuple):
+    """Keys and values after a prefix, and the hidden states of its last piece, for its echo."""
+
+    key_values: KeyValues
+    hidden: torch.Tensor
+
+
 class PrefixCache:
-    """Keys and values of the most recently used prefixes, up to a number of bytes."""
+    """The most recently used prefixes, up to a number of bytes."""
 
     def __init__(self, limit: int = 512 << 20) -> None:
         self._limit = limit
         self._bytes = 0
-        self._entries: OrderedDict[tuple[int, ...], KeyValues] = OrderedDict()
+        self._entries: OrderedDict[tuple[int, ...], Prefix] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, prefix: tuple[int, ...]) -> KeyValues | None:
-        """Keys and values after the prefix, or None if they are not kept."""
+    def get(self, prefix: tuple[int, ...]) -> Prefix | None:
+        """What is kept of a prefix, or None."""
         found = self._entries.get(prefix)
         if found is not None:
             self._entries.move_to_end(prefix)
         return found
 
-    def put(self, prefix: tuple[int, ...], key_values: KeyValues) -> None:
+    def put(self, prefix: tuple[int, ...], computed: Prefix) -> None:
         """Keep a prefix and drop the least recently used ones beyond the limit."""
         if prefix in self._entries:
             return
-        self._entries[prefix] = key_values
-        self._bytes += _size(key_values)
+        self._entries[prefix] = computed
+        self._bytes += _size(computed)
         while self._bytes > self._limit and len(self._entries) > 1:
             self._bytes -= _size(self._entries.popitem(last=False)[1])
 
 
-def _size(key_values: KeyValues) -> int:
-    return sum(keys.nbytes + values.nbytes for keys, values in key_values)
+def _size(prefix: Prefix) -> int:
+    return prefix.hidden.nbytes + sum(k.nbytes + v.nbytes for k, v in prefix.key_values)

@@ -5,7 +5,9 @@ and ``top_p``: they describe the model with the bias, not how the token was draw
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
@@ -24,6 +26,7 @@ class SamplingParameters:
         top_logprobs: how many alternatives are reported for a token; None reports no tokens.
         n: completions of the prompt.
         prompt_logprobs: whether the prompt's own tokens are reported too.
+        ignore_end: whether a completion goes on after the model's own end.
     """
 
     max_tokens: int
@@ -35,6 +38,20 @@ class SamplingParameters:
     top_logprobs: int | None = None
     n: int = 1
     prompt_logprobs: bool = False
+    ignore_end: bool = False
+
+
+class Constraint(Protocol):
+    """What a completion keeps to, token by token."""
+
+    finished: bool
+    """Whether the completion is whole and ends here."""
+
+    def allowed(self) -> torch.Tensor:
+        """Which tokens may come next: booleans, shape (vocabulary,)."""
+
+    def accept(self, token_id: int) -> None:
+        """Note the token that was chosen."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +75,30 @@ def biased(logits: torch.Tensor, bias: tuple[tuple[int, float], ...]) -> torch.T
     return logits.index_add(0, torch.tensor(ids), added)
 
 
-def report(logits: torch.Tensor, token_id: int, count: int) -> TokenLogprob:
-    """A token's log-probability among (biased) logits of shape (vocabulary,)."""
+def reports(logits: torch.Tensor, ids: Sequence[int], count: int) -> list[TokenLogprob]:
+    """Log-probabilities of a token in each row of (biased) logits, shape (rows, vocabulary)."""
+    if not ids:
+        return []
     logprobs = torch.log_softmax(logits, dim=-1)
-    top = torch.topk(logprobs, min(count, len(logprobs))) if count else None
-    pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True) if top else ()
-    return TokenLogprob(token_id, logprobs[token_id].item(), tuple(pairs))
+    own = logprobs[torch.arange(len(ids)), torch.tensor(ids)].tolist()
+    if not count:
+        return [TokenLogprob(token_id, each) for token_id, each in zip(ids, own, strict=True)]
+    places = _likeliest(logprobs, min(count, logprobs.shape[-1]))
+    top = logprobs.gather(-1, places)
+    return [
+        TokenLogprob(token_id, each, tuple(zip(likeliest, values, strict=True)))
+        for token_id, each, likeliest, values in zip(
+            ids, own, places.tolist(), top.tolist(), strict=True
+        )
+    ]
+
+
+def _likeliest(logprobs: torch.Tensor, count: int) -> torch.Tensor:
+    """The token ids of the largest log-probabilities of each row, the largest first."""
+    if count == 1:
+        # NumPy finds it in a tenth of the time, which is a tenth of an echo's.
+        return torch.from_numpy(logprobs.numpy().argmax(-1, keepdims=True))
+    return torch.topk(logprobs, count).indices
 
 
 def generator(parameters: SamplingParameters, choice: int) -> torch.Generator | None:

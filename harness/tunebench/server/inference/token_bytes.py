@@ -104,6 +104,18 @@ class RunningText:
         self.text = ""
         self.stopped = False
 
+    @property
+    def settled(self) -> str:
+        """The text that later tokens cannot take back: without what may begin a stop text."""
+        held = 0
+        if not self.stopped:
+            for stop in self._stop:
+                for length in range(min(len(stop) - 1, len(self.text)), held, -1):
+                    if self.text.endswith(stop[:length]):
+                        held = length
+                        break
+        return self.text[: len(self.text) - held]
+
     def add(self, token_id: int) -> None:
         """Append a token; special tokens add nothing."""
         if not self._token_bytes.is_special(token_id):

@@ -23,7 +23,9 @@ from tunebench.files import whole_files
 from tunebench.local_models import MODELS, LocalModel, cache_folder
 
 # Of the extra `local`; each has many dependencies, or one file that nothing else installs.
-_LIBRARIES = ("fastapi", "gguf", "peft", "python_multipart", "torch", "transformers", "uvicorn")
+_LIBRARIES = (
+    "fastapi", "gguf", "llguidance", "peft", "python_multipart", "torch", "transformers", "uvicorn"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ def find(source: str) -> Weights:
         return Weights(path, _folder_sha256(path))
     if path.suffix != ".gguf":
         raise ConfigurationError(
-            f"the weights {source} are neither a folder nor a .gguf file",
+            "the weights are neither a folder nor a .gguf file",
+            where=source,
             hint="give a Hugging Face folder or id, or a .gguf file",
         )
     return Weights(path, file_sha256(path))
@@ -147,8 +150,9 @@ def _snapshot(source: str) -> Path:
         )
     except Exception as error:
         raise ConfigurationError(
-            f"no weights found for {source!r}: it is neither one of {', '.join(MODELS)} nor a "
-            f"folder, and Hugging Face did not provide it ({type(error).__name__})",
+            f"no weights found: this is neither one of {', '.join(MODELS)} nor a folder, and "
+            f"Hugging Face did not provide it ({type(error).__name__})",
+            where=source,
             hint="check the path, or use one of those names",
         ) from error
 

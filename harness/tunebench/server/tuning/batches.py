@@ -12,10 +12,15 @@ from tunebench.server.tuning.examples import Example, Turns
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of a prompt and of its completion."""
+    """Token ids of a prompt and of its completion.
+
+    Attributes:
+        is_cut: whether the prompt has lost its beginning.
+    """
 
     prompt: tuple[int, ...]
     completion: tuple[int, ...]
+    is_cut: bool = False
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.completion)
@@ -65,22 +70,23 @@ class Encoder:
             DatasetError: the model takes no messages, or not these.
         """
         if isinstance(example.prompt, str):
-            ids: list[int] = self._tokenizer(example.prompt)["input_ids"]
-            if len(ids) > self._max_tokens:
+            whole: list[int] = self._tokenizer(example.prompt)["input_ids"]
+            ids = whole
+            if len(whole) > self._max_tokens:
                 kept = max(1, self._max_tokens - len(self._first))
-                ids = [*self._first, *ids[-kept:]]
+                ids = [*self._first, *whole[-kept:]]
         else:
-            ids = self._shortened(example.prompt)
+            whole = self._templated(example.prompt)
+            ids = self._shortened(example.prompt, whole)
         end = self._tokenizer.eos_token_id
         ending = () if end is None else (int(end),)
-        return Encoded(tuple(ids), self.completion(example.completion) + ending)
+        return Encoded(tuple(ids), self.completion(example.completion) + ending, ids != whole)
 
-    def _shortened(self, turns: Turns) -> list[int]:
+    def _shortened(self, turns: Turns, ids: list[int]) -> list[int]:
         """The ids of messages; if too many, the last message's text loses its beginning.
 
         The template and the system's message stay complete.
         """
-        ids = self._templated(turns)
         role, text = turns[-1]
         while (excess := len(ids) - self._max_tokens) > 0 and text:
             inner = self._tokenizer(text, add_special_tokens=False)

@@ -8,6 +8,7 @@ import torch
 from tunebench.server.tuning.batches import Batch, Encoded, Encoder, make
 from tunebench.server.tuning.classification import measures
 from tunebench.server.tuning.examples import Example
+from tunebench.server.tuning.group import Group
 from tunebench.server.tuning.job_requests import Plan
 
 Logits = Callable[[Batch], torch.Tensor]
@@ -32,6 +33,16 @@ class Scores:
         self._sequences += count
         self._right_sequences += int((wrong == 0).sum())
 
+    def sum(self, group: Group) -> None:
+        """Add what the other workers have."""
+        if group.size == 1:
+            return
+        counts = (self._tokens, self._right_tokens, self._sequences, self._right_sequences)
+        sums = torch.tensor([self._loss, *counts], dtype=torch.double)
+        group.sum([sums])
+        self._loss, *others = sums.tolist()
+        self._tokens, self._right_tokens, self._sequences, self._right_sequences = map(int, others)
+
     def means(self, kind: str) -> dict[str, float | None]:
         """The means; ``kind`` is ``training`` or ``validation``."""
         return {
@@ -45,8 +56,9 @@ class Evaluation:
     """A validation file, and the labels among which its rows are classified.
 
     Attributes:
-        batches: all that the network is run on.
+        batches: all that the network is run on by this worker.
         labels: the distinct completions; empty if the task is not a classification.
+        cut: how many prompts have lost their beginning.
     """
 
     def __init__(
@@ -55,22 +67,26 @@ class Evaluation:
         plan: Plan,
         training: Sequence[Example],
         validation: Sequence[Example],
+        group: Group | None = None,
     ) -> None:
+        self._group = group or Group()
         self.labels = _labels(training, validation)
         self._truth = np.array([self.labels.get(one.completion, 0) for one in validation])
         named = (plan.positive_class or "").strip()
         classes = {label.strip(): number for label, number in self.labels.items()}
         self._positive = classes.get(named) if named else None
         rows = [encoder.encode(one) for one in validation]
+        self.cut = sum(row.is_cut for row in rows)
         self._count = len(rows)
-        self._own = make(rows, plan.batch_size, plan.seed)
+        mine = slice(self._group.rank, None, self._group.size)
+        self._own = make(rows, plan.batch_size, plan.seed)[mine]
         self._label_ids = [encoder.completion(label) for label in self.labels]
         # Labels of one token are all read from one place; for longer ones the network is run.
         self._short = all(len(ids) == 1 for ids in self._label_ids)
         tried: list[Encoded] = []
         if not self._short:
             tried = [Encoded(row.prompt, ids) for row in rows for ids in self._label_ids]
-        self._tried = make(tried, plan.batch_size, plan.seed) if tried else []
+        self._tried = make(tried, plan.batch_size, plan.seed)[mine] if tried else []
         self.batches = self._own + self._tried
 
     @torch.no_grad()
@@ -86,6 +102,9 @@ class Evaluation:
                 self._read(batch, logits, scores)
         for batch in self._tried:
             self._try(batch, logits_of(batch), scores)
+        # Each worker has filled in its own places; the others are 0.
+        sums.sum(self._group)
+        self._group.sum([torch.from_numpy(scores)])
         found = sums.means("validation")
         return found | (measures(scores, self._truth, self._positive) if self.labels else {})
 

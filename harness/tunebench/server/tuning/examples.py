@@ -4,16 +4,20 @@ A line holds a prompt and a completion, or messages, of which the last is the as
 the others. All lines of a file have the same form.
 """
 
-import json
-from collections.abc import Iterable, Iterator
+import codecs
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tunebench.errors import DatasetError
+from tunebench.server import bounded_json
 
 _COLUMNS = ("prompt", "completion")
+_PREFERENCES = {"preferred_output", "non_preferred_output"}
 _ROLES = ("system", "developer", "user", "assistant")
+# Empty in an answer of the API that is used as an example.
+_OF_ANSWERS = ("refusal", "audio", "function_call", "tool_calls", "annotations")
 Turns = tuple[tuple[str, str], ...]
 
 
@@ -40,14 +44,17 @@ def read(path: Path) -> list[Example]:
         return list(examples(file))
 
 
-def examples(lines: Iterable[bytes]) -> Iterator[Example]:
+def examples(file: BinaryIO) -> Iterator[Example]:
     """The examples of a file's lines, one at a time; blank lines are skipped.
 
     Raises:
         DatasetError: a line is wrong, or there is none.
     """
     first: Example | None = None
-    for number, line in enumerate(lines, start=1):
+    most = bounded_json.MAX_BYTES
+    for number, raw in enumerate(iter(lambda: file.readline(most + 1), b""), start=1):
+        # Files from Windows begin with a mark, and joined files hold it at each one's beginning.
+        line = raw.removeprefix(codecs.BOM_UTF8)
         if not line.strip():
             continue
         try:
@@ -71,16 +78,28 @@ def examples(lines: Iterable[bytes]) -> Iterator[Example]:
 
 def _example(line: bytes) -> Example:
     # Neither the line nor json's message is quoted: they hold the user's texts.
+    if len(line) > bounded_json.MAX_BYTES:
+        raise DatasetError(
+            f"the line has more than {bounded_json.MAX_BYTES:,} bytes", hint="shorten its texts"
+        )
     try:
-        record = json.loads(line.decode())
+        line.decode()
+        record = bounded_json.loads(line)
+    except bounded_json.TooMuchError as error:
+        raise DatasetError(f"the line {error}", hint="give texts only") from error
     except UnicodeDecodeError as error:
         raise DatasetError("the text is not UTF-8", hint="save the file as UTF-8") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DatasetError(
             "this is not valid JSON", hint="give one JSON object per line"
         ) from error
     if not isinstance(record, dict):
         raise DatasetError("this is not a JSON object", hint="give one JSON object per line")
+    if record.keys() & _PREFERENCES:
+        raise DatasetError(
+            "this line is for preference training (DPO), which this server does not do",
+            hint="give messages that end with the preferred answer, or a prompt and a completion",
+        )
     if "messages" in record:
         _refuse_others(record, ("messages",))
         return _conversation(record["messages"])
@@ -105,7 +124,9 @@ def _conversation(messages: Any) -> Example:
         if not isinstance(message, dict) or message.get("role") not in _ROLES:
             raise DatasetError(f"the role must be one of {', '.join(_ROLES)}", where=where)
         _check("content", message.get("content"), where)
-        _refuse_others(message, ("role", "content", "weight"), where)
+        empty = {key for key in _OF_ANSWERS if not message.get(key)}
+        said = {key: value for key, value in message.items() if key not in empty}
+        _refuse_others(said, ("role", "content", "weight"), where)
         turns.append((message["role"], message["content"]))
         earlier = number < len(messages)
         if earlier and message["role"] == "assistant" and message.get("weight") != 0:

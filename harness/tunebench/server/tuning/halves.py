@@ -35,7 +35,7 @@ class Halves:
         """
         self._whole = network.base_model
         self._outputs: dict[int, torch.Tensor | None] = {}
-        room = min(limit, _free_memory() // 2)
+        room = min(limit, free_memory() // 2)
         for batches in kinds if first else []:
             tokens = sum(batch.ids.numel() for batch in batches)
             size = tokens * network.config.hidden_size * network.dtype.itemsize
@@ -93,7 +93,8 @@ def _part(whole: Any, start: int, end: int) -> Any:
     return part
 
 
-def _free_memory() -> int:
+def free_memory() -> int:
+    """Bytes that this machine can give to programs now."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         [line] = [line for line in lines if line.startswith("MemAvailable:")]

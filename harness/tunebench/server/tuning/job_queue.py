@@ -1,4 +1,4 @@
-"""The queue of jobs: starts a worker process for each job, and records how it ends.
+"""The queue of jobs: has a worker started for each job, and records how it ends.
 
 Several servers may share a data folder. The one that holds the folder's lock runs the queue; when
 it exits, for any reason, another takes over. A worker exits with the server that started it, so
@@ -11,33 +11,35 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
-from typing import Any
 
+from tunebench.server.engine import Engine, JobProcess
 from tunebench.server.http_errors import ApiError
 from tunebench.server.tuning import jobs
 from tunebench.server.tuning.fine_tuned import FineTunedModels
+from tunebench.server.tuning.gone import cancel_marked, is_marked, job_of, remove_gone
+from tunebench.server.tuning.storage_errors import why
 
 _log = logging.getLogger("tunebench.server")
 
 _TICK_SECONDS = 0.5
 _STALE_SECONDS = 3600
+_CLEAN_SECONDS = 60
 
 
 class JobQueue:
     """A thread that keeps up to ``slots`` workers running."""
 
-    def __init__(self, models: FineTunedModels, *, slots: int, kept_bytes: int) -> None:
+    def __init__(self, models: FineTunedModels, engine: Engine, *, slots: int) -> None:
         self.models = models
         self.storage = models.storage
+        self.engine = engine
         self._slots = slots
-        self._kept_bytes = kept_bytes
-        self._workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._workers: dict[str, JobProcess] = {}
         self._lock: int | None = None
         self._closing = False
+        self._cleaned = float("-inf")
         self._woken = threading.Event()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
         self._thread.start()
@@ -53,18 +55,22 @@ class JobQueue:
         self._thread.join(10)
 
     def _run(self) -> None:
+        said = ""
         try:
             while not self._closing:
                 try:
                     self._look()
+                    said = ""
                 except (ApiError, OSError, sqlite3.Error) as error:
                     # A full disk may get room again; the jobs are still in the database.
-                    _log.warning("The queue of jobs waits: %s", error)
+                    if said != str(error):
+                        said = str(error)
+                        _log.warning("The queue of jobs waits: %s", said)
                 self._woken.wait(_TICK_SECONDS)
                 self._woken.clear()
         finally:
             for worker in self._workers.values():
-                _end(worker)
+                worker.kill()
             if self._lock is not None:
                 os.close(self._lock)
 
@@ -73,12 +79,16 @@ class JobQueue:
             return
         self.models.refresh()
         for name, worker in list(self._workers.items()):
-            with self.storage.transaction() as connection:
-                cancelled = jobs.find(connection, name)["status"] == "cancelled"
-            if cancelled or worker.poll() is not None:
-                _end(worker)
-                del self._workers[name]
-                self._settle(name, worker.returncode)
+            with self.storage.reading() as connection:
+                job = job_of(self.storage, jobs.find(connection, name))
+            if job["status"] == "cancelled" or worker.poll() is not None:
+                worker.kill()
+                self._settle(name, worker.returncode or 0)
+                del self._workers[name]  # last: what fails on a full disk is tried again
+        cancel_marked(self.storage)
+        if time.monotonic() - self._cleaned > _CLEAN_SECONDS:
+            self._cleaned = time.monotonic()
+            remove_gone(self.storage)
         while len(self._workers) < self._slots and self._start_next():
             pass
 
@@ -119,7 +129,7 @@ class JobQueue:
             how += " (perhaps out of memory)"
         with self.storage.transaction() as connection:
             row = jobs.find(connection, name)
-            if row["status"] != "running":
+            if row["status"] != "running" or is_marked(self.storage, name):
                 return
             # Trying again makes sense as long as every worker finishes at least one epoch.
             if jobs.epochs_done(connection, name) > row["epochs_at_start"]:
@@ -144,20 +154,11 @@ class JobQueue:
             connection.execute("UPDATE jobs SET epochs_at_start = ? WHERE id = ?", (done, name))
             jobs.add_event(connection, name, "Fine-tuning job started")
         try:
-            self._workers[name] = self._worker(name)
+            self._workers[name] = self.engine.start_job(name)
         except OSError as error:
-            message = f"The worker could not be started ({error.strerror}); create the job again."
+            message = f"The worker could not be started ({why(error)}); create the job again."
             jobs.fail(self.storage, name, message, "worker_not_started")
         return True
-
-    def _worker(self, name: str) -> subprocess.Popen[bytes]:
-        folder = self.storage.job_folder(name)
-        folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "tunebench.server.tuning.worker", "--job", name]
-        command += ["--data-dir", str(self.storage.folder), "--keep-bytes", str(self._kept_bytes)]
-        with (folder / "log").open("ab") as log:
-            # The worker watches its input: when this process exits, for any reason, it closes.
-            return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
 
 
 def _queue_again(connection: sqlite3.Connection, name: str, why: str) -> None:
@@ -165,8 +166,3 @@ def _queue_again(connection: sqlite3.Connection, name: str, why: str) -> None:
     where = f"from the checkpoint of epoch {done}" if done else "from the beginning"
     jobs.move(connection, name, ("running",), "queued")
     jobs.add_event(connection, name, f"{why}; the job continues {where}.", level="warn")
-
-
-def _end(worker: subprocess.Popen[Any]) -> None:
-    worker.kill()
-    worker.communicate()  # closes its input as well

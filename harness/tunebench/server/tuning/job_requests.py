@@ -10,6 +10,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -25,7 +26,8 @@ class Plan:
 
     Attributes:
         lora_layers: how many of the uppermost layers are adapted; None is a third of them.
-        max_tokens: a longer prompt keeps its last tokens, and those that the tokenizer puts first.
+        max_tokens: a longer prompt keeps its last tokens, and those that the tokenizer puts first;
+            None is as many as there is room for.
         positive_class: the completion for which precision, recall, F1, AUROC and AUPRC are
             reported.
     """
@@ -38,7 +40,7 @@ class Plan:
     lora_alpha: float = 16.0
     lora_dropout: float = 0.0
     lora_layers: int | None = None
-    max_tokens: int = 256
+    max_tokens: int | None = None
     positive_class: str | None = None
 
     @property
@@ -52,7 +54,14 @@ def _refuse_integrations(given: Any) -> None:
         raise ValueError("is not supported here; leave it out and read the result file")
 
 
-_Auto = BeforeValidator(lambda given: None if given == "auto" else given)
+_NULL: dict[str, Any] = {"type": "null"}
+_Epochs = Annotated[int, Field(ge=1, le=100)] | None
+_BatchSize = Annotated[int, Field(ge=1, le=512)] | None
+_Rate = Annotated[float, Field(gt=0, le=1000)] | None
+
+
+def _auto(form: Any) -> BeforeValidator:
+    return BeforeValidator(lambda given: None if given == "auto" else given, Literal["auto"] | form)
 
 
 class _Strict(BaseModel):
@@ -62,9 +71,9 @@ class _Strict(BaseModel):
 class Hyperparameters(_Strict):
     """OpenAI's hyperparameters; "auto" and null are the default."""
 
-    n_epochs: Annotated[int | None, _Auto, Field(ge=1, le=100)] = None
-    batch_size: Annotated[int | None, _Auto, Field(ge=1, le=512)] = None
-    learning_rate_multiplier: Annotated[float | None, _Auto, Field(gt=0, le=1000)] = None
+    n_epochs: Annotated[_Epochs, _auto(_Epochs)] = None
+    batch_size: Annotated[_BatchSize, _auto(_BatchSize)] = None
+    learning_rate_multiplier: Annotated[_Rate, _auto(_Rate)] = None
 
 
 class _Supervised(_Strict):
@@ -74,10 +83,19 @@ class _Supervised(_Strict):
 class _Method(_Strict):
     type: Literal["supervised"]
     supervised: _Supervised | None = None
+    dpo: None = None
+    reinforcement: None = None
 
 
 class JobRequest(_Strict):
     """Body of ``POST /v1/fine_tuning/jobs``; the SDK sends the last six in ``extra_body``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            # Both, if they are equal, which a schema cannot say.
+            "anyOf": [{"properties": {name: _NULL}} for name in ("hyperparameters", "method")]
+        }
+    )
 
     model: str
     training_file: str
@@ -93,7 +111,9 @@ class JobRequest(_Strict):
         ]
         | None
     ) = None
-    integrations: Annotated[Any, AfterValidator(_refuse_integrations)] = None
+    integrations: Annotated[
+        Any, AfterValidator(_refuse_integrations), WithJsonSchema({"enum": [[], None]})
+    ] = None
 
     lora_rank: Annotated[int, Field(ge=1, le=256)] | None = None
     lora_alpha: Annotated[float, Field(gt=0, le=1024)] | None = None

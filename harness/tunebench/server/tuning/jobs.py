@@ -93,16 +93,6 @@ def find(connection: sqlite3.Connection, name: str) -> sqlite3.Row:
     return row
 
 
-def using_file(connection: sqlite3.Connection, name: str) -> str | None:
-    """The id of an active job that needs a file."""
-    row = connection.execute(
-        f"SELECT id FROM jobs WHERE status IN {ACTIVE} AND ? IN "
-        "(json_extract(object, '$.training_file'), json_extract(object, '$.validation_file'))",
-        (name,),
-    ).fetchone()
-    return str(row["id"]) if row else None
-
-
 def move(
     connection: sqlite3.Connection,
     name: str,
@@ -121,6 +111,23 @@ def move(
         "UPDATE jobs SET status = ?, object = ? WHERE id = ?", (status, json.dumps(job), name)
     )
     return True
+
+
+def cancel(connection: sqlite3.Connection, name: str) -> None:
+    """Cancel a job, unless it is over."""
+    if move(connection, name, ACTIVE, "cancelled"):
+        add_event(connection, name, "Fine-tuning job cancelled", level="warn")
+
+
+def keep_max_tokens(connection: sqlite3.Connection, name: str, max_tokens: int) -> None:
+    """Keep the length that a job has chosen, so that it continues with the same one."""
+    row = find(connection, name)
+    work, job = json.loads(row["plan"]), loads(row)
+    work["plan"]["max_tokens"] = job["hyperparameters"]["max_tokens"] = max_tokens
+    connection.execute(
+        "UPDATE jobs SET plan = ?, object = ? WHERE id = ?",
+        (json.dumps(work), json.dumps(job), name),
+    )
 
 
 def fail(storage: Storage, name: str, message: str, code: str = "training_failed") -> None:

@@ -81,7 +81,8 @@ def restore(network: Any, folder: Path) -> None:
 def adapted(base: LanguageModel, name: str, folder: Path) -> LanguageModel:
     """A base model with a saved adapter, and a prefix cache of its own.
 
-    The base is not changed, and all its weights are shared, the head's float32 copy too.
+    The base is not changed, and all its weights are shared, the head's float32 copy and those of
+    eight bits too.
 
     Raises:
         ConfigurationError: the adapter cannot be loaded.
@@ -90,7 +91,7 @@ def adapted(base: LanguageModel, name: str, folder: Path) -> LanguageModel:
     try:
         _inject(network, peft.LoraConfig.from_pretrained(str(folder)))
         restore(network, folder)
-    except (OSError, ValueError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
+    except Exception as error:  # the libraries raise errors of many classes
         raise ConfigurationError(
             f"the adapter cannot be loaded ({type(error).__name__})",
             where=folder,
@@ -101,6 +102,7 @@ def adapted(base: LanguageModel, name: str, folder: Path) -> LanguageModel:
     made.sha256 = file_sha256(folder / _WEIGHTS)
     made.network = network.eval()
     made.prefixes = PrefixCache()
+    made.decoder = None
     return made
 
 

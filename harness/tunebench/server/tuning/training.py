@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,14 +11,17 @@ from typing import Any
 import torch
 
 from tunebench.errors import JobError
-from tunebench.server.inference.models import Head, context_length
+from tunebench.server.inference.head import Head
+from tunebench.server.inference.models import context_length
 from tunebench.server.inference.weights import whole_folder
 from tunebench.server.tuning import lora
 from tunebench.server.tuning.batches import Batch, Encoder, make
 from tunebench.server.tuning.evaluation import Evaluation, Scores
 from tunebench.server.tuning.examples import Example
+from tunebench.server.tuning.group import Group
 from tunebench.server.tuning.halves import Halves
 from tunebench.server.tuning.job_requests import Plan
+from tunebench.server.tuning.lengths import room
 
 _OPTIMIZER = "optimizer.pt"
 _ROWS = "rows.json"
@@ -30,6 +34,9 @@ class Trainer:
     Attributes:
         steps: of an epoch.
         rows: metrics of each step, in the columns of OpenAI's result files.
+        max_tokens: of a prompt.
+        cut: how many prompts have more, of the training and of the validation file.
+        counts: all prompts of the two.
         kept: whether the frozen layers' outputs are kept from the first epoch on.
     """
 
@@ -42,16 +49,30 @@ class Trainer:
         validation: Sequence[Example] = (),
         *,
         kept_bytes: int,
+        group: Group | None = None,
     ) -> None:
+        self._group = group or Group()
         self._network = network
         self._plan = plan
         first = lora.attach(network, plan)
-        encoder = Encoder(tokenizer, plan.max_tokens)
+        completions = {one.completion for one in [*training, *validation]}
+        space = room(network, tokenizer, plan.batch_size, completions)
+        self.max_tokens = plan.max_tokens or self._group.least(space.tokens)
+        encoder = Encoder(tokenizer, self.max_tokens)
         encoded = [encoder.encode(one) for one in training]
         self._batches = make(encoded, plan.batch_size, plan.seed)
-        self._evaluation = Evaluation(encoder, plan, training, validation) if validation else None
+        self._shares = [self._group.share(batch) for batch in self._batches]
+        self._evaluation = None
+        if validation:
+            self._evaluation = Evaluation(encoder, plan, training, validation, self._group)
+        valid = self._evaluation.cut if self._evaluation else 0
+        self.cut = (sum(row.is_cut for row in encoded), valid)
+        self.counts = (len(training), len(validation))
+        if plan.max_tokens is None:
+            space.check(sum(self.cut), sum(self.counts))
         # The training rows first: if memory is too small for both, those are kept.
-        kinds = [self._batches, self._evaluation.batches if self._evaluation else []]
+        shares = [share for share, _ in self._shares]
+        kinds = [shares, self._evaluation.batches if self._evaluation else []]
         _check_length(network, [batch for some in kinds for batch in some])
         self._halves = Halves(network, first, kinds, kept_bytes)
         self._head = Head(network)
@@ -94,7 +115,7 @@ class Trainer:
             order = torch.randperm(len(self._batches)).tolist()
             self._halves.train(dropout=True)
             for place, index in enumerate(order):
-                row = self._step(self._batches[index])
+                row = self._step(index)
                 self.rows.append(row)
                 if place == len(order) - 1 and self._evaluation is not None:
                     self._halves.train(dropout=False)
@@ -106,27 +127,32 @@ class Trainer:
         """Logits in float32 at a batch's targets, shape (targets, vocabulary)."""
         return self._head(self._halves.hidden(batch))
 
-    def _step(self, batch: Batch) -> dict[str, float | None]:
-        logits = self.logits(batch)
-        loss = torch.nn.functional.cross_entropy(logits, batch.targets)
+    def _step(self, index: int) -> dict[str, float | None]:
+        whole, (share, part) = self._batches[index], self._shares[index]
+        logits = self.logits(share)
+        loss = torch.nn.functional.cross_entropy(logits, share.targets)
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss * part).backward()  # type: ignore[no-untyped-call]
+        self._group.sum([weight.grad for weight in self._weights if weight.grad is not None])
         norm = torch.nn.utils.clip_grad_norm_(self._weights, _MAX_GRADIENT_NORM)
-        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+        scores = Scores()
+        if part:
+            scores.add(share, logits.detach(), loss.item() * len(share.targets))
+        scores.sum(self._group)
+        means = scores.means("training")
+        if not (math.isfinite(means["training_loss"] or 0.0) and torch.isfinite(norm)):
             raise JobError(
                 f"the training loss at step {len(self.rows) + 1} is not finite",
                 hint="create the job again with a smaller learning_rate_multiplier",
             )
         self._optimizer.step()
-        scores = Scores()
-        scores.add(batch, logits.detach(), loss.item() * len(batch.targets))
-        self._tokens += batch.size
-        self._examples += len(batch.members)
+        self._tokens += whole.size
+        self._examples += len(whole.members)
         return {
             "step": len(self.rows) + 1,
             "elapsed_tokens": self._tokens,
             "elapsed_examples": self._examples,
-        } | scores.means("training")
+        } | means
 
 
 def _check_length(network: Any, batches: Sequence[Batch]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ _MOST_ANSWERS = 12_000
 _ROWS, _COLUMNS = 100, 24
 # The script has this many. A page with more would be slow to open.
 _MOST_IN_SCRIPT = 3_000_000
+# Of more items the page has a sample: every second, third, ... of them.
+_MOST_ITEMS = 50_000
 _DIGITS = string.digits + string.ascii_letters
 
 
@@ -41,6 +43,11 @@ class Column:
     model: str
     answers: Sequence[int | None]
     percents: Sequence[int | None] | None = None
+
+    def every(self, nth: int) -> Column:
+        """The answers to every second, third, ... item."""
+        percents = None if self.percents is None else self.percents[::nth]
+        return replace(self, answers=self.answers[::nth], percents=percents)
 
     @property
     def short(self) -> str:
@@ -64,7 +71,16 @@ def _content(view: View) -> Blocks:
 
 def _values(view: View, columns: list[Column]) -> dict[str, Any]:
     """The values of items.html."""
-    about, texts = view.about, view.texts
+    about, texts, total = view.about, view.texts, len(view.about.items)
+    every = -(-total // _MOST_ITEMS)
+    about = about.model_copy(
+        update={
+            "items": about.items[::every],
+            "label_ids": about.label_ids[::every],
+            "places": about.places and about.places[::every],
+        }
+    )
+    columns = [column.every(every) for column in columns]
     places = about.places or []
     start = _start(view, columns)
     rows = [
@@ -114,6 +130,8 @@ def _values(view: View, columns: list[Column]) -> dict[str, Any]:
         "total": len(about.items),
         "found": found,
         "kept": kept,
+        "every": every,
+        "asked": total,
         "bounded": len(rows) < found or len(shown) < len(start or columns),
         "data": data,
     }
