@@ -110,7 +110,7 @@ def typed_results(document: Mapping[str, Any], path: Path) -> Results:
         ResultsError: they are of version 1.
     """
     if document["version"] == 1:
-        problem = f"these are not results of version {VERSION - 1} or {VERSION}"
+        problem = f"version: these are not results of version {VERSION - 1} or {VERSION}"
         raise ResultsError(problem, where=path, hint=_AGAIN)
     return Results.model_validate(document)
 
@@ -138,7 +138,7 @@ def judgements_of(
         ResultsError: the results are of version 1, which has no judgements.
     """
     if document["version"] == 1:
-        problem = "results of version 1 do not hold each answer"
+        problem = "version: results of version 1 do not hold each answer"
         raise ResultsError(problem, where=path, hint=_AGAIN)
     about = {experiment["name"]: experiment for experiment in document["experiments"]}
     found = {}
