@@ -222,8 +222,11 @@ def read_labelled(
     keys = _keys(texts)
     groups = [sys.intern(normalised(group)) for group in more[0]] if more else None
     notes = tuple(table.notes)
+    places: Sequence[int] = table.places
+    if not table.files and places[-1] - places[0] == len(places) - 1:  # one behind the other
+        places = range(places[0], places[-1] + 1)
     rows = LabelledTexts(
-        path, table.unit, len(texts), texts, found, table.places, keys, groups, notes, table.files
+        path, table.unit, len(texts), texts, found, places, keys, groups, notes, table.files
     )
     _refuse_missing(rows)
     _check_labels(rows, labels)

@@ -115,7 +115,7 @@ def _test_rows(experiment: Experiment, _: State) -> pd.DataFrame:
             hint=f"lower it to {len(test)} or less"
             + (", raise test_share or add rows" if held_out else ""),
         )
-    rows = test.head(task.test_size)
+    rows = test.iloc[: task.test_size]  # no copy, which `head` makes
     for split, labels in (("test", rows["label"]), ("training", data.train["label"])):
         if len(labels) and not 0 <= labels.min() <= labels.max() < len(task.labels):
             raise DatasetError(

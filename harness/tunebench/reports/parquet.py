@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _TYPES: dict[type, pa.DataType] = {
     str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()
 }  # fmt: skip
-_ROWS = 100_000
+_ROWS = 20_000  # in a row group; Arrow keeps those of the largest
 _JUDGEMENTS = {
     "experiment": str, "cell": str, "item": str, "label": int, "prediction": int, "correct": bool
 }  # fmt: skip
@@ -46,7 +46,7 @@ def parquet_files(document: Mapping[str, Any]) -> dict[str, list[memoryview]]:
 
 
 def _judgements(document: Mapping[str, Any], labels: int) -> Iterator[dict[str, list[Any]]]:
-    """The columns of the judgements, some 100,000 rows at a time."""
+    """The columns of the judgements, some 20,000 rows at a time."""
 
     def empty() -> dict[str, list[Any]]:
         names = [*_JUDGEMENTS, *(f"probability_{label}" for label in range(labels))]
