@@ -67,7 +67,7 @@ class Recorder:
     url: str
     path: Path
 
-    def start(self, size: int = 1, concurrency: int = 1, shard_bytes: int = 1 << 25) -> int:
+    def start(self, size: int = 1, concurrency: int = 1, shard_bytes: int = 1 << 24) -> int:
         """Begin to record; gives the process to kill."""
         assert self.process.stdin is not None
         what = [self.url, str(self.path), PROMPTS, size, concurrency, shard_bytes]
@@ -142,7 +142,7 @@ def test_a_recording_that_was_killed_at_a_request_goes_on_there(
     list(open_file().rows())
 
 
-@pytest.mark.parametrize("shard_bytes", [1 << 25, 2000])
+@pytest.mark.parametrize("shard_bytes", [1 << 24, 2000])
 def test_recordings_that_are_killed_at_any_moment_lose_nothing_and_ask_nothing_twice(
     loopback, recorder: Recorder, path: Path, said, shard_bytes: int
 ) -> None:

@@ -52,7 +52,7 @@ train_sizes = []
 
 @pytest.fixture(autouse=True)
 def many_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is done from 100,000 texts on, or from 32 MiB, is done here from a few on."""
+    """What is done from 100,000 texts on, or from 16 MiB, is done here from a few on."""
     monkeypatch.setattr(CassetteFile, "shard_bytes", 1 << 20)
     monkeypatch.setattr(many_items, "MANY", FEW)
     monkeypatch.setattr(details, "_MOST_LISTED", 0)

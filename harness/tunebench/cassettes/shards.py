@@ -1,6 +1,6 @@
 """Sealed shards: the part of a long cassette that is compressed and does not change any more.
 
-When a cassette's file passes 32 MiB, its lines are sealed: they become a shard beside it, and the
+When a cassette's file passes 16 MiB, its lines are sealed: they become a shard beside it, and the
 file begins again, with a header that lists its shards::
 
     CELL.0001-<12 hex digits>.jsonl.zst    the lines: zstd frames of about 128 KiB each
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 # Hosts of repositories warn about files from 50 MB on; the open part stays below that, and its
 # index of 150 bytes a row within 20 MB.
-SHARD_BYTES = 32 << 20
+SHARD_BYTES = 16 << 20
 # A row that is read out of order costs one frame: 128 KiB are decompressed in 0.2 ms.
 _FRAME_BYTES = 128 << 10
 _LEVEL = 1  # on hashes, which do not shrink, higher ones take longer and give more

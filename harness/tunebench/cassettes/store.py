@@ -14,7 +14,7 @@ dropped. Each line ends with a checksum over everything before it in the line. A
 changed is refused with its number: torn lines and two different rows of one key when the file is
 opened, all others when they are read, or when an answer is missed.
 
-When the file passes 32 MiB, its lines are sealed as a shard beside it, which is compressed, and it
+When the file passes 16 MiB, its lines are sealed as a shard beside it, which is compressed, and it
 begins again; see `tunebench.cassettes.shards`. To a reader, shards and file are one cassette.
 
 A row is handed to the operating system before `append` returns, so a killed process loses no
