@@ -1,6 +1,7 @@
 """Results for people and programs: terminal, files, web page, trackers."""
 
 from tunebench.reports.answers import Answer, AnswerVerdict, BreakEven, DataNeed, Failure, Option
+from tunebench.reports.cell_rows import CellRow, Gate, RivalRow
 from tunebench.reports.checked_json import (
     Count,
     Line,
@@ -30,7 +31,7 @@ from tunebench.reports.reading import (
     read_results,
     typed_results,
 )
-from tunebench.reports.rows import About, CellRow, Gate, Job, RivalRow, Skipped, UpliftRow
+from tunebench.reports.rows import About, Job, Skipped, UpliftRow
 from tunebench.reports.terminal_tables import (
     aligned,
     calibration_table,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from tunebench.reports.rows import CellRow, RivalRow
+from tunebench.reports.cell_rows import CellRow, RivalRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
