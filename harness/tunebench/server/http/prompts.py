@@ -13,8 +13,8 @@ from tunebench.server.http.tools import Calling
 from tunebench.server.http_errors import ApiError
 from tunebench.server.inference import models
 from tunebench.server.inference.embeddings import EmbeddingModel
+from tunebench.server.inference.language_model import LanguageModel
 from tunebench.server.inference.long_texts import beginning
-from tunebench.server.inference.models import LanguageModel
 from tunebench.server.inference.sampling import SamplingParameters
 
 _CHAT_TOKENS = 512  # of a chat answer without max_tokens: OpenAI's own bound is the context
