@@ -1,5 +1,6 @@
 """Results for people and programs: terminal, files, web page, trackers."""
 
+from tunebench.reports.alignment import aligned
 from tunebench.reports.answers import Answer, AnswerVerdict, BreakEven, DataNeed, Failure, Option
 from tunebench.reports.cell_rows import CellRow, Gate, RivalRow
 from tunebench.reports.checked_json import (
@@ -33,7 +34,6 @@ from tunebench.reports.reading import (
 )
 from tunebench.reports.rows import About, Job, Skipped, UpliftRow
 from tunebench.reports.terminal_tables import (
-    aligned,
     calibration_table,
     cell_table,
     job_table,
