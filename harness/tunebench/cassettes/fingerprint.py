@@ -210,3 +210,8 @@ def _take_prompts(fields: dict[str, Any]) -> list[str]:
         elif value is not None:
             prompts.append(prompt_text(value))
     return prompts
+
+
+def item_index(prompts: Mapping[str, Any]) -> dict[str, str]:
+    """Item id by prompt SHA-256, from prompts (texts, or a chat's messages) by item id."""
+    return {text_sha256(prompt_text(prompt)): item for item, prompt in prompts.items()}
