@@ -37,12 +37,14 @@ from tunebench.cassettes.line_file import LineFile, locked_for_appending, positi
 from tunebench.cassettes.lines import WITH_SHARDS, RequestLine, Row, line_of
 from tunebench.cassettes.reading import CassetteReader, Opened
 from tunebench.cassettes.sealed import Sealed
-from tunebench.cassettes.shards import SHARD_BYTES, Listed, write_shard
+from tunebench.cassettes.sealing import SHARD_BYTES, write_shard
 from tunebench.errors import CassetteError, TunebenchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from tunebench.cassettes.shards import Listed
 
 _SECONDS_BETWEEN_SYNCS = 1.0
 
