@@ -10,7 +10,6 @@ and the client, which reads it by the same rules, raises its error.
 
 from __future__ import annotations
 
-import json
 import time
 from array import array
 from itertools import islice
@@ -20,6 +19,7 @@ from tunebench.cassettes.fingerprint import (
     Fingerprint,
     Recalled,
     fingerprint,
+    fingerprint_of,
     prompt_text,
     text_sha256,
 )
@@ -148,8 +148,7 @@ class RecordedCassette(FileCassette):
             CassetteMissError: one is not recorded.
             CassetteError: a line of the file is damaged.
         """
-        body = json.dumps(fields).encode()
-        same = fingerprint("POST", endpoint.removeprefix("POST "), body)
+        same = fingerprint_of(endpoint, fields)
         asked = Recalled(same.endpoint, same.digest, same.fields, tuple(hashes))
         found = self._found(asked)
         if found is None:
@@ -272,7 +271,7 @@ class RecordedCassette(FileCassette):
 
         Of the prompts are given the SHA-256 (hex).
         """
-        digest, places, start = _digest(endpoint, fields), array("I"), 0
+        digest, places, start = fingerprint_of(endpoint, fields).digest, array("I"), 0
         left = iter(hashes)
         while some := [bytes.fromhex(sha256) for sha256 in islice(left, _LOOKED_UP_AT_ONCE)]:
             found = self.file.positions_of(digest, some)
@@ -282,7 +281,7 @@ class RecordedCassette(FileCassette):
 
     def spare(self, endpoint: str, fields: Mapping[str, Any], hashes: Iterable[str]) -> None:
         """Leave the rows that answer prompts of these SHA-256 (hex) out of `unplayed`."""
-        digest = _digest(endpoint, fields)
+        digest = fingerprint_of(endpoint, fields).digest
         for sha256 in hashes:
             for position in self.file.find(digest, [bytes.fromhex(sha256)]) or ():
                 self._spared.add(position)
@@ -306,7 +305,3 @@ class RecordedCassette(FileCassette):
     def __contains__(self, request: Request) -> bool:
         asked = fingerprint(request.method, request.uri, request.body or b"")
         return self._found(self._asked(asked)) is not None
-
-
-def _digest(endpoint: str, fields: Mapping[str, Any]) -> Any:
-    return fingerprint("POST", endpoint.removeprefix("POST "), json.dumps(fields).encode()).digest
