@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, BinaryIO
@@ -22,6 +23,27 @@ def files_of(path: Path) -> list[Path]:
         return [path]
     found = path.parent.glob(path.name)
     return sorted(file for file in found if file.is_file() and not file.name.startswith("."))
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 (hex) of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def state_of(path: Path) -> list[str | None]:
+    """The names of the files that a path names, each with its SHA-256; None if it has none."""
+    state: list[str | None] = []
+    for file in files_of(path):
+        try:
+            state += [file.name, sha256_of(file)]
+        except (OSError, ValueError):
+            state += [file.name, None]
+    return state
 
 
 @contextmanager

@@ -41,16 +41,24 @@ def generated(monkeypatch):
     return generated
 
 
+@pytest.fixture
+def schema_parts(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))
+    import schema_parts
+
+    return schema_parts
+
+
 def text_of(page):
     return html.unescape(re.sub(r"<[^>]+>", "", page.read_text(encoding="utf-8")))
 
 
-def test_every_key_of_the_experiment_file_is_documented(site, generated):
+def test_every_key_of_the_experiment_file_is_documented(site, schema_parts):
     page = text_of(site / "reference/experiment-file.html")
-    found = dict(generated.tables(ExperimentFile))
+    found = dict(schema_parts.tables(ExperimentFile))
     assert {"[task]", "[provider.NAME]", "[[model]]", "[[model]] prices = {…}"} <= set(found)
     for written, model in found.items():
-        described = generated.meanings(model)
+        described = schema_parts.meanings(model)
         for name in model.model_fields:
             assert described.get(name), f"{written} {name} is not among the Attributes"
             assert described[name].replace("`", "") in " ".join(page.split()), f"{written} {name}"

@@ -38,15 +38,15 @@ def test_other_connections_are_refused_while_a_cell_replays(recorded, loopback):
     (recorded.root / "conftest.py").write_text(
         "import urllib.request\n"
         "import pytest\n"
-        "from tunebench.evaluation import runner\n"
+        "from tunebench.evaluation import replaying\n"
         'pytest_plugins = ["tunebench.plugin"]\n'
         "@pytest.fixture(autouse=True)\n"
         "def telephone(monkeypatch):\n"
-        "    real = runner.text_requests\n"
+        "    real = replaying.text_requests\n"
         "    def ask(*args):\n"
         f"        urllib.request.urlopen('{loopback.root}/health')\n"
         "        return real(*args)\n"
-        "    monkeypatch.setattr(runner, 'text_requests', ask)\n"
+        "    monkeypatch.setattr(replaying, 'text_requests', ask)\n"
     )
     result = recorded.run("-k", "one-0shot and not logprobs")
     result.assert_outcomes(failed=1)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from tunebench.analysis.evaluated import CellReport, Evaluated, UpliftReport
-    from tunebench.analysis.rival_rows import Asked
+    from tunebench.analysis.rival_training import Asked
     from tunebench.reports import About, Answer, CellRow, Job, UpliftRow
     from tunebench.settings import Configuration
 

@@ -7,16 +7,13 @@ request.
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import openai
 
-from tunebench.api.failures import failure, is_refused, is_too_long, unreadable
-from tunebench.api.prompts import Prompt, estimated_tokens, request_of
+from tunebench.api.batches import Hooks, Reply, in_batches
+from tunebench.api.failures import failure, unreadable
+from tunebench.api.prompts import Prompt, request_of
 from tunebench.api.transport import http_client
 from tunebench.errors import RequestError
 from tunebench.wire import (
@@ -34,35 +31,13 @@ from tunebench.wire import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from concurrent.futures import Future
 
     from tunebench.api.pacing import Pacer
 
 _T = TypeVar("_T")
-_Reply = TypeVar("_Reply", Answers, Embeddings)
 
 # The API itself takes lists of texts for embeddings.
 _TEXTS_PER_REQUEST = 20
-# Requests that wait for a free connection, as a multiple of the connections.
-_SUBMITTED = 8
-
-
-class Hooks(TypedDict, total=False):
-    """What is called while requests are sent.
-
-    Attributes:
-        done: with the number of prompts answered, after each answered request.
-        say: with a line where the pacer makes requests wait for some seconds or more.
-        check: before each request, and while it waits; what it raises ends the sending.
-    """
-
-    done: Callable[[int], None]
-    say: Callable[[str], None]
-    check: Callable[[], None]
-
-
-def _nothing(*_: object) -> None:
-    pass
 
 
 class Client:
@@ -192,52 +167,19 @@ class Client:
         self,
         prompts: Sequence[Any],
         size: int,
-        send: Callable[[Sequence[Any], int], _Reply],
+        send: Callable[[Sequence[Any], int], Reply],
         parameters: Mapping[str, Any],
         hooks: Hooks,
-    ) -> Iterator[_Reply]:
-        done, check = hooks.get("done", _nothing), hooks.get("check", _nothing)
-        say = hooks.get("say", _nothing)
-        failures: list[BaseException] = []
-
-        def go_on() -> None:
-            if failures:
-                raise failures[0]
-            check()
-
-        def ask(start: int) -> _Reply:
-            go_on()
-            part = prompts[start : start + size]
-            one = partial(_sent, send, part, start)
-            try:
-                if self._pacer is None:
-                    reply = one()
-                else:
-                    reply = self._pacer.ask(one, estimated_tokens(part, parameters), go_on, say)
-            except BaseException as error:
-                failures.append(error)
-                raise
-            done(len(part))
-            return reply
-
-        starts = range(0, len(prompts), size)
-        if self._concurrency == 1 or len(starts) == 1:
-            yield from map(ask, starts)
-            return
-        with ThreadPoolExecutor(self._concurrency) as pool:
-            waiting: deque[Future[_Reply]] = deque()
-            try:
-                for start in starts:
-                    # The context says which cassette is in use.
-                    waiting.append(pool.submit(copy_context().run, ask, start))
-                    if len(waiting) > _SUBMITTED * self._concurrency:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            except BaseException as error:
-                failures.append(error)  # after an interrupt of this thread, the others stop waiting
-                pool.shutdown(cancel_futures=True)
-                raise
+    ) -> Iterator[Reply]:
+        return in_batches(
+            prompts,
+            size,
+            send,
+            parameters,
+            hooks,
+            concurrency=self._concurrency,
+            pacer=self._pacer,
+        )
 
     def tokenize(self, model: str, text: str) -> list[int]:
         """The token ids of a text as a continuation, by the provider's ``/tokenize``.
@@ -314,20 +256,6 @@ class Client:
     def ask_object(self, what: str, send: Callable[[openai.OpenAI], bytes]) -> dict[str, Any]:
         """As `ask`, for an answer that is any JSON object."""
         return self.ask(what, send, _object)
-
-
-def _sent(send: Callable[[Sequence[Any], int], _Reply], part: Sequence[Any], start: int) -> _Reply:
-    """Send a request; the error of a refusal has the position of the prompt at fault, if known."""
-    try:
-        return send(part, start)
-    except RequestError as error:
-        if len(part) == 1 and is_refused(error):
-            error.prompt = start
-        elif len(part) > 1 and is_too_long(error):
-            # The one at fault, likely the longest, is refused again when it is alone.
-            for i in sorted(range(len(part)), key=lambda i: -estimated_tokens([part[i]], {})):
-                _sent(send, part[i : i + 1], start + i)
-        raise
 
 
 def _place(what: str, part: Sequence[Any], start: int, of: Sequence[Any]) -> str:

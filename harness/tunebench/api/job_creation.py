@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import openai
 
-from tunebench.api.failures import said
 from tunebench.api.job_requests import JobRequests, is_missing
+from tunebench.api.refusals import said
 from tunebench.api.uploads import metered
 from tunebench.errors import RequestError
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import openai
 
-from tunebench.api.failures import used_up
 from tunebench.api.rate_headers import Window, retry_after, windows_of
+from tunebench.api.refusals import used_up
 from tunebench.errors import TunebenchError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import openai
 
-from tunebench.api.failures import is_unreachable
+from tunebench.api.refusals import is_unreachable
 from tunebench.errors import RequestError, TunebenchError
 from tunebench.presets import Endpoint, MaxTokensField
 from tunebench.wire import within

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 
-from tunebench.api.failures import is_used_up
+from tunebench.api.refusals import is_used_up
 from tunebench.api.uploads import meter_upload
 from tunebench.errors import RequestError
 

@@ -1,7 +1,12 @@
 """Recorded traffic: cassettes that answer requests, and record what they lack."""
 
 from tunebench.cassettes.comparison import differences
-from tunebench.cassettes.fingerprint import STORED_PARAMETERS, prompt_text, text_sha256
+from tunebench.cassettes.fingerprint import (
+    STORED_PARAMETERS,
+    item_index,
+    prompt_text,
+    text_sha256,
+)
 from tunebench.cassettes.first_format import Converted, converted, first_format_header
 from tunebench.cassettes.inspection import Inspected, inspect
 from tunebench.cassettes.items_file import (
@@ -17,7 +22,7 @@ from tunebench.cassettes.job_recorder import JobCassette
 from tunebench.cassettes.line_file import lock
 from tunebench.cassettes.lines import Row, checked_fields, line_of, read_header, without_rows
 from tunebench.cassettes.network import blocked_network
-from tunebench.cassettes.recorder import RecordedCassette, item_index, use_cassette
+from tunebench.cassettes.recorder import RecordedCassette
 from tunebench.cassettes.rewriting import (
     prune_shards,
     put_in_place,
@@ -25,6 +30,7 @@ from tunebench.cassettes.rewriting import (
     shards_of,
 )
 from tunebench.cassettes.store import CassetteFile
+from tunebench.cassettes.switch import use_cassette
 from tunebench.cassettes.totals import Totals
 
 __all__ = [

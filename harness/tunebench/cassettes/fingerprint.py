@@ -125,6 +125,11 @@ def prompt_text(prompt: Any) -> str:
     return json.dumps(prompt, sort_keys=True, separators=(",", ":"))
 
 
+def item_index(prompts: Mapping[str, Any]) -> dict[str, str]:
+    """Item id by prompt SHA-256, from prompts (texts, or a chat's messages) by item id."""
+    return {text_sha256(prompt_text(prompt)): item for item, prompt in prompts.items()}
+
+
 @lru_cache(maxsize=256)
 def endpoint_of(method: str, uri: str) -> str:
     """Method and path without host, port and API root.
@@ -144,6 +149,11 @@ def fingerprint(method: str, uri: str, body: bytes) -> Fingerprint:
     fields = _parse(endpoint, body)
     prompts = tuple(_take_prompts(fields)) or ("",)
     return Fingerprint(endpoint, digest_of(endpoint, fields), fields, prompts)
+
+
+def fingerprint_of(endpoint: str, fields: Mapping[str, Any]) -> Fingerprint:
+    """The fingerprint of a request, from an endpoint as ``POST completions`` and its fields."""
+    return fingerprint("POST", endpoint.removeprefix("POST "), json.dumps(fields).encode())
 
 
 def digest_of(endpoint: str, fields: Mapping[str, Any]) -> str:

@@ -20,19 +20,19 @@ try:
 except ImportError:  # On Windows two recordings of one cassette at once are not noticed.
     fcntl = None  # type: ignore[assignment]
 
-_LENGTH_BITS = 32
-_LENGTH_MASK = (1 << _LENGTH_BITS) - 1
+LENGTH_BITS = 32
+LENGTH_MASK = (1 << LENGTH_BITS) - 1
 _BLOCK = 1 << 20
 
 
 def position_of(offset: int, length: int) -> int:
     """The position of a line: its place and length in one number."""
-    return offset << _LENGTH_BITS | length
+    return offset << LENGTH_BITS | length
 
 
 def start_of(position: int) -> tuple[int, int]:
     """The place and the length of the line at a position."""
-    return position >> _LENGTH_BITS, position & _LENGTH_MASK
+    return position >> LENGTH_BITS, position & LENGTH_MASK
 
 
 def open_regular(path: Path) -> int:
@@ -62,11 +62,11 @@ class LineFile:
 
     def line(self, position: int) -> bytes:
         """The line at a position."""
-        return self._pread(position & _LENGTH_MASK, position >> _LENGTH_BITS)
+        return self._pread(position & LENGTH_MASK, position >> LENGTH_BITS)
 
     def number(self, position: int) -> int:
         """The number of the line at a position, counted from 1."""
-        start = position >> _LENGTH_BITS
+        start = position >> LENGTH_BITS
         blocks = (self._pread(min(_BLOCK, start - at), at) for at in range(0, start, _BLOCK))
         return 1 + sum(block.count(b"\n") for block in blocks)
 

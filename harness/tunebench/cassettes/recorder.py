@@ -10,10 +10,8 @@ and the client, which reads it by the same rules, raises its error.
 
 from __future__ import annotations
 
-import json
 import time
 from array import array
-from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +19,7 @@ from tunebench.cassettes.fingerprint import (
     Fingerprint,
     Recalled,
     fingerprint,
+    fingerprint_of,
     prompt_text,
     text_sha256,
 )
@@ -36,13 +35,12 @@ from tunebench.cassettes.stored import (
     stored_content,
     stored_rows,
 )
-from tunebench.cassettes.switch import in_use
 from tunebench.cassettes.totals import shares
 from tunebench.errors import CassetteError, hidden, without_secrets
 from tunebench.wire import Asked, decoded, other_model, parsed, read_answers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from vcr.request import Request
 
@@ -150,8 +148,7 @@ class RecordedCassette(FileCassette):
             CassetteMissError: one is not recorded.
             CassetteError: a line of the file is damaged.
         """
-        body = json.dumps(fields).encode()
-        same = fingerprint("POST", endpoint.removeprefix("POST "), body)
+        same = fingerprint_of(endpoint, fields)
         asked = Recalled(same.endpoint, same.digest, same.fields, tuple(hashes))
         found = self._found(asked)
         if found is None:
@@ -274,7 +271,7 @@ class RecordedCassette(FileCassette):
 
         Of the prompts are given the SHA-256 (hex).
         """
-        digest, places, start = _digest(endpoint, fields), array("I"), 0
+        digest, places, start = fingerprint_of(endpoint, fields).digest, array("I"), 0
         left = iter(hashes)
         while some := [bytes.fromhex(sha256) for sha256 in islice(left, _LOOKED_UP_AT_ONCE)]:
             found = self.file.positions_of(digest, some)
@@ -284,7 +281,7 @@ class RecordedCassette(FileCassette):
 
     def spare(self, endpoint: str, fields: Mapping[str, Any], hashes: Iterable[str]) -> None:
         """Leave the rows that answer prompts of these SHA-256 (hex) out of `unplayed`."""
-        digest = _digest(endpoint, fields)
+        digest = fingerprint_of(endpoint, fields).digest
         for sha256 in hashes:
             for position in self.file.find(digest, [bytes.fromhex(sha256)]) or ():
                 self._spared.add(position)
@@ -308,56 +305,3 @@ class RecordedCassette(FileCassette):
     def __contains__(self, request: Request) -> bool:
         asked = fingerprint(request.method, request.uri, request.body or b"")
         return self._found(self._asked(asked)) is not None
-
-
-def _digest(endpoint: str, fields: Mapping[str, Any]) -> Any:
-    return fingerprint("POST", endpoint.removeprefix("POST "), json.dumps(fields).encode()).digest
-
-
-@contextmanager
-def use_cassette(
-    file: CassetteFile,
-    *,
-    before_send: Callable[[], None] | None,
-    items: Mapping[str, str],
-    hint: str,
-    texts: Iterable[str] = (),
-    answers_as: Mapping[str, str] | None = None,
-    places: Mapping[str, str] | None = None,
-    kind: type[RecordedCassette] = RecordedCassette,
-) -> Iterator[RecordedCassette]:
-    """Answer the requests made inside, by this thread, from a cassette's file.
-
-    Other threads may use other cassettes at the same time.
-
-    Args:
-        file: the open file, opened for recording if anything may be sent.
-        before_send: if given, a request that the file cannot answer is sent to the provider after
-            calling this, and its answer is appended; if None, such a request is an error and
-            nothing leaves the machine.
-        items: item id by prompt SHA-256, to store with an answer and to name in a miss.
-        hint: how to record what is missing, for the hint of a miss.
-        texts: the data set's texts in the prompts, which no stored answer may repeat; those under
-            40 characters may stand in any answer and are not looked for. They are gone through
-            for each answer that is as long.
-        answers_as: the names that models are known to answer with, by the names in requests.
-        places: where items are in the user's file, by item id, to name in a miss.
-        kind: of traffic.
-    """
-    cassette = kind.load(
-        path=str(file.path),
-        file=file,
-        before_send=before_send,
-        items=items,
-        texts=texts,
-        hint=hint,
-        answers_as=answers_as,
-        places=places,
-    )
-    with in_use(cassette):
-        yield cassette
-
-
-def item_index(prompts: Mapping[str, Any]) -> dict[str, str]:
-    """Item id by prompt SHA-256, from prompts (texts, or a chat's messages) by item id."""
-    return {text_sha256(prompt_text(prompt)): item for item, prompt in prompts.items()}

@@ -21,7 +21,6 @@ numbers of 8 bytes, then where the row begins in the lines and how long it is, 4
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -31,9 +30,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunebench.cassettes.line_file import open_regular
-from tunebench.cassettes.lines import RequestLine, checked_fields, line_of, request_of
+from tunebench.cassettes.lines import RequestLine, checked_fields, request_of
 from tunebench.errors import CassetteError
-from tunebench.files import whole_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -42,12 +40,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Hosts of repositories warn about files from 50 MB on; the open part stays below that, and its
-# index of 150 bytes a row within 20 MB.
-SHARD_BYTES = 16 << 20
-# A row that is read out of order costs one frame: 128 KiB are decompressed in 0.2 ms.
-_FRAME_BYTES = 128 << 10
-_LEVEL = 1  # on hashes, which do not shrink, higher ones take longer and give more
 _NAME = re.compile(r"\d{4,}-[0-9a-f]{12}")
 _RESTORE = "restore the file from version control, or delete the cassette and record again"
 
@@ -101,83 +93,6 @@ def listed_in(header: Mapping[str, Any]) -> list[Listed]:
             raise CassetteError("the header's list of shards is damaged", hint=_RESTORE)
         found.append(one)
     return found
-
-
-def write_shard(
-    cassette: Path,
-    number: int,
-    lines: Iterable[bytes],
-    requests: Iterable[RequestLine],
-    rows: Mapping[str, Mapping[bytes, tuple[int, int]]],
-) -> Listed:
-    """Write a shard and its index.
-
-    Args:
-        cassette: its path.
-        number: of the shard, from 1 on.
-        lines: all lines, can be gone through twice.
-        requests: those that they describe.
-        rows: by request digest and SHA-256 of the prompt where a row begins and its length.
-
-    Raises:
-        TunebenchError: a file cannot be written.
-    """
-    sha256 = hashlib.sha256()
-    size = count = 0
-    for line in lines:
-        sha256.update(line)
-        size, count = size + len(line), count + 1
-    total = sum(map(len, rows.values()))
-    one = Listed(f"{number:04}-{sha256.hexdigest()[:12]}", total, size)
-    frames = [(0, 0)]
-    with whole_files([one.path(cassette)], overwrite=True) as (file,):
-        for content in _in_frames(lines):
-            frame = _compressed(content)
-            file.write(frame)
-            frames.append((frames[-1][0] + len(frame), frames[-1][1] + len(content)))
-    body = _body(frames, rows)
-    header = {
-        "index": 1,
-        "shard": one.name,
-        "bytes": frames[-1][0],
-        "lines": count,
-        "frames": len(frames) - 1,
-        "rows": [[digest, len(known)] for digest, known in rows.items()],
-        "requests": [{"request": line.id, **line.fields} for line in requests],
-        "body_crc32": zlib.crc32(body),
-    }
-    with whole_files([one.index(cassette)], overwrite=True) as (file,):
-        file.write(line_of(header) + body)
-    return one
-
-
-def _in_frames(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines in parts of a frame each; no line is in two."""
-    part: list[bytes] = []
-    size = 0
-    for line in lines:
-        part.append(line)
-        size += len(line)
-        if size >= _FRAME_BYTES:
-            yield b"".join(part)
-            part, size = [], 0
-    if part:
-        yield b"".join(part)
-
-
-def _body(
-    frames: list[tuple[int, int]], rows: Mapping[str, Mapping[bytes, tuple[int, int]]]
-) -> bytes:
-    import numpy as np
-
-    parts = [np.array(frames, dtype="<u8").tobytes()]
-    for known in rows.values():
-        first, second = keys_of(known)
-        order = np.lexsort((second, first))
-        places = np.array(list(known.values()), dtype="<u4").reshape(-1, 2)[order]
-        parts += [first[order].tobytes(), second[order].tobytes()]
-        parts += [places[:, 0].tobytes(), places[:, 1].tobytes()]
-    return b"".join(parts)
 
 
 def keys_of(prompts: Iterable[bytes]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
@@ -275,7 +190,7 @@ class Shard:
             content = _decompressed(os.pread(self._file, end - start, start))
             if len(content) != self._starts[number + 1] - self._starts[number]:
                 raise ValueError("it has another length than the index says")
-        except (OSError, ValueError, _zstd().ZstdError) as error:
+        except (OSError, ValueError, zstd_module().ZstdError) as error:
             raise CassetteError(
                 f"the frame is damaged ({error})",
                 where=f"{self.path}, frame {number + 1}",
@@ -307,7 +222,8 @@ def header_of(line: bytes) -> dict[str, Any]:
     return header if isinstance(header, dict) else {}
 
 
-def _zstd() -> Any:
+def zstd_module() -> Any:
+    """The module that compresses: of Python, or before 3.14 of a package."""
     try:
         from compression import zstd  # type: ignore[import-not-found,unused-ignore]
     except ImportError:  # before Python 3.14
@@ -315,16 +231,6 @@ def _zstd() -> Any:
     return zstd
 
 
-def _compressed(content: bytes) -> bytes:
-    zstd = _zstd()
-    options = {
-        zstd.CompressionParameter.compression_level: _LEVEL,
-        zstd.CompressionParameter.checksum_flag: 1,
-    }
-    frame: bytes = zstd.compress(content, options=options)
-    return frame
-
-
 def _decompressed(frame: bytes) -> bytes:
-    content: bytes = _zstd().decompress(frame)
+    content: bytes = zstd_module().decompress(frame)
     return content

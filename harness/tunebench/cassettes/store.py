@@ -33,16 +33,18 @@ from binascii import unhexlify
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from tunebench.cassettes.line_file import LineFile, locked_for_appending, position_of, start_of
+from tunebench.cassettes.line_file import LineFile, locked_for_appending, position_of
 from tunebench.cassettes.lines import WITH_SHARDS, RequestLine, Row, line_of
 from tunebench.cassettes.reading import CassetteReader, Opened
 from tunebench.cassettes.sealed import Sealed
-from tunebench.cassettes.shards import SHARD_BYTES, Listed, write_shard
+from tunebench.cassettes.sealing import SHARD_BYTES, write_shard
 from tunebench.errors import CassetteError, TunebenchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from tunebench.cassettes.shards import Listed
 
 _SECONDS_BETWEEN_SYNCS = 1.0
 
@@ -57,12 +59,6 @@ def _sync_folder(path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _local(position: int, base: int) -> tuple[int, int]:
-    """Where a row begins in the open file, and its length."""
-    start, length = start_of(position)
-    return start - base, length
 
 
 class CassetteFile(CassetteReader):
@@ -169,15 +165,12 @@ class CassetteFile(CassetteReader):
         that is killed before leaves the cassette as it was.
         """
         assert self._lines is not None
-        base = self._sealed.end
-        rows = {
-            digest: {prompt: _local(at, base) for prompt, at in known.items()}
-            for digest, known in self._rows.items()
-        }
         requests = [request for request, _ in self._requests.values()]
         number = len(self._sealed.listed) + 1
         try:
-            one = write_shard(self.path, number, self._lines, requests, rows)
+            one = write_shard(
+                self.path, number, self._lines, requests, self._rows, self._sealed.end
+            )
             self._begin_again([*self._sealed.listed, one])
         except (OSError, TunebenchError) as error:
             why = error.strerror if isinstance(error, OSError) else error.problem

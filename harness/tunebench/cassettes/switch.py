@@ -12,11 +12,14 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from tunebench.cassettes.played import FileCassette, OwnCassette
+from tunebench.cassettes.recorder import RecordedCassette
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from vcr.request import Request
+
+    from tunebench.cassettes.store import CassetteFile
 
 _in_use: ContextVar[FileCassette] = ContextVar("cassette")
 _changing = threading.Lock()
@@ -40,7 +43,51 @@ class _Switch(OwnCassette):
 
 
 @contextmanager
-def in_use(cassette: FileCassette) -> Iterator[None]:
+def use_cassette(
+    file: CassetteFile,
+    *,
+    before_send: Callable[[], None] | None,
+    items: Mapping[str, str],
+    hint: str,
+    texts: Iterable[str] = (),
+    answers_as: Mapping[str, str] | None = None,
+    places: Mapping[str, str] | None = None,
+    kind: type[RecordedCassette] = RecordedCassette,
+) -> Iterator[RecordedCassette]:
+    """Answer the requests made inside, by this thread, from a cassette's file.
+
+    Other threads may use other cassettes at the same time.
+
+    Args:
+        file: the open file, opened for recording if anything may be sent.
+        before_send: if given, a request that the file cannot answer is sent to the provider after
+            calling this, and its answer is appended; if None, such a request is an error and
+            nothing leaves the machine.
+        items: item id by prompt SHA-256, to store with an answer and to name in a miss.
+        hint: how to record what is missing, for the hint of a miss.
+        texts: the data set's texts in the prompts, which no stored answer may repeat; those under
+            40 characters may stand in any answer and are not looked for. They are gone through
+            for each answer that is as long.
+        answers_as: the names that models are known to answer with, by the names in requests.
+        places: where items are in the user's file, by item id, to name in a miss.
+        kind: of traffic.
+    """
+    cassette = kind.load(
+        path=str(file.path),
+        file=file,
+        before_send=before_send,
+        items=items,
+        texts=texts,
+        hint=hint,
+        answers_as=answers_as,
+        places=places,
+    )
+    with _answering(cassette):
+        yield cassette
+
+
+@contextmanager
+def _answering(cassette: FileCassette) -> Iterator[None]:
     """Answer from a cassette what is requested in this context, and in copies of it."""
     global _users
     with _changing:

@@ -19,8 +19,9 @@ from tunebench.datasets.columns import (
 )
 from tunebench.datasets.dataset import Dataset
 from tunebench.datasets.duplicates import NearDuplicate, near_duplicates
-from tunebench.datasets.labelled_texts import ENDINGS, TableSummary, inspect_table
+from tunebench.datasets.labelled_texts import ENDINGS
 from tunebench.datasets.options import DataReport, Options
+from tunebench.datasets.table_summary import TableSummary, inspect_table
 from tunebench.errors import DatasetError
 
 __all__ = [

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from tunebench.errors import DatasetError
-from tunebench.files import whole_files
+from tunebench.files import sha256_of, whole_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,10 +71,7 @@ def fetch(archive: Archive, folder: Path, *, look: float = 3.0, silence: float =
 
 def _is_there(archive: Archive, path: Path) -> bool:
     try:
-        if path.stat().st_size != archive.size:
-            return False
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == archive.sha256
+        return path.stat().st_size == archive.size and sha256_of(path) == archive.sha256
     except FileNotFoundError:
         return False
 

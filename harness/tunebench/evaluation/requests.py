@@ -16,7 +16,7 @@ from tunebench.evaluation.rules import RULES, fields_of, rule_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tunebench.api import Client
+    from tunebench.api import Client, FineTuned
     from tunebench.cassettes import Role
     from tunebench.evaluation.items import Recalled
     from tunebench.evaluation.rules import Rule
@@ -127,6 +127,11 @@ def _requests(
         fields = fields_of(one, parameters)
         requests.append(Request(role, endpoint, fields, one.suffix, made, hashes))
     return requests
+
+
+def model_name(cell: Cell, made: FineTuned | None) -> str:
+    """The model's name in requests."""
+    return made.model if made else cell.experiment.models[cell.model].provider_id
 
 
 def in_row(experiment: Experiment, name: str, item: str, error: RequestError) -> RequestError:

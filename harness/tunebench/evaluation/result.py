@@ -24,33 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tunebench.api import FineTuned
-    from tunebench.cassettes import Totals
-    from tunebench.evaluation.rules import LabelBiases, Rule
+    from tunebench.evaluation.replaying import Calibration
     from tunebench.experiment import Cell, Prices
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """The calibration of a cell, and what the answers to its texts took.
-
-    Attributes:
-        biases: of the labels.
-        prompt_tokens: tokens of their prompts, as the provider counted them.
-        completion_tokens: tokens of their completions.
-        seconds: the sum of the times of their requests, as recorded.
-    """
-
-    biases: LabelBiases
-    prompt_tokens: int
-    completion_tokens: int
-    seconds: float
-
-    @classmethod
-    def of(cls, rule: Rule, taken: Totals) -> Calibration | None:
-        """The calibration of a fitted rule; None for a rule without biases."""
-        if rule.biases is None:
-            return None
-        return cls(rule.biases, taken.prompt_tokens, taken.completion_tokens, taken.seconds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +148,9 @@ class Result:
                 f"{task.max_chars:,} characters"
             )
         remarks += [self.items_behind] if self.items_behind else []
-        return remarks + self._calibration_remarks
+        if self.calibration is not None:
+            remarks += self.calibration.remarks(self.cell.experiment.task.labels)
+        return remarks
 
     @property
     def pinned(self) -> str | None:
@@ -190,21 +167,6 @@ class Result:
             f"answered by {made.model}{job} which the experiment names: that it was trained on "
             f"{self.cell.train_size} rows, and on no test text, is not checked"
         )
-
-    @property
-    def _calibration_remarks(self) -> list[str]:
-        if self.calibration is None:
-            return []
-        biases, labels = self.calibration.biases, self.cell.experiment.task.labels
-        rows = "labelled training rows" if biases.method == "labelled" else "content-free texts"
-        remarks = [f"calibrated with {biases.texts} {rows}"]
-        if biases.unseen:
-            unseen = ", ".join(repr(labels[label]) for label in biases.unseen)
-            remarks.append(
-                f"no answer that it is calibrated with shows {unseen} among the likeliest tokens, "
-                "so that has no bias"
-            )
-        return remarks
 
     @cached_property
     def probabilities(self) -> list[list[float] | None] | None:
@@ -284,14 +246,7 @@ class Result:
     @property
     def calibration_cost(self) -> float | None:
         """The cost of the answers that it was calibrated with; None without any, or prices."""
-        one = self.calibration
-        if one is None:
-            return None
-        texts = one.biases.texts
-        per_1000 = cost_per_1000(
-            self.prices, one.prompt_tokens, one.completion_tokens, one.seconds, texts
-        )
-        return None if per_1000 is None else per_1000 * texts / 1000
+        return None if self.calibration is None else self.calibration.cost(self.prices)
 
     @property
     def training_cost(self) -> float | None:

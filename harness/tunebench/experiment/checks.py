@@ -7,22 +7,21 @@ from collections import Counter
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
 
-from tunebench.errors import ExperimentError, did_you_mean
+from tunebench.errors import ExperimentError
 from tunebench.experiment.combinations import combinations_of, matches, skipped_by
-from tunebench.experiment.fields import WITHOUT_PROBABILITIES, DecisionRule
-from tunebench.experiment.limits import limits_of
+from tunebench.experiment.fields import DecisionRule, unknown
+from tunebench.experiment.limit_checks import check_limits
 from tunebench.experiment.pins import check_pins, pin_of
-from tunebench.experiment.schema import LIMITS, POINT_ONLY, Selection
+from tunebench.experiment.schema import Selection
 from tunebench.formatting import check_labels, check_readable
 from tunebench.presets import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tunebench.experiment.combinations import Combination
-    from tunebench.experiment.limits import Limit
-    from tunebench.experiment.models import EmbeddingRival, Model, Prices
+    from tunebench.experiment.models import EmbeddingRival, Model
     from tunebench.experiment.schema import ExperimentFile
 
 
@@ -43,13 +42,7 @@ def check_file(path: Path, file: ExperimentFile) -> None:
     _check_providers(path, file, cells)
     _check_calibration(path, file, cells)
     _check_prices(path, file)
-    _check_limits(path, file, cells)
-
-
-def _unknown(kind: str, name: str, known: Iterable[str], where: str) -> ExperimentError:
-    return ExperimentError(
-        f"there is no {kind} {name!r}", where=where, hint=did_you_mean(name, known)
-    )
+    check_limits(path, file, cells)
 
 
 def _check_labels(path: Path, file: ExperimentFile) -> None:
@@ -82,7 +75,7 @@ def _check_models(path: Path, file: ExperimentFile) -> None:
                 f"the name {model.name!r} is used twice", where=where, hint="rename one"
             )
         if model.provider not in file.provider:
-            raise _unknown("provider", model.provider, file.provider, where)
+            raise unknown("provider", model.provider, file.provider, where)
         ids = model.label_token_ids
         if ids is not None and len(ids) != labels:
             raise ExperimentError(
@@ -100,7 +93,7 @@ def _check_rivals(path: Path, file: ExperimentFile) -> None:
                 f"the name {rival.name!r} is used twice", where=where, hint="rename one"
             )
         if rival.provider not in file.provider:
-            raise _unknown("provider", rival.provider, file.provider, where)
+            raise unknown("provider", rival.provider, file.provider, where)
 
 
 def _checked_cells(path: Path, file: ExperimentFile) -> list[Combination]:
@@ -165,7 +158,7 @@ def _check_entry(
     where: str, entry: Selection, models: Sequence[str], cells: Sequence[Combination]
 ) -> None:
     if entry.model is not None and entry.model not in models:
-        raise _unknown("model", entry.model, models, where)
+        raise unknown("model", entry.model, models, where)
     if not any(matches(entry, which) for which in cells):
         given = entry.model_dump(include=set(Selection.model_fields), exclude_none=True)
         named = ", ".join(f"{name} = {value!r}" for name, value in given.items())
@@ -248,81 +241,3 @@ def _check_prices(path: Path, file: ExperimentFile) -> None:
                         where=f"{path}: [[{table}]] {position}: prices",
                         hint="keep one of them",
                     )
-
-
-def _check_limits(path: Path, file: ExperimentFile, cells: Sequence[Combination]) -> None:
-    ids = [str(which) for which in cells]
-    for position, threshold in enumerate(file.threshold, 1):
-        where = f"{path}: [[threshold]] {position}"
-        if all(getattr(threshold, name) is None for name in (*LIMITS, "xfail")):
-            *first, last = LIMITS
-            raise ExperimentError(
-                "there is no limit", where=where, hint=f"add {', '.join(first)} or {last}"
-            )
-        if threshold.min_uplift is not None and threshold.over is None:
-            raise ExperimentError(
-                "min_uplift needs the cell to compare with",
-                where=where,
-                hint=f'name it, as over = "{ids[0]}"',
-            )
-        if threshold.over is not None and threshold.min_uplift is None:
-            raise ExperimentError(
-                "`over` is only for min_uplift", where=where, hint="add that, or remove `over`"
-            )
-        if threshold.over is not None and threshold.over not in ids:
-            raise _unknown("cell", threshold.over, ids, where)
-        for gate in ("min_recall", "min_precision"):
-            for label in getattr(threshold, gate) or ():
-                if label not in file.task.labels:
-                    raise _unknown("label", label, file.task.labels, f"{where}: {gate}")
-        if threshold.mode == "confident":
-            for gate in POINT_ONLY:
-                if getattr(threshold, gate) is not None:
-                    raise ExperimentError(
-                        f'mode = "confident" needs an interval, and {gate} has none that holds for '
-                        "few texts",
-                        where=where,
-                        hint='move it to a table of its own, where mode is "point"',
-                    )
-    prices = {model.name: model.prices for model in file.model}
-    for cell in cells:
-        for limit in limits_of(file.threshold, cell):
-            _check_limit(f"{path}: [[threshold]] {limit.position}", cell, limit, prices)
-
-
-def _check_limit(
-    where: str, cell: Combination, limit: Limit, prices: dict[str, Prices | None]
-) -> None:
-    if limit.over == str(cell):
-        raise ExperimentError(
-            f"{cell} would be compared with itself",
-            where=where,
-            hint="select the cells more narrowly, for example with model or train_size",
-        )
-    if limit.gate == "max_cost" and not _priced(prices[cell.model]):
-        raise ExperimentError(
-            f"max_cost of {cell} needs prices",
-            where=where,
-            hint=f"give the model {cell.model!r} prices with input and output, or with per_hour",
-        )
-    if limit.gate == "min_auc" and cell.decision_rule in WITHOUT_PROBABILITIES:
-        raise ExperimentError(
-            f"min_auc of {cell} needs probabilities, and the decision rule {cell.decision_rule} "
-            "has none",
-            where=where,
-            hint='add decision_rule = "label_logprobs", or "calibrated", to this table',
-        )
-    if limit.mode == "confident" and limit.value == 1:
-        raise ExperimentError(
-            f'{limit.key} = 1 cannot be reached with mode = "confident": no interval is all above '
-            "it",
-            where=where,
-            hint='lower it, or set mode = "point"',
-        )
-
-
-def _priced(prices: Prices | None) -> bool:
-    """Whether the prices give answers a cost."""
-    if prices is None:
-        return False
-    return prices.per_hour is not None or None not in (prices.input, prices.output)

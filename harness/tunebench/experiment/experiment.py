@@ -5,7 +5,6 @@ Reading checks the whole file. It loads no data and sends no request.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from tunebench.experiment.limits import Limit, limits_of, xfail_of
 from tunebench.experiment.loading import read_file
 from tunebench.experiment.pins import pin_of
 from tunebench.experiment.readers import note_readers
-from tunebench.files import files_of
+from tunebench.files import state_of
 from tunebench.settings import cassettes_of
 
 if TYPE_CHECKING:
@@ -34,15 +33,6 @@ if TYPE_CHECKING:
     )
     from tunebench.experiment.schema import AnswerRule, Calibration, Matrix, Task, Threshold
     from tunebench.formatting import ReadingRule
-
-
-def _sha256(path: Path) -> str | None:
-    """The checksum of a file; None if `path` is not a file but the name of a data set."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, ValueError):
-        return None
 
 
 @dataclass(frozen=True)
@@ -257,8 +247,7 @@ class Experiment:
         folder = self.path.absolute().parent
         names = (self.task.dataset, self.task.test_dataset)
         paths = [Path(os.path.normpath(folder / Path(n).expanduser())) for n in names if n]
-        files = [file for path in paths for file in files_of(path)]
-        state = (part for file in files for part in (file.name, _sha256(file)))
+        state = (part for path in paths for part in state_of(path))
         return (*state, os.environ.get("TFDS_DATA_DIR"))
 
     @property

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from tunebench.errors import ExperimentError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DecisionRule = Literal["text", "label_logprobs", "calibrated"]
 # Rules that make the requests of another one: both are answered from its cassette.
@@ -32,3 +37,10 @@ class Table(BaseModel):
     """A table of the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+
+
+def unknown(kind: str, name: str, known: Iterable[str], where: str) -> ExperimentError:
+    """The error of a name that the file does not define."""
+    return ExperimentError(
+        f"there is no {kind} {name!r}", where=where, hint=did_you_mean(name, known)
+    )

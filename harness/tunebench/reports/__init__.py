@@ -1,6 +1,8 @@
 """Results for people and programs: terminal, files, web page, trackers."""
 
+from tunebench.reports.alignment import aligned
 from tunebench.reports.answers import Answer, AnswerVerdict, BreakEven, DataNeed, Failure, Option
+from tunebench.reports.cell_rows import CellRow, Gate, RivalRow
 from tunebench.reports.checked_json import (
     Count,
     Line,
@@ -30,9 +32,8 @@ from tunebench.reports.reading import (
     read_results,
     typed_results,
 )
-from tunebench.reports.rows import About, CellRow, Gate, Job, RivalRow, Skipped, UpliftRow
+from tunebench.reports.rows import About, Job, Skipped, UpliftRow
 from tunebench.reports.terminal_tables import (
-    aligned,
     calibration_table,
     cell_table,
     job_table,

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMATS = ("svg", "png")
-
 
 def job_figure(curve: pd.DataFrame, title: str) -> Figure:
     """Draw a job: the loss by step, and below it the accuracy as a classifier if it is known.
@@ -78,7 +76,7 @@ def render(figure: Figure, kind: str) -> bytes:
 
     Args:
         figure: as the functions above give it.
-        kind: one of `FORMATS`.
+        kind: ``svg`` or ``png``.
     """
     import matplotlib as mpl
 

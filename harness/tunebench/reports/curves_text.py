@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from tunebench.reports.terminal_tables import aligned
+from tunebench.reports.alignment import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

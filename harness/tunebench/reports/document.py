@@ -15,8 +15,9 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from tunebench.reports.answers import Answer, BreakEven, DataNeed, Failure
+from tunebench.reports.cell_rows import CellRow, RivalRow
 from tunebench.reports.checked_json import EXACTLY, Line, Part, wrong
-from tunebench.reports.rows import About, CellRow, Job, RivalRow, UpliftRow, repeated
+from tunebench.reports.rows import About, Job, UpliftRow, repeated
 
 VERSION = 3
 

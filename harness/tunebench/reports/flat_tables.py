@@ -8,7 +8,7 @@ from functools import cache
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
-from tunebench.reports.rows import CellRow
+from tunebench.reports.cell_rows import CellRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

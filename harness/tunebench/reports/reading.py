@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, model_validator
 
 from tunebench.errors import ResultsError
+from tunebench.reports.cell_rows import check_interval
 from tunebench.reports.checked_json import Count, Name, Part, Share, WrongJson, checked, parsed
 from tunebench.reports.document import VERSION, Results
-from tunebench.reports.rows import check_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,8 +10,9 @@ from markupsafe import Markup
 
 if TYPE_CHECKING:
     from tunebench.reports.answers import Answer, Option
+    from tunebench.reports.cell_rows import CellRow, RivalRow
     from tunebench.reports.document import Results
-    from tunebench.reports.rows import About, CellRow, RivalRow
+    from tunebench.reports.rows import About
 
 Blocks = Sequence[Markup]
 

@@ -21,7 +21,8 @@ from tunebench.server.cluster.calls import Call, Part, answered
 from tunebench.server.cluster.connection import node_name
 from tunebench.server.http.model_routes import model_routes
 from tunebench.server.http_errors import ApiError, add_error_handlers, sentence
-from tunebench.server.inference.models import LanguageModel, ModelRegistry, choose_dtype
+from tunebench.server.inference.language_model import LanguageModel
+from tunebench.server.inference.models import ModelRegistry, choose_dtype
 from tunebench.server.inference.queue import Worker
 from tunebench.server.tuning.fine_tuned import maker
 

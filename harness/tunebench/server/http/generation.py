@@ -11,7 +11,8 @@ from tunebench.server.http.json_route import client_of
 from tunebench.server.http_errors import ApiError, check_served
 from tunebench.server.inference.completion import Answer, Work
 from tunebench.server.inference.constraints import Grammar
-from tunebench.server.inference.models import LanguageModel, ModelRegistry
+from tunebench.server.inference.language_model import LanguageModel
+from tunebench.server.inference.models import ModelRegistry
 from tunebench.server.inference.queue import Worker
 from tunebench.server.inference.sampling import SamplingParameters
 

@@ -15,7 +15,7 @@ from tunebench.server.http.tool_calls import CALL_BEGIN, CALL_END, call_head
 from tunebench.server.http.tools import Calling, Function
 from tunebench.server.http_errors import ApiError
 from tunebench.server.inference.constraints import Grammar, GrammarError
-from tunebench.server.inference.models import LanguageModel
+from tunebench.server.inference.language_model import LanguageModel
 
 _JSON_STYLE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 _SECONDS = 5

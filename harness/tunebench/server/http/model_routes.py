@@ -17,7 +17,8 @@ from tunebench.server.http.responses import Echo
 from tunebench.server.http.tokenizer_routes import tokenizer_routes
 from tunebench.server.http.tools import chat_calling
 from tunebench.server.inference.completion import Work
-from tunebench.server.inference.models import LanguageModel, ModelRegistry
+from tunebench.server.inference.language_model import LanguageModel
+from tunebench.server.inference.models import ModelRegistry
 from tunebench.server.inference.queue import Worker
 
 

@@ -11,10 +11,9 @@ from tunebench.server.http.response_requests import ResponseRequest
 from tunebench.server.http.responses import Echo
 from tunebench.server.http.tools import Calling
 from tunebench.server.http_errors import ApiError
-from tunebench.server.inference import models
 from tunebench.server.inference.embeddings import EmbeddingModel
+from tunebench.server.inference.language_model import LanguageModel, chat_text
 from tunebench.server.inference.long_texts import beginning
-from tunebench.server.inference.models import LanguageModel
 from tunebench.server.inference.sampling import SamplingParameters
 
 _CHAT_TOKENS = 512  # of a chat answer without max_tokens: OpenAI's own bound is the context
@@ -123,7 +122,7 @@ def chat_ids(
     """Token ids of messages; ``prompted`` opens the assistant's turn. 400 without a template."""
     turns, tools = tool_calls.turns(model.tokenizer, messages, calling)
     try:
-        text = models.chat_text(model.tokenizer, turns, prompted, tools)
+        text = chat_text(model.tokenizer, turns, prompted, tools)
     except DatasetError as error:
         raise ApiError(400, str(error), param=param) from error
     return text_ids(model, text, special=False, param=param)

@@ -16,7 +16,8 @@ from tunebench.server.http.responses import chat_logprob
 from tunebench.server.http.tool_calls import CallReader, Piece
 from tunebench.server.http.tools import Calling, response_calling
 from tunebench.server.inference.completion import Completion, Work
-from tunebench.server.inference.models import LanguageModel, ModelRegistry
+from tunebench.server.inference.language_model import LanguageModel
+from tunebench.server.inference.models import ModelRegistry
 from tunebench.server.inference.queue import Worker
 
 

@@ -14,7 +14,7 @@ import torch
 from tunebench.server.http.tool_calls import Call, CallReader
 from tunebench.server.inference.completion import Answer, Completion
 from tunebench.server.inference.embeddings import EmbeddingModel
-from tunebench.server.inference.models import LanguageModel
+from tunebench.server.inference.language_model import LanguageModel
 from tunebench.server.inference.sampling import TokenLogprob
 from tunebench.server.inference.token_bytes import TokenBytes
 

@@ -13,7 +13,8 @@ from tunebench.server.http.generation import find_model
 from tunebench.server.http.json_route import JsonRoute, json_response
 from tunebench.server.http.requests import DetokenizeRequest, TokenizeRequest
 from tunebench.server.http_errors import ApiError
-from tunebench.server.inference.models import LanguageModel, ModelRegistry
+from tunebench.server.inference.language_model import LanguageModel
+from tunebench.server.inference.models import ModelRegistry
 from tunebench.server.inference.queue import Worker
 
 _TOKENS = ("bos_token", "eos_token", "pad_token", "unk_token")

@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-from tunebench.server.inference.models import LanguageModel
+from tunebench.server.inference.language_model import LanguageModel
 from tunebench.server.inference.prefix import cut
 from tunebench.server.inference.sampling import (
     Constraint,

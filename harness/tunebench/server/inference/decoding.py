@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tunebench.server.inference.decoder import Rows, SeparateRows
-    from tunebench.server.inference.models import LanguageModel
+    from tunebench.server.inference.language_model import LanguageModel
     from tunebench.server.inference.sampling import TokenLogprob
 
 ROWS = 16

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from tunebench.server.inference.completion import Work
-from tunebench.server.inference.models import LanguageModel
+from tunebench.server.inference.language_model import LanguageModel
 from tunebench.server.inference.prefix import KeyValues, Prefix, pieces
 from tunebench.server.inference.sampling import TokenLogprob, reports
 

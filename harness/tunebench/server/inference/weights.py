@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tunebench import local_models
 from tunebench.errors import ConfigurationError
-from tunebench.files import whole_files
+from tunebench.files import sha256_of, whole_files
 from tunebench.local_models import MODELS, LocalModel, cache_folder
 
 # Of the extra `local`; each has many dependencies, or one file that nothing else installs.
@@ -78,8 +78,7 @@ def file_sha256(path: Path) -> str:
     note = cache_folder() / "sha256" / hashlib.sha256(identity.encode()).hexdigest()
     if note.is_file() and len(known := note.read_text().strip()) == 64:
         return known
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256_of(path)
     note.parent.mkdir(parents=True, exist_ok=True)
     with whole_files([note], overwrite=True) as [file]:
         file.write(digest.encode())

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from tunebench.server.inference.models import chat_ids
+from tunebench.server.inference.language_model import chat_ids
 from tunebench.server.tuning.examples import Example, Turns
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from tunebench.errors import ConfigurationError
 from tunebench.server.http_errors import ApiError, check_served
-from tunebench.server.inference.models import LanguageModel, ModelRegistry
+from tunebench.server.inference.language_model import LanguageModel
+from tunebench.server.inference.models import ModelRegistry
 from tunebench.server.tuning import jobs
 from tunebench.server.tuning.storage import Storage, loads
 from tunebench.server.tuning.storage_errors import NO_ROOM

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from tunebench.errors import JobError
-from tunebench.server.inference.models import context_length
+from tunebench.server.inference.language_model import context_length
 from tunebench.server.tuning.halves import free_memory
 
 MAX_CUT_SHARE = 0.1

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 
 from tunebench.errors import ConfigurationError
-from tunebench.server.inference.models import LanguageModel
+from tunebench.server.inference.language_model import LanguageModel
 from tunebench.server.inference.prefix import PrefixCache
 from tunebench.server.inference.weights import file_sha256
 from tunebench.server.tuning.job_requests import Plan

@@ -12,7 +12,7 @@ import torch
 
 from tunebench.errors import JobError
 from tunebench.server.inference.head import Head
-from tunebench.server.inference.models import context_length
+from tunebench.server.inference.language_model import context_length
 from tunebench.server.inference.weights import whole_folder
 from tunebench.server.tuning import lora
 from tunebench.server.tuning.batches import Batch, Encoder, make

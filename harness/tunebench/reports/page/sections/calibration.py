@@ -12,7 +12,8 @@ from tunebench.reports.page.charts import Dot, dot_chart, dot_keys, reliability_
 from tunebench.reports.page.section import Blocks, Section, View
 
 if TYPE_CHECKING:
-    from tunebench.reports.rows import About, CellRow
+    from tunebench.reports.cell_rows import CellRow
+    from tunebench.reports.rows import About
 
 _MOST_DIAGRAMS = 8
 _MOST_ROWS = 12

@@ -10,7 +10,8 @@ from tunebench.reports.page.section import Blocks, Section, View, rival_name
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from tunebench.reports.rows import CellRow, Gate, RivalRow, Skipped
+    from tunebench.reports.cell_rows import CellRow, Gate, RivalRow
+    from tunebench.reports.rows import Skipped
 
 
 def _content(view: View) -> Blocks:

@@ -12,7 +12,8 @@ from tunebench.reports.page.section import Blocks, Section, View
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tunebench.reports.rows import About, CellRow
+    from tunebench.reports.cell_rows import CellRow
+    from tunebench.reports.rows import About
 
 _MOST_MATRICES = 60
 

@@ -16,7 +16,7 @@ from tunebench.reports.page.templates import template
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tunebench.reports.rows import CellRow
+    from tunebench.reports.cell_rows import CellRow
 
 # The table without a script has this many answers, or else so many rows and columns.
 _MOST_ANSWERS = 12_000

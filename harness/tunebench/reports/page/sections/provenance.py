@@ -9,7 +9,7 @@ from tunebench.reports.page import blocks
 from tunebench.reports.page.section import Blocks, Section, View
 
 if TYPE_CHECKING:
-    from tunebench.reports.rows import CellRow
+    from tunebench.reports.cell_rows import CellRow
 
 
 def _content(view: View) -> Blocks:
