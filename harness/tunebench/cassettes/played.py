@@ -46,9 +46,9 @@ class OwnCassette(Cassette):  # type: ignore[misc]
 
 
 class Rows:
-    """A set of rows by their positions: a byte for each 64 of the cassette.
+    """A set of rows by their positions: a byte for each 128 of the cassette.
 
-    No two rows begin in the same 64 bytes: the hash of a prompt alone has as many.
+    No two rows begin in the same 128 bytes: what every row has, with its hashes, is longer.
     """
 
     def __init__(self) -> None:
@@ -59,12 +59,12 @@ class Rows:
         return self._count
 
     def __contains__(self, position: int) -> bool:
-        at = start_of(position)[0] >> 6
+        at = start_of(position)[0] >> 7
         return at < len(self._marks) and bool(self._marks[at])
 
     def add(self, position: int) -> bool:
         """Add a row; whether it was not there."""
-        at = start_of(position)[0] >> 6
+        at = start_of(position)[0] >> 7
         if at >= len(self._marks):
             self._marks.extend(bytes(max(at - len(self._marks) + 1, len(self._marks) // 8)))
         if self._marks[at]:

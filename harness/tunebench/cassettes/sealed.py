@@ -168,8 +168,8 @@ class _Keys:
     def sort(self) -> None:
         """Make what was added ready to be found."""
         order = self._first.argsort(kind="stable")
-        self._first, self._second = self._first[order], self._second[order]
-        self._starts, self._lengths = self._starts[order], self._lengths[order]
+        for array in (self._first, self._second, self._starts, self._lengths):
+            array[:] = array[order]  # one copy at a time
 
     def positions(self) -> Iterator[int]:
         for at in self._starts.argsort():

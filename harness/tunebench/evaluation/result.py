@@ -116,7 +116,10 @@ class Result:
         return self._readings(self.judgements)
 
     def _readings(self, judgements: pd.DataFrame) -> dict[str, int]:
-        return dict(Counter(judgements.get("reading", ())).most_common())
+        if "reading" not in judgements:
+            return {}
+        counted = judgements["reading"].value_counts(sort=False).items()
+        return dict(Counter({str(name): n for name, n in counted if n}).most_common())
 
     @property
     def unread_sentence(self) -> str:
