@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import ray
 from fastapi import APIRouter
@@ -19,9 +20,13 @@ from tunebench.server.cluster.runs import RayRun, too_small
 from tunebench.server.cluster.vllm import START_SECONDS, VllmReplica, check_models, check_nodes
 from tunebench.server.cluster.workers import RunSettings
 from tunebench.server.engine import JobProcess
+from tunebench.server.http.model_routes import model_routes
 from tunebench.server.http_errors import ApiError
 from tunebench.server.tuning.fine_tuned import FineTunedModels
 from tunebench.server.tuning.run import work_of
+
+if TYPE_CHECKING:
+    from tunebench.server.inference.queue import Worker
 
 _log = logging.getLogger("tunebench.server")
 
@@ -81,7 +86,13 @@ class RayEngine:
 
     def routers(self) -> Sequence[APIRouter]:
         """The routes, which send the requests to replicas."""
-        return [self._answers.router()]
+        # The functions are those of a local server; none of them runs here, so none needs a worker.
+        local = model_routes(self._models.registry, cast("Worker", None))
+        return [self._answers.router(local)]
+
+    @property
+    def loaded(self) -> None:
+        """Only the replicas know, each for itself."""
 
     def check_job(self) -> None:
         """Refuse a job that needs more than the whole cluster has."""
