@@ -1,5 +1,6 @@
 """Every bad request is refused in OpenAI's shape, with one sentence that names the parameter."""
 
+import asyncio
 import shutil
 import socket
 
@@ -227,3 +228,23 @@ def test_weights_that_cannot_be_loaded_are_an_error(broken, tmp_path):
     assert (status, error["code"]) == (500, "model_not_loaded")
     assert "config.json" in error["message"]
     assert str(tmp_path) not in error["message"]
+
+
+def test_more_prompts_than_a_queue_holds_are_429_and_when_to_retry(served):
+    """The clients that were not refused leave then, and free their places."""
+    many = GOOD | {"prompt": ["a film ->"] * 2048, "max_tokens": 20}
+
+    async def refusal():
+        async with httpx2.AsyncClient(timeout=300) as client:
+            url = f"{served.url}/completions"
+            asked = [asyncio.create_task(client.post(url, json=many)) for _ in range(16)]
+            for answer in asyncio.as_completed(asked):
+                if (got := await answer).status_code != 200:
+                    return got
+        return None
+
+    answer = asyncio.run(refusal())
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.json()["error"]["code"] == "rate_limit_exceeded"
+    assert httpx2.post(f"{served.url}/completions", json=GOOD, timeout=300).status_code == 200

@@ -232,7 +232,7 @@ def test_too_many_cut_prompts_are_refused_unless_a_length_is_given(oracle, netwo
         trainer(sizes[16] + beside)
     told = trainer(2048, max_tokens=sizes[9])
     assert (told.max_tokens, told.cut) == (sizes[9], (10, 0))
-    monkeypatch.setattr(lengths, "free_memory", lambda: 1 << 20)
+    monkeypatch.setattr(lengths, "free_memory", lambda _: 1 << 20)
     with pytest.raises(TunebenchError, match=r"the free memory is small; .* a smaller batch_size"):
         trainer(2048)
 

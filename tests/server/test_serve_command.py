@@ -111,7 +111,14 @@ def test_a_bad_option_is_an_error(options):
 
 @pytest.mark.parametrize(
     "option",
-    ["--address=127.0.0.1:6379", "--storage=s", "--replicas=2", "--workers=2", "--inference=vllm"],
+    [
+        "--address=127.0.0.1:6379",
+        "--storage=s",
+        "--replicas=2",
+        "--workers=2",
+        "--training-device=gpu",
+        "--inference=vllm",
+    ],
 )
 def test_an_option_for_ray_is_refused_without_it(option):
     done = run("--port", "0", option)

@@ -170,7 +170,12 @@ def _engine(
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         storage = str(folder)
     cluster = ClusterOptions(
-        options.address, storage, options.replicas, options.workers, options.inference
+        options.address,
+        storage,
+        options.replicas,
+        options.workers,
+        options.training_device,
+        options.inference,
     )
     return RayEngine(models, cluster, settings, kept_bytes=options.keep_bytes)
 

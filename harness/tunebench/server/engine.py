@@ -30,6 +30,10 @@ class Engine(Protocol):
     def routers(self) -> Sequence[APIRouter]:
         """The routes of completions, chats, responses, embeddings and tokenizers."""
 
+    @property
+    def loaded(self) -> Sequence[str] | None:
+        """The models that are in memory; None if that is not known here."""
+
     def check_job(self) -> None:
         """Refuse a job that could never start.
 

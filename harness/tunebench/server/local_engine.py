@@ -28,6 +28,11 @@ class LocalEngine:
         """The routes, answered by the worker's thread."""
         return model_routes(self._registry, self._worker)
 
+    @property
+    def loaded(self) -> Sequence[str]:
+        """Those of the registry."""
+        return list(self._registry.loaded)
+
     def check_job(self) -> None:
         """Nothing to refuse: a job that waits for memory or a core starts nevertheless."""
 

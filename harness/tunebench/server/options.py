@@ -116,6 +116,13 @@ def _add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
             help=f"{text} (default: %(default)s)",
         )
     parser.add_argument(
+        "--training-device",
+        choices=["cpu", "gpu"],
+        default="cpu",
+        help="what trains: each worker's cores, or in addition a GPU for each worker (default: "
+        "%(default)s)",
+    )
+    parser.add_argument(
         "--inference",
         choices=["torch", "vllm"],
         default="torch",
@@ -131,9 +138,10 @@ def check_engine(options: argparse.Namespace) -> None:
         UsageError: with the first of them.
     """
     defaults = {"address": "auto", "storage": None, "replicas": 1, "workers": 1}
-    for name, default in (defaults | {"inference": "torch"}).items():
+    for name, default in (defaults | {"training_device": "cpu", "inference": "torch"}).items():
         if options.engine == "local" and getattr(options, name) != default:
-            raise UsageError(f"--{name} is for --engine ray", hint="leave it out, or give both")
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} is for --engine ray", hint="leave it out, or give both")
 
 
 def _whole_number(least: int, most: int | None = None) -> Callable[[str], int]:

@@ -32,6 +32,9 @@ def started_cluster(nodes, **more):
     before = dict(os.environ)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["OMP_NUM_THREADS"] = "1"
+    # For a store on loopback, which takes any; and AWS is not asked for others.
+    os.environ |= {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"}
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HARNESS), before.get("PYTHONPATH", "")])
     made = Cluster(
         initialize_head=True, head_node_args={**NODE, **more, "include_dashboard": False}
@@ -47,9 +50,9 @@ def started_cluster(nodes, **more):
 
 
 @contextlib.contextmanager
-def server(cluster, models, folder, *options):
+def server(cluster, models, folder, *options, start=(sys.executable, "-m", "tunebench.server")):
     """A server's process on the cluster, which has said where it serves."""
-    command = [sys.executable, "-m", "tunebench.server", "--port", "0", "--dtype", "float32"]
+    command = [*start, "--port", "0", "--dtype", "float32"]
     command += ["--engine", "ray", "--address", cluster.address, "--data-dir", str(folder)]
     command += [f"--model={name}={source}" for name, source in models.items()]
     with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as process:

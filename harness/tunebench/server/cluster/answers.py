@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 import ray
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
+from fastapi.routing import APIRoute
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
@@ -20,18 +21,8 @@ from tunebench.server.http.json_route import in_thread
 from tunebench.server.http_errors import ApiError
 from tunebench.server.tuning.fine_tuned import FineTunedModels
 
-PATHS = {
-    "/v1/completions": "POST",
-    "/v1/chat/completions": "POST",
-    "/v1/responses": "POST",
-    "/v1/embeddings": "POST",
-    **{f"{start}/{name}": "POST" for start in ("", "/v1") for name in ("tokenize", "detokenize")},
-    **{f"{start}/tokenizer_info": "GET" for start in ("", "/v1")},
-}
-"""The paths that a replica answers, and their methods."""
-
 _TRIES = 3
-_ALONE_SECONDS = 60
+_ALONE_SECONDS = 30
 """How long a request waits in a cluster without a replica, such as after the loss of nodes."""
 _LOST = "lost the replica that computed it; send the request again"
 
@@ -47,11 +38,18 @@ class Answers:
         self._tuned = Tuned(0, None)
         self._adapters: dict[str, Any] = {}
 
-    def router(self) -> APIRouter:
-        """The routes."""
-        router = APIRouter()
-        for path, method in PATHS.items():
-            router.add_api_route(path, self._forward, methods=[method], response_model=None)
+    def router(self, local: Sequence[APIRouter]) -> APIRouter:
+        """Routes with the paths and the description of the local server's."""
+        forward = self._forward
+
+        class Forwarded(APIRoute):
+            def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+                return forward
+
+        router = APIRouter(route_class=Forwarded)
+        for route in (route for one in local for route in one.routes):
+            if isinstance(route, APIRoute):
+                router.add_api_route(route.path, route.endpoint, methods=list(route.methods or ()))
         return router
 
     async def _forward(self, request: Request) -> Response:

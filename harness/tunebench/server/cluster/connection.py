@@ -9,7 +9,7 @@ import os
 import platform
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,20 @@ def check_version(version: str) -> None:
             f"Ray {version} is older than {LEAST_RAY}",
             hint="run `pip install --upgrade 'tunebench[ray]'` here and on every node",
         )
+
+
+def room_for(each: Mapping[str, int]) -> int:
+    """How many things that take so much of one node the nodes can hold, when they are empty."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return sum(
+        min(int(node.get(kind, 0)) // number for kind, number in each.items()) for node in nodes
+    )
+
+
+def counted(number: int, kind: str) -> str:
+    """How a sentence names a number of what Ray counts."""
+    name = {"CPU": "core", "GPU": "GPU"}[kind]
+    return f"1 {name}" if number == 1 else f"{number} {name}s"
 
 
 def on_node(node: str) -> NodeAffinitySchedulingStrategy:

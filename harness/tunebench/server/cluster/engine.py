@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import ray
 from fastapi import APIRouter
@@ -13,15 +14,19 @@ from ray import serve
 
 from tunebench.errors import ConfigurationError
 from tunebench.server.cluster.answers import Answers
-from tunebench.server.cluster.connection import Shared, connect
+from tunebench.server.cluster.connection import Shared, connect, counted, room_for
 from tunebench.server.cluster.replica import Replica, ReplicaSettings
 from tunebench.server.cluster.runs import RayRun, too_small
 from tunebench.server.cluster.vllm import START_SECONDS, VllmReplica, check_models, check_nodes
 from tunebench.server.cluster.workers import RunSettings
 from tunebench.server.engine import JobProcess
+from tunebench.server.http.model_routes import model_routes
 from tunebench.server.http_errors import ApiError
 from tunebench.server.tuning.fine_tuned import FineTunedModels
 from tunebench.server.tuning.run import work_of
+
+if TYPE_CHECKING:
+    from tunebench.server.inference.queue import Worker
 
 _log = logging.getLogger("tunebench.server")
 
@@ -38,6 +43,7 @@ class ClusterOptions:
     storage: str
     replicas: int
     workers: int
+    training_device: str = "cpu"
     inference: str = "torch"
 
 
@@ -63,12 +69,16 @@ class RayEngine:
         if self._vllm:
             check_models(settings.sources)
         storage = Shared(options.storage)
-        self._runs = RunSettings(storage, options.workers, settings.threads)
+        self._runs = RunSettings(
+            storage, options.workers, settings.threads, options.training_device
+        )
         for warning in connect(options.address, storage, settings.sources):
             _log.warning("%s", warning)
         if self._vllm:
             check_nodes(options.replicas)
-        self._taken = options.replicas * settings.threads
+        self._taken = {"CPU": options.replicas * settings.threads}
+        if self._vllm:
+            self._taken["GPU"] = options.replicas
         # The same name after a restart, so that replicas of a server that was killed are replaced.
         place = f"{socket.gethostname()}:{models.storage.folder}"
         self._name = f"tunebench-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
@@ -76,11 +86,17 @@ class RayEngine:
 
     def routers(self) -> Sequence[APIRouter]:
         """The routes, which send the requests to replicas."""
-        return [self._answers.router()]
+        # The functions are those of a local server; none of them runs here, so none needs a worker.
+        local = model_routes(self._models.registry, cast("Worker", None))
+        return [self._answers.router(local)]
+
+    @property
+    def loaded(self) -> None:
+        """Only the replicas know, each for itself."""
 
     def check_job(self) -> None:
         """Refuse a job that needs more than the whole cluster has."""
-        if problem := too_small(self._runs.cores, self._taken):
+        if problem := too_small(self._runs, self._taken):
             raise ApiError(400, problem, code="too_few_resources")
 
     def start_job(self, name: str) -> JobProcess:
@@ -98,13 +114,21 @@ class RayEngine:
 
     def _deploy(self, replicas: int, settings: ReplicaSettings) -> object:
         have = int(ray.cluster_resources().get("CPU", 0))
-        if self._taken > have:
+        if (need := self._taken["CPU"]) > have:
             raise ConfigurationError(
-                f"--replicas {replicas} with --threads {settings.threads} needs {self._taken} "
+                f"--replicas {replicas} with --threads {settings.threads} needs {need} "
                 f"cores, and the cluster has {have}",
                 hint="give fewer --replicas or --threads, or add nodes",
             )
-        resources = {"num_cpus": settings.threads, "num_gpus": 1 if self._vllm else 0}
+        each = {kind: number // replicas for kind, number in self._taken.items()}
+        if (room := room_for(each)) < replicas:
+            asked = " and ".join(counted(number, kind) for kind, number in each.items())
+            raise ConfigurationError(
+                f"each of {replicas} replicas needs {asked} of one node, and the nodes have room "
+                f"for {room}",
+                hint="give fewer --replicas or --threads, or add larger nodes",
+            )
+        resources = {"num_cpus": settings.threads, "num_gpus": each.get("GPU", 0)}
         deployment = serve.deployment(VllmReplica if self._vllm else Replica).options(
             num_replicas=replicas,
             max_ongoing_requests=_CALLS_OF_A_REPLICA,

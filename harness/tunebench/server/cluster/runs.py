@@ -7,12 +7,14 @@ an actor; the front takes it from there, as only the front writes into the datab
 import contextlib
 import time
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError
+from ray.util import placement_group_table
 
-from tunebench.server.cluster.connection import here, on_node
+from tunebench.server.cluster.connection import counted, here, on_node, room_for
 from tunebench.server.cluster.notes import Notes
 from tunebench.server.cluster.workers import RunSettings, run
 from tunebench.server.inference.weights import whole_folder
@@ -22,6 +24,8 @@ from tunebench.server.tuning.run import Work
 from tunebench.server.tuning.storage import Storage, private
 
 _ANSWER_SECONDS = 30
+_WORD_SECONDS = 15
+"""How long a job waits before its events say for what."""
 _CAPACITY_SECONDS = 120
 """How long a job waits in a cluster that has become too small for it."""
 
@@ -38,6 +42,9 @@ class RayRun:
         self._waiting: deque[tuple[str, tuple[Any, ...]]] = deque()
         self._starts = 0
         self._heard = time.monotonic()
+        self._checked = self._heard
+        self._said_waits = False
+        self._small_since: float | None = None
         near = on_node(here())
         self._notes = ray.remote(Notes).options(num_cpus=0, scheduling_strategy=near).remote()
         task = ray.remote(run).options(num_cpus=0, max_retries=0, scheduling_strategy=near)
@@ -57,6 +64,7 @@ class RayRun:
         try:
             while self._waiting:
                 self._heard = time.monotonic()
+                self._small_since = None
                 self._write(*self._waiting[0])
                 self._waiting.popleft()  # last: what fails on a full disk is tried again
         except GoneError:
@@ -106,7 +114,9 @@ class RayRun:
 
     def _say_again(self, done: int) -> None:
         where = f"from the checkpoint of epoch {done}" if done else "from the beginning"
-        message = f"A worker or its node was lost; the job continues {where}."
+        self._warn(f"A worker or its node was lost; the job continues {where}.")
+
+    def _warn(self, message: str) -> None:
         with self._storage.transaction() as connection:
             jobs.add_event(connection, self._name, message, level="warn")
 
@@ -121,21 +131,42 @@ class RayRun:
         return 0
 
     def _check_capacity(self) -> None:
-        """Fail a job that a cluster, having lost nodes, can no longer hold."""
-        if time.monotonic() - self._heard < _CAPACITY_SECONDS:
+        """Say what a job waits for; fail one that the cluster, having lost nodes, cannot hold."""
+        now = time.monotonic()
+        if now - max(self._heard, self._checked) < _WORD_SECONDS:
             return
-        self._heard = time.monotonic()
-        if problem := too_small(self._settings.cores, 0):
+        self._checked = now
+        problem = too_small(self._settings, {})
+        if problem is None:
+            self._small_since = None
+            if not self._starts and not self._said_waits and self._is_pending():
+                self._said_waits = True
+                self._warn(f"The job waits until the cluster has room for {self._settings}.")
+        elif self._small_since is None:
+            self._small_since = now
+            self._warn(f"{problem} The job waits {_CAPACITY_SECONDS} seconds, and then fails.")
+        elif now - self._small_since > _CAPACITY_SECONDS:
             jobs.fail(self._storage, self._name, problem, "too_few_resources")
             self.returncode = 0
 
+    def _is_pending(self) -> bool:
+        """Whether a run like this one waits for room; there may be others."""
+        own = [self._settings.each] * self._settings.workers
+        return any(
+            one["state"] == "PENDING" and list(one["bundles"].values()) == own
+            for one in placement_group_table().values()
+        )
 
-def too_small(cores: int, taken: int) -> str | None:
-    """Why the cluster can never run a job, if that is so; `taken` cores are its replicas'."""
-    have = int(ray.cluster_resources().get("CPU", 0)) - taken
-    if cores <= have:
-        return None
-    return (
-        f"The job needs {cores} cores, and the cluster has {have} for jobs; add nodes, or start "
-        "the server with fewer --workers or --replicas."
-    )
+
+def too_small(settings: RunSettings, taken: Mapping[str, int]) -> str | None:
+    """Why the cluster can never run a job, if that is so; `taken` is what its replicas have."""
+    hint = "add nodes, or start the server with fewer --workers or --replicas."
+    for kind, each in settings.each.items():
+        need = each * settings.workers
+        have = int(ray.cluster_resources().get(kind, 0)) - taken.get(kind, 0)
+        if need > have:
+            asked = counted(need, kind)
+            return f"The job needs {asked}, and the cluster has {have} for jobs; {hint}"
+    if (room := room_for(settings.each)) < settings.workers:
+        return f"The job needs {settings}, and the nodes have room for {room}; {hint}"
+    return None

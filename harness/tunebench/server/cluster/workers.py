@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.fs
 
 from tunebench.errors import ConfigurationError, TunebenchError
-from tunebench.server.cluster.connection import Shared, node_name
+from tunebench.server.cluster.connection import Shared, counted, node_name
 from tunebench.server.cluster.notes import Sender
 from tunebench.server.http_errors import ApiError, sentence
 from tunebench.server.tuning.run import Work, train
@@ -31,24 +31,34 @@ class RunSettings:
     storage: Shared
     workers: int
     threads: int
+    device: str
 
     @property
-    def cores(self) -> int:
-        """Those of all workers."""
-        return self.workers * self.threads
+    def each(self) -> dict[str, int]:
+        """What a worker takes of its node, by Ray's names."""
+        return {"CPU": self.threads} | ({"GPU": 1} if self.device == "gpu" else {})
+
+    def __str__(self) -> str:
+        """The workers and what each takes, in words."""
+        each = " and ".join(counted(number, kind) for kind, number in self.each.items())
+        return f"{self.workers} workers with {each} each" if self.workers > 1 else each
 
 
 def run(name: str, work: Work, settings: RunSettings, notes: Any) -> None:
     """Wait for a job's run; runs on the front's node."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchTrainer
+    from ray.train.torch import TorchConfig, TorchTrainer
 
     TorchTrainer(
         _train,
         train_loop_config={"name": name, "work": work, "settings": settings, "notes": notes},
         scaling_config=ScalingConfig(
-            num_workers=settings.workers, resources_per_worker={"CPU": settings.threads}
+            num_workers=settings.workers,
+            use_gpu=settings.device == "gpu",
+            resources_per_worker=settings.each,
         ),
+        # Also for GPUs, until each worker has looked whether PyTorch finds its own.
+        torch_config=TorchConfig(backend="gloo"),
         run_config=RunConfig(
             # The same name after a restart of the server: Train finds its checkpoints again.
             name=name,
@@ -60,17 +70,27 @@ def run(name: str, work: Work, settings: RunSettings, notes: Any) -> None:
 
 def _train(given: dict[str, Any]) -> None:
     """What every worker of a run does."""
-    import ray.train
+    import ray.train.torch
     import torch
 
-    from tunebench.server.tuning.group import DistributedGroup
+    from tunebench.server.tuning.group import DistributedGroup, Group
 
     os.umask(0o077)  # the checkpoints are only for the user
     work: Work = given["work"]
     settings: RunSettings = given["settings"]
     notes = given["notes"]
     torch.set_num_threads(settings.threads)
-    group = DistributedGroup()
+    device = Group.device
+    if settings.device == "gpu":
+        if not torch.cuda.is_available():
+            said = (
+                f"Ray has a GPU on the node {node_name()}, and PyTorch finds none there; install "
+                "a CUDA build of torch and a driver on it."
+            )
+            ray.get(notes.add.remote("failed", said))
+            return
+        device = ray.train.torch.get_device()
+    group = DistributedGroup(device)
     known = max(work.done, ray.get(notes.saved.remote()))
     with contextlib.ExitStack() as stack:
         start, last = None, _last_checkpoint(settings.storage, given["name"], known)

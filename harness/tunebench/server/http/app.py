@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
+from tunebench.server.engine import Engine
 from tunebench.server.http.envelope import Envelope
 from tunebench.server.http.file_routes import file_routes
 from tunebench.server.http.guards import ApiKeyGuard, BodyLimit
@@ -42,7 +43,7 @@ def create_app(
         responses={"4XX": error, "5XX": error},
     )
     add_error_handlers(app)
-    app.include_router(_list_routes(registry))
+    app.include_router(_list_routes(registry, queue.engine))
     for router in queue.engine.routers():
         app.include_router(router)
     app.include_router(file_routes(queue.storage, max_file))
@@ -53,7 +54,7 @@ def create_app(
     return Envelope(app)
 
 
-def _list_routes(registry: ModelRegistry) -> APIRouter:
+def _list_routes(registry: ModelRegistry, engine: Engine) -> APIRouter:
     router = APIRouter()
     started = int(time.time())
 
@@ -68,7 +69,8 @@ def _list_routes(registry: ModelRegistry) -> APIRouter:
 
     @router.get("/health")
     async def health() -> dict[str, Any]:
-        return {"status": "ok", "models": list(registry.sources), "loaded": list(registry.loaded)}
+        answer = {"status": "ok", "models": list(registry.sources)}
+        return answer if engine.loaded is None else answer | {"loaded": list(engine.loaded)}
 
     @router.get("/v1/models")
     async def models() -> dict[str, Any]:

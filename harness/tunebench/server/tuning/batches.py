@@ -1,8 +1,8 @@
 """Examples as token ids, in batches of similar length."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import torch
 
@@ -45,6 +45,11 @@ class Batch:
     targets: torch.Tensor
     members: tuple[int, ...]
     size: int
+
+    def to(self, device: torch.device) -> Self:
+        """The same batch with its tensors on a device."""
+        names = ("ids", "rows", "places", "targets")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
 
 class Encoder:

@@ -26,7 +26,8 @@ class Scores:
         """Add a batch: its logits, shape (targets, vocabulary), and the sum of its losses."""
         right = logits.argmax(dim=-1) == batch.targets
         count = len(batch.members)
-        wrong = torch.zeros(count, dtype=torch.long).index_add_(0, batch.rows, (~right).long())
+        wrong = torch.zeros(count, dtype=torch.long, device=right.device)
+        wrong.index_add_(0, batch.rows, (~right).long())
         self._loss += loss
         self._tokens += len(right)
         self._right_tokens += int(right.sum())
@@ -79,15 +80,19 @@ class Evaluation:
         self.cut = sum(row.is_cut for row in rows)
         self._count = len(rows)
         mine = slice(self._group.rank, None, self._group.size)
-        self._own = make(rows, plan.batch_size, plan.seed)[mine]
+        self._own = self._placed(make(rows, plan.batch_size, plan.seed)[mine])
         self._label_ids = [encoder.completion(label) for label in self.labels]
         # Labels of one token are all read from one place; for longer ones the network is run.
         self._short = all(len(ids) == 1 for ids in self._label_ids)
         tried: list[Encoded] = []
         if not self._short:
             tried = [Encoded(row.prompt, ids) for row in rows for ids in self._label_ids]
-        self._tried = make(tried, plan.batch_size, plan.seed)[mine] if tried else []
+        made = make(tried, plan.batch_size, plan.seed)[mine] if tried else []
+        self._tried = self._placed(made)
         self.batches = self._own + self._tried
+
+    def _placed(self, batches: Sequence[Batch]) -> list[Batch]:
+        return [batch.to(self._group.device) for batch in batches]
 
     @torch.no_grad()
     def measure(self, logits_of: Logits) -> dict[str, float | None]:
@@ -109,17 +114,18 @@ class Evaluation:
         return found | (measures(scores, self._truth, self._positive) if self.labels else {})
 
     def _read(self, batch: Batch, logits: torch.Tensor, scores: np.ndarray) -> None:
-        first = torch.ones(len(batch.rows), dtype=torch.bool)
+        first = torch.ones_like(batch.rows, dtype=torch.bool)
         first[1:] = batch.rows[1:] != batch.rows[:-1]
-        columns = torch.tensor([ids[0] for ids in self._label_ids])
-        scores[list(batch.members)] = logits[first].log_softmax(dim=-1)[:, columns].numpy()
+        columns = [ids[0] for ids in self._label_ids]
+        found = logits[first].log_softmax(dim=-1)[:, columns]
+        scores[list(batch.members)] = found.cpu().numpy()
 
     def _try(self, batch: Batch, logits: torch.Tensor, scores: np.ndarray) -> None:
         found = logits.log_softmax(dim=-1).gather(1, batch.targets[:, None])[:, 0].double()
-        sums = torch.zeros(len(batch.members), dtype=torch.double)
+        sums = torch.zeros(len(batch.members), dtype=torch.double, device=found.device)
         sums.index_add_(0, batch.rows, found)
         # Labels come in the same order for each row, as in `scores`.
-        scores.flat[list(batch.members)] = sums.numpy()
+        scores.flat[list(batch.members)] = sums.cpu().numpy()
 
 
 def _labels(training: Sequence[Example], validation: Sequence[Example]) -> dict[str, int]:

@@ -26,7 +26,7 @@ class FineTunedModels:
 
     def __init__(self, storage: Storage, registry: ModelRegistry) -> None:
         self.storage = storage
-        self._registry = registry
+        self.registry = registry
         self.rows: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
         with contextlib.suppress(ApiError):
@@ -35,7 +35,7 @@ class FineTunedModels:
     @property
     def served(self) -> Collection[str]:
         """The names of all models that are served, base models included."""
-        return self._registry.sources
+        return self.registry.sources
 
     def refresh(self) -> None:
         """Register new models and unregister deleted ones."""
@@ -45,13 +45,13 @@ class FineTunedModels:
             with self.storage.reading() as connection:
                 rows = connection.execute("SELECT * FROM models ORDER BY seq").fetchall()
             # A server can only serve a model whose base it was started with.
-            bases = set(self._registry.sources) - self.rows.keys()
+            bases = set(self.registry.sources) - self.rows.keys()
             found = {row["id"]: dict(row) for row in rows if row["base"] in bases}
             for name in self.rows.keys() - found.keys():
-                self._registry.unregister(name)
+                self.registry.unregister(name)
             for name, row in found.items():
                 if name not in self.rows:
-                    self._registry.register(name, row["base"], maker(self.storage.folder, row))
+                    self.registry.register(name, row["base"], maker(self.storage.folder, row))
             if found != self.rows:
                 self.rows = found
 
@@ -101,8 +101,8 @@ class FineTunedModels:
         if name in self.rows:
             message = f"The model {name} is itself fine-tuned; name its base model."
             raise ApiError(400, message, param="model")
-        dtype = str(self._registry.dtype).removeprefix("torch.")
-        source = self._registry.sources[name]
+        dtype = str(self.registry.dtype).removeprefix("torch.")
+        source = self.registry.sources[name]
         if Path(source).expanduser().exists():
             source = str(Path(source).expanduser().resolve())
         return {"source": source, "dtype": dtype}

@@ -13,10 +13,12 @@ class Group:
 
     Attributes:
         rank: the number of this worker among ``size``.
+        device: on which it computes.
     """
 
     rank = 0
     size = 1
+    device = torch.device("cpu")
 
     def sum(self, tensors: Sequence[torch.Tensor]) -> None:
         """Replace each tensor by the sum of those of all workers."""
@@ -50,16 +52,23 @@ class Group:
 
 
 class DistributedGroup(Group):
-    """The workers of PyTorch's process group, which is set up already."""
+    """The workers of PyTorch's process group, which is set up already, for tensors on CPUs.
 
-    def __init__(self) -> None:
+    Workers on GPUs have a second one, in which GPUs add.
+    """
+
+    def __init__(self, device: torch.device = Group.device) -> None:
         self.rank = torch.distributed.get_rank()
         self.size = torch.distributed.get_world_size()
+        self.device = device
+        self._adding = None
+        if self.size > 1 and device.type == "cuda":
+            self._adding = torch.distributed.new_group(backend="nccl")
 
     def sum(self, tensors: Sequence[torch.Tensor]) -> None:
         """Replace each tensor by the sum of those of all workers, in one message."""
-        whole = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        torch.distributed.all_reduce(whole)
+        whole = torch.cat([tensor.reshape(-1) for tensor in tensors]).to(self.device)
+        torch.distributed.all_reduce(whole, group=self._adding)
         parts = torch.split(whole, [tensor.numel() for tensor in tensors])
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.copy_(part.view_as(tensor))

@@ -31,11 +31,11 @@ class Halves:
             first: the first layer that is trained.
             kinds: kinds of batches; if the outputs of a kind do not all fit, they are computed
                 again each time.
-            limit: bytes. Half of the free memory is a limit as well.
+            limit: bytes. Half of the device's free memory is a limit as well.
         """
         self._whole = network.base_model
         self._outputs: dict[int, torch.Tensor | None] = {}
-        room = min(limit, free_memory() // 2)
+        room = min(limit, free_memory(network.device) // 2)
         for batches in kinds if first else []:
             tokens = sum(batch.ids.numel() for batch in batches)
             size = tokens * network.config.hidden_size * network.dtype.itemsize
@@ -93,8 +93,10 @@ def _part(whole: Any, start: int, end: int) -> Any:
     return part
 
 
-def free_memory() -> int:
-    """Bytes that this machine can give to programs now."""
+def free_memory(device: torch.device) -> int:
+    """Bytes that a GPU, or else this machine, can give to programs now."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         [line] = [line for line in lines if line.startswith("MemAvailable:")]

@@ -68,7 +68,7 @@ def room(network: Any, tokenizer: Any, batch_size: int, completions: Collection[
     encoded = tokenizer(list(completions), add_special_tokens=False)["input_ids"]
     completion = max(map(len, encoded)) + 1
     logits = batch_size * completion * int(network.config.vocab_size) * _LOGIT_BYTES
-    free = free_memory() // 2 - logits
+    free = free_memory(network.device) // 2 - logits
     memory = int(free / (batch_size * _FACTOR * _bytes_per_token(network))) - completion
     return Room(context_length(network.config), completion, memory)
 
@@ -84,7 +84,7 @@ def _bytes_per_token(network: Any) -> float:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    ids = torch.zeros((1, _PROBE_TOKENS), dtype=torch.long)
+    ids = torch.zeros((1, _PROBE_TOKENS), dtype=torch.long, device=network.device)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         output = network.base_model(input_ids=ids, use_cache=False)
     found = max(1, sum(kept.values())) / _PROBE_TOKENS

@@ -52,7 +52,7 @@ class Trainer:
         group: Group | None = None,
     ) -> None:
         self._group = group or Group()
-        self._network = network
+        self._network = network.to(self._group.device)
         self._plan = plan
         first = lora.attach(network, plan)
         completions = {one.completion for one in [*training, *validation]}
@@ -61,7 +61,10 @@ class Trainer:
         encoder = Encoder(tokenizer, self.max_tokens)
         encoded = [encoder.encode(one) for one in training]
         self._batches = make(encoded, plan.batch_size, plan.seed)
-        self._shares = [self._group.share(batch) for batch in self._batches]
+        self._shares = [
+            (share.to(self._group.device), part)
+            for share, part in map(self._group.share, self._batches)
+        ]
         self._evaluation = None
         if validation:
             self._evaluation = Evaluation(encoder, plan, training, validation, self._group)
@@ -91,9 +94,9 @@ class Trainer:
         with whole_folder(folder) as unfinished:
             lora.save(self._network, unfinished)
             # As bytes: torch's own writer hides a full disk behind an error of another class.
-            state = io.BytesIO()
-            torch.save(self._optimizer.state_dict(), state)
-            (unfinished / _OPTIMIZER).write_bytes(state.getvalue())
+            content = io.BytesIO()
+            torch.save(_on_cpu(self._optimizer.state_dict()), content)
+            (unfinished / _OPTIMIZER).write_bytes(content.getvalue())
             (unfinished / _ROWS).write_text(json.dumps(self.rows))
 
     def resume(self, folder: Path) -> None:
@@ -153,6 +156,15 @@ class Trainer:
             "elapsed_tokens": self._tokens,
             "elapsed_examples": self._examples,
         } | means
+
+
+def _on_cpu(state: dict[str, Any]) -> dict[str, Any]:
+    """An optimizer's state that can be loaded where there is no GPU."""
+    moments = {
+        number: {name: value.cpu() for name, value in one.items()}
+        for number, one in state["state"].items()
+    }
+    return state | {"state": moments}
 
 
 def _check_length(network: Any, batches: Sequence[Batch]) -> None:
