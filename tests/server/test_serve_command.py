@@ -127,6 +127,17 @@ def test_an_option_for_ray_is_refused_without_it(option):
     assert done.stderr == f"error: {name} is for --engine ray; leave it out, or give both.\n"
 
 
+@pytest.mark.parametrize("storage", ["s3://id:hidden@bucket/path", "abfs://:hidden@account/c"])
+def test_a_password_in_the_address_of_the_storage_is_refused_and_not_printed(storage):
+    done = run("--engine", "ray", "--port", "0", "--storage", storage)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        "error: --storage holds a password, which lists of processes show; set it in the "
+        "environment of every node, such as AWS_SECRET_ACCESS_KEY.\n"
+    )
+
+
 def test_the_built_in_models_that_are_here_are_served_by_default(tmp_path, monkeypatch):
     from tunebench.server.command import _sources
 

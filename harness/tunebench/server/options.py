@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,7 +133,7 @@ def _add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check_engine(options: argparse.Namespace) -> None:
-    """Refuse options of the other engine.
+    """Refuse options of the other engine, and a password in an address.
 
     Raises:
         UsageError: with the first of them.
@@ -142,6 +143,11 @@ def check_engine(options: argparse.Namespace) -> None:
         if options.engine == "local" and getattr(options, name) != default:
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} is for --engine ray", hint="leave it out, or give both")
+    if re.match(r"[^/]*//[^/@]*:[^/]*@", options.storage or ""):
+        raise UsageError(
+            "--storage holds a password, which lists of processes show",
+            hint="set it in the environment of every node, such as AWS_SECRET_ACCESS_KEY",
+        )
 
 
 def _whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
