@@ -19,7 +19,7 @@ from .conftest import server
 from .test_bad_input import refused
 from .test_jobs import STEPS, checkpoints, created, messages, rows, waited
 
-EPOCHS = 20
+EPOCHS = 12
 
 
 @contextlib.contextmanager
@@ -104,3 +104,15 @@ def test_a_key_that_the_store_does_not_know_is_one_sentence(cluster, tiny_folder
         address = ["--address", cluster.address]
         line = refused(tiny_folders, tmp_path, *address, f"--storage=s3://kept/here{rest}")
     assert "cannot be written (When testing for existence of bucket 'kept': AWS Error ACC" in line
+
+
+def test_a_store_that_says_nothing_is_one_sentence(cluster, tiny_folders, tmp_path):
+    soon = "import runpy; from tunebench.server.cluster import connection; "
+    soon += (
+        "connection._STORAGE_SECONDS = 3; runpy.run_module('tunebench.server', run_name='__main__')"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        rest = f"?scheme=http&endpoint_override=127.0.0.1:{silent.getsockname()[1]}"
+        options = ["--address", cluster.address, f"--storage=s3://kept/here{rest}"]
+        line = refused(tiny_folders, tmp_path, *options, program=("-c", soon))
+    assert "cannot be written (it does not answer within 3 seconds); give --storage" in line

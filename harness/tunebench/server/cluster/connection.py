@@ -9,7 +9,9 @@ import os
 import platform
 import secrets
 import socket
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ LEAST_RAY = "2.50"
 _PACKAGES = ("ray", "tunebench", "torch", "transformers", "peft")
 _REACH_SECONDS = 10
 _NODE_SECONDS = 180
+_STORAGE_SECONDS = 60
 _START = "start one with `ray start --head`, or give the address of one that runs with --address"
 
 
@@ -226,11 +229,16 @@ def _report(storage: Shared, name: str, sources: dict[str, str]) -> dict[str, An
 def _probe(storage: Shared) -> Iterator[tuple[str, str]]:
     """A file in the storage, while the nodes look for it; its name and content."""
     name, token = f".probe-{os.getpid()}", secrets.token_hex(8)
-    try:
+
+    def write() -> tuple[Any, str]:
         files, path = storage.opened()
         files.create_dir(path)
         with files.open_output_stream(f"{path}/{name}") as file:
             file.write(token.encode())
+        return files, path
+
+    try:
+        files, path = _within(_STORAGE_SECONDS, write)
     except Exception as error:  # each kind of storage raises its own
         raise ConfigurationError(
             f"the storage {storage.path} cannot be written ({_line(error)})",
@@ -240,6 +248,25 @@ def _probe(storage: Shared) -> Iterator[tuple[str, str]]:
         yield name, token
     finally:
         files.delete_file(f"{path}/{name}")
+
+
+def _within(seconds: float, work: Callable[[], tuple[Any, str]]) -> tuple[Any, str]:
+    """What a function returns that may wait without end; its thread is then left behind."""
+    found: Future[tuple[Any, str]] = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(work())
+        except Exception as error:
+            found.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return found.result(seconds)
+    except TimeoutError:
+        if found.done():  # the storage's own
+            raise
+        raise TimeoutError(f"it does not answer within {seconds:g} seconds") from None
 
 
 def _line(error: Exception) -> str:
