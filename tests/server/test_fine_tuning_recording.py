@@ -179,7 +179,7 @@ def job_cassette(project):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="stops with SIGINT")
 def test_a_stopped_recording_continues_with_the_same_job(project, tiny_folders):
-    write_experiment(project, tiny_folders["tiny-llama"], epochs=40)
+    write_experiment(project, tiny_folders["tiny-llama"], epochs=20)
     with subprocess.Popen(
         command("--record=missing"), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
