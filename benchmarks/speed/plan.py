@@ -25,8 +25,8 @@ INPUTS: dict[str, tuple[float, str]] = {
     "sealed_bytes": (51.1, "measured: the same row in a shard"),
     "key_bytes": (24, "the format: a row in the index of a shard"),
     "item_bytes": (144, "measured: an item in items.jsonl with one kind of prompt"),
-    "replay_us": (48, "measured: a text replayed, in lists"),
-    "record_us": (300, "measured: a text recorded, with a mock provider on the same cores"),
+    "replay_us": (39, "measured: a text replayed, in lists"),
+    "record_us": (190, "measured: a text recorded, with a mock provider on the same cores"),
 }
 
 
