@@ -9,9 +9,7 @@ import os
 import platform
 import secrets
 import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -225,48 +223,40 @@ def _report(storage: Shared, name: str, sources: dict[str, str]) -> dict[str, An
     return {"versions": versions_here(), "missing": missing, "token": token}
 
 
+def _write(storage: Shared, name: str, token: str) -> None:
+    """Write a file; runs on a node."""
+    files, path = storage.opened()
+    files.create_dir(path)
+    with files.open_output_stream(f"{path}/{name}") as file:
+        file.write(token.encode())
+
+
 @contextlib.contextmanager
 def _probe(storage: Shared) -> Iterator[tuple[str, str]]:
     """A file in the storage, while the nodes look for it; its name and content."""
     name, token = f".probe-{os.getpid()}", secrets.token_hex(8)
 
-    def write() -> tuple[Any, str]:
-        files, path = storage.opened()
-        files.create_dir(path)
-        with files.open_output_stream(f"{path}/{name}") as file:
-            file.write(token.encode())
-        return files, path
-
+    # By a process of its own, which ends whatever it waits for.
+    task = ray.remote(_write).options(
+        num_cpus=0, max_retries=0, scheduling_strategy=on_node(here())
+    )
     try:
-        files, path = _within(_STORAGE_SECONDS, write)
+        ray.get(task.remote(storage, name, token), timeout=_STORAGE_SECONDS)
+        files, path = storage.opened()
+        with files.open_input_stream(f"{path}/{name}") as file:
+            file.read()
     except Exception as error:  # each kind of storage raises its own
+        why = f"it does not answer within {_STORAGE_SECONDS} seconds"
+        if not isinstance(error, ray.exceptions.GetTimeoutError):
+            why = _line(getattr(error, "cause", error))
         raise ConfigurationError(
-            f"the storage {storage.path} cannot be written ({_line(error)})",
+            f"the storage {storage.path} cannot be written ({why})",
             hint="give --storage a folder or URI that this user may write",
         ) from error
     try:
         yield name, token
     finally:
         files.delete_file(f"{path}/{name}")
-
-
-def _within(seconds: float, work: Callable[[], tuple[Any, str]]) -> tuple[Any, str]:
-    """What a function returns that may wait without end; its thread is then left behind."""
-    found: Future[tuple[Any, str]] = Future()
-
-    def run() -> None:
-        try:
-            found.set_result(work())
-        except Exception as error:
-            found.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        return found.result(seconds)
-    except TimeoutError:
-        if found.done():  # the storage's own
-            raise
-        raise TimeoutError(f"it does not answer within {seconds:g} seconds") from None
 
 
 def _line(error: Exception) -> str:
