@@ -48,6 +48,20 @@ def state_of(path: Path) -> list[str | None]:
     return state
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those that it is in, where it is not there yet.
+
+    Raises:
+        TunebenchError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"the folder cannot be made ({error.strerror})"
+        hint = "make the folder that it is in one that can be written to"
+        raise TunebenchError(problem, where=folder, hint=hint) from error
+
+
 @contextmanager
 def whole_files(
     paths: Sequence[Path], *, overwrite: bool, hint: str = "make room or choose another folder"
