@@ -31,6 +31,8 @@ def sha256_of(path: Path) -> str:
     Raises:
         OSError: it cannot be read.
     """
+    if path.exists() and not path.is_file():  # reading a pipe or a device may never end
+        raise OSError("this is not a regular file")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -44,6 +46,20 @@ def state_of(path: Path) -> list[str | None]:
         except (OSError, ValueError):
             state += [file.name, None]
     return state
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those that it is in, where it is not there yet.
+
+    Raises:
+        TunebenchError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"the folder cannot be made ({error.strerror})"
+        hint = "make the folder that it is in one that can be written to"
+        raise TunebenchError(problem, where=folder, hint=hint) from error
 
 
 @contextmanager

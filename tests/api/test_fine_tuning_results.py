@@ -77,6 +77,22 @@ def test_a_success_without_a_model_is_a_sentence(jobs, loopback, client, teller,
     assert not isinstance(raised.value, JobError)  # it may get one yet
 
 
+def test_the_state_of_another_job_is_a_sentence(jobs, loopback, client, teller, journal) -> None:
+    def other(asked):
+        answered = jobs.answer(asked)
+        if jobs.requests[-1] == JOB:
+            answered.body = answered.body | {"id": "ftjob-other"}
+        return answered
+
+    loopback.answer = other
+    with pytest.raises(RequestError) as raised:
+        fine_tune(client, job_spec(), teller, journal)
+    assert str(raised.value) == (
+        f'the job ftjob-1 at {loopback.url}: id is "ftjob-other" and must be ftjob-1, which was '
+        "asked for; ask its provider."
+    )
+
+
 def test_an_unknown_state_is_waited_for_and_shown_once_a_change(
     jobs, client, teller, journal
 ) -> None:

@@ -246,3 +246,13 @@ def test_a_folder_without_an_experiment_is_a_sentence(cassettes, command):
     code, out, err = cassettes(command, "cassettes")
     assert (code, out) == (2, "")
     assert err.startswith("tunebench: cassettes: there is no experiment.toml in or below it")
+
+
+def test_items_whose_folder_cannot_be_made_are_a_sentence(cassettes):
+    folder = cassettes.films.cassettes
+    folder.rename(folder.with_name("elsewhere"))
+    folder.parent.rename(folder.parent.with_name("elsewhere"))
+    folder.parent.write_text("")
+    code, _, err = cassettes("items")
+    assert code == 2
+    assert f"{folder.name}: the folder cannot be made (Not a directory); make the folder" in err

@@ -264,3 +264,10 @@ def test_colours_are_for_terminals_that_want_them(doctor, serve, loopback, monke
     assert "\x1b[32myes\x1b[0m" in doctor(loopback.url)[1]
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b" not in doctor(loopback.url)[1]
+
+
+def test_control_characters_of_a_models_id_are_shown_escaped(doctor, serve, declare):
+    serve("vllm")
+    _, out, _ = doctor(declare(model="meta\\u001b[31m"))
+    assert "model meta\\x1b[31m\n" in out
+    assert "\x1b" not in out

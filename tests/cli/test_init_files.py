@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -293,3 +294,26 @@ def test_nothing_is_written_for_a_chat_that_cannot_be_read(capsys):
         "one text and its label, or take it out.\n"
     )
     assert tree() == [name]
+
+
+def test_control_characters_of_labels_are_shown_escaped(capsys):
+    write_table(labels=("\x1b[31mbad", "\x1b]0;title\x07good"))
+    assert init("evenings.csv") == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "\x07" not in out
+    assert "  \\x1b[31mbad: 100 (50.0%)\n" in out
+
+
+def test_a_file_name_that_is_not_utf_8_is_refused(capsys):
+    name = write_table()
+    other = Path(os.fsdecode(b"evenings\xff.csv"))
+    try:
+        Path(name).rename(other)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    assert init(other) == 2
+    err = capsys.readouterr().err
+    assert 'dataset = "../../evenings\\udcff.csv": this is not UTF-8' in err
+    assert "rename the file" in err
+    assert not Path("benchmarks").exists()

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -368,4 +369,14 @@ def test_a_number_among_the_texts_of_a_sheet_is_an_error_with_its_row(refused, t
     path = write(tmp_path / "tickets.xlsx", [{"body": 5, "queue": "a"}])
     assert refused(path.read_bytes(), "a.xlsx") == (
         "row 2: column 'body' holds 5, not a text; make it a text."
+    )
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "tickets.csv"
+    os.mkfifo(path)
+    with pytest.raises(DatasetError) as raised:
+        inspect_table(path, "body", "queue")
+    assert str(raised.value) == (
+        f"{path}: this is a device or a pipe, and not a file; save what it gives as a file."
     )

@@ -1,8 +1,12 @@
 """Foreign text is safe to print: no control characters, no commands to a CI, no keys."""
 
+import base64
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given
@@ -140,3 +144,44 @@ def test_long_hostile_texts_take_time_in_proportion_to_their_length() -> None:
     command = [sys.executable, "-c", HOSTILE]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert (ended.stdout, ended.stderr) == ("done\n", "")
+
+
+ODD_KEY = 'sk-Te+st/K3y"q=unusual&01'
+
+
+@pytest.mark.parametrize("key", [KEY, ODD_KEY, f"{ODD_KEY}2", f"{ODD_KEY}23"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda key: quote(key, safe=""),
+        quote,
+        lambda key: re.sub("%..", lambda found: found[0].lower(), quote(key, safe="")),
+        lambda key: json.dumps(key)[1:-1],
+        lambda key: key.replace("/", "\\/"),
+        lambda key: "".join(f"\\u{ord(c):04X}" for c in key),
+        lambda key: "".join(f"&#{ord(c)};" for c in key),
+        lambda key: f"{key[:9]}\n    {key[9:]}",
+        lambda key: "\u200b".join(key),
+    ],
+)
+def test_a_key_is_hidden_however_it_is_written(key: str, written: Callable[[str], str]) -> None:
+    keep_secret(key)
+    assert hidden(f"the key {written(key)} is wrong") == "the key *** is wrong"
+
+
+@given(before=st.binary(max_size=7), after=st.binary(max_size=7), url=st.booleans())
+def test_a_key_in_base64_is_hidden_wherever_it_stands(
+    before: bytes, after: bytes, url: bool
+) -> None:
+    keep_secret(ODD_KEY)
+    encode = base64.urlsafe_b64encode if url else base64.b64encode
+    text = encode(before + ODD_KEY.encode() + after).decode()
+    shown = hidden(text)
+    assert "***" in shown
+    assert len(shown) <= len(text) - len(ODD_KEY)
+
+
+def test_a_text_that_is_much_like_a_key_stays() -> None:
+    keep_secret(KEY)
+    for text in (KEY[:-1], KEY.replace("m", "n"), "sk-made-up-kay-0123456789"):
+        assert hidden(text) == text

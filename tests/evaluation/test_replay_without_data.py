@@ -343,6 +343,7 @@ def test_a_damaged_line_is_named(recorded):
         (1, {"rows": 11}, "the file has 10 of its 11 items*"),
         (1, {"files": {"8": [["x", 1]]}}, "line 1: the line is damaged (its fields are not those*"),
         (1, {"experiment": "pets"}, "the items belong to the experiment 'pets', not to 'films'*"),
+        (3, {"item": "\ud800"}, "line 3: the line is damaged (the field item is not of its kind)*"),
         (3, {"label": -1}, "line 3: the line is damaged (the field label is not of its kind)*"),
         (3, {"prompts": {"0shot": "short"}}, "line 3: *the field prompts is not of its kind*"),
         (3, {"role": "other"}, "line 3: *the field role is not of its kind*"),

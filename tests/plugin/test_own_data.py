@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import random
 from collections.abc import Iterable
 from pathlib import Path
@@ -188,3 +189,13 @@ def test_more_than_200_labels_are_an_error_of_its_test_file(project: OwnFilms) -
     result = project.run()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*[[]task] labels: must have 200 entries or fewer."])
+
+
+def test_a_pipe_in_place_of_the_data_is_a_sentence_and_not_waited_for(pets):
+    pets.add()
+    assert pets.record().ret == 0
+    (pets.root / "pets.csv").unlink()
+    os.mkfifo(pets.root / "pets.csv")
+    done = pets.run()
+    assert done.ret == 1
+    done.stdout.fnmatch_lines(["*pets.csv: this is a device or a pipe, and not a file; save *"])

@@ -151,3 +151,16 @@ def test_causes_that_differ_are_all_said(prompted):
     text = done.stdout.str()
     assert text.count("there is no cassette") == 1
     assert "m-1shot" in text.partition("FAILURES")[2].partition("short test summary")[0]
+
+
+def test_control_characters_of_a_label_are_shown_escaped(pets, jobs):
+    pets.toml = pets.add()
+    table = pets.root / "pets.csv"
+    table.write_text(re.sub(",(cat|dog)", ",\x1b[31m\\1", table.read_text()))
+    edit(pets.toml, '["cat", "dog"]', '["\\u001b[31mcat", "\\u001b[31mdog"]')
+    edit(pets.toml, "[matrix]\nshots = [0]", "[matrix]\nshots = [0]\ntrain_sizes = [20]")
+    jobs.complete = pets.answer
+    pets.loopback.answer = jobs.answer
+    printed = " ".join(pets.record("-v").outlines)
+    assert "always answering \\x1b[31m" in printed
+    assert "\x1b" not in printed

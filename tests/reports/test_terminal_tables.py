@@ -136,3 +136,12 @@ def test_the_limit_counts_those_that_the_column_does_not_show():
     assert limits == ["0.500 +2 pass", "+1 pass", "0.500 pass", "- -"]
     assert len(last) <= 40
     assert len(cell_table(rows[2:])) == 3
+
+
+def test_control_characters_in_a_table_are_escaped_before_columns_are_measured():
+    rows = [("\x1b[31mred", "1"), ("plain", "2")]
+    assert aligned(("label", "n"), rows) == [
+        "label        n",
+        "\\x1b[31mred  1",
+        "plain        2",
+    ]

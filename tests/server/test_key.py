@@ -162,6 +162,8 @@ def test_a_key_that_is_given_is_needed_by_the_own_user_too(started, tmp_path):
     for key, status in [("none", 401), (KEY, 200)]:
         headers = {"Authorization": f"Bearer {key}"}
         assert httpx2.get(f"{url}/models", headers=headers).status_code == status
+    told = httpx2.get(f"{url}/models").json()["error"]["message"]
+    assert "the one that it was started with" in told
     assert not (tmp_path / "a b" / "api-key").exists()
 
 

@@ -88,7 +88,9 @@ class JobRequests:
 
     def job(self, id_: str) -> Job:
         """The state of a job."""
-        return self._get(f"the job {id_}", f"{_JOBS}/{_part(id_)}", read_job)
+        return self._get(
+            f"the job {id_}", f"{_JOBS}/{_part(id_)}", lambda body: read_job(body, id_)
+        )
 
     def events(self, id_: str) -> Iterator[Page[Event]]:
         """A job's events, page by page, the newest first."""

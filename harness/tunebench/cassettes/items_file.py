@@ -27,7 +27,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from tunebench.cassettes.lines import checked_fields, line_of
-from tunebench.errors import CassetteError
+from tunebench.errors import CassetteError, holds_control
 from tunebench.files import whole_files
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def _item(fields: Any) -> Item:
     item, label, prompts = fields["item"], fields["label"], fields["prompts"]
     group, role = fields.get("group"), fields.get("role", "test")
     wrong = None
-    if type(item) is not str or not item:
+    if type(item) is not str or not item or holds_control(item):
         wrong = "item"
     elif not ((type(label) is int and label >= 0) or (label is None and role != "test")):
         wrong = "label"

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from tunebench.cassettes.fingerprint import digest_of, text_sha256
 from tunebench.cassettes.lines import RequestLine, rows_for
 from tunebench.cassettes.recorder import RecordedCassette
-from tunebench.cassettes.stored import CREATION, STATE, UPLOAD, stored_of_job
+from tunebench.cassettes.stored import CREATION, STATE, UPLOAD, job_at, stored_of_job
 from tunebench.errors import CassetteError, CassetteMissError
 from tunebench.wire import MARK, SentCreation, read_created_job, read_file, read_job, within
 
@@ -187,7 +187,7 @@ class JobCassette(RecordedCassette):
     def _stored(self, asked: Fingerprint, body: Any) -> Any:
         endpoint = asked.endpoint
         if STATE.fullmatch(endpoint):
-            job, before = read_job(body), self._state
+            job, before = job_at(endpoint, body), self._state
             if before is not None and job.status == before.status:
                 return None
             self._pass(job)

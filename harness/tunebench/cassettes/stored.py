@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
 from tunebench.wire import (
     MARK,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tunebench.cassettes.fingerprint import Fingerprint
+    from tunebench.wire import Job
 
 ANSWERED = ("POST completions", "POST chat/completions")
 EMBEDDINGS = "POST embeddings"
@@ -82,6 +84,11 @@ def stored_content(endpoint: str, content: bytes) -> Any:
     return {"tokens": read_tokens(body)} if endpoint == TOKENIZE else body
 
 
+def job_at(endpoint: str, body: Any) -> Job:
+    """The job in the answer to a request for its state, which must be the one in the path."""
+    return read_job(body, unquote(endpoint.rpartition("/")[2]))
+
+
 def stored_of_job(endpoint: str, body: Any, mark: str) -> Any:
     """The stored part of an answer about a file or a job."""
     if endpoint == UPLOAD:
@@ -89,7 +96,7 @@ def stored_of_job(endpoint: str, body: Any, mark: str) -> Any:
     if endpoint == CREATION:
         return read_created_job(body).stored()
     if STATE.fullmatch(endpoint):
-        job = read_job(body)
+        job = job_at(endpoint, body)
         # Not every provider keeps the metadata that identify the job here.
         return {**job.stored(), "metadata": {MARK: mark, **job.metadata}}
     if found := _LISTS.fullmatch(endpoint):

@@ -19,6 +19,7 @@ from tunebench.cli.commands import (
     experiments_argument,
     json_option,
     print_json,
+    print_lines,
     read_experiments,
 )
 from tunebench.errors import CellError, ResultsError, UsageError
@@ -74,12 +75,11 @@ def baseline(experiments: tuple[Path, ...], results: Path | None, as_json: bool)
             }
         )
         if not as_json:
-            print(f"{experiment.baseline}: {len(cells)} of {len(experiment.cells)} cells.")
+            lines = [f"{experiment.baseline}: {len(cells)} of {len(experiment.cells)} cells."]
             for name, sentence in missing.items():
                 what = "left out, with its earlier answers" if name in kept else "left out"
-                print(f"- {what}: {sentence}")
-            for sentence in removed:
-                print(f"- removed: {sentence}")
+                lines.append(f"- {what}: {sentence}")
+            print_lines([*lines, *(f"- removed: {sentence}" for sentence in removed)])
     if as_json:
         print_json({"baselines": written})
     return int(any(one["left_out"] for one in written))

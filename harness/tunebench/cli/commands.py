@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tunebench.errors import UsageError, did_you_mean
+from tunebench.errors import UsageError, did_you_mean, printable
 from tunebench.files import files_of
 
 if TYPE_CHECKING:
@@ -136,6 +136,11 @@ experiments_argument = click.argument(
 def output_width() -> int:
     """The columns of a table: those of the terminal, at most 100."""
     return min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines that may quote data, names of files or a provider, each made safe to print."""
+    print("\n".join(map(printable, lines)))
 
 
 def print_json(document: object) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tunebench.cli.commands import ExistingPath, json_option, print_json
+from tunebench.cli.commands import ExistingPath, json_option, print_json, print_lines
 from tunebench.errors import ResultsError, UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def compare(paths: tuple[Path, ...], base: str | None, fail_on: str | None, as_j
     if as_json:
         print_json(found)
     else:
-        print("\n".join(compared_lines(found)))
+        print_lines(compared_lines(found))
     if base is not None and (step_summary := os.environ.get("GITHUB_STEP_SUMMARY")):
         from tunebench.reports import append_summary, comparison_markdown
 

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tunebench.cli.commands import PATH, ExistingPath, json_option, print_json, refuse_existing
+from tunebench.cli.commands import (
+    PATH,
+    ExistingPath,
+    json_option,
+    print_json,
+    print_lines,
+    refuse_existing,
+)
 from tunebench.errors import ResultsError, UsageError
 
 if TYPE_CHECKING:
@@ -82,7 +89,7 @@ def curves(
 
     def say(text: str) -> None:
         if not as_json:
-            print(text)
+            print_lines(text.split("\n"))
 
     if found is not None:
         frame, draw = _show_job(found, say)

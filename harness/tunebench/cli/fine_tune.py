@@ -22,6 +22,7 @@ from tunebench.cli.commands import (
     json_option,
     number,
     print_json,
+    print_lines,
     read_experiment,
 )
 from tunebench.errors import (
@@ -93,7 +94,7 @@ def fine_tune(
                 if job["error"]:
                     print(f"tunebench: {job['error']}", file=sys.stderr)
                 elif not as_json:
-                    print(_line(job))
+                    print_lines([_line(job)])
                 if limits.stopped:
                     break
     finally:

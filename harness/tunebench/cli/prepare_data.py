@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tunebench.cli.commands import ExistingPath, json_option, number, print_json
-from tunebench.errors import UsageError
+from tunebench.cli.commands import ExistingPath, json_option, number, print_json, print_lines
+from tunebench.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -165,7 +165,7 @@ class _Dialogue:
 
     def say(self, text: str) -> None:
         if not self._silent:
-            print(text)
+            print_lines(text.split("\n"))
 
     def ask(self, question: str) -> bool:
         """Whether the user agrees; an empty answer does."""
@@ -173,7 +173,7 @@ class _Dialogue:
             self.say(question)
             return True
         try:
-            return not input(f"{question} [Y/n] ").strip().lower().startswith("n")
+            return not input(f"{printable(question)} [Y/n] ").strip().lower().startswith("n")
         except EOFError:
             raise UsageError(
                 "the input ended before all questions were answered, and nothing was written",

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tunebench.cli.commands import PATH, ExistingPath, read_experiments, refuse_existing
+from tunebench.cli.commands import (
+    PATH,
+    ExistingPath,
+    print_lines,
+    read_experiments,
+    refuse_existing,
+)
 from tunebench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +60,7 @@ def report(results: Path, output: Path | None, force: bool, texts: bool) -> None
         refuse_existing([output], force, "--output", path)
     with whole_files([output], overwrite=True) as (file,):
         file.write(page)
-    print(f"Wrote {output}.")
+    print_lines([f"Wrote {output}."])
 
 
 def _texts(path: Path, document: Mapping[str, Any]) -> dict[str, str]:

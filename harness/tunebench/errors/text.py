@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 # Control characters (C0 and C1), marks that change the writing direction, separators that some
 # programs take for a line break, and lone surrogates, which UTF-8 cannot encode.
@@ -19,6 +21,8 @@ _OLD_COMMAND = re.compile(r"#(?=#(?:vso|teamcity)?\[)", re.IGNORECASE)
 # A shorter key is a placeholder, such as "none" or "x", that may occur in any text.
 _SHORTEST_SECRET = 8
 _secrets: set[str] = set()
+# What a provider's program, a proxy or a log may break a long word with.
+_BREAK = r"[\s\xad\u200b-\u200f\u2060\ufeff]*"
 
 
 def keep_secret(value: str) -> None:
@@ -31,12 +35,41 @@ def keep_secret(value: str) -> None:
 
 
 def hidden(text: str) -> str:
-    """The text with ``***`` in place of each registered API key."""
+    """The text with ``***`` in place of each registered API key.
+
+    A key is found as it is, with white space or invisible characters in it, with characters
+    escaped as in a URL, in JSON or in HTML, and in Base64.
+    """
     # A key may begin with another one.
     for secret in sorted(_secrets, key=len, reverse=True):
-        if secret in text:
-            text = text.replace(secret, "***")
+        if len(text) >= len(secret):
+            text = _spellings(secret).sub("***", text)
     return text
+
+
+@lru_cache(maxsize=64)
+def _spellings(secret: str) -> re.Pattern[str]:
+    """A pattern of all the ways to write a key that `hidden` finds."""
+    return re.compile("|".join([_BREAK.join(map(_character, secret)), *_in_base64(secret)]))
+
+
+def _character(character: str) -> str:
+    """A pattern of a character as it is, and escaped."""
+    code = ord(character)
+    url = "".join(f"%{byte:02x}" for byte in character.encode(errors="surrogatepass"))
+    escaped = rf"{url}|\\u{code:04x}|&#0*{code};|&#x0*{code:x};"
+    return rf"(?:\\?{re.escape(character)}|(?i:{escaped}))"
+
+
+def _in_base64(secret: str) -> Iterator[str]:
+    """A key in Base64, whose letters depend on where in a group of three bytes it begins."""
+    content = secret.encode(errors="surrogatepass")
+    for before in range(3):
+        whole = base64.b64encode(bytes(before) + content).decode().rstrip("=")
+        # Its first and its last letter hold bits of its neighbours, too.
+        own = whole[(0, 2, 3)[before] : len(whole) - bool((before + len(content)) % 3)]
+        yield re.escape(own)
+        yield re.escape(own.translate(str.maketrans("+/", "-_")))
 
 
 def without_secrets(value: object) -> object:

@@ -32,6 +32,7 @@ from tunebench.evaluation.many_items import agreeing, are_many, written_along
 from tunebench.evaluation.requests import calibration_of
 from tunebench.evaluation.rules import RULES
 from tunebench.evaluation.training_inputs import files_of
+from tunebench.files import make_folder
 
 try:
     import fcntl
@@ -219,7 +220,7 @@ class Items:
         if content == self.before:
             return False
         path = items_path(self.experiment)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         content.write(path)
         return True
 

@@ -16,6 +16,7 @@ from tunebench.cassettes import Item, ItemsFile, ItemsStream
 from tunebench.evaluation.inputs import group_numbers, prompts_of, test_rows
 from tunebench.evaluation.items import instruction_of, kind_of, task_of
 from tunebench.evaluation.prompts import Hashes
+from tunebench.files import make_folder
 from tunebench.tables import Values
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def written_along(
             prompts.update(zip(kinds, hashes, strict=True))
             yield Item(item, label, group, dict(sorted(prompts.items())))
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     try:
         new.write_with(path, experiment.task.test_size, items())
     except _OutOfStep:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tunebench.analysis import said_once
+from tunebench.errors import printable
 from tunebench.reports import (
     about_lines,
     calibration_table,
@@ -131,7 +132,9 @@ def _answer_lines(
 ) -> list[str]:
     """The verdict with its badge in colour, what speaks against it, and the statistics."""
     name = f"{experiment}: " if experiment else ""
-    first, *others = textwrap.wrap(f"{name}{answer.sentence}", width, break_on_hyphens=False)
+    first, *others = textwrap.wrap(
+        printable(f"{name}{answer.sentence}"), width, break_on_hyphens=False
+    )
     colour = {_BADGES[answer.verdict]: True} if answer.verdict else {}
     badge = f"{answer.badge}:"
     before, found, after = first.partition(badge)
@@ -145,9 +148,12 @@ def _answer_lines(
     ]
     for sentence in answer.against:
         shown += textwrap.wrap(
-            f"- {sentence}", width, subsequent_indent="  ", break_on_hyphens=False
+            printable(f"- {sentence}"), width, subsequent_indent="  ", break_on_hyphens=False
         )
-    return [*shown, *textwrap.wrap(answer.statistics or "", width, break_on_hyphens=False)]
+    return [
+        *shown,
+        *textwrap.wrap(printable(answer.statistics or ""), width, break_on_hyphens=False),
+    ]
 
 
 def _is_of_training(answer: Answer) -> bool:
@@ -182,4 +188,5 @@ def _reason(report: Any) -> Remark | None:
 
 
 def _wrapped(text: str, width: int) -> Iterable[str]:
+    text = printable(text)
     return textwrap.wrap(text, width, subsequent_indent="    ", break_on_hyphens=False) or [text]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tunebench.errors import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -22,7 +24,7 @@ def aligned(
     keys: int = 1,
     paint: Paint | None = None,
 ) -> list[str]:
-    """Align columns: figures to the right, other texts to the left.
+    """Align columns: figures to the right, other texts to the left, all safe to print.
 
     Args:
         header: the columns' titles.
@@ -33,7 +35,7 @@ def aligned(
             are shortened last.
         paint: colours a text that is already padded, given the title of its column.
     """
-    columns = [list(column) for column in zip(header, *rows, strict=True)]
+    columns = [list(map(printable, column)) for column in zip(header, *rows, strict=True)]
     widths = [max(map(len, column)) for column in columns]
     if width is not None:
         widths = _fitted(columns, widths, width, keys)

@@ -100,6 +100,9 @@ class Table:
         compressed = (f"{ending}{_COMPRESSED}" for ending in text)
         ending = self.check_ending(*text, ".parquet", ".xlsx", *compressed)
         ending = ending.removesuffix(_COMPRESSED)
+        if self.path.exists() and not (self.path.is_file() or self.path.is_dir()):
+            problem = "this is a device or a pipe, and not a file"
+            raise DatasetError(problem, where=self.path, hint="save what it gives as a file")
         if ending in (".parquet", ".xlsx"):
             self.unit = "row"
             rows = (

@@ -166,9 +166,11 @@ def read_file(body: Any) -> UploadedFile:
     )
 
 
-def read_job(body: Any) -> Job:
-    """Check and read the state of a job."""
+def read_job(body: Any, asked: str = "") -> Job:
+    """Check and read the state of a job; of the one that was `asked` for, if that is given."""
     job = read_created_job(body)
+    if asked and job.id != asked:
+        raise wrong("id", job.id, f"{asked}, which was asked for", "ask its provider")
     name(body.get("status"), "status")
     if job.end == "succeeded" and not job.fine_tuned_model:
         wanted = "the model's name, as the job has succeeded"

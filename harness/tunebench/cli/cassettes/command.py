@@ -27,6 +27,7 @@ from tunebench.cli.commands import (
     json_option,
     output_width,
     print_json,
+    print_lines,
     read_experiments,
 )
 from tunebench.errors import CassetteError, UsageError
@@ -77,7 +78,7 @@ def ls(experiments: tuple[Path, ...], as_json: bool) -> None:
         )
         for row in rows
     ]
-    print("\n".join(aligned(_LS_HEADER, lines, output_width(), keys=2)))
+    print_lines(aligned(_LS_HEADER, lines, output_width(), keys=2))
 
 
 @cassettes.command(short_help="Replay each cassette and check each line")
@@ -115,7 +116,7 @@ def verify(experiments: tuple[Path, ...], as_json: bool) -> int:
             if not is_data_here(e):
                 note = "the data set is not on this machine, so no cassette was searched for texts"
                 lines += _wrapped(f"{e.path}: {note}.")
-        print("\n".join([*lines, f"{sound} of {len(found)} cassettes are sound."]))
+        print_lines([*lines, f"{sound} of {len(found)} cassettes are sound."])
     return int(bool(problems))
 
 
@@ -139,7 +140,7 @@ def prune(experiments: tuple[Path, ...], dry_run: bool, as_json: bool) -> None:
         for plan in list(planned(experiment, _verified(experiment))):
             done.append(plan if dry_run else carry_out(plan))
             if not as_json:
-                print(done[-1].sentence)
+                print_lines([done[-1].sentence])
     if as_json:
         rows = [
             {"cassette": str(one.path), "action": one.action, "sentence": one.sentence}
@@ -179,7 +180,7 @@ def diff(old: Path, new: Path, as_json: bool) -> int:
     else:
         lines = [line for one in differing for line in _differing(one)]
         count = f"{len(found) - len(differing)} of {len(found)}"
-        print("\n".join([*lines, f"{count} cassettes are the same."]))
+        print_lines([*lines, f"{count} cassettes are the same."])
     return int(not same)
 
 
@@ -201,12 +202,11 @@ def upgrade(experiments: tuple[Path, ...], as_json: bool) -> int:
                 {"cassette": str(path), "requests": requests, "rows": rows, "problem": problem}
             )
             if not as_json:
-                print(
+                told = (
                     f"{path}: {requests} requests of format 1 are {rows} rows now, and every "
                     "answer is the same."
                 )
-                if problem:
-                    print(f"- it does not replay: {problem}")
+                print_lines([told, *([f"- it does not replay: {problem}"] if problem else [])])
     if as_json:
         print_json({"cassettes": done})
     elif not done:
@@ -230,7 +230,7 @@ def items(experiments: tuple[Path, ...], as_json: bool) -> int:
     for experiment in read_experiments(experiments):
         done.append(written(experiment))
         if not as_json:
-            print("\n".join([done[-1].sentence, *(f"- {one}" for one in done[-1].problems)]))
+            print_lines([done[-1].sentence, *(f"- {one}" for one in done[-1].problems)])
     if as_json:
         rows = [
             {"file": str(one.path), "items": one.items, "problems": one.problems} for one in done

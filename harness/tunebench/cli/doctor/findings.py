@@ -8,6 +8,8 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from tunebench.errors import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -74,7 +76,7 @@ def lines_of(document: Mapping[str, Any]) -> Iterator[str]:
     findings = document["findings"]
     titles = [_title(finding) for finding in findings]
     width = max(map(len, titles))
-    yield f"{document['base_url']}, model {document['model']}"
+    yield printable(f"{document['base_url']}, model {document['model']}")
     yield ""
     yield f"{'capability':{width}}  found"
     for title, finding in zip(titles, findings, strict=True):
@@ -92,7 +94,7 @@ def lines_of(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"{key} = {json.dumps(value)}"
     yield ""
     for complaint in document["complaints"]:
-        yield _painted(complaint, _COMPLAINT)
+        yield _painted(printable(complaint), _COMPLAINT)
 
 
 def complaints_of(experiment: Experiment | None, name: str, findings: Findings) -> list[str]:

@@ -167,7 +167,15 @@ def checked(choices: Choices) -> Experiment:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "experiment.toml"
-        path.write_text(choices.experiment_file(), encoding="utf-8")
+        try:
+            path.write_text(choices.experiment_file(), encoding="utf-8")
+        except UnicodeEncodeError as error:
+            line = error.object.split("\n")[error.object.count("\n", 0, error.start)]
+            raise UsageError(
+                "this is not UTF-8, and every name and text in an experiment file is",
+                where=line.partition("   #")[0],
+                hint="rename the file, or write the option in UTF-8",
+            ) from None
         with in_options(path):
             read = Experiment.read(path)
     # The folder from which the data has a relative path does not exist yet.

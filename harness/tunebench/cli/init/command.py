@@ -21,6 +21,7 @@ from tunebench.cli.commands import (
     json_option,
     number,
     print_json,
+    print_lines,
 )
 from tunebench.cli.init.choices import Given, checked, choices_of, in_options, sized
 from tunebench.cli.init.columns import chosen_columns, chosen_instruction
@@ -168,4 +169,4 @@ def init(install_from: str | None, force: bool, as_json: bool, **arguments: Any)
     if as_json:
         print_json(report)
     else:
-        print("\n".join(lines_of(report)))
+        print_lines(lines_of(report))

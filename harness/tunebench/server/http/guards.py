@@ -42,8 +42,8 @@ class ApiKeyGuard:
             "The API key is wrong; send the one that the server was started with, or that is in "
             f"the file {KEY_FILE} of its --data-dir."
             if given
-            else "This server needs an API key, which is in the file of its --data-dir that it "
-            "names when it starts; send it as `Authorization: Bearer KEY`."
+            else "This server needs an API key: the one that it was started with, or that is in "
+            f"the file {KEY_FILE} of its --data-dir; send it as `Authorization: Bearer KEY`."
         )
         headers = {"WWW-Authenticate": "Bearer"}
         error = ApiError(401, message, code="invalid_api_key", headers=headers)
