@@ -115,7 +115,7 @@ def messages(*turns):
         ("f.csv", b"prompt,completion\na,b\n\xff,d\n", "line 3.*UTF-8"),
         ("f.txt", b"a\n\xff\n", "line 2.*UTF-8"),
         ("f.parquet", GOOD, "are not read"),
-        ("f", GOOD, "are not read"),
+        ("f", GOOD, "files without an ending are not read"),
         ("f.xlsx", "no workbook", "openpyxl|not a workbook"),
         ("f.jsonl", GOOD + messages(("user", "a"), ("assistant", "b")), "line 2: some records"),
         ("f.jsonl", messages(("user", "a"), ("assistant", "b")) + "\n" + GOOD, "line 2: some rec"),

@@ -79,7 +79,8 @@ class Table:
         if ending == _COMPRESSED:
             ending = self.path.with_suffix("").suffix.lower() + ending
         if ending not in endings:
-            problem = f"files that end with {ending or 'nothing'!r} are not read"
+            which = f"that end with {ending!r}" if ending else "without an ending"
+            problem = f"files {which} are not read"
             hint = f"give a {', '.join(endings[:-1])} or {endings[-1]} file"
             raise DatasetError(problem, where=self.path, hint=hint)
         return ending
