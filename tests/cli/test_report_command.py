@@ -92,7 +92,7 @@ def test_results_that_are_not_there_are_named(tmp_path, capsys):
 
 def test_a_folder_that_is_missing_is_named(folder, tmp_path, capsys):
     assert report(folder(results()), "--output", tmp_path / "none" / "r.html") == 2
-    assert f"{tmp_path / 'none'}: there is no such folder" in capsys.readouterr().err
+    assert f"{tmp_path / 'none'}: this folder does not exist" in capsys.readouterr().err
 
 
 def test_a_folder_gets_the_page(folder, tmp_path, capsys):

@@ -21,7 +21,7 @@ from tunebench.evaluation.requests import text_requests
 from tunebench.evaluation.rules import rule_of
 
 FEW, MORE = 20_000, 60_000
-# It is 212. A text of 59 bytes, its item id and where both end, and its label: 99. Its row's
+# It is 210. A text of 59 bytes, its item id and where both end, and its label: 99. Its row's
 # key and place, and the mark that it was played: 33. The rest is what was read of it, and its place
 # in the judgements and the results.
 MOST_BYTES = 240

@@ -167,7 +167,7 @@ def refuse_existing(
             raise UsageError("this is a folder, and not a file to write", where=path, hint=another)
         if not path.parent.is_dir():
             file = path.parent.exists()
-            problem = "this is a file, and not a folder" if file else "there is no such folder"
+            problem = "this is a file, and not a folder" if file else "this folder does not exist"
             raise UsageError(
                 problem, where=path.parent, hint=another if file else "create it first"
             )

@@ -24,7 +24,7 @@ def test_nothing_is_overwritten_unless_that_is_asked_for(cassette, tmp_path, opt
 
 def test_a_folder_that_is_not_there_is_named(cassette, tmp_path, capsys):
     assert curves(cassette, "--csv", tmp_path / "no" / "steps.csv") == 2
-    assert f"{tmp_path / 'no'}: there is no such folder; create it" in capsys.readouterr().err
+    assert f"{tmp_path / 'no'}: this folder does not exist; create it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--csv", "--figure"])
