@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunebench.evaluation import judge
+from tunebench.evaluation.judgements import Readings
 
 answers = st.lists(st.tuples(st.integers(0, 3), st.none() | st.integers(0, 3)))
 
@@ -35,3 +36,11 @@ def test_an_answer_without_a_label_is_wrong_whatever_the_label() -> None:
 def test_lists_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="same length"):
         judge(["a", "b"], [0, 1], [0])
+
+
+@pytest.mark.parametrize("count", [1, 127, 128, 129, 300])
+def test_as_many_readings_as_a_rule_has_are_kept(count: int) -> None:
+    said = [f"reading {number}" for number in range(count)] * 2
+    numbers = list(range(len(said)))
+    frame = judge(list(map(str, numbers)), numbers, numbers, Readings(said))
+    assert frame["reading"].tolist() == said

@@ -35,8 +35,9 @@ class Readings:
 
     @property
     def column(self) -> Any:
-        """As a column of a frame, of categories: a byte for each."""
-        codes = np.asarray(self._of_each).astype(np.int8)  # there are about ten readings
+        """As a column of a frame, of categories: a byte for each where they are few."""
+        few = len(self._numbers) <= np.iinfo(np.int8).max
+        codes = np.asarray(self._of_each).astype(np.int8 if few else np.int64)
         return pd.Categorical.from_codes(codes, pd.Index(list(self._numbers), dtype="str"))
 
 
