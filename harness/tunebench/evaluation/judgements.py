@@ -37,7 +37,7 @@ class Readings:
     def column(self) -> Any:
         """As a column of a frame, of categories: a byte for each where they are few."""
         few = len(self._numbers) <= np.iinfo(np.int8).max
-        codes = np.asarray(self._of_each).astype(np.int8 if few else np.int64)
+        codes = np.asarray(self._of_each).astype("int8" if few else "int64")
         return pd.Categorical.from_codes(codes, pd.Index(list(self._numbers), dtype="str"))
 
 
